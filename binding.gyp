@@ -1,0 +1,33 @@
+{
+  # The build that users get. native/CMakeLists.txt, the developer's build, lists the same
+  # sources (test/unit/build-files.test.ts).
+  "targets": [
+    {
+      "target_name": "ipvs",
+      "sources": [
+        "native/binding/addon.cc",
+        "native/binding/convert.cc",
+        "native/binding/environment.cc",
+        "native/binding/session.cc",
+        "native/ipvs/client.cc",
+        "native/ipvs/connection_file.cc",
+        "native/ipvs/decode.cc",
+        "native/ipvs/encode.cc",
+        "native/netlink/channel.cc",
+        "native/netlink/generic_family.cc",
+        "native/netlink/io_thread.cc",
+        "native/netlink/message_reader.cc",
+        "native/netlink/message_writer.cc",
+        "native/netlink/socket.cc",
+        "native/netns/namespace.cc"
+      ],
+      "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS"],
+      "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-cast-function-type"],
+      "cflags_cc": ["-std=c++20", "-fexceptions"],
+      "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-std=gnu++20"],
+      "ldflags": ["-static-libstdc++", "-static-libgcc"],
+      "conditions": [["OS!='linux'", { "type": "none" }]]
+    }
+  ]
+}

@@ -1,0 +1,69 @@
+#include "binding/environment.h"
+
+#include <utility>
+
+namespace binding {
+
+std::shared_ptr<Environment> Environment::Create(Napi::Env env, Napi::Function complete) {
+  std::shared_ptr<Environment> self(new Environment());
+  self->io_ = std::make_unique<netlink::IoThread>();
+  self->function_ = Function::New(env, complete, "ipvs", 0, 1, self.get());
+  self->function_.Unref(env);
+  // Hooks run last in, first out: this one before that of the function above, so that the
+  // thread which calls the function has ended when the function goes.
+  env.AddCleanupHook([self] { self->Shutdown(); });
+  return self;
+}
+
+void Environment::Shutdown() { io_->Stop(); }
+
+void Environment::Begin(Napi::Env env) {
+  if (pending_++ == 0) function_.Ref(env);
+}
+
+void Environment::Fail(uint32_t id, netlink::Failure failure) {
+  Completion completion;
+  completion.id = id;
+  completion.failure = std::move(failure);
+  Complete(std::move(completion));
+}
+
+void Environment::Succeed(uint32_t id, std::function<Napi::Value(Napi::Env)> value) {
+  Completion completion;
+  completion.id = id;
+  completion.value = std::move(value);
+  Complete(std::move(completion));
+}
+
+void Environment::Complete(Completion completion) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    wake = completions_.empty();
+    completions_.push_back(std::move(completion));
+  }
+  if (wake) function_.NonBlockingCall();
+}
+
+void Environment::Drain(Napi::Env env, Napi::Function complete, Environment* self, void* /*data*/) {
+  if (static_cast<napi_env>(env) == nullptr) return;  // the environment is going
+  std::vector<Completion> completions;
+  {
+    const std::lock_guard lock(self->mutex_);
+    completions.swap(self->completions_);
+  }
+  const auto count = static_cast<uint32_t>(completions.size());
+  self->pending_ -= count;
+  if (self->pending_ == 0) self->function_.Unref(env);
+  const Napi::Array batch = Napi::Array::New(env, static_cast<size_t>(count) * 4);
+  for (uint32_t i = 0; i < count; ++i) {
+    const Completion& completion = completions[i];
+    batch.Set(i * 4, completion.id);
+    batch.Set(i * 4 + 1, completion.failure.code);
+    batch.Set(i * 4 + 2, completion.failure.message);
+    batch.Set(i * 4 + 3, completion.failure ? env.Undefined() : completion.value(env));
+  }
+  complete.Call({batch});
+}
+
+}  // namespace binding

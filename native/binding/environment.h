@@ -1,0 +1,51 @@
+// What the addon keeps for one JavaScript environment (the main thread, or a worker).
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "netlink/error.h"
+#include "netlink/io_thread.h"
+
+namespace binding {
+
+// Requests carry a number; their ends go to one JavaScript function, in batches:
+// complete([id, errno, message, value, id, errno, ...]). So nothing of JavaScript is held
+// here that would have to be released when a worker is terminated.
+class Environment : public std::enable_shared_from_this<Environment> {
+ public:
+  static std::shared_ptr<Environment> Create(Napi::Env env, Napi::Function complete);
+
+  netlink::IoThread& io() { return *io_; }
+  // In the JavaScript thread. A request under way keeps the process alive; an open handle does not.
+  void Begin(Napi::Env env);
+  // In any thread, one of them once per Begin(). `value` is called in the JavaScript thread.
+  void Fail(uint32_t id, netlink::Failure failure);
+  void Succeed(uint32_t id, std::function<Napi::Value(Napi::Env)> value);
+
+ private:
+  struct Completion {
+    uint32_t id = 0;
+    netlink::Failure failure;
+    std::function<Napi::Value(Napi::Env)> value;  // if it did not fail
+  };
+
+  Environment() = default;
+  void Complete(Completion completion);
+  static void Drain(Napi::Env env, Napi::Function complete, Environment* self, void* data);
+  void Shutdown();
+
+  using Function = Napi::TypedThreadSafeFunction<Environment, void, &Environment::Drain>;
+
+  Function function_;
+  std::mutex mutex_;
+  std::vector<Completion> completions_;  // guarded by mutex_
+  uint32_t pending_ = 0;
+  std::unique_ptr<netlink::IoThread> io_;  // last: its thread uses all above
+};
+
+}  // namespace binding

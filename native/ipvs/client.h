@@ -1,0 +1,58 @@
+// IPVS over one channel: what the kernel holds, and changes to it. In the I/O thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "ipvs/messages.h"
+#include "netlink/channel.h"
+
+namespace ipvs {
+
+struct Table {
+  std::vector<Service> services;
+  std::vector<Server> servers;  // each with the index of its service
+};
+
+class Client {
+ public:
+  template <typename T>
+  using Done = std::function<void(netlink::Result<T>)>;
+
+  Client(netlink::IoThread& io, netlink::Socket socket);
+
+  // First of all, and again when the kernel says ENOENT where it should not: the module may
+  // have been reloaded since. ENOENT: the kernel has no IPVS.
+  void Resolve(uint32_t tag, Done<uint16_t> done);
+
+  // One outcome per change, in order; a failed one does not stop those behind it.
+  void Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::vector<netlink::Failure>> done);
+  void GetService(uint32_t tag, const Service& key, Done<Service> done);
+  void ListServices(uint32_t tag, Done<std::vector<Service>> done);
+  // ESRCH when the service is not there; the kernel alone would say "no servers".
+  void ListServers(uint32_t tag, const Service& key, Done<std::vector<Server>> done);
+  void ReadTable(uint32_t tag, Done<Table> done);
+  void GetInfo(uint32_t tag, Done<Info> done);
+  void GetTimeouts(uint32_t tag, Done<Timeouts> done);
+  void SetTimeouts(uint32_t tag, const Timeouts& timeouts, Done<bool> done);
+  void ListDaemons(uint32_t tag, Done<std::vector<Daemon>> done);
+  void ChangeDaemon(uint32_t tag, Command command, const Daemon& daemon, Done<bool> done);
+  void Cancel(uint32_t tag) { channel_->Cancel(tag); }
+
+ private:
+  using Encode = std::function<void(netlink::MessageWriter&)>;
+  template <typename T>
+  using Decode = std::optional<T> (*)(netlink::View);
+
+  template <typename T>
+  void Ask(uint32_t tag, const Encode& encode, Decode<T> decode, Done<T> done);
+  template <typename T>
+  void Dump(uint32_t tag, const Encode& encode, Decode<T> decode, Done<std::vector<T>> done);
+  void Tell(uint32_t tag, const Encode& encode, Done<bool> done);
+
+  std::shared_ptr<netlink::Channel> channel_;
+  uint16_t family_ = 0;
+};
+
+}  // namespace ipvs

@@ -1,0 +1,93 @@
+// Services, servers and connections as fixed records. They cross the border to JavaScript as they
+// lie in memory, many in one ArrayBuffer; src/kernel/records.ts reads and writes the same offsets
+// (test/unit/records.test.ts compares them with those below).
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <type_traits>
+
+namespace ipvs {
+
+static_assert(std::endian::native == std::endian::little, "records are little-endian");
+
+using Address = std::array<uint8_t, 16>;  // IPv4 in the first four bytes
+using Name = std::array<char, 16>;        // NUL-terminated
+
+// In the order of the attributes of IPVS_SVC_ATTR_STATS64.
+using Statistics = std::array<uint64_t, 10>;
+
+inline constexpr uint32_t kHasStatistics = 1;
+inline constexpr uint32_t kHasTunnel = 2;  // this kernel knows tunnel types (5.3 and later)
+
+struct Service {
+  Address address;
+  uint32_t fwmark;  // 0: by protocol, address and port
+  uint16_t family;  // AF_INET, AF_INET6
+  uint16_t protocol;
+  uint16_t port;
+  Name scheduler;
+  Name engine;
+  uint16_t unused;
+  uint32_t flags;
+  uint32_t flags_mask;  // of a change: which flags it names
+  uint32_t timeout;     // of persistence, seconds
+  uint32_t netmask;     // IPv4: the mask; IPv6: the prefix length
+  uint32_t present;
+  Statistics statistics;
+};
+
+struct Server {
+  Address address;
+  uint16_t family;
+  uint16_t port;
+  uint32_t forwarding;
+  int32_t weight;
+  uint32_t upper_threshold;
+  uint32_t lower_threshold;
+  uint32_t active;
+  uint32_t inactive;
+  uint32_t persistent;
+  uint8_t tunnel_type;
+  uint8_t unused;
+  uint16_t tunnel_port;
+  uint16_t tunnel_flags;
+  uint16_t unused2;
+  uint32_t present;
+  uint32_t service;  // in a table: the index of its service
+  Statistics statistics;
+};
+
+// One change of the table, as asked by JavaScript. The server matters to the commands that
+// have one.
+struct Change {
+  uint32_t command;
+  uint32_t unused;
+  Service service;
+  Server server;
+};
+
+// A line of /proc/net/ip_vs_conn. The data of the persistence engine stands behind the records.
+struct Connection {
+  Address client;
+  Address virtual_address;
+  Address server;
+  uint16_t family;
+  uint16_t server_family;
+  uint16_t client_port;
+  uint16_t virtual_port;
+  uint16_t server_port;
+  uint16_t unused;
+  uint32_t expires;  // seconds
+  std::array<char, 16> protocol;
+  std::array<char, 24> state;
+  Name engine;
+  uint32_t engine_data_offset;
+  uint32_t engine_data_length;
+};
+
+static_assert(sizeof(Service) == 160 && sizeof(Server) == 144 && sizeof(Change) == 312 && sizeof(Connection) == 128);
+static_assert(std::is_trivially_copyable_v<Change> && std::is_trivially_copyable_v<Connection>);
+
+}  // namespace ipvs

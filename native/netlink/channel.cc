@@ -1,0 +1,173 @@
+#include "netlink/channel.h"
+
+#include <cerrno>
+#include <utility>
+
+namespace netlink {
+
+namespace {
+
+// How much goes into one send. Its replies must fit the receive buffer, since the kernel writes
+// them all before the send returns: 64 replies of a page each do.
+constexpr uint32_t kWindowMessages = 64;
+constexpr size_t kWindowBytes = 32 * 1024;
+
+// After so many receives other sockets get their turn.
+constexpr int kBurst = 16;
+
+}  // namespace
+
+std::shared_ptr<Channel> Channel::Create(IoThread& io, Socket socket) {
+  std::shared_ptr<Channel> channel(new Channel(io, std::move(socket)));
+  io.Watch(channel->socket_.fd(), [weak = std::weak_ptr(channel)] {
+    if (const auto self = weak.lock()) self->Pump();
+  });
+  return channel;
+}
+
+Channel::~Channel() {
+  pumping_ = true;  // whatever a callback submits now is cancelled below
+  io_.Unwatch(socket_.fd());
+  if (active_) {
+    EndOutstanding({ECANCELED, "closed"});
+    Finish();
+  }
+  while (!queue_.empty()) {
+    Exchange exchange = std::move(queue_.front());
+    queue_.pop_front();
+    exchange.on_done(std::vector(exchange.batch.size(), Failure{ECANCELED, "closed"}));
+  }
+}
+
+void Channel::Submit(Exchange exchange) {
+  queue_.push_back(std::move(exchange));
+  Pump();
+}
+
+void Channel::Cancel(uint32_t tag) {
+  for (auto it = queue_.begin(); it != queue_.end(); ++it) {
+    if (it->tag != tag) continue;
+    Exchange exchange = std::move(*it);
+    queue_.erase(it);
+    exchange.on_done(std::vector(exchange.batch.size(), Failure{ECANCELED, "cancelled"}));
+    return;
+  }
+}
+
+void Channel::Pump() {
+  if (pumping_) return;  // a callback submitted the next exchange: the loop below takes it
+  const auto self = shared_from_this();
+  pumping_ = true;
+  for (int burst = 0;; ++burst) {
+    if (!active_) {
+      if (queue_.empty()) break;
+      current_ = std::move(queue_.front());
+      queue_.pop_front();
+      active_ = true;
+      outcomes_.assign(current_.batch.size(), {});
+      answered_.assign(current_.batch.size(), false);
+      sequence_ = std::exchange(next_sequence_, next_sequence_ + current_.batch.size());
+      sent_ = outstanding_ = 0;
+      overrun_ = false;
+    }
+    if (outstanding_ == 0) {
+      if (sent_ == current_.batch.size()) {
+        Finish();
+        continue;
+      }
+      SendWindow();
+      continue;
+    }
+    if (burst >= kBurst) {
+      io_.Post([weak = weak_from_this()] {
+        if (const auto channel = weak.lock()) channel->Pump();
+      });
+      break;
+    }
+    if (!ReceiveSome()) break;
+  }
+  pumping_ = false;
+}
+
+void Channel::SendWindow() {
+  Batch& batch = current_.batch;
+  const uint32_t first = sent_;
+  const size_t start = batch.offsets[first];
+  size_t end = start;
+  while (sent_ < batch.size() && sent_ - first < kWindowMessages && (sent_ == first || end - start < kWindowBytes)) {
+    const uint32_t sequence = sequence_ + sent_;
+    std::memcpy(&batch.bytes[batch.offsets[sent_] + offsetof(nlmsghdr, nlmsg_seq)], &sequence, sizeof sequence);
+    ++sent_;
+    end = sent_ < batch.size() ? batch.offsets[sent_] : batch.bytes.size();
+  }
+  outstanding_ = sent_ - first;
+  const int error = socket_.Send(View(batch.bytes).subspan(start, end - start));
+  if (error != 0) EndOutstanding({error, "send"});
+}
+
+// False when there is nothing to receive now.
+bool Channel::ReceiveSome() {
+  ReceiveBuffers& buffers = io_.buffers();
+  const int count = socket_.Receive(buffers);
+  if (count == -ENOBUFS) {
+    // A reply did not fit. Those that did are still to be read; the rest is unknown.
+    overrun_ = true;
+    return true;
+  }
+  if (count < 0 && count != -EAGAIN) {
+    EndOutstanding({-count, "receive"});
+    return true;
+  }
+  if (count <= 0) {
+    if (!overrun_) return false;
+    EndOutstanding({ENOBUFS, "the kernel's reply did not fit the receive buffer"});
+    return true;
+  }
+  for (int i = 0; i < count; ++i) {
+    if (!buffers.FromKernel(i)) continue;
+    MessageReader reader(buffers.datagram(i));
+    Message message;
+    while (reader.Next(message)) Handle(message);
+    if (reader.malformed() || buffers.truncated(i)) EndOutstanding({EBADMSG, "malformed reply"});
+  }
+  return true;
+}
+
+void Channel::Handle(const Message& message) {
+  const uint32_t index = message.header.nlmsg_seq - sequence_;
+  if (!active_ || index >= sent_ || answered_[index]) return;  // of an exchange given up before
+  // A dump tells that the table changed under it; what it says next is all the same true.
+  if ((message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) outcomes_[index].message = "interrupted";
+  const bool acknowledged = message.header.nlmsg_type == NLMSG_ERROR;
+  if (!acknowledged && message.header.nlmsg_type != NLMSG_DONE) {
+    if (message.header.nlmsg_type >= NLMSG_MIN_TYPE) current_.on_reply(message);
+    return;
+  }
+  if (acknowledged) {
+    const auto result = ReadAcknowledgement(message);
+    outcomes_[index] = result ? Failure{result->code, result->message} : Failure{EBADMSG, "malformed acknowledgement"};
+  } else if (const auto code = ReadAt<int>(message.payload); code && *code < 0) {
+    outcomes_[index].code = -*code;
+  }
+  answered_[index] = true;
+  --outstanding_;
+}
+
+void Channel::EndOutstanding(const Failure& failure) {
+  for (uint32_t i = 0; i < answered_.size(); ++i) {
+    if (answered_[i]) continue;
+    answered_[i] = true;
+    outcomes_[i] = failure;
+  }
+  outstanding_ = 0;
+  sent_ = current_.batch.size();
+}
+
+void Channel::Finish() {
+  active_ = false;
+  const auto on_done = std::move(current_.on_done);
+  current_ = {};
+  on_done(std::move(outcomes_));
+}
+
+}  // namespace netlink

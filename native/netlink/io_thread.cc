@@ -1,0 +1,103 @@
+#include "netlink/io_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace netlink {
+
+IoThread::IoThread() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = wake_.get();
+  if (!epoll_.valid() || !wake_.valid() ||
+      epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "epoll");
+  }
+  // Signals are for the threads of the program.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { Run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+IoThread::~IoThread() { Stop(); }
+
+void IoThread::Post(Task task) {
+  if (stopping_) return;  // what the task holds is released here, in the posting thread
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    wake = tasks_.empty();
+    tasks_.push_back(std::move(task));
+  }
+  if (wake) eventfd_write(wake_.get(), 1);
+}
+
+void IoThread::Stop() {
+  if (!thread_.joinable()) return;
+  stopping_ = true;
+  eventfd_write(wake_.get(), 1);
+  thread_.join();
+  std::vector<Task> left;
+  {
+    const std::lock_guard lock(mutex_);
+    left.swap(tasks_);
+  }
+}
+
+void IoThread::Watch(int fd, Task on_readable) {
+  watched_[fd] = std::move(on_readable);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void IoThread::Unwatch(int fd) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  watched_.erase(fd);
+}
+
+void IoThread::Run() {
+  pthread_setname_np(pthread_self(), "ipvs-io");
+  while (!stopping_) {
+    std::array<epoll_event, 16> events{};
+    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), -1);
+    for (int i = 0; i < count && !stopping_; ++i) {
+      const int fd = events.at(i).data.fd;
+      if (fd == wake_.get()) {
+        RunTasks();
+        continue;
+      }
+      const auto found = watched_.find(fd);
+      if (found == watched_.end()) continue;
+      const Task on_readable = found->second;  // it may unwatch itself
+      on_readable();
+    }
+  }
+}
+
+void IoThread::RunTasks() {
+  eventfd_t ignored = 0;
+  eventfd_read(wake_.get(), &ignored);
+  std::vector<Task> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(tasks_);
+  }
+  for (Task& task : tasks) {
+    if (stopping_) return;
+    task();
+  }
+}
+
+}  // namespace netlink

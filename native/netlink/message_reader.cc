@@ -1,0 +1,68 @@
+#include "netlink/message_reader.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+namespace netlink {
+
+namespace {
+
+View Skip(View data, size_t count) { return data.subspan(std::min(count, data.size())); }
+
+}  // namespace
+
+bool MessageReader::Next(Message& message) {
+  if (rest_.empty() || malformed_) return false;
+  const auto header = ReadAt<nlmsghdr>(rest_);
+  if (!header || header->nlmsg_len < NLMSG_HDRLEN || header->nlmsg_len > rest_.size()) {
+    malformed_ = true;
+    return false;
+  }
+  message.header = *header;
+  message.payload = rest_.subspan(NLMSG_HDRLEN, header->nlmsg_len - NLMSG_HDRLEN);
+  rest_ = Skip(rest_, NLMSG_ALIGN(static_cast<size_t>(header->nlmsg_len)));
+  return true;
+}
+
+bool AttributeReader::Next() {
+  if (rest_.empty() || *malformed_) return false;
+  const auto header = ReadAt<nlattr>(rest_);
+  if (!header || header->nla_len < NLA_HDRLEN || header->nla_len > rest_.size()) {
+    *malformed_ = true;
+    return false;
+  }
+  type_ = header->nla_type & NLA_TYPE_MASK;
+  payload_ = rest_.subspan(NLA_HDRLEN, header->nla_len - NLA_HDRLEN);
+  rest_ = Skip(rest_, NLA_ALIGN(static_cast<size_t>(header->nla_len)));
+  return true;
+}
+
+uint16_t AttributeReader::Be16() { return ntohs(Value<uint16_t>()); }
+
+uint32_t AttributeReader::Be32() { return ntohl(Value<uint32_t>()); }
+
+std::string_view AttributeReader::String() const {
+  const std::string_view all(reinterpret_cast<const char*>(payload_.data()), payload_.size());
+  return all.substr(0, all.find('\0'));
+}
+
+std::optional<Acknowledgement> ReadAcknowledgement(const Message& message) {
+  const auto error = ReadAt<nlmsgerr>(message.payload);
+  if (!error) return std::nullopt;
+  Acknowledgement result{-error->error, {}};
+  if ((message.header.nlmsg_flags & NLM_F_ACK_TLVS) == 0) return result;
+  // Behind the header of our request stands its payload, unless the kernel cut it off.
+  size_t skip = sizeof(nlmsgerr);
+  if ((message.header.nlmsg_flags & NLM_F_CAPPED) == 0 && error->msg.nlmsg_len > NLMSG_HDRLEN) {
+    skip += NLMSG_ALIGN(static_cast<size_t>(error->msg.nlmsg_len)) - NLMSG_HDRLEN;
+  }
+  bool malformed = false;
+  AttributeReader attributes(Skip(message.payload, skip), malformed);
+  while (attributes.Next()) {
+    if (attributes.type() == NLMSGERR_ATTR_MSG) result.message = attributes.String();
+  }
+  return result;
+}
+
+}  // namespace netlink

@@ -1,0 +1,84 @@
+// Reads netlink messages and attributes. Every read is checked against the end of what came:
+// a reply that is cut short or lies about a length is an error, never a fault.
+#pragma once
+
+#include <linux/netlink.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace netlink {
+
+using View = std::span<const std::byte>;
+
+template <typename T>
+std::optional<T> ReadAt(View data, size_t offset = 0) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (offset > data.size() || data.size() - offset < sizeof(T)) return std::nullopt;
+  T value;
+  std::memcpy(&value, data.data() + offset, sizeof value);
+  return value;
+}
+
+struct Message {
+  nlmsghdr header{};
+  View payload;  // all after the header
+};
+
+// The messages of one datagram.
+class MessageReader {
+ public:
+  explicit MessageReader(View datagram) : rest_(datagram) {}
+
+  // False at the end, and at the first malformed message (then `malformed()`).
+  bool Next(Message& message);
+  bool malformed() const { return malformed_; }
+
+ private:
+  View rest_;
+  bool malformed_ = false;
+};
+
+// The attributes of one message or of one nested attribute, in the order they came.
+// The first malformed attribute ends the reading and marks the whole message, so that a
+// decoder is a flat switch that asks once, at the end.
+class AttributeReader {
+ public:
+  AttributeReader(View attributes, bool& malformed) : rest_(attributes), malformed_(&malformed) {}
+
+  bool Next();
+  uint16_t type() const { return type_; }  // without the flag bits
+  View payload() const { return payload_; }
+
+  template <typename T>
+  T Value() {  // in host order
+    const auto value = ReadAt<T>(payload_);
+    if (!value) *malformed_ = true;
+    return value.value_or(T{});
+  }
+  uint16_t Be16();
+  uint32_t Be32();
+  std::string_view String() const;  // up to its NUL, or to the end
+  AttributeReader Nested() const { return {payload_, *malformed_}; }
+
+ private:
+  View rest_;
+  View payload_;
+  uint16_t type_ = 0;
+  bool* malformed_;
+};
+
+// The content of an NLMSG_ERROR message: an acknowledgement (code 0) or an error.
+struct Acknowledgement {
+  int code = 0;         // errno, positive
+  std::string message;  // NLMSGERR_ATTR_MSG, if any
+};
+std::optional<Acknowledgement> ReadAcknowledgement(const Message& message);
+
+}  // namespace netlink

@@ -1,0 +1,79 @@
+#include "netlink/socket.h"
+
+#include <linux/netlink.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace netlink {
+
+ReceiveBuffers::ReceiveBuffers() : storage_(kCount * kSize) { Reset(); }
+
+void ReceiveBuffers::Reset() {
+  for (size_t i = 0; i < kCount; ++i) {
+    vectors_[i] = {storage_.data() + i * kSize, kSize};
+    headers_[i] = {};
+    headers_[i].msg_hdr.msg_name = &senders_[i];
+    headers_[i].msg_hdr.msg_namelen = sizeof senders_[i];
+    headers_[i].msg_hdr.msg_iov = &vectors_[i];
+    headers_[i].msg_hdr.msg_iovlen = 1;
+  }
+}
+
+View ReceiveBuffers::datagram(size_t index) const {
+  return {storage_.data() + index * kSize, std::min<size_t>(headers_[index].msg_len, kSize)};
+}
+
+bool ReceiveBuffers::FromKernel(size_t index) const {
+  sockaddr_nl sender{};
+  std::memcpy(&sender, &senders_[index], sizeof sender);
+  return headers_[index].msg_hdr.msg_namelen >= sizeof sender && sender.nl_pid == 0;
+}
+
+bool ReceiveBuffers::truncated(size_t index) const {
+  return (headers_[index].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+}
+
+Result<Socket> Socket::Open(int protocol) {
+  FileDescriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  if (!fd.valid()) return Failure{errno, "socket(AF_NETLINK)"};
+  const int on = 1;
+  // Kernels that know neither (before 4.12) still answer, in fewer words.
+  setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
+  setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+  // Room for the replies of a full window (see channel.cc). Beyond net.core.rmem_max only with
+  // CAP_NET_ADMIN; without it, the most that is allowed.
+  const int size = 1 << 20;
+  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) {
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+  }
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return Failure{errno, "bind(AF_NETLINK)"};
+  }
+  return Socket(std::move(fd));
+}
+
+int Socket::Send(View data) const {
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  for (;;) {
+    const auto sent = sendto(fd_.get(), data.data(), data.size(), 0,
+                             reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
+    if (sent >= 0) return 0;
+    if (errno != EINTR) return errno;
+  }
+}
+
+int Socket::Receive(ReceiveBuffers& buffers) const {
+  buffers.Reset();
+  for (;;) {
+    const int count = recvmmsg(fd_.get(), buffers.headers().data(), ReceiveBuffers::kCount,
+                               MSG_DONTWAIT, nullptr);
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+}  // namespace netlink

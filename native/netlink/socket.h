@@ -1,0 +1,55 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <array>
+#include <vector>
+
+#include "netlink/error.h"
+#include "netlink/file_descriptor.h"
+#include "netlink/message_reader.h"
+
+namespace netlink {
+
+// Where datagrams are received. The kernel fills a dump's datagrams up to 32 KiB, but remembers
+// the largest read of a socket (netlink_recvmsg in net/netlink/af_netlink.c), so this size never
+// changes. One per I/O thread, shared by its sockets.
+class ReceiveBuffers {
+ public:
+  static constexpr size_t kCount = 16;
+  static constexpr size_t kSize = 64 * 1024;
+
+  ReceiveBuffers();
+  std::array<mmsghdr, kCount>& headers() { return headers_; }
+  View datagram(size_t index) const;
+  // Whether the kernel sent it: any process may send to our address.
+  bool FromKernel(size_t index) const;
+  bool truncated(size_t index) const;
+  void Reset();
+
+ private:
+  std::vector<std::byte> storage_;
+  std::array<mmsghdr, kCount> headers_{};
+  std::array<iovec, kCount> vectors_{};
+  std::array<struct sockaddr_storage, kCount> senders_{};
+};
+
+// A non-blocking netlink socket with extended acks. It stays in the network namespace of the
+// thread that opened it.
+class Socket {
+ public:
+  static Result<Socket> Open(int protocol);
+
+  int fd() const { return fd_.get(); }
+  // 0, or an errno; on an error the kernel has seen nothing of the data.
+  int Send(View data) const;
+  // How many datagrams came, or a negative errno.
+  int Receive(ReceiveBuffers& buffers) const;
+
+ private:
+  explicit Socket(FileDescriptor fd) : fd_(std::move(fd)) {}
+
+  FileDescriptor fd_;
+};
+
+}  // namespace netlink
