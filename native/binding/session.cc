@@ -79,10 +79,10 @@ void Session::StartClosed(const Napi::CallbackInfo& info, Work work, Convert con
   environment_->Begin(info.Env());
   environment_->io().Post([environment = environment_, state = state_, id, work = std::move(work), convert] {
     work(*state, id, Done<T>([environment, id, convert](Result<T> result) {
-           if (!result.ok()) return environment->Fail(id, result.failure());
-           auto value = std::make_shared<T>(std::move(result.value()));
-           environment->Succeed(id, [value, convert](Napi::Env env) -> Napi::Value { return convert(env, *value); });
-         }));
+      if (!result.ok()) return environment->Fail(id, result.failure());
+      auto value = std::make_shared<T>(std::move(result.value()));
+      environment->Succeed(id, [value, convert](Napi::Env env) -> Napi::Value { return convert(env, *value); });
+    }));
   });
 }
 
@@ -293,7 +293,8 @@ void Session::NextConnections(const Napi::CallbackInfo& info) {
 void Session::CloseConnections(const Napi::CallbackInfo& info) {
   Start<bool>(
       info,
-      [cursor = info[1].As<Napi::Number>().Uint32Value()](SessionState& state, uint32_t /*id*/, const Done<bool>& done) {
+      [cursor = info[1].As<Napi::Number>().Uint32Value()](SessionState& state, uint32_t /*id*/,
+                                                          const Done<bool>& done) {
         state.connections.erase(cursor);
         done(true);
       },

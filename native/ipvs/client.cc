@@ -44,6 +44,10 @@ Client::Client(netlink::IoThread& io, netlink::Socket socket)
 void Client::Resolve(uint32_t tag, Done<uint16_t> done) {
   netlink::ResolveFamily(*channel_, kFamilyName, tag, [this, done = std::move(done)](Result<uint16_t> result) {
     if (result.ok()) family_ = result.value();
+    // ENOENT has other meanings for the commands of the family.
+    if (!result.ok() && result.failure().code == ENOENT) {
+      return done(Failure{EPROTONOSUPPORT, "this kernel has no generic netlink family IPVS"});
+    }
     done(std::move(result));
   });
 }
@@ -118,14 +122,15 @@ void Client::Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::v
 }
 
 void Client::GetService(uint32_t tag, const Service& key, Done<Service> done) {
-  Ask<Service>(tag, [&](MessageWriter& writer) { EncodeGetService(writer, family_, key); }, DecodeService,
-               std::move(done));
+  Ask<Service>(
+      tag, [&](MessageWriter& writer) { EncodeGetService(writer, family_, key); }, DecodeService, std::move(done));
 }
 
 void Client::ListServices(uint32_t tag, Done<std::vector<Service>> done) {
   Dump<Service>(
       tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetService, NLM_F_DUMP); },
-      DecodeService, [done = std::move(done)](Result<std::vector<Service>> result) {
+      DecodeService,
+      [done = std::move(done)](Result<std::vector<Service>> result) {
         if (result.ok()) Deduplicate(result.value(), kServiceKey);
         done(std::move(result));
       });
@@ -158,7 +163,8 @@ void Client::ReadTable(uint32_t tag, Done<Table> done) {
     if (index == self->table.services.size()) return self->done(std::move(self->table));
     Dump<Server>(
         tag, [&](MessageWriter& writer) { EncodeDumpServers(writer, family_, self->table.services[index]); },
-        DecodeServer, [self, index](Result<std::vector<Server>> servers) {
+        DecodeServer,
+        [self, index](Result<std::vector<Server>> servers) {
           if (!servers.ok()) return self->done(servers.failure());
           Deduplicate(servers.value(), kServerKey);
           for (Server& server : servers.value()) {
@@ -176,17 +182,20 @@ void Client::ReadTable(uint32_t tag, Done<Table> done) {
 }
 
 void Client::GetInfo(uint32_t tag, Done<Info> done) {
-  Ask<Info>(tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetInfo, NLM_F_ACK); }, DecodeInfo,
-            std::move(done));
+  Ask<Info>(
+      tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetInfo, NLM_F_ACK); }, DecodeInfo,
+      std::move(done));
 }
 
 void Client::GetTimeouts(uint32_t tag, Done<Timeouts> done) {
-  Ask<Timeouts>(tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetConfig, NLM_F_ACK); },
-                DecodeTimeouts, std::move(done));
+  Ask<Timeouts>(
+      tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetConfig, NLM_F_ACK); }, DecodeTimeouts,
+      std::move(done));
 }
 
 void Client::SetTimeouts(uint32_t tag, const Timeouts& timeouts, Done<bool> done) {
-  Tell(tag, [&](MessageWriter& writer) { EncodeSetTimeouts(writer, family_, timeouts); }, std::move(done));
+  Tell(
+      tag, [&](MessageWriter& writer) { EncodeSetTimeouts(writer, family_, timeouts); }, std::move(done));
 }
 
 void Client::ListDaemons(uint32_t tag, Done<std::vector<Daemon>> done) {
@@ -196,7 +205,8 @@ void Client::ListDaemons(uint32_t tag, Done<std::vector<Daemon>> done) {
 }
 
 void Client::ChangeDaemon(uint32_t tag, Command command, const Daemon& daemon, Done<bool> done) {
-  Tell(tag, [&](MessageWriter& writer) { EncodeDaemon(writer, family_, command, daemon); }, std::move(done));
+  Tell(
+      tag, [&](MessageWriter& writer) { EncodeDaemon(writer, family_, command, daemon); }, std::move(done));
 }
 
 }  // namespace ipvs

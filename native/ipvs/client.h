@@ -23,7 +23,7 @@ class Client {
   Client(netlink::IoThread& io, netlink::Socket socket);
 
   // First of all, and again when the kernel says ENOENT where it should not: the module may
-  // have been reloaded since. ENOENT: the kernel has no IPVS.
+  // have been reloaded since. EPROTONOSUPPORT: the kernel has no IPVS (now).
   void Resolve(uint32_t tag, Done<uint16_t> done);
 
   // One outcome per change, in order; a failed one does not stop those behind it.

@@ -33,12 +33,38 @@ namespace cmd_attr {
 enum : uint16_t { kService = 1, kDest, kDaemon, kTimeoutTcp, kTimeoutTcpFin, kTimeoutUdp };
 }
 namespace svc_attr {
-enum : uint16_t { kAf = 1, kProtocol, kAddr, kPort, kFwmark, kSchedName, kFlags, kTimeout, kNetmask, kStats, kPeName, kStats64 };
+enum : uint16_t {
+  kAf = 1,
+  kProtocol,
+  kAddr,
+  kPort,
+  kFwmark,
+  kSchedName,
+  kFlags,
+  kTimeout,
+  kNetmask,
+  kStats,
+  kPeName,
+  kStats64
+};
 }
 namespace dest_attr {
 enum : uint16_t {
-  kAddr = 1, kPort, kFwdMethod, kWeight, kUThresh, kLThresh, kActiveConns, kInactConns, kPersistConns,
-  kStats, kAddrFamily, kStats64, kTunType, kTunPort, kTunFlags,
+  kAddr = 1,
+  kPort,
+  kFwdMethod,
+  kWeight,
+  kUThresh,
+  kLThresh,
+  kActiveConns,
+  kInactConns,
+  kPersistConns,
+  kStats,
+  kAddrFamily,
+  kStats64,
+  kTunType,
+  kTunPort,
+  kTunFlags,
 };
 }
 namespace daemon_attr {

@@ -30,8 +30,7 @@ Result<uint16_t> DecodeFamily(View payload) {
   return id;
 }
 
-void ResolveFamily(Channel& channel, std::string_view name, uint32_t tag,
-                   std::function<void(Result<uint16_t>)> done) {
+void ResolveFamily(Channel& channel, std::string_view name, uint32_t tag, std::function<void(Result<uint16_t>)> done) {
   auto family = std::make_shared<Result<uint16_t>>(Failure{EBADMSG, "no family in the reply"});
   Exchange exchange;
   exchange.batch = EncodeResolveFamily(name);

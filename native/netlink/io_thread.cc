@@ -16,8 +16,7 @@ IoThread::IoThread() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EF
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = wake_.get();
-  if (!epoll_.valid() || !wake_.valid() ||
-      epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+  if (!epoll_.valid() || !wake_.valid() || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
     throw std::system_error(errno, std::generic_category(), "epoll");
   }
   // Signals are for the threads of the program.

@@ -30,9 +30,7 @@ bool ReceiveBuffers::FromKernel(size_t index) const {
   return headers_[index].msg_hdr.msg_namelen >= sizeof sender && sender.nl_pid == 0;
 }
 
-bool ReceiveBuffers::truncated(size_t index) const {
-  return (headers_[index].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-}
+bool ReceiveBuffers::truncated(size_t index) const { return (headers_[index].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
 
 Result<Socket> Socket::Open(int protocol) {
   FileDescriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
@@ -59,8 +57,8 @@ int Socket::Send(View data) const {
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
   for (;;) {
-    const auto sent = sendto(fd_.get(), data.data(), data.size(), 0,
-                             reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
+    const auto sent =
+        sendto(fd_.get(), data.data(), data.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
     if (sent >= 0) return 0;
     if (errno != EINTR) return errno;
   }
@@ -69,8 +67,7 @@ int Socket::Send(View data) const {
 int Socket::Receive(ReceiveBuffers& buffers) const {
   buffers.Reset();
   for (;;) {
-    const int count = recvmmsg(fd_.get(), buffers.headers().data(), ReceiveBuffers::kCount,
-                               MSG_DONTWAIT, nullptr);
+    const int count = recvmmsg(fd_.get(), buffers.headers().data(), ReceiveBuffers::kCount, MSG_DONTWAIT, nullptr);
     if (count >= 0) return count;
     if (errno != EINTR) return -errno;
   }

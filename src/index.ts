@@ -1,0 +1,46 @@
+export type { ChangeResult, TableChange } from './ipvs/changes.js';
+export type { ConnectionFilter } from './ipvs/connections.js';
+export type { DaemonOptions } from './ipvs/daemon.js';
+export { Ipvs, type IpvsOptions } from './ipvs/ipvs.js';
+export { RealServer, type Tunnel, type UpdateOptions } from './ipvs/real-server.js';
+export type { ServerChanges, ServerOptions, ServerSelector, TunnelOptions } from './ipvs/server-options.js';
+export type {
+  PersistenceOptions,
+  Scheduler,
+  SchedulerFlag,
+  ServiceChanges,
+  ServiceOptions,
+  ServiceSelector,
+} from './ipvs/service-options.js';
+export { type SysctlName, type Sysctls, sysctlNames } from './ipvs/sysctls.js';
+export { type TableOptions, TableRow } from './ipvs/table.js';
+export { tableHeading } from './ipvs/text.js';
+export type { ProcessorTotals } from './ipvs/totals.js';
+export { type Persistence, VirtualService } from './ipvs/virtual-service.js';
+export { type ErrorRequest, IpvsError, type IpvsErrorCode } from './kernel/errors.js';
+export type { CallOptions, IpvsPort, Kernel, OpenOptions } from './kernel/kernel.js';
+export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
+export type {
+  AddressServiceKey,
+  Change,
+  ConnectionEntry,
+  Daemon,
+  DaemonRole,
+  DaemonSettings,
+  Family,
+  Forwarding,
+  FwmarkServiceKey,
+  Info,
+  Protocol,
+  ServerEntry,
+  ServerKey,
+  ServerSettings,
+  ServiceEntry,
+  ServiceKey,
+  ServiceSettings,
+  Statistics,
+  TableEntry,
+  Timeouts,
+  TunnelChecksum,
+  TunnelType,
+} from './kernel/types.js';

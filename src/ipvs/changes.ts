@@ -1,0 +1,47 @@
+import { invalid } from '../kernel/errors.js';
+import type { Change } from '../kernel/types.js';
+import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
+import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
+
+/**
+ * One of many changes for {@link Ipvs.apply}. `set...` replaces all settings, with the defaults
+ * for what is left out: unlike `update()` it reads nothing first.
+ */
+export type TableChange =
+  | { readonly change: 'add-service' | 'set-service'; readonly service: ServiceOptions }
+  | { readonly change: 'delete-service' | 'zero-service'; readonly service: ServiceSelector }
+  | {
+      readonly change: 'add-server' | 'set-server';
+      readonly service: ServiceSelector;
+      readonly server: ServerOptions;
+    }
+  | { readonly change: 'delete-server'; readonly service: ServiceSelector; readonly server: ServerSelector };
+
+/** How a change ended, at the same place in the list as the change. */
+export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly error: Error };
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function toKernelChange(change: TableChange): Change {
+  switch (change.change) {
+    case 'add-service':
+      return { command: 'NEW_SERVICE', service: newServiceSettings(change.service) };
+    case 'set-service':
+      return { command: 'SET_SERVICE', service: newServiceSettings(change.service) };
+    case 'delete-service':
+      return { command: 'DEL_SERVICE', service: checkServiceKey(change.service) };
+    case 'zero-service':
+      return { command: 'ZERO', service: checkServiceKey(change.service) };
+    case 'add-server':
+    case 'set-server': {
+      const service = checkServiceKey(change.service);
+      const command = change.change === 'add-server' ? 'NEW_DEST' : 'SET_DEST';
+      return { command, service, server: newServerSettings(change.server, service) };
+    }
+    case 'delete-server': {
+      const service = checkServiceKey(change.service);
+      return { command: 'DEL_DEST', service, server: checkServerKey(change.server, service) };
+    }
+    default:
+      throw invalid(`not a change of the table: ${JSON.stringify(change)}`);
+  }
+}

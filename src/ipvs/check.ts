@@ -1,0 +1,42 @@
+import { canonicalAddress, type Family, familyOf } from '../kernel/address.js';
+import { invalid } from '../kernel/errors.js';
+
+/** An integer from `least` to `most`, or an error that names it. */
+export function checkInteger(what: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw invalid(`${what} is an integer from ${least} to ${most}, not ${show(value)}`);
+}
+
+export function checkOneOf<T extends string>(what: string, value: unknown, allowed: readonly T[]): T {
+  if (allowed.includes(value as T)) return value as T;
+  throw invalid(`${what} is ${allowed.join(', ')}, not ${show(value)}`);
+}
+
+/** What the kernel keeps in 16 bytes with a NUL: the name of a scheduler or of an engine. */
+export function checkName(what: string, value: unknown): string {
+  if (typeof value === 'string' && /^[\x21-\x7e]{1,15}$/.test(value)) return value;
+  throw invalid(`${what} is a name of 1 to 15 characters without spaces, not ${show(value)}`);
+}
+
+/** An address in canonical form, with its family. */
+export function checkAddress(what: string, value: unknown): { address: string; family: Family } {
+  const family = typeof value === 'string' ? familyOf(value) : undefined;
+  if (family === undefined) throw invalid(`${what} is an IPv4 or IPv6 address without a zone, not ${show(value)}`);
+  return { address: canonicalAddress(value as string, family), family };
+}
+
+/** Rejects what is not an object, and names that mean nothing here: a misspelt option is not a default. */
+export function checkOptions(what: string, value: unknown, known: readonly string[]): void {
+  if (typeof value !== 'object' || value === null)
+    throw invalid(`${what} is described by an object, not ${show(value)}`);
+  for (const name of Object.keys(value)) {
+    if (!known.includes(name)) throw invalid(`${what} has no option '${name}'; it has ${known.join(', ')}`);
+  }
+}
+
+export function show(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  return typeof value === 'string' || (typeof value === 'object' && value !== null)
+    ? JSON.stringify(value)
+    : String(value);
+}

@@ -1,0 +1,56 @@
+import type { CallOptions } from '../kernel/kernel.js';
+import type { ConnectionEntry } from '../kernel/types.js';
+import { checkAddress, checkInteger, checkOptions } from './check.js';
+import type { Context } from './context.js';
+import { translate } from './errors.js';
+
+/** Which connections; what is left out matches all. */
+export interface ConnectionFilter {
+  /** As the kernel names it, in any case: `tcp`, `udp`, `sctp`; `ip` for templates of fwmark services. */
+  readonly protocol?: string | undefined;
+  readonly clientAddress?: string | undefined;
+  readonly clientPort?: number | undefined;
+  /** Of a connection through a fwmark service: what the client asked for. */
+  readonly virtualAddress?: string | undefined;
+  readonly virtualPort?: number | undefined;
+  readonly serverAddress?: string | undefined;
+  readonly serverPort?: number | undefined;
+  /** As the kernel names it, in any case: `established`. */
+  readonly state?: string | undefined;
+}
+
+const addressNames = ['clientAddress', 'virtualAddress', 'serverAddress'] as const;
+const portNames = ['clientPort', 'virtualPort', 'serverPort'] as const;
+const textNames = ['protocol', 'state'] as const;
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function connectionMatcher(filter: ConnectionFilter): (connection: ConnectionEntry) => boolean {
+  checkOptions('a filter of connections', filter, [...addressNames, ...portNames, ...textNames]);
+  const wanted = new Map<keyof ConnectionEntry, string | number>();
+  for (const name of addressNames) {
+    if (filter[name] !== undefined) wanted.set(name, checkAddress(name, filter[name]).address);
+  }
+  for (const name of portNames) {
+    if (filter[name] !== undefined) wanted.set(name, checkInteger(name, filter[name], 0, 65535));
+  }
+  for (const name of textNames) {
+    if (filter[name] !== undefined) wanted.set(name, filter[name].toUpperCase());
+  }
+  return (connection) => [...wanted].every(([name, value]) => connection[name] === value);
+}
+
+/** The connections of a namespace, as the file is read: never more than a piece of it in memory. */
+export async function* readConnections(
+  context: Context,
+  filter: ConnectionFilter,
+  options?: CallOptions,
+): AsyncGenerator<ConnectionEntry, void, void> {
+  const matches = connectionMatcher(filter);
+  try {
+    for await (const connection of context.port.connections(options)) {
+      if (matches(connection)) yield connection;
+    }
+  } catch (error) {
+    throw translate({ command: 'READ_FILE', action: 'read', object: '/proc/net/ip_vs_conn' }, error);
+  }
+}

@@ -1,0 +1,109 @@
+import { Errno } from '../kernel/errno.js';
+import { KernelFailure } from '../kernel/errors.js';
+import type { CallOptions, IpvsPort } from '../kernel/kernel.js';
+import type { Change } from '../kernel/types.js';
+import { describeServer, describeService } from './describe.js';
+import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
+
+const actions: Readonly<Record<Change['command'], string>> = {
+  NEW_SERVICE: 'add service',
+  SET_SERVICE: 'update service',
+  DEL_SERVICE: 'delete service',
+  NEW_DEST: 'add server',
+  SET_DEST: 'update server',
+  DEL_DEST: 'remove server',
+  ZERO: 'zero the counters of',
+  FLUSH: 'flush',
+};
+
+function requestOf(change: Change): Request {
+  const { command } = change;
+  return { command, action: actions[command], object: objectOf(change) };
+}
+
+function objectOf(change: Change): string {
+  switch (change.command) {
+    case 'NEW_SERVICE':
+    case 'SET_SERVICE': {
+      const { key, scheduler, engine } = change.service;
+      return `${describeService(key)} ${scheduler}${engine === '' ? '' : ` (engine ${engine})`}`;
+    }
+    case 'DEL_SERVICE':
+      return describeService(change.service);
+    case 'NEW_DEST':
+    case 'SET_DEST':
+      return `${describeServer(change.server.key)} of ${describeService(change.service)}`;
+    case 'DEL_DEST':
+      return `${describeServer(change.server)} of ${describeService(change.service)}`;
+    case 'ZERO':
+      return change.service ? describeService(change.service) : 'all services';
+    case 'FLUSH':
+      return 'the table';
+  }
+}
+
+/** What the objects share: the kernel, and errors that say what was asked of it. */
+export class Context {
+  readonly port: IpvsPort;
+
+  constructor(port: IpvsPort) {
+    this.port = port;
+  }
+
+  /** Any request: its failures become `IpvsError`s. */
+  async ask<T>(command: Command, action: string, object: string | undefined, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw translate(object === undefined ? { command, action } : { command, action, object }, error);
+    }
+  }
+
+  /** One change; throws if it fails. */
+  async change(change: Change, options?: CallOptions): Promise<void> {
+    const [failure] = await this.changes([change], options);
+    if (failure) throw failure;
+  }
+
+  /** Many changes in one go; for each its error, if it failed. */
+  async changes(changes: readonly Change[], options?: CallOptions): Promise<(Error | undefined)[]> {
+    let errnos: ArrayLike<number>;
+    try {
+      errnos = await this.port.apply(changes, options);
+    } catch (error) {
+      const [first] = changes;
+      const request: Request | undefined =
+        changes.length === 1 && first
+          ? requestOf(first)
+          : { command: first?.command ?? 'FLUSH', action: 'apply', object: `${changes.length} changes` };
+      throw translate(request, error);
+    }
+    return Promise.all(
+      changes.map((change, index) => {
+        const errno = errnos[index] ?? Errno.EBADMSG;
+        return errno === 0 ? undefined : this.#failure(change, errno, options);
+      }),
+    );
+  }
+
+  /** ENOENT for a service with an engine may mean either: the scheduler, if it is there, is loaded by now. */
+  async #failure(change: Change, errno: number, options: CallOptions | undefined): Promise<Error> {
+    const request = requestOf(change);
+    if (errno === Errno.ENOENT && 'service' in change && change.service && 'engine' in change.service) {
+      const { engine, scheduler } = change.service;
+      if (engine !== '' && (await this.#hasModule(`ip_vs_${scheduler}`, options)))
+        return unknownEngine(request, engine);
+    }
+    return errorFor(request, errno);
+  }
+
+  async #hasModule(name: string, options: CallOptions | undefined): Promise<boolean> {
+    try {
+      const [refcnt] = await this.port.readFiles([`/sys/module/${name}/refcnt`], options);
+      return typeof refcnt === 'string';
+    } catch (error) {
+      if (error instanceof KernelFailure) return false;
+      throw error;
+    }
+  }
+}

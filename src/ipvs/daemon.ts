@@ -1,0 +1,51 @@
+import { isIPv4 } from 'node:net';
+import { invalid } from '../kernel/errors.js';
+import type { DaemonRole, DaemonSettings } from '../kernel/types.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from './check.js';
+
+/** A daemon to be started. What is left out is the kernel's choice: 224.0.0.81, port 8848, ttl 1. */
+export interface DaemonOptions {
+  readonly role: DaemonRole;
+  /** The interface that the messages go over. */
+  readonly interface: string;
+  /** 0 to 255, default 0; a backup takes 0 for "any". */
+  readonly syncId?: number | undefined;
+  /** The most that a message holds: 1 to 65535 bytes; default as the MTU allows. */
+  readonly maxLength?: number | undefined;
+  /** A multicast address. */
+  readonly group?: string | undefined;
+  /** 1 to 65535, UDP. */
+  readonly port?: number | undefined;
+  /** 1 to 255. */
+  readonly ttl?: number | undefined;
+}
+
+export function checkRole(role: unknown): DaemonRole {
+  return checkOneOf('the role of a daemon', role, ['master', 'backup']);
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function daemonSettings(options: DaemonOptions): DaemonSettings {
+  const names = ['role', 'interface', 'syncId', 'maxLength', 'group', 'port', 'ttl'];
+  checkOptions('a synchronisation daemon', options, names);
+  const { interface: name, maxLength, group, port, ttl } = options;
+  // IFNAMSIZ is 16 with the NUL.
+  if (typeof name !== 'string' || !/^[^\s/]{1,15}$/.test(name)) throw invalid(`not an interface: ${show(name)}`);
+  return {
+    role: checkRole(options.role),
+    interface: name,
+    syncId: checkInteger('syncId', options.syncId ?? 0, 0, 255),
+    ...(maxLength === undefined ? {} : { maxLength: checkInteger('maxLength', maxLength, 1, 65535) }),
+    ...(group === undefined ? {} : { group: checkGroup(group) }),
+    ...(port === undefined ? {} : { port: checkInteger('the port of a daemon', port, 1, 65535) }),
+    ...(ttl === undefined ? {} : { ttl: checkInteger('ttl', ttl, 1, 255) }),
+  };
+}
+
+function checkGroup(group: string): string {
+  const { address } = checkAddress('a multicast group', group);
+  const first = Number(address.split('.')[0]);
+  const multicast = isIPv4(address) ? first >= 224 && first <= 239 : address.startsWith('ff');
+  if (!multicast) throw invalid(`${address} is not a multicast address`);
+  return address;
+}

@@ -1,0 +1,140 @@
+import { formatEndpoint } from '../kernel/address.js';
+import { invalid } from '../kernel/errors.js';
+import type { Forwarding, ServerKey, ServerSettings, ServiceKey, TunnelChecksum, TunnelType } from '../kernel/types.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions } from './check.js';
+
+/** How a packet is wrapped on its way to a real server. */
+export interface TunnelOptions {
+  /** `ipip`, `gue` (generic UDP encapsulation) or `gre`; the last two since Linux 5.3. Default `ipip`. */
+  readonly type?: TunnelType | undefined;
+  /** Of GUE, where it is required: the UDP port that the server listens on. */
+  readonly port?: number | undefined;
+  /** `checksum` for GUE and GRE, `remote` (remote checksum offload) for GUE. Default `none`. */
+  readonly checksum?: TunnelChecksum | undefined;
+}
+
+/** Which real server of a service. */
+export interface ServerSelector {
+  /** IPv4 or IPv6; of another family than the service only through a tunnel. */
+  readonly address: string;
+  /** Default: that of the service; for a fwmark service 0, which keeps the packet's port. */
+  readonly port?: number | undefined;
+}
+
+/** What an update may change. */
+export interface ServerChanges {
+  /**
+   * `nat` rewrites the destination; replies must come back through the director. `direct` sends
+   * the packet unchanged to the server's MAC address, `tunnel` wraps it; the server has the
+   * virtual address itself and replies to the client. These two can not change the port.
+   */
+  readonly forwarding?: Exclude<Forwarding, 'local' | 'bypass'> | undefined;
+  /** Of tunnel forwarding. */
+  readonly tunnel?: TunnelOptions | undefined;
+  /**
+   * Its share, 0 to 2147483647 (ipvsadm: to 65535). 0: no new connections, those it has go on.
+   */
+  readonly weight?: number | undefined;
+  /** No new connections above so many; 0 for no limit. */
+  readonly upperThreshold?: number | undefined;
+  /** New connections again below so many; 0 for three quarters of the upper threshold. */
+  readonly lowerThreshold?: number | undefined;
+}
+
+/** A new real server. Default: `nat`, weight 1, no thresholds (`ipvsadm -a` defaults to `direct`). */
+export type ServerOptions = ServerSelector & ServerChanges;
+
+const selectorNames = ['address', 'port'];
+const changeNames = ['forwarding', 'tunnel', 'weight', 'upperThreshold', 'lowerThreshold'];
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkServerKey(selector: ServerSelector, service: ServiceKey): ServerKey {
+  checkOptions('a real server', selector, [...selectorNames, ...changeNames]);
+  const { address, family } = checkAddress('the address of a real server', selector.address);
+  const port = selector.port ?? ('port' in service ? service.port : 0);
+  return { family, address, port: checkInteger('the port of a real server', port, 0, 65535) };
+}
+
+/** What the kernel is to be told of a new server. */
+export function newServerSettings(options: ServerOptions, service: ServiceKey): ServerSettings {
+  const key = checkServerKey(options, service);
+  const defaults = {
+    key,
+    forwarding: 'nat',
+    weight: 1,
+    upperThreshold: 0,
+    lowerThreshold: 0,
+    tunnelType: 'ipip',
+    tunnelPort: 0,
+    tunnelChecksum: 'none',
+  } as const;
+  const settings = changeServer(defaults, options, service);
+  checkReach(settings, service);
+  return settings;
+}
+
+/** The settings that `current` has after `changes`; what these do not name stays. */
+export function changeServer(current: ServerSettings, changes: ServerChanges, service: ServiceKey): ServerSettings {
+  checkOptions('a real server', changes, [...selectorNames, ...changeNames]);
+  const number = (name: 'weight' | 'upperThreshold' | 'lowerThreshold', most: number): number =>
+    changes[name] === undefined ? current[name] : checkInteger(`the ${name}`, changes[name], 0, most);
+  const settings = {
+    key: current.key,
+    forwarding:
+      changes.forwarding === undefined
+        ? current.forwarding
+        : checkOneOf('forwarding', changes.forwarding, ['nat', 'direct', 'tunnel']),
+    weight: number('weight', 0x7fffffff),
+    upperThreshold: number('upperThreshold', 0xffffffff),
+    lowerThreshold: number('lowerThreshold', 0xffffffff),
+    ...tunnelSettings(current, changes.tunnel),
+  };
+  if (changes.tunnel !== undefined && settings.forwarding !== 'tunnel') {
+    throw invalid(`a tunnel is for forwarding 'tunnel', not '${settings.forwarding}'`);
+  }
+  if (settings.lowerThreshold > settings.upperThreshold) {
+    throw invalid(
+      `the lower threshold (${settings.lowerThreshold}) is above the upper one (${settings.upperThreshold})`,
+    );
+  }
+  // What another program made, and this update does not name, is not ours to judge.
+  if (changes.forwarding !== undefined) checkReach(settings, service);
+  return settings;
+}
+
+function tunnelSettings(
+  current: ServerSettings,
+  tunnel: TunnelOptions | undefined,
+): Pick<ServerSettings, 'tunnelType' | 'tunnelPort' | 'tunnelChecksum'> {
+  if (tunnel === undefined) {
+    const { tunnelType, tunnelPort, tunnelChecksum } = current;
+    return { tunnelType, tunnelPort, tunnelChecksum };
+  }
+  checkOptions('a tunnel', tunnel, ['type', 'port', 'checksum']);
+  const type = checkOneOf('the type of a tunnel', tunnel.type ?? 'ipip', ['ipip', 'gue', 'gre']);
+  const checksum = checkOneOf('the checksum of a tunnel', tunnel.checksum ?? 'none', ['none', 'checksum', 'remote']);
+  if (type === 'gue') {
+    checkInteger('the port of a GUE tunnel', tunnel.port, 1, 65535);
+  } else if (tunnel.port !== undefined) {
+    throw invalid(`only a GUE tunnel has a port, ${type} has none`);
+  }
+  if ((type === 'ipip' && checksum !== 'none') || (type === 'gre' && checksum === 'remote')) {
+    throw invalid(`an ${type} tunnel can not have the checksum '${checksum}'`);
+  }
+  return { tunnelType: type, tunnelPort: tunnel.port ?? 0, tunnelChecksum: checksum };
+}
+
+/** What the kernel accepts and then sends to where nobody listens. */
+function checkReach(settings: ServerSettings, service: ServiceKey): void {
+  const { key, forwarding } = settings;
+  if (key.family !== service.family && forwarding !== 'tunnel') {
+    throw invalid(`${key.address} is not of the family of the service: only a tunnel reaches it`);
+  }
+  if (forwarding !== 'direct' && forwarding !== 'tunnel') return;
+  const port = 'port' in service ? service.port : 0;
+  if (key.port === port) return;
+  throw invalid(
+    `${formatEndpoint(key.address, key.port)}: ${forwarding} forwarding keeps the port of the packet, so the port of ` +
+      `the server is that of the service (${port}), not ${key.port}`,
+  );
+}

@@ -1,0 +1,198 @@
+import { invalid } from '../kernel/errors.js';
+import { type Family, type Protocol, ServiceFlag, type ServiceKey, type ServiceSettings } from '../kernel/types.js';
+import { checkAddress, checkInteger, checkName, checkOneOf, checkOptions, show } from './check.js';
+
+/** Schedulers of Linux 6.1 to 7.2; each is a module `ip_vs_NAME`. Any other name may be given, too. */
+export type Scheduler =
+  | 'rr'
+  | 'wrr'
+  | 'lc'
+  | 'wlc'
+  | 'fo'
+  | 'ovf'
+  | 'lblc'
+  | 'lblcr'
+  | 'dh'
+  | 'sh'
+  | 'mh'
+  | 'sed'
+  | 'nq'
+  | 'twos'
+  | (string & {});
+
+/**
+ * Flags whose meaning is the scheduler's: `sh-fallback` and `mh-fallback` (flag-1: take another
+ * server if the chosen one has weight 0), `sh-port` and `mh-port` (flag-2: hash the source port,
+ * too). For other schedulers they are `flag-1` to `flag-3`.
+ */
+export type SchedulerFlag = 'flag-1' | 'flag-2' | 'flag-3' | 'sh-fallback' | 'sh-port' | 'mh-fallback' | 'mh-port';
+
+/** A client (or a network of clients) stays on the server it was first given. */
+export interface PersistenceOptions {
+  /** Seconds without a connection until the client may get another server: 1 to 2 678 400 (31 days). Default 300. */
+  readonly timeout?: number | undefined;
+  /**
+   * Which clients stay together: a prefix length (IPv4 1 to 32, IPv6 1 to 128), or for IPv4 a mask
+   * such as `255.255.255.0`. Default: each for itself.
+   */
+  readonly netmask?: number | string | undefined;
+  /** What stays together by more than the address: `sip` goes by the Call-ID (module ip_vs_pe_sip; UDP). */
+  readonly engine?: string | undefined;
+}
+
+/** Which virtual service: by protocol, address and port, or by the mark of its packets. */
+export type ServiceSelector =
+  | {
+      readonly protocol: Protocol;
+      /** IPv4 or IPv6. */
+      readonly address: string;
+      /** 1 to 65535; 0 is every port, for persistent services. */
+      readonly port: number;
+    }
+  | {
+      /** 1 to 4294967295. (The kernel would read 0 as TCP 0.0.0.0:0.) */
+      readonly fwmark: number;
+      /** Of the packets. Default `ipv4`. */
+      readonly family?: Family | undefined;
+    };
+
+/** What an update may change. */
+export interface ServiceChanges {
+  /** Which server gets a new connection. */
+  readonly scheduler?: Scheduler | undefined;
+  readonly schedulerFlags?: readonly SchedulerFlag[] | undefined;
+  /** `true` is a timeout of 300 s, a number another timeout, `false` none. */
+  readonly persistence?: boolean | number | PersistenceOptions | undefined;
+  /** Schedule each packet by itself (UDP only). */
+  readonly onePacket?: boolean | undefined;
+}
+
+/** A new virtual service. Default: scheduler `wlc`, no persistence, no flags, as `ipvsadm -A`. */
+export type ServiceOptions = ServiceSelector & ServiceChanges;
+
+const MAX_PERSISTENCE = 31 * 24 * 3600; // as ipvsadm: seconds times HZ must fit 32 bits
+const selectorNames = ['protocol', 'address', 'port', 'fwmark', 'family'];
+const changeNames = ['scheduler', 'schedulerFlags', 'persistence', 'onePacket'];
+
+const flagBits: Readonly<Record<SchedulerFlag, number>> = {
+  'flag-1': ServiceFlag.scheduler1,
+  'flag-2': ServiceFlag.scheduler2,
+  'flag-3': ServiceFlag.scheduler3,
+  'sh-fallback': ServiceFlag.scheduler1,
+  'sh-port': ServiceFlag.scheduler2,
+  'mh-fallback': ServiceFlag.scheduler1,
+  'mh-port': ServiceFlag.scheduler2,
+};
+const schedulerFlagBits = ServiceFlag.scheduler1 | ServiceFlag.scheduler2 | ServiceFlag.scheduler3;
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkServiceKey(selector: ServiceSelector): ServiceKey {
+  checkOptions('a virtual service', selector, [...selectorNames, ...changeNames]);
+  if ('fwmark' in selector && selector.fwmark !== undefined) {
+    if ('address' in selector || 'port' in selector || 'protocol' in selector) {
+      throw invalid('a virtual service has either a fwmark or a protocol, address and port');
+    }
+    return {
+      family: checkOneOf('the family', selector.family ?? 'ipv4', ['ipv4', 'ipv6']),
+      fwmark: checkInteger('a fwmark', selector.fwmark, 1, 0xffffffff),
+    };
+  }
+  if (!('address' in selector)) throw invalid('a virtual service has a fwmark or a protocol, address and port');
+  const { address, family } = checkAddress('the address of a virtual service', selector.address);
+  const given = (selector as { family?: unknown }).family;
+  if (given !== undefined && given !== family) throw invalid(`${address} is not an address of family ${show(given)}`);
+  return {
+    family,
+    protocol: checkOneOf('the protocol', selector.protocol, ['tcp', 'udp', 'sctp']),
+    address,
+    port: checkInteger('the port of a virtual service', selector.port, 0, 65535),
+  };
+}
+
+/** What the kernel is to be told of a new service. */
+export function newServiceSettings(options: ServiceOptions): ServiceSettings {
+  const key = checkServiceKey(options);
+  const netmask = key.family === 'ipv6' ? 128 : 0xffffffff;
+  const defaults = { key, scheduler: 'wlc', flags: 0, timeout: 0, netmask, engine: '' };
+  return changeService(defaults, { ...options, persistence: options.persistence ?? false });
+}
+
+/** The settings that `current` has after `changes`; what these do not name stays. */
+export function changeService(current: ServiceSettings, changes: ServiceChanges): ServiceSettings {
+  checkOptions('a virtual service', changes, [...selectorNames, ...changeNames]);
+  const { key } = current;
+  const scheduler = changes.scheduler === undefined ? current.scheduler : checkName('a scheduler', changes.scheduler);
+  let { flags, timeout, netmask, engine } = current;
+  if (changes.schedulerFlags !== undefined) {
+    flags = (flags & ~schedulerFlagBits) | schedulerFlags(changes.schedulerFlags, scheduler);
+  }
+  if (changes.onePacket !== undefined) flags = withFlag(flags, ServiceFlag.onePacket, changes.onePacket);
+  if (changes.persistence !== undefined) {
+    const persistence = persistenceOptions(changes.persistence);
+    flags = withFlag(flags, ServiceFlag.persistent, persistence !== undefined);
+    timeout = persistence?.timeout ?? (persistence ? 300 : 0);
+    checkInteger('the timeout of persistence', timeout, persistence ? 1 : 0, MAX_PERSISTENCE);
+    netmask = checkNetmask(persistence?.netmask, key.family);
+    engine = persistence?.engine === undefined ? '' : checkName('a persistence engine', persistence.engine);
+  }
+  // What another program made, and this update does not name, is not ours to judge.
+  if (changes.onePacket && 'protocol' in key && key.protocol !== 'udp') {
+    throw invalid(`one-packet scheduling is for UDP, not for ${key.protocol.toUpperCase()}`);
+  }
+  if (changes.persistence !== undefined && 'port' in key && key.port === 0 && (flags & ServiceFlag.persistent) === 0) {
+    throw invalid('port 0 (every port) takes persistence: without it the kernel schedules no connection');
+  }
+  return { key, scheduler, flags, timeout, netmask, engine };
+}
+
+function withFlag(flags: number, flag: number, on: unknown): number {
+  if (typeof on !== 'boolean') throw invalid(`onePacket is true or false, not ${show(on)}`);
+  return on ? flags | flag : flags & ~flag;
+}
+
+function schedulerFlags(names: readonly SchedulerFlag[], scheduler: string): number {
+  if (!Array.isArray(names)) throw invalid(`schedulerFlags is a list, not ${show(names)}`);
+  return names.reduce((bits, name: SchedulerFlag) => {
+    checkOneOf('a scheduler flag', name, Object.keys(flagBits) as SchedulerFlag[]);
+    const owner = name.split('-')[0];
+    if (owner !== 'flag' && owner !== scheduler) throw invalid(`${name} is not a flag of the scheduler ${scheduler}`);
+    return bits | flagBits[name];
+  }, 0);
+}
+
+function persistenceOptions(value: boolean | number | PersistenceOptions): PersistenceOptions | undefined {
+  if (value === false) return undefined;
+  if (value === true) return {};
+  if (typeof value === 'number') return { timeout: value };
+  checkOptions('persistence', value, ['timeout', 'netmask', 'engine']);
+  return value;
+}
+
+function checkNetmask(value: number | string | undefined, family: Family): number {
+  if (family === 'ipv6') return checkInteger('an IPv6 netmask (a prefix length)', value ?? 128, 1, 128);
+  if (typeof value === 'string') {
+    const mask = checkAddress('an IPv4 netmask', value);
+    if (mask.family === 'ipv4') {
+      const number = mask.address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
+      if (number !== 0) return number;
+    }
+    throw invalid(`an IPv4 netmask is a mask such as 255.255.255.0, not ${show(value)}`);
+  }
+  return (0xffffffff << (32 - checkInteger('an IPv4 netmask (a prefix length)', value ?? 32, 1, 32))) >>> 0;
+}
+
+/** A netmask as {@link PersistenceOptions} takes it: a prefix length if it is one. */
+export function showNetmask(netmask: number, family: Family): number | string {
+  if (family === 'ipv6') return netmask;
+  const ones = Math.clz32(~netmask >>> 0);
+  const contiguous = ones === 32 || (netmask << ones) >>> 0 === 0;
+  if (contiguous && netmask !== 0) return ones;
+  return [24, 16, 8, 0].map((shift) => (netmask >>> shift) & 0xff).join('.');
+}
+
+/** The flags of a service by their names. */
+export function showSchedulerFlags(flags: number, scheduler: string): SchedulerFlag[] {
+  const own = scheduler === 'sh' || scheduler === 'mh' ? scheduler : undefined;
+  const names: SchedulerFlag[] = own ? [`${own}-fallback`, `${own}-port`, 'flag-3'] : ['flag-1', 'flag-2', 'flag-3'];
+  return names.filter((name) => (flags & flagBits[name]) !== 0);
+}

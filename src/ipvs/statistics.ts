@@ -1,0 +1,23 @@
+import type { Statistics } from '../kernel/types.js';
+
+export const counterNames = [
+  'connections',
+  'incomingPackets',
+  'outgoingPackets',
+  'incomingBytes',
+  'outgoingBytes',
+] as const;
+
+export const rateNames = [
+  'connectionRate',
+  'incomingPacketRate',
+  'outgoingPacketRate',
+  'incomingByteRate',
+  'outgoingByteRate',
+] as const;
+
+/** The same with plain properties: for JSON as strings, since JSON has no bigint. */
+export function statisticsToJSON(statistics: Statistics): Record<keyof Statistics, string> {
+  const names = [...counterNames, ...rateNames];
+  return Object.fromEntries(names.map((name) => [name, String(statistics[name])])) as Record<keyof Statistics, string>;
+}

@@ -1,0 +1,83 @@
+import { inspect } from 'node:util';
+import { IpvsError } from '../kernel/errors.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import type { TableEntry } from '../kernel/types.js';
+import { checkInteger } from './check.js';
+import type { Context } from './context.js';
+import { describeServer, serviceId } from './describe.js';
+import { RealServer, sameServer } from './real-server.js';
+import { serverLine, serviceLine } from './text.js';
+import { sameService, VirtualService } from './virtual-service.js';
+
+export interface TableOptions extends CallOptions {
+  /**
+   * Read until two readings in a row have the same services, servers and settings. The kernel
+   * gives a table piece by piece while others may change it, and does not tell.
+   */
+  readonly consistent?: boolean | undefined;
+  /** With `consistent`: how many readings at the most. 2 or more, default 8. */
+  readonly attempts?: number | undefined;
+}
+
+/** A service and its servers. */
+export class TableRow {
+  readonly service: VirtualService;
+  readonly servers: readonly RealServer[];
+
+  /** @internal */
+  constructor(service: VirtualService, servers: readonly RealServer[]) {
+    this.service = service;
+    this.servers = servers;
+  }
+
+  toJSON(): Record<string, unknown> {
+    return { ...this.service.toJSON(), servers: this.servers };
+  }
+
+  /** As `ipvsadm -Ln` has it. */
+  [inspect.custom](): string {
+    return [serviceLine(this.service), ...this.servers.map(serverLine)].join('\n');
+  }
+}
+
+/** @throws IpvsError `ERR_IPVS_UNSTABLE` if no two readings agree. */
+export async function readTable(context: Context, options: TableOptions = {}): Promise<TableRow[]> {
+  const read = (): Promise<readonly TableEntry[]> =>
+    context.ask('GET_SERVICE', 'read', 'the table', () => context.port.table(options));
+  if (!options.consistent) return rows(context, await read());
+  const attempts = checkInteger('attempts', options.attempts ?? 8, 2, 1_000_000);
+  let before = await read();
+  for (let attempt = 1; attempt < attempts; attempt++) {
+    const now = await read();
+    if (sameTable(before, now)) return rows(context, now);
+    before = now;
+  }
+  throw new IpvsError('ERR_IPVS_UNSTABLE', `the table changed during each of ${attempts} readings`, {
+    request: { action: 'read', object: 'the table' },
+  });
+}
+
+function rows(context: Context, entries: readonly TableEntry[]): TableRow[] {
+  return entries.map(({ service, servers }) => {
+    const { key } = service;
+    return new TableRow(
+      new VirtualService(context, service),
+      servers.map((server) => new RealServer(context, key, server)),
+    );
+  });
+}
+
+/** Whether two readings agree in all but counters, in whatever order. */
+function sameTable(a: readonly TableEntry[], b: readonly TableEntry[]): boolean {
+  if (a.length !== b.length) return false;
+  const others = new Map(b.map((row) => [serviceId(row.service.key), row]));
+  return a.every((row) => {
+    const other = others.get(serviceId(row.service.key));
+    if (!other || !sameService(row.service, other.service) || row.servers.length !== other.servers.length) return false;
+    const servers = new Map(other.servers.map((server) => [describeServer(server.key), server]));
+    return row.servers.every((server) => {
+      const counterpart = servers.get(describeServer(server.key));
+      return counterpart !== undefined && sameServer(server, counterpart);
+    });
+  });
+}

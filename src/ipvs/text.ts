@@ -1,0 +1,47 @@
+import { formatEndpoint } from '../kernel/address.js';
+import { describeService } from './describe.js';
+import type { RealServer } from './real-server.js';
+import type { VirtualService } from './virtual-service.js';
+
+const forwardingNames = { nat: 'Masq', local: 'Local', tunnel: 'Tunnel', direct: 'Route', bypass: 'Bypass' } as const;
+
+/** The three lines that `ipvsadm -Ln` begins with. */
+export function tableHeading(version: string, size: number): string[] {
+  return [
+    `IP Virtual Server version ${version} (size=${size})`,
+    'Prot LocalAddress:Port Scheduler Flags',
+    '  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn',
+  ];
+}
+
+/** A service as a line of `ipvsadm -Ln`: `TCP  192.168.1.100:80 wlc persistent 300`. */
+export function serviceLine(service: VirtualService): string {
+  const name = describeService(service.key);
+  const space = name.indexOf(' ');
+  const words = [`${name.slice(0, space).padEnd(4)} ${name.slice(space + 1)}`, service.scheduler];
+  const flags = service.schedulerFlags.join(',');
+  if (flags !== '') words.push(`(${flags})`);
+  const { persistence } = service;
+  if (persistence) {
+    words.push('persistent', String(persistence.timeout));
+    const whole = service.family === 'ipv6' ? 128 : 32;
+    if (persistence.netmask !== whole) words.push('mask', maskText(persistence.netmask, service.family));
+    if (persistence.engine !== undefined) words.push('pe', persistence.engine);
+  }
+  if (service.onePacket) words.push('ops');
+  return words.join(' ');
+}
+
+function maskText(netmask: number | string, family: string): string {
+  if (typeof netmask === 'string' || family === 'ipv6') return String(netmask);
+  const mask = (0xffffffff << (32 - netmask)) >>> 0;
+  return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 0xff).join('.');
+}
+
+/** A server as a line of `ipvsadm -Ln`. */
+export function serverLine(server: RealServer): string {
+  const endpoint = formatEndpoint(server.address, server.port).padEnd(28);
+  const forwarding = forwardingNames[server.forwarding].padEnd(7);
+  const numbers = `${String(server.weight).padEnd(6)} ${String(server.activeConnections).padEnd(10)} ${server.inactiveConnections}`;
+  return `  -> ${endpoint} ${forwarding} ${numbers}`;
+}

@@ -1,0 +1,184 @@
+import { inspect } from 'node:util';
+import { IpvsError } from '../kernel/errors.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import {
+  type Family,
+  type Protocol,
+  type ServiceEntry,
+  ServiceFlag,
+  type ServiceKey,
+  type Statistics,
+} from '../kernel/types.js';
+import type { Context } from './context.js';
+import { describeService } from './describe.js';
+import { RealServer, readBack, readServer, type UpdateOptions } from './real-server.js';
+import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
+import {
+  changeService,
+  type Scheduler,
+  type SchedulerFlag,
+  type ServiceChanges,
+  showNetmask,
+  showSchedulerFlags,
+} from './service-options.js';
+import { statisticsToJSON } from './statistics.js';
+import { serviceLine } from './text.js';
+
+/** How clients of a service stay on their servers. */
+export interface Persistence {
+  /** Seconds. */
+  readonly timeout: number;
+  /** A prefix length; a mask as text only where it is none. */
+  readonly netmask: number | string;
+  readonly engine?: string;
+}
+
+/**
+ * A virtual service, as it was when it was read: the properties do not change. What changes it
+ * gives a new object.
+ */
+export class VirtualService {
+  readonly #context: Context;
+  readonly #entry: ServiceEntry;
+  readonly key: ServiceKey;
+
+  /** @internal */
+  constructor(context: Context, entry: ServiceEntry) {
+    this.#context = context;
+    this.#entry = entry;
+    this.key = entry.key;
+  }
+
+  get family(): Family {
+    return this.key.family;
+  }
+  /** `undefined` of a fwmark service, as are address and port. */
+  get protocol(): Protocol | undefined {
+    return 'protocol' in this.key ? this.key.protocol : undefined;
+  }
+  get address(): string | undefined {
+    return 'address' in this.key ? this.key.address : undefined;
+  }
+  get port(): number | undefined {
+    return 'port' in this.key ? this.key.port : undefined;
+  }
+  get fwmark(): number | undefined {
+    return 'fwmark' in this.key ? this.key.fwmark : undefined;
+  }
+  get scheduler(): Scheduler {
+    return this.#entry.scheduler;
+  }
+  get schedulerFlags(): readonly SchedulerFlag[] {
+    return showSchedulerFlags(this.#entry.flags, this.#entry.scheduler);
+  }
+  get onePacket(): boolean {
+    return (this.#entry.flags & ServiceFlag.onePacket) !== 0;
+  }
+  get persistence(): Persistence | undefined {
+    const { flags, timeout, netmask, engine } = this.#entry;
+    if ((flags & ServiceFlag.persistent) === 0) return undefined;
+    const persistence = { timeout, netmask: showNetmask(netmask, this.family) };
+    return engine === '' ? persistence : { ...persistence, engine };
+  }
+  get statistics(): Statistics {
+    return this.#entry.statistics;
+  }
+
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE` */
+  read(options?: CallOptions): Promise<VirtualService> {
+    return readService(this.#context, this.key, options);
+  }
+
+  /**
+   * Changes what is named and keeps the rest, by reading first: the kernel resets what a change
+   * leaves out. Another program's change in between is lost (see `ifUnchanged`).
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_UNKNOWN_SCHEDULER`, `ERR_IPVS_CHANGED`
+   */
+  async update(changes: ServiceChanges, options: UpdateOptions = {}): Promise<VirtualService> {
+    changeService(this.#entry, changes); // complain before asking the kernel
+    const current = await readServiceEntry(this.#context, this.key, options);
+    if (options.ifUnchanged && !sameService(current, this.#entry)) throw changed(this.key);
+    await this.#context.change({ command: 'SET_SERVICE', service: changeService(current, changes) }, options);
+    return this.read(options);
+  }
+
+  /** Sets the counters of the service and of its servers to 0. */
+  async zero(options?: CallOptions): Promise<void> {
+    await this.#context.change({ command: 'ZERO', service: this.key }, options);
+  }
+
+  /** Deletes it with all its servers. Its connections are forwarded no more. */
+  async delete(options?: CallOptions): Promise<void> {
+    await this.#context.change({ command: 'DEL_SERVICE', service: this.key }, options);
+  }
+
+  /**
+   * Its servers, in the kernel's order.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE` where the kernel alone would say "none".
+   */
+  async servers(options?: CallOptions): Promise<RealServer[]> {
+    const entries = await this.#context.ask('GET_DEST', 'list the servers of', describeService(this.key), () =>
+      this.#context.port.servers(this.key, options),
+    );
+    return entries.map((entry) => new RealServer(this.#context, this.key, entry));
+  }
+
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER`, `ERR_IPVS_NO_SUCH_SERVICE` */
+  async server(selector: ServerSelector, options?: CallOptions): Promise<RealServer> {
+    return readServer(this.#context, this.key, checkServerKey(selector, this.key), options);
+  }
+
+  /**
+   * @throws IpvsError `ERR_IPVS_SERVER_EXISTS`, `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_REJECTED` for
+   * an address that this namespace has no route to, `ERR_IPVS_NOT_SUPPORTED` for a tunnel that
+   * this kernel does not know (the server is then there, without it).
+   */
+  async addServer(server: ServerOptions, options?: CallOptions): Promise<RealServer> {
+    const settings = newServerSettings(server, this.key);
+    await this.#context.change({ command: 'NEW_DEST', service: this.key, server: settings }, options);
+    return readBack(this.#context, this.key, settings, options);
+  }
+
+  toJSON(): Record<string, unknown> {
+    return {
+      ...this.key,
+      scheduler: this.scheduler,
+      schedulerFlags: this.schedulerFlags,
+      onePacket: this.onePacket,
+      ...(this.persistence === undefined ? {} : { persistence: this.persistence }),
+      statistics: statisticsToJSON(this.statistics),
+    };
+  }
+
+  /** As a line of `ipvsadm -Ln`. */
+  [inspect.custom](): string {
+    return serviceLine(this);
+  }
+}
+
+/** Whether two readings of a service agree in all that can be set. @internal */
+export function sameService(a: ServiceEntry, b: ServiceEntry): boolean {
+  return (
+    a.scheduler === b.scheduler &&
+    a.flags === b.flags &&
+    a.timeout === b.timeout &&
+    a.netmask === b.netmask &&
+    a.engine === b.engine
+  );
+}
+
+function changed(key: ServiceKey): IpvsError {
+  const object = describeService(key);
+  return new IpvsError('ERR_IPVS_CHANGED', `service ${object} has been changed since it was read; nothing was sent`, {
+    request: { action: 'update service', object },
+  });
+}
+
+function readServiceEntry(context: Context, key: ServiceKey, options?: CallOptions): Promise<ServiceEntry> {
+  return context.ask('GET_SERVICE', 'read service', describeService(key), () => context.port.service(key, options));
+}
+
+/** @internal */
+export async function readService(context: Context, key: ServiceKey, options?: CallOptions): Promise<VirtualService> {
+  return new VirtualService(context, await readServiceEntry(context, key, options));
+}

@@ -1,0 +1,95 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { IpvsError } from './errors.js';
+import type { Timeouts } from './types.js';
+
+/** A daemon as the addon takes and gives it. */
+export interface NativeDaemon {
+  readonly state: number;
+  readonly interface: string;
+  readonly syncId: number;
+  readonly maxLength: number;
+  readonly groupFamily: number;
+  readonly group: Uint8Array;
+  readonly port: number;
+  readonly ttl: number;
+}
+
+/** What the replies of {@link NativeSession} hold, by method. */
+export interface NativeReplies {
+  open: number;
+  resolve: number;
+  close: undefined;
+  apply: Int32Array;
+  getService: ArrayBuffer;
+  listServices: ArrayBuffer;
+  listServers: ArrayBuffer;
+  readTable: { readonly services: ArrayBuffer; readonly servers: ArrayBuffer };
+  getInfo: { readonly version: number; readonly connectionTableSize: number };
+  getTimeouts: Timeouts;
+  setTimeouts: undefined;
+  listDaemons: readonly NativeDaemon[];
+  startDaemon: undefined;
+  stopDaemon: undefined;
+  readFiles: readonly (string | number)[];
+  writeFile: undefined;
+  openConnections: number;
+  nextConnections: ArrayBuffer;
+  closeConnections: undefined;
+}
+
+/** native/binding/session.h: each method starts a request, whose number comes first. */
+export interface NativeSession {
+  open(id: number, namespacePath: string | undefined): void;
+  resolve(id: number): void;
+  close(id: number): void;
+  cancel(id: number): void;
+  apply(id: number, changes: Uint8Array): void;
+  getService(id: number, key: Uint8Array): void;
+  listServices(id: number): void;
+  listServers(id: number, key: Uint8Array): void;
+  readTable(id: number): void;
+  getInfo(id: number): void;
+  getTimeouts(id: number): void;
+  setTimeouts(id: number, tcp: number, tcpFin: number, udp: number): void;
+  listDaemons(id: number): void;
+  startDaemon(id: number, daemon: NativeDaemon): void;
+  stopDaemon(id: number, state: number): void;
+  readFiles(id: number, paths: readonly string[]): void;
+  writeFile(id: number, path: string, text: string): void;
+  openConnections(id: number): void;
+  nextConnections(id: number, cursor: number): void;
+  closeConnections(id: number, cursor: number): void;
+}
+
+export interface Addon {
+  /** Begins the I/O thread; `complete` gets `[id, errno, message, value, ...]`. Once per environment. */
+  start(complete: (batch: readonly unknown[]) => void): void;
+  readonly Session: new () => NativeSession;
+  readonly layout: Readonly<Record<string, number>>;
+}
+
+/**
+ * Loads the addon: a prebuilt binary for this platform, or what `node-gyp` built.
+ * @throws IpvsError `ERR_IPVS_ADDON_NOT_LOADED`
+ */
+export function loadAddon(): Addon {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const require = createRequire(import.meta.url);
+  try {
+    if (process.platform !== 'linux') throw new Error('IPVS is a part of the Linux kernel');
+    const load = require('node-gyp-build') as (directory: string) => Addon;
+    return load(root);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new IpvsError(
+      'ERR_IPVS_ADDON_NOT_LOADED',
+      `cannot load the native addon of ipvs for ${process.platform}-${process.arch}, Node ${process.version}: ` +
+        `looked for a prebuilt or built binary in ${root} (prebuilds/, build/Release/): ${reason}` +
+        (process.platform === 'linux'
+          ? '\nTo build it (this takes a C++20 compiler, make and Python): npm rebuild ipvs'
+          : '\nTypes, validation and planning work here; opening a kernel takes Linux.'),
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,47 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+export type Family = 'ipv4' | 'ipv6';
+
+/** The family of an address, or `undefined` if it is none (a zone, as in `fe80::1%eth0`, makes it none). */
+export function familyOf(address: string): Family | undefined {
+  if (isIPv4(address)) return 'ipv4';
+  if (isIPv6(address) && !address.includes('%')) return 'ipv6';
+  return undefined;
+}
+
+/** An address in its one canonical form (IPv6: RFC 5952). */
+export function canonicalAddress(address: string, family: Family): string {
+  return family === 'ipv4' ? address : ipaddr.IPv6.parse(address).toRFC5952String();
+}
+
+/** Writes an address that {@link familyOf} knows into 4 or 16 bytes at `offset`. */
+export function writeAddress(bytes: Uint8Array, offset: number, address: string, family: Family): void {
+  if (family === 'ipv6') {
+    bytes.set(ipaddr.IPv6.parse(address).toByteArray(), offset);
+    return;
+  }
+  // By hand: bulk changes write tens of thousands of these.
+  let at = offset;
+  let octet = 0;
+  for (let i = 0; i < address.length; i++) {
+    const digit = address.charCodeAt(i) - 48;
+    if (digit >= 0) {
+      octet = octet * 10 + digit;
+    } else {
+      bytes[at++] = octet;
+      octet = 0;
+    }
+  }
+  bytes[at] = octet;
+}
+
+export function readAddress(bytes: Uint8Array, offset: number, family: Family): string {
+  if (family === 'ipv4') return bytes.subarray(offset, offset + 4).join('.');
+  return new ipaddr.IPv6([...bytes.subarray(offset, offset + 16)]).toRFC5952String();
+}
+
+/** `address:port` as LVS tools write it, IPv6 in brackets. */
+export function formatEndpoint(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,42 @@
+/**
+ * Linux errnos by name (include/uapi/asm-generic/errno.h): replies carry Linux numbers, whatever
+ * the machine this runs on calls them.
+ */
+export const Errno = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  EIO: 5,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  ENOTDIR: 20,
+  EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
+  ENOSPC: 28,
+  EROFS: 30,
+  ERANGE: 34,
+  EBADMSG: 74,
+  EMSGSIZE: 90,
+  ENOPROTOOPT: 92,
+  EPROTONOSUPPORT: 93,
+  EOPNOTSUPP: 95,
+  EAFNOSUPPORT: 97,
+  ENETDOWN: 100,
+  ENOBUFS: 105,
+  ECONNREFUSED: 111,
+  ECANCELED: 125,
+} as const;
+
+const names = new Map<number, string>(Object.entries(Errno).map(([name, number]) => [number, name]));
+
+export function errnoName(errno: number): string {
+  return names.get(errno) ?? `errno ${errno}`;
+}

@@ -1,0 +1,103 @@
+/**
+ * The stable part of every error of this library. What each means for which command stands in
+ * `src/ipvs/errors.ts`; new codes may be added, none changes its meaning.
+ */
+export type IpvsErrorCode =
+  /** An argument that the kernel would refuse, accept and ignore, or misread. Nothing was sent. */
+  | 'ERR_IPVS_INVALID_ARGUMENT'
+  /** The addon can not be loaded on this machine; the message says what was tried. */
+  | 'ERR_IPVS_ADDON_NOT_LOADED'
+  /** This kernel has no IPVS, or its module can not be loaded. */
+  | 'ERR_IPVS_NOT_AVAILABLE'
+  /** CAP_NET_ADMIN (or, to enter a namespace, CAP_SYS_ADMIN) is missing. */
+  | 'ERR_IPVS_PERMISSION'
+  | 'ERR_IPVS_NO_SUCH_NAMESPACE'
+  | 'ERR_IPVS_NO_SUCH_SERVICE'
+  | 'ERR_IPVS_NO_SUCH_SERVER'
+  | 'ERR_IPVS_NO_SUCH_DAEMON'
+  | 'ERR_IPVS_NO_SUCH_INTERFACE'
+  /** A sysctl that this kernel (or this namespace) does not have. */
+  | 'ERR_IPVS_NO_SUCH_SYSCTL'
+  | 'ERR_IPVS_UNKNOWN_SCHEDULER'
+  | 'ERR_IPVS_UNKNOWN_ENGINE'
+  | 'ERR_IPVS_SERVICE_EXISTS'
+  | 'ERR_IPVS_SERVER_EXISTS'
+  | 'ERR_IPVS_DAEMON_RUNNING'
+  /** The kernel says that a number is out of range. */
+  | 'ERR_IPVS_OUT_OF_RANGE'
+  /** The kernel refused the request as invalid; the message names the usual causes. */
+  | 'ERR_IPVS_REJECTED'
+  /** This kernel has no IPv6, or IPVS was built without it. */
+  | 'ERR_IPVS_FAMILY_NOT_SUPPORTED'
+  /** The kernel accepted the request but ignored a part that it does not know. */
+  | 'ERR_IPVS_NOT_SUPPORTED'
+  /** ip_vs is being unloaded. */
+  | 'ERR_IPVS_UNLOADING'
+  /** An update with `ifUnchanged` found the object changed since it was read. Nothing was sent. */
+  | 'ERR_IPVS_CHANGED'
+  /** The table changed during each of several reads. */
+  | 'ERR_IPVS_UNSTABLE'
+  /** The request took longer than its timeout. The kernel may still carry it out. */
+  | 'ERR_IPVS_TIMEOUT'
+  /** The handle is closed. */
+  | 'ERR_IPVS_CLOSED'
+  /** A reply of the kernel did not fit: whether the request was carried out is unknown. */
+  | 'ERR_IPVS_OVERRUN'
+  /** A reply of the kernel could not be understood. */
+  | 'ERR_IPVS_PROTOCOL'
+  /** Any other errno; see {@link IpvsError.errno}. */
+  | 'ERR_IPVS_SYSTEM';
+
+/** What was asked of the kernel, for messages and logs. */
+export interface ErrorRequest {
+  /** What was to be done, in words: `add service`. */
+  readonly action: string;
+  /** Of which object, as ipvsadm would name it: `TCP 192.168.1.100:80`. */
+  readonly object?: string;
+}
+
+export interface IpvsErrorOptions {
+  readonly request?: ErrorRequest | undefined;
+  readonly errno?: number | undefined;
+  readonly errnoName?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** The one error class of this library. Branch on {@link IpvsError.code}. */
+export class IpvsError extends Error {
+  override readonly name = 'IpvsError';
+  readonly code: IpvsErrorCode;
+  /** What the kernel answered (a positive Linux errno), if it was asked. */
+  readonly errno: number | undefined;
+  /** The errno's name, such as `ESRCH`. */
+  readonly errnoName: string | undefined;
+  readonly request: ErrorRequest | undefined;
+
+  constructor(code: IpvsErrorCode, message: string, options: IpvsErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.errno = options.errno;
+    this.errnoName = options.errnoName;
+    this.request = options.request;
+  }
+}
+
+/** An {@link IpvsError} for an argument that must not be sent. */
+export function invalid(message: string, request?: ErrorRequest): IpvsError {
+  return new IpvsError('ERR_IPVS_INVALID_ARGUMENT', message, { request });
+}
+
+/**
+ * What a `Kernel` rejects with: an errno, and in words where it came from. The floor that knows
+ * what was asked makes an {@link IpvsError} of it.
+ * @internal
+ */
+export class KernelFailure extends Error {
+  override readonly name = 'KernelFailure';
+  readonly errno: number;
+
+  constructor(errno: number, message: string) {
+    super(message);
+    this.errno = errno;
+  }
+}
