@@ -45,6 +45,10 @@ export interface Sysctls {
   expire_quiescent_template: boolean;
   /** Leave tunnelled packets alone. */
   ignore_tunneled: boolean;
+  /** Seconds that the scheduler lblc remembers an unused destination; there once it is loaded. */
+  lblc_expiration: number;
+  /** The same of lblcr. */
+  lblcr_expiration: number;
   /** Send ICMP errors to servers reached by NAT. */
   nat_icmp_send: boolean;
   /** Path MTU discovery for tunnels. */
@@ -100,6 +104,8 @@ const kinds: Readonly<Record<SysctlName, Kind>> = {
   expire_nodest_conn: 'boolean',
   expire_quiescent_template: 'boolean',
   ignore_tunneled: 'boolean',
+  lblc_expiration: 'integer',
+  lblcr_expiration: 'integer',
   nat_icmp_send: 'boolean',
   pmtu_disc: 'boolean',
   run_estimation: 'boolean',

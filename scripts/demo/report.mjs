@@ -1,0 +1,75 @@
+// How the demo shows what the kernel said.
+
+import { inspect } from 'node:util';
+import { tableHeading } from '../../dist/index.js';
+
+/** @import { ConnectionEntry, Info, RealServer, Statistics, TableRow } from '../../dist/index.js' */
+
+const BAR = 25; // characters of the longest bar
+
+/**
+ * The table as `ipvsadm -Ln` shows it.
+ * @param {Info} info
+ * @param {readonly TableRow[]} table
+ */
+export function showTable(info, table) {
+  const heading = tableHeading(info.version, info.connectionTableSize);
+  return [...heading, ...table.map((row) => inspect(row))].join('\n');
+}
+
+/**
+ * Connections and bytes of each server, since other readings if there are any.
+ * @param {readonly RealServer[]} servers
+ * @param {readonly RealServer[]} [before]
+ */
+export function showTraffic(servers, before) {
+  const rows = servers.map((server) => {
+    return {
+      name: server.address,
+      weight: server.weight,
+      connections: since('connections', server, before),
+      bytes: since('outgoingBytes', server, before),
+    };
+  });
+  const most = {
+    connections: Math.max(1, ...rows.map((row) => row.connections)),
+    bytes: Math.max(1, ...rows.map((row) => row.bytes)),
+  };
+  const bar = (/** @type {number} */ value, /** @type {number} */ longest) =>
+    '#'.repeat(Math.ceil((value / longest) * BAR)).padEnd(BAR);
+  return [
+    `server     weight  connections ${' '.repeat(BAR)}  bytes to the client`,
+    ...rows.map(({ name, weight, connections, bytes }) =>
+      [
+        name.padEnd(10),
+        String(weight).padStart(6),
+        `${String(connections).padStart(11)} ${bar(connections, most.connections)}`,
+        `${String(bytes).padStart(9)} ${bar(bytes, most.bytes).trimEnd()}`,
+      ].join(' '),
+    ),
+  ].join('\n');
+}
+
+/**
+ * A counter of a server, less what it was at an earlier reading.
+ * @param {keyof Statistics} counter
+ * @param {RealServer} server
+ * @param {readonly RealServer[]} [before]
+ */
+export function since(counter, server, before = []) {
+  const earlier = before.find(({ address, port }) => address === server.address && port === server.port);
+  return Number(server.statistics[counter] - (earlier?.statistics[counter] ?? 0n));
+}
+
+/** @param {readonly ConnectionEntry[]} connections */
+export function showConnections(connections) {
+  return connections
+    .map(({ protocol, clientAddress, clientPort, virtualAddress, virtualPort, serverAddress, serverPort, ...rest }) =>
+      [
+        `  ${protocol} ${clientAddress}:${clientPort} -> ${virtualAddress}:${virtualPort}`,
+        `${serverAddress}:${serverPort}`.padEnd(12),
+        `${rest.state}, forgotten in ${rest.expires} s`,
+      ].join(' -> '),
+    )
+    .join('\n');
+}
