@@ -55,15 +55,19 @@ void Environment::Drain(Napi::Env env, Napi::Function complete, Environment* sel
   const auto count = static_cast<uint32_t>(completions.size());
   self->pending_ -= count;
   if (self->pending_ == 0) self->function_.Unref(env);
-  const Napi::Array batch = Napi::Array::New(env, static_cast<size_t>(count) * 4);
-  for (uint32_t i = 0; i < count; ++i) {
-    const Completion& completion = completions[i];
-    batch.Set(i * 4, completion.id);
-    batch.Set(i * 4 + 1, completion.failure.code);
-    batch.Set(i * 4 + 2, completion.failure.message);
-    batch.Set(i * 4 + 3, completion.failure ? env.Undefined() : completion.value(env));
+  try {
+    const Napi::Array batch = Napi::Array::New(env, static_cast<size_t>(count) * 4);
+    for (uint32_t i = 0; i < count; ++i) {
+      const Completion& completion = completions[i];
+      batch.Set(i * 4, completion.id);
+      batch.Set(i * 4 + 1, completion.failure.code);
+      batch.Set(i * 4 + 2, completion.failure.message);
+      batch.Set(i * 4 + 3, completion.failure ? env.Undefined() : completion.value(env));
+    }
+    complete.Call({batch});
+  } catch (const Napi::Error&) {
+    // `complete` throws nothing: the worker is being terminated, and nobody waits any more.
   }
-  complete.Call({batch});
 }
 
 }  // namespace binding

@@ -35,7 +35,7 @@ export interface ServerChanges {
    * Its share, 0 to 2147483647 (ipvsadm: to 65535). 0: no new connections, those it has go on.
    */
   readonly weight?: number | undefined;
-  /** No new connections above so many; 0 for no limit. */
+  /** No new connections above so many, to 2147483647 (7.2 refuses more); 0 for no limit. */
   readonly upperThreshold?: number | undefined;
   /** New connections again below so many; 0 for three quarters of the upper threshold. */
   readonly lowerThreshold?: number | undefined;
@@ -85,8 +85,8 @@ export function changeServer(current: ServerSettings, changes: ServerChanges, se
         ? current.forwarding
         : checkOneOf('forwarding', changes.forwarding, ['nat', 'direct', 'tunnel']),
     weight: number('weight', 0x7fffffff),
-    upperThreshold: number('upperThreshold', 0xffffffff),
-    lowerThreshold: number('lowerThreshold', 0xffffffff),
+    upperThreshold: number('upperThreshold', 0x7fffffff),
+    lowerThreshold: number('lowerThreshold', 0x7fffffff),
     ...tunnelSettings(current, changes.tunnel),
   };
   if (changes.tunnel !== undefined && settings.forwarding !== 'tunnel') {

@@ -3,7 +3,7 @@ import { Ipvs } from '../../src/index.js';
 import { run } from './world.js';
 
 /** ip_vs can be unloaded only where nobody uses it: in the virtual machine, with no table. */
-const unloadable = process.env['IPVS_VM'] === '1';
+const unloadable = process.env.IPVS_VM === '1';
 
 test.runIf(unloadable)('a module that is unloaded, missing, and loaded again', async () => {
   const ipvs = await Ipvs.open();

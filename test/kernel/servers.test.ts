@@ -54,10 +54,12 @@ test('weights and thresholds, kept by an update of something else', async () => 
     const server = await service.addServer({ address, port: 8080, weight, upperThreshold: 100, lowerThreshold: 75 });
     expect(server).toMatchObject({ weight, upperThreshold: 100, lowerThreshold: 75, forwarding: 'nat' });
     await compare();
+    // Columns: upper and lower threshold, active and inactive connections.
+    expect(world.ipvsadm('-Ln', '--thresholds')).toMatch(new RegExp(`-> ${address}:8080 +100 +75 +0 +0`));
     expect(await server.update({ weight: 7 })).toMatchObject({ weight: 7, upperThreshold: 100, lowerThreshold: 75 });
-    expect(await server.update({ upperThreshold: 4294967295, lowerThreshold: 0 })).toMatchObject({
+    expect(await server.update({ upperThreshold: 2147483647, lowerThreshold: 0 })).toMatchObject({
       weight: 7,
-      upperThreshold: 4294967295,
+      upperThreshold: 2147483647,
       lowerThreshold: 0,
     });
     await server.delete();

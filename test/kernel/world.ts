@@ -100,7 +100,7 @@ const forwardingFlags = { nat: '-m', direct: '-g', tunnel: '-i', local: '-g', by
 
 const checksumFlags = { none: '--tun-nocsum', checksum: '--tun-csum', remote: '--tun-remcsum' } as const;
 
-/** A table as `ipvsadm -Sn` writes it. */
+/** A table as `ipvsadm -Sn` writes it (which leaves thresholds out). */
 export function saveText(table: readonly TableRow[]): string[] {
   return table.flatMap(({ service, servers }) => {
     const { key, persistence } = service;
@@ -127,8 +127,6 @@ export function saveText(table: readonly TableRow[]): string[] {
     const lines = servers.map((server) => {
       const parts = [`-a ${name} -r ${endpoint(server.address, server.port)}`];
       parts.push(`${forwardingFlags[server.forwarding]} -w ${server.weight}`);
-      if (server.upperThreshold !== 0) parts.push(`-x ${server.upperThreshold}`);
-      if (server.lowerThreshold !== 0) parts.push(`-y ${server.lowerThreshold}`);
       const { tunnel } = server;
       if (tunnel) parts.push(`--tun-type ${tunnel.type}`);
       if (tunnel?.type === 'gue') parts.push(`--tun-port ${tunnel.port}`);
