@@ -105,7 +105,10 @@ export class Ipvs {
     await this.#context.change({ command: 'FLUSH' }, options);
   }
 
-  /** Sets the counters of every service to 0, and the totals. */
+  /**
+   * Sets the counters of every service to 0, and the totals. What the kernel has not sampled yet
+   * (up to 2 s of traffic) still comes to them.
+   */
   async zero(options?: CallOptions): Promise<void> {
     await this.#context.change({ command: 'ZERO' }, options);
   }

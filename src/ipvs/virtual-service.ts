@@ -102,7 +102,7 @@ export class VirtualService {
     return this.read(options);
   }
 
-  /** Sets the counters of the service and of its servers to 0. */
+  /** Sets the counters of the service and of its servers to 0; see {@link Ipvs.zero}. */
   async zero(options?: CallOptions): Promise<void> {
     await this.#context.change({ command: 'ZERO', service: this.key }, options);
   }
