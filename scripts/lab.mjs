@@ -4,6 +4,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -23,35 +24,62 @@ const PATIENCE = 60_000; // milliseconds for a helper to get ready: in an emulat
 export class Lab {
   /** What the names of its namespaces begin with. */
   prefix = `ipvs-${process.pid}-${randomBytes(2).toString('hex')}`;
+  /** Where the bridges are. */
+  #switch = this.#name('switch');
   /** @type {Host[]} */
   #hosts = [];
-  /** Where the bridges are. @type {Host | undefined} */
-  #switch;
   /** @type {Set<string>} */
   #networks = new Set();
   #ports = 0;
 
-  /** The namespaces of it that are there now. */
+  /** Those of its namespaces that are there now. */
   get namespaces() {
     return this.#hosts.map((host) => host.namespace).filter((name) => existsSync(`/run/netns/${name}`));
   }
 
+  /** @param {string} name */
+  host(name) {
+    const host = this.#hosts.find((host) => host.name === name);
+    if (!host) throw new Error(`this lab has no host ${name}`);
+    return host;
+  }
+
   /**
-   * Hosts, by their names, and the networks that are not there yet. Many at a time are made
-   * faster than one by one: in an emulated machine each call of `ip` takes a quarter of a second.
-   * @template {string} Name
-   * @param {Readonly<Record<Name, HostPlan>>} plans
+   * Adds hosts, by name, and those of their networks that are not there yet. Many at once are
+   * faster than one by one: where the machine is emulated, each `ip` takes a quarter of a second.
+   * @param {Readonly<Record<string, HostPlan>>} plans
    */
   add(plans) {
-    const entries = /** @type {[Name, HostPlan][]} */ (Object.entries(plans));
-    const made = entries.map(([name, plan]) => ({ name, plan, host: this.#host(name) }));
-    const hosts = made.map(({ host }) => host);
-    this.#switch ??= hosts[hosts.push(this.#host('switch')) - 1];
+    const added = Object.entries(plans).map(([name, plan]) => ({ plan, host: this.#name(name) }));
+    const hosts = added.map(({ host }) => host);
+    if (this.#hosts.length === 0) hosts.push(this.#switch);
     this.#hosts.push(...hosts); // before they exist: what is half made is taken away, too
-    ip(hosts.map((host) => `netns add ${host.namespace}`));
-    this.#switch?.ip(...made.flatMap(({ host, plan }) => this.#cables(host, Object.keys(plan.networks ?? {}))));
-    for (const { host, plan } of made) host.configure(plan);
-    return /** @type {Record<Name, Host>} */ (Object.fromEntries(made.map(({ name, host }) => [name, host])));
+    call(['ip', '-batch', '-'], hosts.map((host) => `netns add ${host.namespace}`).join('\n'));
+    this.#switch.ip(...added.flatMap(({ host, plan }) => this.#connect(host, plan)));
+    for (const { host, plan } of added) host.configure(plan);
+  }
+
+  /** @param {string} host */
+  #name(host) {
+    return new Host(host, `${this.prefix}-${host}`);
+  }
+
+  /**
+   * @param {Host} host
+   * @param {HostPlan} plan
+   */
+  #connect(host, { networks = {} }) {
+    return Object.keys(networks).flatMap((network) => {
+      const bridge = [`link add ${network} type bridge mcast_snooping 0`, `link set ${network} up`];
+      const port = `port${++this.#ports}`;
+      const cable = [
+        `link add ${port} type veth peer name ${network} netns ${host.namespace}`,
+        `link set ${port} master ${network} up`,
+      ];
+      if (this.#networks.has(network)) return cable;
+      this.#networks.add(network);
+      return [...bridge, ...cable];
+    });
   }
 
   /** Ends the helpers and deletes the namespaces, also of a lab that is half built. */
@@ -66,7 +94,7 @@ export class Lab {
   }
 }
 
-/** A network namespace of a lab; {@link Lab.addHost} makes it. */
+/** A network namespace of a lab; {@link Lab.add} makes it. */
 export class Host {
   /** @type {Helper[]} */
   #helpers = [];
@@ -82,25 +110,33 @@ export class Host {
   }
 
   /**
-   * Commands of `ip`, in one process: `ip('link set eth0 up', 'route add default via 10.2.0.1')`.
+   * Commands of `ip`, without options of `ip` itself, in one process: `ip('link set lo up', 'route add ...')`.
    * @param {...string} commands
    */
   ip(...commands) {
-    return call(['ip', '-n', this.namespace, '-batch', '-'], commands.join('\n'));
+    return commands.length === 0 ? '' : call(['ip', '-n', this.namespace, '-batch', '-'], commands.join('\n'));
   }
 
   /**
-   * @param {string} device
-   * @param {...string} addresses with prefix length
+   * Brings `lo` and the interfaces up. For {@link Lab.add}.
+   * @param {HostPlan} plan
    */
-  addAddresses(device, ...addresses) {
-    this.ip(...addresses.map((address) => addAddress(address, device)));
+  configure({ networks = {}, routes = [], sysctls }) {
+    if (sysctls) this.setSysctls(sysctls);
+    this.ip(
+      'link set lo up',
+      ...Object.entries(networks).flatMap(([network, addresses]) => [
+        `link set ${network} up`,
+        // Without nodad an IPv6 address is of no use for a second or two.
+        ...addresses.map((address) => `addr add ${address} dev ${network}${address.includes(':') ? ' nodad' : ''}`),
+      ]),
+      ...routes.map((route) => `route add ${route}`),
+    );
   }
 
   /**
-   * Sets `net.ipv4.ip_forward` and the like, in this order. A name with a slash is taken as it is
-   * (`net/ipv4/conf/eth0.5/rp_filter`).
-   * @param {Readonly<Record<string, string | number>>} settings
+   * In this order. A name with a slash is taken as it is (`net/ipv4/conf/eth0.5/rp_filter`).
+   * @param {Settings} settings
    */
   setSysctls(settings) {
     const lines = Object.entries(settings).map(
@@ -128,7 +164,10 @@ export class Host {
   async start(program, ...args) {
     const file = program instanceof URL ? fileURLToPath(program) : program;
     const command = ['netns', 'exec', this.namespace, process.execPath, file, ...args.map(String)];
-    const helper = new Helper(`${file} in ${this.name}`, spawn('ip', command, { stdio: ['pipe', 'pipe', 'inherit'] }));
+    const helper = new Helper(
+      `${basename(file)} in ${this.name}`,
+      spawn('ip', command, { stdio: ['pipe', 'pipe', 'inherit'] }),
+    );
     this.#helpers.push(helper);
     await helper.ready;
     return helper;
@@ -170,11 +209,8 @@ export class Helper {
       this.#end(`is not READY after ${PATIENCE / 1000} s`);
       child.kill('SIGKILL');
     }, PATIENCE);
-    this.#exited.finally(() => clearTimeout(timer));
-    this.ready.then(
-      () => clearTimeout(timer),
-      () => clearTimeout(timer),
-    );
+    const ready = () => clearTimeout(timer);
+    this.ready.then(ready, ready); // or gone
   }
 
   /**
@@ -243,43 +279,42 @@ export function answer(reply) {
 }
 
 /**
- * A client and servers in networks of their own, and the director between them, in IPv4 and IPv6.
- * The servers reply by way of the director, as forwarding by NAT takes.
+ * A client and three servers in networks of their own and the director between them, in IPv4 and
+ * IPv6. The servers reply by way of the director, as forwarding by NAT takes.
  * @param {Lab} lab
  */
 export function addDirector(lab) {
-  const client = { host: lab.addHost('client'), ipv4: '10.1.0.2', ipv6: 'fd00:1::2' };
-  const director = { host: lab.addHost('director'), ipv4: '10.1.0.100', ipv6: 'fd00:1::100' };
+  const virtual = { ipv4: '10.1.0.100', ipv6: 'fd00:1::100' };
   const servers = [1, 2, 3].map((number) => ({
-    host: lab.addHost(`server${number}`),
+    name: `server${number}`,
     ipv4: `10.2.0.1${number}`,
     ipv6: `fd00:2::1${number}`,
   }));
-  director.host.setSysctls({ 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 });
-  lab.addNetwork('clients', [
-    [client.host, `${client.ipv4}/24`, `${client.ipv6}/64`],
-    [director.host, '10.1.0.1/24', 'fd00:1::1/64', `${director.ipv4}/32`, `${director.ipv6}/128`],
-  ]);
-  lab.addNetwork('servers', [
-    [director.host, '10.2.0.1/24', 'fd00:2::1/64'],
-    ...servers.map(({ host, ipv4, ipv6 }) => /** @type {[Host, ...string[]]} */ ([host, `${ipv4}/24`, `${ipv6}/64`])),
-  ]);
-  for (const { host } of servers) host.ip('route add default via 10.2.0.1', 'route add default via fd00:2::1');
+  lab.add({
+    client: { networks: { clients: ['10.1.0.2/24', 'fd00:1::2/64'] } },
+    director: {
+      networks: {
+        clients: ['10.1.0.1/24', 'fd00:1::1/64', `${virtual.ipv4}/32`, `${virtual.ipv6}/128`],
+        servers: ['10.2.0.1/24', 'fd00:2::1/64'],
+      },
+      sysctls: { 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 },
+    },
+    ...Object.fromEntries(
+      servers.map(({ name, ipv4, ipv6 }) => [
+        name,
+        {
+          networks: { servers: [`${ipv4}/24`, `${ipv6}/64`] },
+          routes: ['default via 10.2.0.1', 'default via fd00:2::1'],
+        },
+      ]),
+    ),
+  });
   return {
-    client,
-    /** Its addresses here are the virtual ones. */
-    director,
-    servers,
+    client: lab.host('client'),
+    director: lab.host('director'),
+    virtual,
+    servers: servers.map(({ name, ...addresses }) => ({ host: lab.host(name), ...addresses })),
   };
-}
-
-/**
- * @param {string} address
- * @param {string} device
- */
-function addAddress(address, device) {
-  // Without nodad an IPv6 address is of no use for a second or two.
-  return `addr add ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`;
 }
 
 /**

@@ -1,7 +1,6 @@
 // The demo (./run starts it). What it shows as a result comes from the kernel by way of the
 // library, and is checked against what the client got: where they differ, it ends with status 1.
 
-import { readdirSync } from 'node:fs';
 import { release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ipvs } from '../../dist/index.js';
@@ -14,26 +13,26 @@ import { showConnections, showTable, showTraffic, since } from './report.mjs';
 
 const REQUESTS = 60; // ten rounds of the weights 1 + 2 + 3
 const MORE_REQUESTS = 30;
-const LONG = 5000; // milliseconds that the long request takes
+const LONG = 4000; // milliseconds that the long request takes
 const PATIENCE = 15_000; // milliseconds; the kernel counts every 2 s
 
 /** @param {Lab} lab */
 async function demo(lab) {
   heading('1. A client, a director and three web servers, each a network namespace of its own');
-  const { client, director, servers } = addDirector(lab);
+  const { client, director, virtual, servers } = addDirector(lab);
   const [browser] = await Promise.all([
-    client.host.start(new URL('client.mjs', import.meta.url)),
+    client.start(new URL('client.mjs', import.meta.url)),
     ...servers.map(({ host, ipv4 }) => host.start(new URL('server.mjs', import.meta.url), ipv4)),
   ]);
-  const address = director.ipv4;
+  const address = virtual.ipv4;
   /** @type {Request} */
   const request = (paths) => browser.ask({ address, port: 80, paths, parallel: 3 });
   print(
-    `client ${client.ipv4} --- 10.1.0.1 director 10.2.0.1 --- servers ${servers.map(({ ipv4 }) => ipv4).join(', ')}`,
+    `client 10.1.0.2 --- 10.1.0.1 director 10.2.0.1 --- servers ${servers.map(({ ipv4 }) => ipv4).join(', ')}`,
     `The client knows only the virtual address, ${address}, which is the director's, too.`,
   );
 
-  const ipvs = await Ipvs.open({ namespace: director.host.namespace });
+  const ipvs = await Ipvs.open({ namespace: director.namespace });
   try {
     heading('2. The director becomes a load balancer');
     const service = await ipvs.addService({ protocol: 'tcp', address, port: 80, scheduler: 'wrr' });
@@ -47,12 +46,12 @@ async function demo(lab) {
 
     heading('5. Everything is removed');
     await service.delete();
-    check('the director has no virtual service', (await ipvs.services()).length === 0);
+    check('the kernel has no virtual service there', (await ipvs.services()).length === 0);
   } finally {
     await ipvs.close();
   }
   const refusal = await ipvs.services().catch((error) => error.code);
-  check('the handle is closed', refusal === 'ERR_IPVS_CLOSED');
+  check('the handle on the director is closed', refusal === 'ERR_IPVS_CLOSED');
 }
 
 /**
@@ -79,13 +78,12 @@ async function balance(ipvs, service, request) {
  */
 async function drain(ipvs, service, request, before) {
   heading('4. A server is taken out of service while it works');
+  const active = () => list(ipvs, { state: 'established' });
+  await until('the connections of before are at their end', async () => (await active()).length === 0);
   const long = request([`/slow/${LONG}`]);
   long.catch(() => {}); // it is awaited below, unless something else fails first
-  const active = await until('a connection is established', () => list(ipvs, { state: 'established' }));
-  print(`A request of ${LONG / 1000} s has begun:`, showConnections(active));
-  const [connection] = active;
-  if (!connection || active.length > 1) throw new Error(`one connection should be active, not ${active.length}`);
-
+  const connection = await until('a connection is established', async () => (await active())[0]);
+  print(`A request of ${LONG / 1000} s has begun:`, showConnections([connection]));
   const { serverAddress, serverPort, clientPort } = connection;
   const busy = await service.server({ address: serverAddress, port: serverPort });
   await busy.update({ weight: 0 });
@@ -93,11 +91,11 @@ async function drain(ipvs, service, request, before) {
   check('the connection goes on', (await list(ipvs, { clientPort, serverAddress, state: 'established' })).length === 1);
 
   const replies = await request(pages(MORE_REQUESTS));
-  print(`${MORE_REQUESTS} more requests are made, and the long one comes to its end. Since before:`);
+  print(`${MORE_REQUESTS} more requests are made, and the long one comes to its end.`);
   const [last] = await long;
   if (!last) throw new Error('the long request has no reply');
   const servers = await counted(service, [last, ...replies], before);
-  print(showTraffic(servers, before));
+  print('Added since the counters above:', showTraffic(servers, before));
   const drained = servers.filter(({ address }) => address === serverAddress);
   const connections = drained.map((server) => since('connections', server, before));
   check(`${serverAddress} has got no connection but the long one`, connections.join() === '1');
@@ -118,9 +116,12 @@ async function counted(service, replies, before) {
       const bytes = own.reduce((sum, reply) => sum + reply.bytes, 0);
       return since('connections', server, before) === own.length && since('outgoingBytes', server, before) >= bytes;
     });
-    return agree ? now : [];
+    return agree && now;
   });
-  check(`the kernel counted ${replies.length} connections, as many at each server as the client had replies from it`, true);
+  check(
+    `the kernel counted ${replies.length} connections, as many at each server as the client had replies from it`,
+    true,
+  );
   return servers;
 }
 
@@ -146,12 +147,12 @@ async function list(ipvs, filter) {
  * Reads again and again until there is something.
  * @template T
  * @param {string} what
- * @param {() => Promise<T[]>} read
+ * @param {() => Promise<T | false | undefined>} read
  */
 async function until(what, read) {
   for (const end = Date.now() + PATIENCE; Date.now() < end; await sleep(100)) {
     const found = await read();
-    if (found.length > 0) return found;
+    if (found) return found;
   }
   throw new Error(`this should have come about in ${PATIENCE / 1000} s: ${what}`);
 }
@@ -176,20 +177,25 @@ function print(...lines) {
 }
 
 const lab = new Lab();
-/** @type {Promise<never>} */
-const interrupted = new Promise((_, reject) => {
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => reject(new Error(`interrupted by ${signal}`)));
+/** @type {Promise<NodeJS.Signals>} */
+const interrupted = new Promise((resolve) => {
+  process.on('SIGINT', resolve).on('SIGTERM', resolve);
 });
-print(`ipvs: a load balancer in the kernel (Linux ${release()}), controlled from Node.js ${process.version}`);
+let status = 0;
+print(`IPVS, the load balancer of Linux (${release()}), controlled from Node.js (${process.version})`);
 try {
-  await Promise.race([demo(lab), interrupted]);
+  const signal = await Promise.race([demo(lab), interrupted]);
+  if (signal) {
+    print(`Interrupted by ${signal}.`);
+    status = 1;
+  }
 } catch (error) {
   console.error(error);
-  process.exitCode = 1;
+  status = 1;
 } finally {
-  const all = lab.namespaces;
+  const made = lab.namespaces.length;
   await lab.close();
-  const left = readdirSync('/run/netns').filter((name) => name.startsWith(lab.prefix));
-  print(`${all.length} network namespaces are deleted, ${left.length} are left.`);
-  if (left.length > 0) process.exitCode = 1;
+  const left = lab.namespaces.length;
+  print(`${made} network namespaces were deleted, ${left} are left.`);
+  process.exit(left > 0 ? 1 : status); // at once, also where an interrupted demo still waits for something
 }

@@ -23,14 +23,12 @@ export function showTable(info, table) {
  * @param {readonly RealServer[]} [before]
  */
 export function showTraffic(servers, before) {
-  const rows = servers.map((server) => {
-    return {
-      name: server.address,
-      weight: server.weight,
-      connections: since('connections', server, before),
-      bytes: since('outgoingBytes', server, before),
-    };
-  });
+  const rows = servers.map((server) => ({
+    name: server.address,
+    weight: server.weight,
+    connections: since('connections', server, before),
+    bytes: since('outgoingBytes', server, before),
+  }));
   const most = {
     connections: Math.max(1, ...rows.map((row) => row.connections)),
     bytes: Math.max(1, ...rows.map((row) => row.bytes)),
