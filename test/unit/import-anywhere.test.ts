@@ -1,0 +1,55 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+let directory = '';
+
+beforeAll(() => {
+  // The package as it is, but for the addon.
+  directory = mkdtempSync(join(tmpdir(), 'ipvs-import-'));
+  mkdirSync(join(directory, 'ipvs'));
+  cpSync(join(root, 'dist'), join(directory, 'ipvs/dist'), { recursive: true });
+  cpSync(join(root, 'package.json'), join(directory, 'ipvs/package.json'));
+  symlinkSync(join(root, 'node_modules'), join(directory, 'ipvs/node_modules'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function run(program: string, ...flags: string[]): string {
+  const source = `import * as library from ${JSON.stringify(join(directory, 'ipvs/dist/index.js'))};\n${program}`;
+  return execFileSync(process.execPath, [...flags, '--input-type=module', '-e', source], { encoding: 'utf8' });
+}
+
+test('without an addon: importing and validating work, opening says what was tried', () => {
+  const output = run(`
+    console.log(library.namespacePath('blue'));
+    try { library.namespacePath({ pid: 0 }); } catch (error) { console.log(error.code); }
+    for (let i = 0; i < 2; i++) {
+      await library.Ipvs.open().catch((error) => console.log(error instanceof library.IpvsError, error.code, error.message));
+    }`);
+  const [path, invalid, first, ...rest] = output.trim().split('\n');
+  expect(path).toBe('/run/netns/blue');
+  expect(invalid).toBe('ERR_IPVS_INVALID_ARGUMENT');
+  expect(first).toMatch(/^true ERR_IPVS_ADDON_NOT_LOADED cannot load the native addon of ipvs for /);
+  expect(output).toContain(`${directory}/ipvs/ (prebuilds/, build/Release/)`);
+  expect(rest.join('\n')).toContain('npm rebuild ipvs');
+});
+
+test('on another system: the same, with other advice', () => {
+  const output = run(`
+    Object.defineProperty(process, 'platform', { value: 'darwin' });
+    await library.Ipvs.open().catch((error) => console.log(error.code, error.message));`);
+  expect(output).toMatch(/^ERR_IPVS_ADDON_NOT_LOADED/);
+  expect(output).toContain('opening a kernel takes Linux');
+});
+
+test('another kernel can stand in for the real one', () => {
+  const output = run(`
+    const port = { info: async () => ({ version: '9.9.9', connectionTableSize: 1 }), close: async () => {} };
+    const ipvs = await library.Ipvs.open({ kernel: { openIpvs: async () => port } });
+    console.log((await ipvs.info()).version);
+    await ipvs[Symbol.asyncDispose]();`);
+  expect(output).toBe('9.9.9\n');
+});
