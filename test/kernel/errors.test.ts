@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Ipvs, IpvsError, type ServerOptions, type ServiceOptions } from '../../src/index.js';
+import { errorFor } from '../../src/ipvs/errors.js';
 import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { layout, writeChanges } from '../../src/kernel/records.js';
+import { requests } from '../../src/kernel/requests.js';
 import type { ServerSettings, ServiceSettings } from '../../src/kernel/types.js';
 import { deleteNamespace, makeNamespace, run, useWorld } from './world.js';
 
@@ -136,6 +139,42 @@ test('what is validated before sending is what the kernel refuses, or worse', as
   expect(await send({ command: 'NEW_SERVICE', service: { ...six, netmask: 129 } })).toBe(22);
   // Trap 2: a mark of 0 is read as TCP 0.0.0.0:0, so the record has no way to say it.
   await port.close();
+});
+
+test('EAFNOSUPPORT: a family that IPVS does not know', async () => {
+  // Nothing above the addon can say it: a record with another family, as it would lie in memory.
+  const session = requests().newSession();
+  await requests().send(session, 'open', [`/run/netns/${world.namespace}`], {});
+  const service = {
+    key: { family: 'ipv4', fwmark: 5 },
+    scheduler: 'rr',
+    flags: 0,
+    timeout: 0,
+    netmask: 0,
+    engine: '',
+  } as const;
+  const record = writeChanges([{ command: 'NEW_SERVICE', service }]);
+  record[layout.change.service + layout.service.family] = 1; // AF_UNIX
+  const [errno = 0] = await requests().send(session, 'apply', [record], {});
+  expect(errno).toBe(97);
+  await requests().send(session, 'close', [], {});
+  const error = errorFor({ command: 'NEW_SERVICE', action: 'add service' }, errno);
+  expect(error.code).toBe('ERR_IPVS_FAMILY_NOT_SUPPORTED');
+});
+
+test('EINVAL: a mixed family while the synchronisation daemon runs', async () => {
+  const service = await world.ipvs.addService(tcp);
+  const server = { address: 'fd00::5', forwarding: 'tunnel' } as const;
+  await world.ipvs.startDaemon({ role: 'master', interface: 'd0' });
+  const error = await failure(service.addServer(server));
+  expect(error).toMatchObject({ code: 'ERR_IPVS_REJECTED', errno: 22 });
+  expect(error.message).toContain('while a synchronisation daemon runs');
+  await world.ipvs.stopDaemon('master');
+  await service.addServer(server);
+  expect(await failure(world.ipvs.startDaemon({ role: 'master', interface: 'd0' }))).toMatchObject({
+    code: 'ERR_IPVS_REJECTED',
+    message: expect.stringContaining('mixed-family tunnels can not be synchronised'),
+  });
 });
 
 test('arguments are refused before anything is sent', async () => {
