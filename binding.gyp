@@ -1,6 +1,6 @@
 {
   # The build that users get. native/CMakeLists.txt, the developer's build, lists the same
-  # sources (test/unit/build-files.test.ts).
+  # sources (test/unit/layout.test.ts).
   "targets": [
     {
       "target_name": "ipvs",

@@ -20,7 +20,12 @@ constexpr int kBurst = 16;
 std::shared_ptr<Channel> Channel::Create(IoThread& io, Socket socket) {
   std::shared_ptr<Channel> channel(new Channel(io, std::move(socket)));
   io.Watch(channel->socket_.fd(), [weak = std::weak_ptr(channel)] {
-    if (const auto self = weak.lock()) self->Pump();
+    const auto self = weak.lock();
+    if (!self) return;
+    if (self->active_) return self->Pump();
+    // Not asked for: another process's, or the rest of a reply that was given up. Left there, it
+    // would wake the thread for ever.
+    self->socket_.Receive(self->io_.buffers());
   });
   return channel;
 }
@@ -146,7 +151,7 @@ void Channel::Handle(const Message& message) {
   if (acknowledged) {
     const auto result = ReadAcknowledgement(message);
     outcomes_[index] = result ? Failure{result->code, result->message} : Failure{EBADMSG, "malformed acknowledgement"};
-  } else if (const auto code = ReadAt<int>(message.payload); code && *code < 0) {
+  } else if (const auto code = ReadAt<int>(message.payload); code && *code < 0 && *code >= -4095) {
     outcomes_[index].code = -*code;
   }
   answered_[index] = true;

@@ -49,7 +49,8 @@ std::string_view AttributeReader::String() const {
 
 std::optional<Acknowledgement> ReadAcknowledgement(const Message& message) {
   const auto error = ReadAt<nlmsgerr>(message.payload);
-  if (!error) return std::nullopt;
+  // An errno is negative here, and never below -4095 (MAX_ERRNO in linux/err.h).
+  if (!error || error->error > 0 || error->error < -4095) return std::nullopt;
   Acknowledgement result{-error->error, {}};
   if ((message.header.nlmsg_flags & NLM_F_ACK_TLVS) == 0) return result;
   // Behind the header of our request stands its payload, unless the kernel cut it off.

@@ -20,7 +20,7 @@ using netlink::Failure;
 using netlink::FileDescriptor;
 
 netlink::Result<Namespace> Namespace::Open(const std::string& path) {
-  FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return Failure{errno, "open " + path};
   // A name under /run/netns whose namespace is gone is an empty file on another file system.
   const int type = ioctl(fd.get(), NS_GET_NSTYPE);

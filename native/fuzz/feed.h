@@ -1,0 +1,73 @@
+// Gives bytes to all that reads what comes from the kernel: for the fuzzer, and for the tests that
+// damage recorded replies. A fault is the sanitizers' to find; what is returned is checked here.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#include "ipvs/connection_file.h"
+#include "ipvs/messages.h"
+#include "netlink/generic_family.h"
+#include "netlink/message_reader.h"
+
+namespace fuzz {
+
+// Not assert(), which an optimized build leaves out.
+inline void Expect(bool condition) {
+  if (!condition) std::abort();
+}
+
+inline void FeedPayload(netlink::View payload) {
+  if (const auto service = ipvs::DecodeService(payload)) {
+    Expect(service->scheduler.back() == '\0' && service->engine.back() == '\0');
+    Expect((service->present & ~ipvs::kHasStatistics) == 0);
+  }
+  if (const auto server = ipvs::DecodeServer(payload)) {
+    Expect((server->present & ~(ipvs::kHasStatistics | ipvs::kHasTunnel)) == 0);
+  }
+  if (const auto daemon = ipvs::DecodeDaemon(payload)) {
+    Expect(daemon->interface.find('\0') == std::string::npos);
+    Expect(daemon->group_family == AF_UNSPEC || daemon->group_family == AF_INET || daemon->group_family == AF_INET6);
+  }
+  ipvs::DecodeTimeouts(payload);
+  ipvs::DecodeInfo(payload);
+  const auto family = netlink::DecodeFamily(payload);
+  Expect(!family.ok() || netlink::Result(family).value() >= NLMSG_MIN_TYPE);
+}
+
+inline void FeedDatagram(netlink::View datagram) {
+  netlink::MessageReader reader(datagram);
+  netlink::Message message;
+  size_t used = 0;
+  while (reader.Next(message)) {
+    used += NLMSG_HDRLEN + message.payload.size();
+    FeedPayload(message.payload);
+    const auto code = netlink::ReadAt<int>(message.payload);
+    if (const auto acknowledgement = netlink::ReadAcknowledgement(message)) {
+      Expect(acknowledgement->code == -*code);
+      Expect(acknowledgement->message.find('\0') == std::string::npos);
+    }
+  }
+  Expect(used <= datagram.size());
+}
+
+inline void FeedLine(std::string_view line) {
+  std::vector<ipvs::Connection> connections;
+  std::string data = "before";
+  if (!ipvs::ParseConnection(line, connections, data)) {
+    Expect(connections.empty() && data == "before");
+    return;
+  }
+  Expect(connections.size() == 1);
+  const ipvs::Connection& connection = connections.front();
+  Expect(connection.protocol.back() == '\0' && connection.state.back() == '\0' && connection.engine.back() == '\0');
+  Expect(connection.family == AF_INET || connection.family == AF_INET6);
+  Expect(connection.server_family == AF_INET || connection.server_family == AF_INET6);
+  Expect(connection.engine_data_offset == 6 &&
+         connection.engine_data_offset + connection.engine_data_length == data.size());
+}
+
+}  // namespace fuzz
