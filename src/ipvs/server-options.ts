@@ -5,7 +5,10 @@ import { checkAddress, checkInteger, checkOneOf, checkOptions } from './check.js
 
 /** How a packet is wrapped on its way to a real server. */
 export interface TunnelOptions {
-  /** `ipip`, `gue` (generic UDP encapsulation) or `gre`; the last two since Linux 5.3. Default `ipip`. */
+  /**
+   * `ipip`, `gue` (generic UDP encapsulation) or `gre`; the last two since Linux 5.3. Default:
+   * that of the server if it has a tunnel, else `ipip`. Another type forgets port and checksum.
+   */
   readonly type?: TunnelType | undefined;
   /** Of GUE, where it is required: the UDP port that the server listens on. */
   readonly port?: number | undefined;
@@ -111,17 +114,21 @@ function tunnelSettings(
     return { tunnelType, tunnelPort, tunnelChecksum };
   }
   checkOptions('a tunnel', tunnel, ['type', 'port', 'checksum']);
-  const type = checkOneOf('the type of a tunnel', tunnel.type ?? 'ipip', ['ipip', 'gue', 'gre']);
-  const checksum = checkOneOf('the checksum of a tunnel', tunnel.checksum ?? 'none', ['none', 'checksum', 'remote']);
-  if (type === 'gue') {
-    checkInteger('the port of a GUE tunnel', tunnel.port, 1, 65535);
-  } else if (tunnel.port !== undefined) {
-    throw invalid(`only a GUE tunnel has a port, ${type} has none`);
-  }
+  const had = current.forwarding === 'tunnel' ? current.tunnelType : undefined;
+  const type = checkOneOf('the type of a tunnel', tunnel.type ?? had ?? 'ipip', ['ipip', 'gue', 'gre']);
+  const kept = type === had ? current : undefined;
+  const checksum = checkOneOf('the checksum of a tunnel', tunnel.checksum ?? kept?.tunnelChecksum ?? 'none', [
+    'none',
+    'checksum',
+    'remote',
+  ]);
+  const port = tunnel.port ?? kept?.tunnelPort ?? 0;
+  if (type === 'gue') checkInteger('the port of a GUE tunnel', port, 1, 65535);
+  else if (tunnel.port !== undefined) throw invalid(`only a GUE tunnel has a port, ${type} has none`);
   if ((type === 'ipip' && checksum !== 'none') || (type === 'gre' && checksum === 'remote')) {
     throw invalid(`an ${type} tunnel can not have the checksum '${checksum}'`);
   }
-  return { tunnelType: type, tunnelPort: tunnel.port ?? 0, tunnelChecksum: checksum };
+  return { tunnelType: type, tunnelPort: port, tunnelChecksum: checksum };
 }
 
 /** What the kernel accepts and then sends to where nobody listens. */

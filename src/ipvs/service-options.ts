@@ -36,8 +36,11 @@ export interface PersistenceOptions {
    * such as `255.255.255.0`. Default: each for itself.
    */
   readonly netmask?: number | string | undefined;
-  /** What stays together by more than the address: `sip` goes by the Call-ID (module ip_vs_pe_sip; UDP). */
-  readonly engine?: string | undefined;
+  /**
+   * What stays together by more than the address: `sip` goes by the Call-ID (module ip_vs_pe_sip;
+   * UDP). `null` is none.
+   */
+  readonly engine?: string | null | undefined;
 }
 
 /** Which virtual service: by protocol, address and port, or by the mark of its packets. */
@@ -61,7 +64,10 @@ export interface ServiceChanges {
   /** Which server gets a new connection. */
   readonly scheduler?: Scheduler | undefined;
   readonly schedulerFlags?: readonly SchedulerFlag[] | undefined;
-  /** `true` is a timeout of 300 s, a number another timeout, `false` none. */
+  /**
+   * `false` is none, a number is a timeout. Of a service that has persistence already, what is not
+   * named stays.
+   */
   readonly persistence?: boolean | number | PersistenceOptions | undefined;
   /** Schedule each packet by itself (UDP only). */
   readonly onePacket?: boolean | undefined;
@@ -112,7 +118,7 @@ export function checkServiceKey(selector: ServiceSelector): ServiceKey {
 /** What the kernel is to be told of a new service. */
 export function newServiceSettings(options: ServiceOptions): ServiceSettings {
   const key = checkServiceKey(options);
-  const netmask = key.family === 'ipv6' ? 128 : 0xffffffff;
+  const netmask = wholeNetmask(key.family);
   const defaults = { key, scheduler: 'wlc', flags: 0, timeout: 0, netmask, engine: '' };
   return changeService(defaults, { ...options, persistence: options.persistence ?? false });
 }
@@ -127,13 +133,20 @@ export function changeService(current: ServiceSettings, changes: ServiceChanges)
     flags = (flags & ~schedulerFlagBits) | schedulerFlags(changes.schedulerFlags, scheduler);
   }
   if (changes.onePacket !== undefined) flags = withFlag(flags, ServiceFlag.onePacket, changes.onePacket);
-  if (changes.persistence !== undefined) {
+  if (changes.persistence === false) {
+    flags &= ~ServiceFlag.persistent;
+    timeout = 0;
+    netmask = wholeNetmask(key.family);
+    engine = '';
+  } else if (changes.persistence !== undefined) {
     const persistence = persistenceOptions(changes.persistence);
-    flags = withFlag(flags, ServiceFlag.persistent, persistence !== undefined);
-    timeout = persistence?.timeout ?? (persistence ? 300 : 0);
-    checkInteger('the timeout of persistence', timeout, persistence ? 1 : 0, MAX_PERSISTENCE);
-    netmask = checkNetmask(persistence?.netmask, key.family);
-    engine = persistence?.engine === undefined ? '' : checkName('a persistence engine', persistence.engine);
+    const had = (flags & ServiceFlag.persistent) !== 0;
+    flags |= ServiceFlag.persistent;
+    timeout = persistence.timeout ?? (had ? timeout : 300);
+    checkInteger('the timeout of persistence', timeout, 1, MAX_PERSISTENCE);
+    if (persistence.netmask !== undefined) netmask = checkNetmask(persistence.netmask, key.family);
+    if (persistence.engine === null) engine = '';
+    else if (persistence.engine !== undefined) engine = checkName('a persistence engine', persistence.engine);
   }
   // What another program made, and this update does not name, is not ours to judge.
   if (changes.onePacket && 'protocol' in key && key.protocol !== 'udp') {
@@ -160,16 +173,20 @@ function schedulerFlags(names: readonly SchedulerFlag[], scheduler: string): num
   }, 0);
 }
 
-function persistenceOptions(value: boolean | number | PersistenceOptions): PersistenceOptions | undefined {
-  if (value === false) return undefined;
+function persistenceOptions(value: true | number | PersistenceOptions): PersistenceOptions {
   if (value === true) return {};
   if (typeof value === 'number') return { timeout: value };
   checkOptions('persistence', value, ['timeout', 'netmask', 'engine']);
   return value;
 }
 
-function checkNetmask(value: number | string | undefined, family: Family): number {
-  if (family === 'ipv6') return checkInteger('an IPv6 netmask (a prefix length)', value ?? 128, 1, 128);
+/** Each client for itself. */
+function wholeNetmask(family: Family): number {
+  return family === 'ipv6' ? 128 : 0xffffffff;
+}
+
+function checkNetmask(value: number | string, family: Family): number {
+  if (family === 'ipv6') return checkInteger('an IPv6 netmask (a prefix length)', value, 1, 128);
   if (typeof value === 'string') {
     const mask = checkAddress('an IPv4 netmask', value);
     if (mask.family === 'ipv4') {
@@ -178,7 +195,7 @@ function checkNetmask(value: number | string | undefined, family: Family): numbe
     }
     throw invalid(`an IPv4 netmask is a mask such as 255.255.255.0, not ${show(value)}`);
   }
-  return (0xffffffff << (32 - checkInteger('an IPv4 netmask (a prefix length)', value ?? 32, 1, 32))) >>> 0;
+  return (0xffffffff << (32 - checkInteger('an IPv4 netmask (a prefix length)', value, 1, 32))) >>> 0;
 }
 
 /** A netmask as {@link PersistenceOptions} takes it: a prefix length if it is one. */

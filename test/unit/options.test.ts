@@ -30,6 +30,22 @@ test('defaults of a service, and what an update keeps', () => {
   expect(changeService(persistent, { scheduler: 'rr' })).toEqual({ ...persistent, scheduler: 'rr' });
   expect(changeService(persistent, { persistence: false })).toMatchObject({ flags: 0, timeout: 0, engine: '' });
   expect(changeService(service, { persistence: true })).toMatchObject({ flags: 1, timeout: 300 });
+  expect(changeService(persistent, { persistence: 90 })).toEqual({ ...persistent, timeout: 90 });
+  expect(changeService(persistent, { persistence: true })).toEqual(persistent);
+  expect(changeService(persistent, { persistence: { engine: null } })).toEqual({ ...persistent, engine: '' });
+  expect(changeService(persistent, { persistence: { netmask: 16 } })).toEqual({ ...persistent, netmask: 0xffff0000 });
+});
+
+test('what an update keeps of a tunnel', () => {
+  const key = checkServiceKey(tcp);
+  const gue = { type: 'gue', port: 6080, checksum: 'remote' } as const;
+  const server = newServerSettings({ address: '10.0.0.2', forwarding: 'tunnel', tunnel: gue }, key);
+  expect(changeServer(server, { tunnel: { port: 7000 } }, key)).toEqual({ ...server, tunnelPort: 7000 });
+  expect(changeServer(server, { tunnel: { checksum: 'none' } }, key)).toEqual({ ...server, tunnelChecksum: 'none' });
+  const gre = changeServer(server, { tunnel: { type: 'gre' } }, key);
+  expect(gre).toMatchObject({ tunnelType: 'gre', tunnelPort: 0, tunnelChecksum: 'none' });
+  expect(() => changeServer(gre, { tunnel: { port: 1 } }, key)).toThrow(invalid);
+  expect(() => changeServer(gre, { tunnel: { type: 'gue' } }, key)).toThrow(invalid);
 });
 
 test('what another program made is not judged by an update of something else', () => {
