@@ -3,8 +3,15 @@ export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';
 export { Ipvs, type IpvsOptions } from './ipvs/ipvs.js';
 export { RealServer, type Tunnel, type UpdateOptions } from './ipvs/real-server.js';
-export type { ServerChanges, ServerOptions, ServerSelector, TunnelOptions } from './ipvs/server-options.js';
 export type {
+  NewServerKey,
+  ServerChanges,
+  ServerOptions,
+  ServerSelector,
+  TunnelOptions,
+} from './ipvs/server-options.js';
+export type {
+  NewServiceKey,
   PersistenceOptions,
   Scheduler,
   SchedulerFlag,
@@ -17,7 +24,13 @@ export { type TableOptions, TableRow } from './ipvs/table.js';
 export { tableHeading } from './ipvs/text.js';
 export type { ProcessorTotals } from './ipvs/totals.js';
 export { type Persistence, VirtualService } from './ipvs/virtual-service.js';
-export { type ErrorRequest, IpvsError, type IpvsErrorCode } from './kernel/errors.js';
+export {
+  type ErrorRequest,
+  IpvsError,
+  type IpvsErrorCode,
+  type IpvsErrorOptions,
+  KernelFailure,
+} from './kernel/errors.js';
 export type { CallOptions, IpvsPort, Kernel, OpenOptions } from './kernel/kernel.js';
 export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
 export type {
@@ -44,3 +57,4 @@ export type {
   TunnelChecksum,
   TunnelType,
 } from './kernel/types.js';
+export { ServiceFlag } from './kernel/types.js';

@@ -91,7 +91,7 @@ void Session::Start(const Napi::CallbackInfo& info, Work work, Convert convert) 
   StartClosed<T>(
       info,
       [work = std::move(work)](SessionState& state, uint32_t id, Done<T> done) {
-        if (!state.client) return done(Failure{EBADF, "closed"});
+        if (!state.client) return done(Failure{EBADF, ""});
         work(state, id, std::move(done));
       },
       convert);
@@ -284,7 +284,7 @@ void Session::NextConnections(const Napi::CallbackInfo& info) {
       [cursor = info[1].As<Napi::Number>().Uint32Value()](SessionState& state, uint32_t /*id*/,
                                                           const Done<netlink::Bytes>& done) {
         const auto file = state.connections.find(cursor);
-        if (file == state.connections.end()) return done(Failure{EBADF, "closed"});
+        if (file == state.connections.end()) return done(Failure{EBADF, ""});
         done(file->second.Next());
       },
       [](Napi::Env env, const netlink::Bytes& bytes) { return ToArrayBuffer(env, bytes); });

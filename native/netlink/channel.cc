@@ -34,13 +34,13 @@ Channel::~Channel() {
   pumping_ = true;  // whatever a callback submits now is cancelled below
   io_.Unwatch(socket_.fd());
   if (active_) {
-    EndOutstanding({ECANCELED, "closed"});
+    EndOutstanding({ECANCELED, ""});
     Finish();
   }
   while (!queue_.empty()) {
     Exchange exchange = std::move(queue_.front());
     queue_.pop_front();
-    exchange.on_done(std::vector(exchange.batch.size(), Failure{ECANCELED, "closed"}));
+    exchange.on_done(std::vector(exchange.batch.size(), Failure{ECANCELED, ""}));
   }
 }
 
@@ -54,7 +54,7 @@ void Channel::Cancel(uint32_t tag) {
     if (it->tag != tag) continue;
     Exchange exchange = std::move(*it);
     queue_.erase(it);
-    exchange.on_done(std::vector(exchange.batch.size(), Failure{ECANCELED, "cancelled"}));
+    exchange.on_done(std::vector(exchange.batch.size(), Failure{ECANCELED, "cancelled before it was sent"}));
     return;
   }
 }

@@ -2,6 +2,7 @@
 // Times are of this run on this machine; what counts is their ratio, ours / reference.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Ipvs } from '../../dist/index.js';
 
@@ -149,7 +150,11 @@ for (const name of names) {
   if (!benchmark) throw new Error(`no benchmark ${name}; there are ${Object.keys(benchmarks).join(', ')}`);
   rows.push(...(await benchmark()));
 }
-console.log(`${SERVICES} services with ${SERVERS} servers each, median of ${ROUNDS} (ipvsadm: fewer)`);
+const place = process.env.IPVS_VM ? ', in a virtual machine' : '';
+console.log(
+  `Linux ${release()}${place}; ${SERVICES} services with ${SERVERS} servers each, median of ${ROUNDS} (ipvsadm: fewer)`,
+);
+console.log('ratio: our time / theirs; below 1 the library is faster');
 for (const { name, ours, reference: time, referenceName, ratio, unit } of rows) {
   console.log(
     `${name.padEnd(12)} ${ours.toFixed(1).padStart(9)} ${unit}   ${referenceName.padEnd(14)} ${time.toFixed(1).padStart(9)} ${unit}   ratio ${ratio.toFixed(2)}`,

@@ -182,7 +182,8 @@ const interrupted = new Promise((resolve) => {
   process.on('SIGINT', resolve).on('SIGTERM', resolve);
 });
 let status = 0;
-print(`IPVS, the load balancer of Linux (${release()}), controlled from Node.js (${process.version})`);
+const place = process.env.IPVS_VM ? ' in a virtual machine' : '';
+print(`IPVS, the load balancer of Linux (${release()}${place}), controlled from Node.js (${process.version})`);
 try {
   const signal = await Promise.race([demo(lab), interrupted]);
   if (signal) {

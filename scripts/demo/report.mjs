@@ -65,8 +65,7 @@ export function showConnections(connections) {
     .map(({ protocol, clientAddress, clientPort, virtualAddress, virtualPort, serverAddress, serverPort, ...rest }) =>
       [
         `  ${protocol} ${clientAddress}:${clientPort} -> ${virtualAddress}:${virtualPort}`,
-        `${serverAddress}:${serverPort}`.padEnd(12),
-        `${rest.state}, forgotten in ${rest.expires} s`,
+        `${serverAddress}:${serverPort}, ${rest.state}, forgotten in ${rest.expires} s`,
       ].join(' -> '),
     )
     .join('\n');

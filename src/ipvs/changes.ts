@@ -1,5 +1,6 @@
-import { invalid } from '../kernel/errors.js';
+import { type IpvsError, invalid } from '../kernel/errors.js';
 import type { Change } from '../kernel/types.js';
+import { checkOptions } from './check.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
 
@@ -18,10 +19,21 @@ export type TableChange =
   | { readonly change: 'delete-server'; readonly service: ServiceSelector; readonly server: ServerSelector };
 
 /** How a change ended, at the same place in the list as the change. */
-export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly error: Error };
+export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
+
+const kinds = [
+  'add-service',
+  'set-service',
+  'delete-service',
+  'zero-service',
+  'add-server',
+  'set-server',
+  'delete-server',
+];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function toKernelChange(change: TableChange): Change {
+  checkOptions('a change', change, ['change', 'service', 'server']);
   switch (change.change) {
     case 'add-service':
       return { command: 'NEW_SERVICE', service: newServiceSettings(change.service) };
@@ -42,6 +54,8 @@ export function toKernelChange(change: TableChange): Change {
       return { command: 'DEL_DEST', service, server: checkServerKey(change.server, service) };
     }
     default:
-      throw invalid(`not a change of the table: ${JSON.stringify(change)}`);
+      throw invalid(
+        `a change is one of ${kinds.join(', ')}; not ${JSON.stringify((change as { change?: unknown }).change)}`,
+      );
   }
 }

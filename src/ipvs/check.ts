@@ -1,5 +1,6 @@
 import { canonicalAddress, type Family, familyOf } from '../kernel/address.js';
 import { invalid } from '../kernel/errors.js';
+import type { CallOptions } from '../kernel/kernel.js';
 
 /** An integer from `least` to `most`, or an error that names it. */
 export function checkInteger(what: string, value: unknown, least: number, most: number): number {
@@ -9,7 +10,7 @@ export function checkInteger(what: string, value: unknown, least: number, most: 
 
 export function checkOneOf<T extends string>(what: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
-  throw invalid(`${what} is ${allowed.join(', ')}, not ${show(value)}`);
+  throw invalid(`${what} is one of ${allowed.join(', ')}; not ${show(value)}`);
 }
 
 /** What the kernel keeps in 16 bytes with a NUL: the name of a scheduler or of an engine. */
@@ -21,7 +22,8 @@ export function checkName(what: string, value: unknown): string {
 /** An address in canonical form, with its family. */
 export function checkAddress(what: string, value: unknown): { address: string; family: Family } {
   const family = typeof value === 'string' ? familyOf(value) : undefined;
-  if (family === undefined) throw invalid(`${what} is an IPv4 or IPv6 address without a zone, not ${show(value)}`);
+  if (family === undefined)
+    throw invalid(`${what} is an IPv4 or IPv6 address (no host name, no zone), not ${show(value)}`);
   return { address: canonicalAddress(value as string, family), family };
 }
 
@@ -32,6 +34,17 @@ export function checkOptions(what: string, value: unknown, known: readonly strin
   for (const name of Object.keys(value)) {
     if (!known.includes(name)) throw invalid(`${what} has no option '${name}'; it has ${known.join(', ')}`);
   }
+}
+
+const callNames = ['signal', 'timeout', 'ifUnchanged', 'consistent', 'attempts'];
+
+/** What comes last: how to wait for a request, and what some requests take besides. */
+export function checkCallOptions(options: CallOptions = {}): void {
+  checkOptions('a call', options, callNames);
+  const { signal, timeout } = options;
+  if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY) checkInteger('timeout', timeout, 1, 0x7fffffff);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalid(`signal is an AbortSignal, not ${show(signal)}`);
 }
 
 export function show(value: unknown): string {

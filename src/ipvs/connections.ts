@@ -1,6 +1,6 @@
 import type { CallOptions } from '../kernel/kernel.js';
 import type { ConnectionEntry } from '../kernel/types.js';
-import { checkAddress, checkInteger, checkOptions } from './check.js';
+import { checkAddress, checkCallOptions, checkInteger, checkOptions } from './check.js';
 import type { Context } from './context.js';
 import { translate } from './errors.js';
 
@@ -46,6 +46,7 @@ export async function* readConnections(
   options?: CallOptions,
 ): AsyncGenerator<ConnectionEntry, void, void> {
   const matches = connectionMatcher(filter);
+  checkCallOptions(options);
   try {
     for await (const connection of context.port.connections(options)) {
       if (matches(connection)) yield connection;

@@ -1,7 +1,8 @@
 import { Errno } from '../kernel/errno.js';
-import { KernelFailure } from '../kernel/errors.js';
+import { type IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions, IpvsPort } from '../kernel/kernel.js';
 import type { Change } from '../kernel/types.js';
+import { checkCallOptions } from './check.js';
 import { describeServer, describeService } from './describe.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
 
@@ -51,7 +52,14 @@ export class Context {
   }
 
   /** Any request: its failures become `IpvsError`s. */
-  async ask<T>(command: Command, action: string, object: string | undefined, work: () => Promise<T>): Promise<T> {
+  async ask<T>(
+    command: Command,
+    action: string,
+    object: string | undefined,
+    work: () => Promise<T>,
+    options?: CallOptions,
+  ): Promise<T> {
+    checkCallOptions(options);
     try {
       return await work();
     } catch (error) {
@@ -66,7 +74,8 @@ export class Context {
   }
 
   /** Many changes in one go; for each its error, if it failed. */
-  async changes(changes: readonly Change[], options?: CallOptions): Promise<(Error | undefined)[]> {
+  async changes(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
+    checkCallOptions(options);
     let errnos: ArrayLike<number>;
     try {
       errnos = await this.port.apply(changes, options);
@@ -87,7 +96,7 @@ export class Context {
   }
 
   /** ENOENT for a service with an engine may mean either: the scheduler, if it is there, is loaded by now. */
-  async #failure(change: Change, errno: number, options: CallOptions | undefined): Promise<Error> {
+  async #failure(change: Change, errno: number, options: CallOptions | undefined): Promise<IpvsError> {
     const request = requestOf(change);
     if (errno === Errno.ENOENT && 'service' in change && change.service && 'engine' in change.service) {
       const { engine, scheduler } = change.service;

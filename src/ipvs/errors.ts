@@ -45,7 +45,11 @@ const noSuchScheduler: Meaning = {
   cause: 'its name is misspelt, or its module (ip_vs_NAME) is not built or can not be loaded here',
 };
 const noSuchService: Meaning = { code: 'ERR_IPVS_NO_SUCH_SERVICE', says: 'there is no such virtual service' };
-const noSuchServer: Meaning = { code: 'ERR_IPVS_NO_SUCH_SERVER', says: 'the service has no such server' };
+const noSuchServer: Meaning = {
+  code: 'ERR_IPVS_NO_SUCH_SERVER',
+  says: 'the service has no such server',
+  cause: 'it was removed meanwhile, or its port differs',
+};
 const thresholds: Meaning = {
   code: 'ERR_IPVS_OUT_OF_RANGE',
   says: 'a number is out of range',
@@ -69,13 +73,12 @@ function define(commands: readonly Command[], errno: number, meaning: Meaning): 
 
 define([...addService, 'GET_SERVICE', 'DEL_SERVICE', ...addServer, 'DEL_DEST', 'GET_DEST', 'ZERO'], Errno.ESRCH, {
   ...noSuchService,
-  cause: 'it was deleted, by another program or by a flush, or it is in another namespace',
+  cause:
+    'it was never added, or deleted since, by another program or by a flush; or its protocol, port or family ' +
+    'differs, or its namespace',
 });
 define(addService, Errno.ENOENT, noSuchScheduler);
-define(['SET_DEST', 'DEL_DEST'], Errno.ENOENT, {
-  ...noSuchServer,
-  cause: 'it was removed meanwhile, or its port differs',
-});
+define(['SET_DEST', 'DEL_DEST'], Errno.ENOENT, noSuchServer);
 define(['NEW_SERVICE'], Errno.EEXIST, {
   code: 'ERR_IPVS_SERVICE_EXISTS',
   says: 'the service is there already',

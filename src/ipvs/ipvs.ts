@@ -3,7 +3,7 @@ import type { CallOptions, IpvsPort, Kernel, OpenOptions } from '../kernel/kerne
 import { nativeKernel } from '../kernel/native-kernel.js';
 import type { ConnectionEntry, Daemon, DaemonRole, Info, Statistics, Timeouts } from '../kernel/types.js';
 import { type ChangeResult, type TableChange, toKernelChange } from './changes.js';
-import { checkInteger, checkOptions } from './check.js';
+import { checkCallOptions, checkInteger, checkOptions, show } from './check.js';
 import { type ConnectionFilter, readConnections } from './connections.js';
 import { Context } from './context.js';
 import { checkRole, type DaemonOptions, daemonSettings } from './daemon.js';
@@ -39,11 +39,14 @@ export class Ipvs {
    * Opens a handle; it keeps its namespace, even when the file that named it is gone. The kernel
    * loads ip_vs by itself where it may. An open handle does not keep the process alive.
    * @throws IpvsError `ERR_IPVS_NOT_AVAILABLE`, `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION`
-   * (entering a namespace takes CAP_SYS_ADMIN, all else CAP_NET_ADMIN), `ERR_IPVS_ADDON_NOT_LOADED`
+   * where entering the namespace takes CAP_SYS_ADMIN (that CAP_NET_ADMIN is missing shows with the
+   * first request), `ERR_IPVS_ADDON_NOT_LOADED`
    */
   static async open(options: IpvsOptions = {}): Promise<Ipvs> {
+    if (typeof options !== 'object') throw invalid(`open takes options: Ipvs.open({ namespace: ${show(options)} })`);
     checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
-    if (options.timeout !== undefined) checkInteger('timeout', options.timeout, 1, 0x7fffffff);
+    const { namespace: _namespace, kernel: _kernel, ...call } = options;
+    checkCallOptions(call);
     const object = options.namespace === undefined ? undefined : `namespace ${JSON.stringify(options.namespace)}`;
     const request = { command: 'OPEN', action: 'open IPVS', ...(object === undefined ? {} : { object }) } as const;
     try {
@@ -54,12 +57,18 @@ export class Ipvs {
   }
 
   async info(options?: CallOptions): Promise<Info> {
-    return this.#context.ask('GET_INFO', 'read the version of', 'IPVS', () => this.#port.info(options));
+    return this.#context.ask('GET_INFO', 'read the version of', 'IPVS', () => this.#port.info(options), options);
   }
 
   /** All services, in the kernel's order. */
   async services(options?: CallOptions): Promise<VirtualService[]> {
-    const entries = await this.#context.ask('GET_SERVICE', 'list', 'services', () => this.#port.services(options));
+    const entries = await this.#context.ask(
+      'GET_SERVICE',
+      'list',
+      'services',
+      () => this.#port.services(options),
+      options,
+    );
     return entries.map((entry) => new VirtualService(this.#context, entry));
   }
 
@@ -89,7 +98,8 @@ export class Ipvs {
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list
    */
   async apply(changes: readonly TableChange[], options?: CallOptions): Promise<ChangeResult[]> {
-    const checked = changes.map((change, index) => {
+    if (!Array.isArray(changes)) throw invalid('apply takes a list of changes');
+    const checked = changes.map((change: TableChange, index) => {
       try {
         return toKernelChange(change);
       } catch (error) {
@@ -114,7 +124,7 @@ export class Ipvs {
   }
 
   async timeouts(options?: CallOptions): Promise<Timeouts> {
-    return this.#context.ask('GET_CONFIG', 'read', 'timeouts', () => this.#port.timeouts(options));
+    return this.#context.ask('GET_CONFIG', 'read', 'timeouts', () => this.#port.timeouts(options), options);
   }
 
   /**
@@ -127,7 +137,7 @@ export class Ipvs {
     const seconds = (name: keyof Timeouts): number =>
       timeouts[name] === undefined ? 0 : checkInteger(`the timeout ${name}`, timeouts[name], 1, MAX_TIMEOUT);
     const settings = { tcp: seconds('tcp'), tcpFin: seconds('tcpFin'), udp: seconds('udp') };
-    await this.#context.ask('SET_CONFIG', 'set', 'timeouts', () => this.#port.setTimeouts(settings, options));
+    await this.#context.ask('SET_CONFIG', 'set', 'timeouts', () => this.#port.setTimeouts(settings, options), options);
   }
 
   /** The counters of all services, also of those that are gone, since ip_vs was loaded or zeroed. */
@@ -165,20 +175,32 @@ export class Ipvs {
 
   /** The synchronisation daemons that run: none, a master, a backup, or both. */
   async daemons(options?: CallOptions): Promise<readonly Daemon[]> {
-    return this.#context.ask('GET_DAEMON', 'list', 'synchronisation daemons', () => this.#port.daemons(options));
+    return this.#context.ask(
+      'GET_DAEMON',
+      'list',
+      'synchronisation daemons',
+      () => this.#port.daemons(options),
+      options,
+    );
   }
 
   /** @throws IpvsError `ERR_IPVS_DAEMON_RUNNING`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
   async startDaemon(daemon: DaemonOptions, options?: CallOptions): Promise<void> {
     const settings = daemonSettings(daemon);
     const object = `the ${settings.role} daemon on ${settings.interface}`;
-    await this.#context.ask('NEW_DAEMON', 'start', object, () => this.#port.startDaemon(settings, options));
+    await this.#context.ask('NEW_DAEMON', 'start', object, () => this.#port.startDaemon(settings, options), options);
   }
 
   /** @throws IpvsError `ERR_IPVS_NO_SUCH_DAEMON` */
   async stopDaemon(role: DaemonRole, options?: CallOptions): Promise<void> {
     checkRole(role);
-    await this.#context.ask('DEL_DAEMON', 'stop', `the ${role} daemon`, () => this.#port.stopDaemon(role, options));
+    await this.#context.ask(
+      'DEL_DAEMON',
+      'stop',
+      `the ${role} daemon`,
+      () => this.#port.stopDaemon(role, options),
+      options,
+    );
   }
 
   /** Closes the handle. What is under way ends with `ERR_IPVS_CLOSED`. May be called again. */

@@ -13,7 +13,7 @@ import type {
 import type { Context } from './context.js';
 import { describeServer, describeService } from './describe.js';
 import { noServer } from './errors.js';
-import { changeServer, type ServerChanges } from './server-options.js';
+import { changeServer, checkServerChanges, type ServerChanges } from './server-options.js';
 import { statisticsToJSON } from './statistics.js';
 import { serverLine } from './text.js';
 
@@ -43,14 +43,18 @@ export class RealServer {
   readonly #entry: ServerEntry;
   /** The service it belongs to. */
   readonly service: ServiceKey;
-  readonly key: ServerKey;
+  #key: ServerKey | undefined;
 
   /** @internal */
   constructor(context: Context, service: ServiceKey, entry: ServerEntry) {
     this.#context = context;
     this.#entry = entry;
     this.service = service;
-    this.key = entry.key;
+  }
+
+  get key(): ServerKey {
+    this.#key ??= this.#entry.key;
+    return this.#key;
   }
 
   get address(): string {
@@ -105,6 +109,7 @@ export class RealServer {
    * `ERR_IPVS_NOT_SUPPORTED` for a tunnel that this kernel does not know.
    */
   async update(changes: ServerChanges, options: UpdateOptions = {}): Promise<RealServer> {
+    checkServerChanges(changes);
     changeServer(this.#entry, changes, this.service); // complain before asking the kernel
     const current = await readServerEntry(this.#context, this.service, this.key, options);
     if (options.ifUnchanged && !sameServer(current, this.#entry)) throw changed(this);
@@ -173,8 +178,12 @@ export async function readServerEntry(
   const object = `${describeServer(key)} of ${describeService(service)}`;
   const request = { command: 'GET_DEST', action: 'read server', object } as const;
   // The kernel lists servers; it can not be asked for one.
-  const servers = await context.ask(request.command, request.action, object, () =>
-    context.port.servers(service, options),
+  const servers = await context.ask(
+    request.command,
+    request.action,
+    object,
+    () => context.port.servers(service, options),
+    options,
   );
   const found = servers.find((entry) => {
     const { address, port } = entry.key;

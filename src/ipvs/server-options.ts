@@ -16,8 +16,11 @@ export interface TunnelOptions {
   readonly checksum?: TunnelChecksum | undefined;
 }
 
-/** Which real server of a service. */
-export interface ServerSelector {
+/** Which real server of a service; or as it was read: a `RealServer`, or its `key`. */
+export type ServerSelector = { readonly key: ServerKey } | ServerKey | NewServerKey;
+
+/** What makes a new real server this one and no other. */
+export interface NewServerKey {
   /** IPv4 or IPv6; of another family than the service only through a tunnel. */
   readonly address: string;
   /** Default: that of the service; for a fwmark service 0, which keeps the packet's port. */
@@ -45,14 +48,18 @@ export interface ServerChanges {
 }
 
 /** A new real server. Default: `nat`, weight 1, no thresholds (`ipvsadm -a` defaults to `direct`). */
-export type ServerOptions = ServerSelector & ServerChanges;
+export type ServerOptions = NewServerKey & ServerChanges;
 
 const selectorNames = ['address', 'port'];
 const changeNames = ['forwarding', 'tunnel', 'weight', 'upperThreshold', 'lowerThreshold'];
+const optionNames = [...selectorNames, ...changeNames];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkServerKey(selector: ServerSelector, service: ServiceKey): ServerKey {
-  checkOptions('a real server', selector, [...selectorNames, ...changeNames]);
+  if (typeof selector === 'object' && selector !== null && 'key' in selector) {
+    return checkServerKey(selector.key, service);
+  }
+  checkOptions('a real server', selector, [...optionNames, 'family']);
   const { address, family } = checkAddress('the address of a real server', selector.address);
   const port = selector.port ?? ('port' in service ? service.port : 0);
   return { family, address, port: checkInteger('the port of a real server', port, 0, 65535) };
@@ -60,6 +67,7 @@ export function checkServerKey(selector: ServerSelector, service: ServiceKey): S
 
 /** What the kernel is to be told of a new server. */
 export function newServerSettings(options: ServerOptions, service: ServiceKey): ServerSettings {
+  checkOptions('a real server', options, optionNames);
   const key = checkServerKey(options, service);
   const defaults = {
     key,
@@ -76,9 +84,15 @@ export function newServerSettings(options: ServerOptions, service: ServiceKey): 
   return settings;
 }
 
+/** What says which server it is can not be changed, and is not ignored either. */
+export function checkServerChanges(changes: ServerChanges): void {
+  checkOptions('a real server', changes, optionNames);
+  const name = selectorNames.find((name) => name in changes);
+  if (name) throw invalid(`the ${name} of a real server can not be changed: add another one, and delete this one`);
+}
+
 /** The settings that `current` has after `changes`; what these do not name stays. */
 export function changeServer(current: ServerSettings, changes: ServerChanges, service: ServiceKey): ServerSettings {
-  checkOptions('a real server', changes, [...selectorNames, ...changeNames]);
   const number = (name: 'weight' | 'upperThreshold' | 'lowerThreshold', most: number): number =>
     changes[name] === undefined ? current[name] : checkInteger(`the ${name}`, changes[name], 0, most);
   const settings = {
@@ -123,6 +137,7 @@ function tunnelSettings(
     'remote',
   ]);
   const port = tunnel.port ?? kept?.tunnelPort ?? 0;
+  if (type === 'gue' && port === 0 && tunnel.port === undefined) throw invalid('a GUE tunnel needs a port');
   if (type === 'gue') checkInteger('the port of a GUE tunnel', port, 1, 65535);
   else if (tunnel.port !== undefined) throw invalid(`only a GUE tunnel has a port, ${type} has none`);
   if ((type === 'ipip' && checksum !== 'none') || (type === 'gre' && checksum === 'remote')) {

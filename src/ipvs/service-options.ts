@@ -43,16 +43,28 @@ export interface PersistenceOptions {
   readonly engine?: string | null | undefined;
 }
 
-/** Which virtual service: by protocol, address and port, or by the mark of its packets. */
-export type ServiceSelector =
+/**
+ * Which virtual service: by protocol, address and port, or by the mark of its packets; or as it
+ * was read: a `VirtualService`, or its `key`.
+ */
+export type ServiceSelector = { readonly key: ServiceKey } | ServiceKey | NewServiceKey;
+
+/** What makes a new virtual service this one and no other. */
+export type NewServiceKey =
   | {
       readonly protocol: Protocol;
       /** IPv4 or IPv6. */
       readonly address: string;
       /** 1 to 65535; 0 is every port, for persistent services. */
       readonly port: number;
+      /** That of the address. */
+      readonly family?: Family | undefined;
+      readonly fwmark?: never;
     }
   | {
+      readonly protocol?: never;
+      readonly address?: never;
+      readonly port?: never;
       /** 1 to 4294967295. (The kernel would read 0 as TCP 0.0.0.0:0.) */
       readonly fwmark: number;
       /** Of the packets. Default `ipv4`. */
@@ -65,7 +77,7 @@ export interface ServiceChanges {
   readonly scheduler?: Scheduler | undefined;
   readonly schedulerFlags?: readonly SchedulerFlag[] | undefined;
   /**
-   * `false` is none, a number is a timeout. Of a service that has persistence already, what is not
+   * `false` is none, `true` the default, a number a timeout. Of a service that has persistence already, what is not
    * named stays.
    */
   readonly persistence?: boolean | number | PersistenceOptions | undefined;
@@ -74,11 +86,12 @@ export interface ServiceChanges {
 }
 
 /** A new virtual service. Default: scheduler `wlc`, no persistence, no flags, as `ipvsadm -A`. */
-export type ServiceOptions = ServiceSelector & ServiceChanges;
+export type ServiceOptions = NewServiceKey & ServiceChanges;
 
 const MAX_PERSISTENCE = 31 * 24 * 3600; // as ipvsadm: seconds times HZ must fit 32 bits
 const selectorNames = ['protocol', 'address', 'port', 'fwmark', 'family'];
 const changeNames = ['scheduler', 'schedulerFlags', 'persistence', 'onePacket'];
+const optionNames = [...selectorNames, ...changeNames];
 
 const flagBits: Readonly<Record<SchedulerFlag, number>> = {
   'flag-1': ServiceFlag.scheduler1,
@@ -93,9 +106,11 @@ const schedulerFlagBits = ServiceFlag.scheduler1 | ServiceFlag.scheduler2 | Serv
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkServiceKey(selector: ServiceSelector): ServiceKey {
-  checkOptions('a virtual service', selector, [...selectorNames, ...changeNames]);
+  // A service that was read, whatever else it is.
+  if (typeof selector === 'object' && selector !== null && 'key' in selector) return checkServiceKey(selector.key);
+  checkOptions('a virtual service', selector, optionNames);
   if ('fwmark' in selector && selector.fwmark !== undefined) {
-    if ('address' in selector || 'port' in selector || 'protocol' in selector) {
+    if (selectorNames.slice(0, 3).some((name) => (selector as Record<string, unknown>)[name] !== undefined)) {
       throw invalid('a virtual service has either a fwmark or a protocol, address and port');
     }
     return {
@@ -117,15 +132,22 @@ export function checkServiceKey(selector: ServiceSelector): ServiceKey {
 
 /** What the kernel is to be told of a new service. */
 export function newServiceSettings(options: ServiceOptions): ServiceSettings {
+  checkOptions('a virtual service', options, optionNames);
   const key = checkServiceKey(options);
   const netmask = wholeNetmask(key.family);
   const defaults = { key, scheduler: 'wlc', flags: 0, timeout: 0, netmask, engine: '' };
   return changeService(defaults, { ...options, persistence: options.persistence ?? false });
 }
 
+/** What says which service it is can not be changed, and is not ignored either. */
+export function checkServiceChanges(changes: ServiceChanges): void {
+  checkOptions('a virtual service', changes, optionNames);
+  const name = selectorNames.find((name) => name in changes);
+  if (name) throw invalid(`the ${name} of a virtual service can not be changed: add another one, and delete this one`);
+}
+
 /** The settings that `current` has after `changes`; what these do not name stays. */
 export function changeService(current: ServiceSettings, changes: ServiceChanges): ServiceSettings {
-  checkOptions('a virtual service', changes, [...selectorNames, ...changeNames]);
   const { key } = current;
   const scheduler = changes.scheduler === undefined ? current.scheduler : checkName('a scheduler', changes.scheduler);
   let { flags, timeout, netmask, engine } = current;
@@ -176,6 +198,9 @@ function schedulerFlags(names: readonly SchedulerFlag[], scheduler: string): num
 function persistenceOptions(value: true | number | PersistenceOptions): PersistenceOptions {
   if (value === true) return {};
   if (typeof value === 'number') return { timeout: value };
+  if (typeof value !== 'object' || value === null) {
+    throw invalid(`persistence is false (none), true, a timeout in seconds or an object, not ${show(value)}`);
+  }
   checkOptions('persistence', value, ['timeout', 'netmask', 'engine']);
   return value;
 }

@@ -167,7 +167,13 @@ function checkName(name: unknown): asserts name is SysctlName {
 
 export async function readSysctls(context: Context, options?: CallOptions): Promise<Partial<Sysctls>> {
   const paths = sysctlNames.map((name) => `${directory}/${name}`);
-  const texts = await context.ask('READ_FILE', 'read', directory, () => context.port.readFiles(paths, options));
+  const texts = await context.ask(
+    'READ_FILE',
+    'read',
+    directory,
+    () => context.port.readFiles(paths, options),
+    options,
+  );
   const present = sysctlNames.flatMap((name, index) => {
     const text = texts[index];
     return typeof text === 'string' ? [[name, parseSysctl(name, text)] as const] : [];
@@ -182,7 +188,7 @@ export async function readSysctl<N extends SysctlName>(
 ): Promise<Sysctls[N]> {
   checkName(name);
   const path = `${directory}/${name}`;
-  const [text] = await context.ask('READ_FILE', 'read', path, () => context.port.readFiles([path], options));
+  const [text] = await context.ask('READ_FILE', 'read', path, () => context.port.readFiles([path], options), options);
   if (typeof text === 'string') return parseSysctl(name, text) as Sysctls[N];
   throw errorFor({ command: 'READ_FILE', action: 'read', object: path }, text ?? Errno.EIO);
 }
@@ -195,14 +201,20 @@ export async function writeSysctl<N extends SysctlName>(
 ): Promise<void> {
   const text = formatSysctl(name, value);
   const path = `${directory}/${name}`;
-  await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options));
+  await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
 }
 
 /** For files that are there on every kernel with IPVS. @internal */
 export async function readFile(context: Context, path: string, options?: CallOptions): Promise<string> {
-  return context.ask('READ_FILE', 'read', path, async () => {
-    const [text] = await context.port.readFiles([path], options);
-    if (typeof text === 'string') return text;
-    throw new KernelFailure(text ?? Errno.EIO, 'open');
-  });
+  return context.ask(
+    'READ_FILE',
+    'read',
+    path,
+    async () => {
+      const [text] = await context.port.readFiles([path], options);
+      if (typeof text === 'string') return text;
+      throw new KernelFailure(text ?? Errno.EIO, 'open');
+    },
+    options,
+  );
 }

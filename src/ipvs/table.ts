@@ -43,7 +43,7 @@ export class TableRow {
 /** @throws IpvsError `ERR_IPVS_UNSTABLE` if no two readings agree. */
 export async function readTable(context: Context, options: TableOptions = {}): Promise<TableRow[]> {
   const read = (): Promise<readonly TableEntry[]> =>
-    context.ask('GET_SERVICE', 'read', 'the table', () => context.port.table(options));
+    context.ask('GET_SERVICE', 'read', 'the table', () => context.port.table(options), options);
   if (!options.consistent) return rows(context, await read());
   const attempts = checkInteger('attempts', options.attempts ?? 8, 2, 1_000_000);
   let before = await read();

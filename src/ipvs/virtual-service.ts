@@ -15,6 +15,7 @@ import { RealServer, readBack, readServer, type UpdateOptions } from './real-ser
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import {
   changeService,
+  checkServiceChanges,
   type Scheduler,
   type SchedulerFlag,
   type ServiceChanges,
@@ -40,13 +41,17 @@ export interface Persistence {
 export class VirtualService {
   readonly #context: Context;
   readonly #entry: ServiceEntry;
-  readonly key: ServiceKey;
+  #key: ServiceKey | undefined;
 
   /** @internal */
   constructor(context: Context, entry: ServiceEntry) {
     this.#context = context;
     this.#entry = entry;
-    this.key = entry.key;
+  }
+
+  get key(): ServiceKey {
+    this.#key ??= this.#entry.key;
+    return this.#key;
   }
 
   get family(): Family {
@@ -95,6 +100,7 @@ export class VirtualService {
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_UNKNOWN_SCHEDULER`, `ERR_IPVS_CHANGED`
    */
   async update(changes: ServiceChanges, options: UpdateOptions = {}): Promise<VirtualService> {
+    checkServiceChanges(changes);
     changeService(this.#entry, changes); // complain before asking the kernel
     const current = await readServiceEntry(this.#context, this.key, options);
     if (options.ifUnchanged && !sameService(current, this.#entry)) throw changed(this.key);
@@ -117,8 +123,12 @@ export class VirtualService {
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE` where the kernel alone would say "none".
    */
   async servers(options?: CallOptions): Promise<RealServer[]> {
-    const entries = await this.#context.ask('GET_DEST', 'list the servers of', describeService(this.key), () =>
-      this.#context.port.servers(this.key, options),
+    const entries = await this.#context.ask(
+      'GET_DEST',
+      'list the servers of',
+      describeService(this.key),
+      () => this.#context.port.servers(this.key, options),
+      options,
     );
     return entries.map((entry) => new RealServer(this.#context, this.key, entry));
   }
@@ -130,7 +140,7 @@ export class VirtualService {
 
   /**
    * @throws IpvsError `ERR_IPVS_SERVER_EXISTS`, `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_REJECTED` for
-   * an address that this namespace has no route to, `ERR_IPVS_NOT_SUPPORTED` for a tunnel that
+   * an address that is not unicast (whether it can be reached, the kernel does not ask), `ERR_IPVS_NOT_SUPPORTED` for a tunnel that
    * this kernel does not know (the server is then there, without it).
    */
   async addServer(server: ServerOptions, options?: CallOptions): Promise<RealServer> {
@@ -175,7 +185,13 @@ function changed(key: ServiceKey): IpvsError {
 }
 
 function readServiceEntry(context: Context, key: ServiceKey, options?: CallOptions): Promise<ServiceEntry> {
-  return context.ask('GET_SERVICE', 'read service', describeService(key), () => context.port.service(key, options));
+  return context.ask(
+    'GET_SERVICE',
+    'read service',
+    describeService(key),
+    () => context.port.service(key, options),
+    options,
+  );
 }
 
 /** @internal */

@@ -68,17 +68,24 @@ export class IpvsError extends Error {
   override readonly name = 'IpvsError';
   readonly code: IpvsErrorCode;
   /** What the kernel answered (a positive Linux errno), if it was asked. */
-  readonly errno: number | undefined;
+  declare readonly errno?: number;
   /** The errno's name, such as `ESRCH`. */
-  readonly errnoName: string | undefined;
-  readonly request: ErrorRequest | undefined;
+  declare readonly errnoName?: string;
+  declare readonly request?: ErrorRequest;
 
   constructor(code: IpvsErrorCode, message: string, options: IpvsErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.errno = options.errno;
-    this.errnoName = options.errnoName;
-    this.request = options.request;
+    // What is not known is not there, so that a printed error is no longer than it must be.
+    if (options.errno !== undefined) this.errno = options.errno;
+    if (options.errnoName !== undefined) this.errnoName = options.errnoName;
+    if (options.request !== undefined) this.request = options.request;
+  }
+
+  /** With the message, which `JSON.stringify` leaves out of other errors. */
+  toJSON(): Record<string, unknown> {
+    const { name, code, message, errno, errnoName, request } = this;
+    return { name, code, message, errno, errnoName, request };
   }
 }
 
@@ -90,7 +97,6 @@ export function invalid(message: string, request?: ErrorRequest): IpvsError {
 /**
  * What a `Kernel` rejects with: an errno, and in words where it came from. The floor that knows
  * what was asked makes an {@link IpvsError} of it.
- * @internal
  */
 export class KernelFailure extends Error {
   override readonly name = 'KernelFailure';

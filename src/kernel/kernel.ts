@@ -17,7 +17,10 @@ import type {
 export interface CallOptions {
   /** Rejects with the signal's reason. What has not been sent yet is not sent any more. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds; rejects with `ERR_IPVS_TIMEOUT`. Default: that of the handle, 30 000. */
+  /**
+   * Milliseconds, to 2 147 483 647, or `Infinity`; rejects with `ERR_IPVS_TIMEOUT`. Default: that
+   * of the handle, 30 000.
+   */
   readonly timeout?: number | undefined;
 }
 

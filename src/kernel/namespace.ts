@@ -20,6 +20,9 @@ export function namespacePath(namespace: NetworkNamespace): string {
   if (typeof namespace === 'string') {
     return namespace.includes('/') ? checkPath(namespace) : namespacePath({ name: namespace });
   }
+  if (typeof namespace !== 'object' || namespace === null) {
+    throw invalid(`a network namespace is a string, { path }, { name }, { pid } or { fd }, not ${String(namespace)}`);
+  }
   if ('path' in namespace) return checkPath(namespace.path);
   if ('name' in namespace) {
     if (!/^[^/\0]+$/.test(namespace.name) || namespace.name === '.' || namespace.name === '..') {
@@ -41,7 +44,7 @@ function checkPath(path: string): string {
 
 function checkNumber(what: string, value: number, least: number): number {
   if (!Number.isInteger(value) || value < least || value > 0x7fffffff) {
-    throw invalid(`the ${what} of a network namespace is an integer from ${least}, not ${value}`);
+    throw invalid(`the ${what} of a network namespace is an integer from ${least}, not ${JSON.stringify(value)}`);
   }
   return value;
 }

@@ -53,10 +53,11 @@ class Requests {
         reject(reason);
       };
       const onAbort = (): void => giveUp(signal?.reason);
-      const timer = setTimeout(() => {
+      const onTimeout = (): void => {
         giveUp(new IpvsError('ERR_IPVS_TIMEOUT', `no answer within ${timeout} ms; the kernel may still carry it out`));
-      }, timeout);
-      timer.unref(); // a request under way keeps the process alive, not its timer
+      };
+      const timer = timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(onTimeout, timeout);
+      timer?.unref(); // a request under way keeps the process alive, not its timer
       const settle = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);

@@ -146,7 +146,7 @@ export type Change =
 export interface Info {
   /** The version of IPVS, such as `1.2.1`. */
   readonly version: string;
-  /** How many buckets the connection table has. */
+  /** How many buckets the connection table has; from 7.2 it grows, and is 0 before the first service. */
   readonly connectionTableSize: number;
 }
 

@@ -209,7 +209,7 @@ test('arguments are refused before anything is sent', async () => {
   ];
   for (const service of services) {
     const error = await failure(world.ipvs.addService(service as ServiceOptions));
-    expect(error, JSON.stringify(service)).toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT', errno: undefined });
+    expect(error, JSON.stringify(service)).toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
   }
   expect(await world.ipvs.services()).toEqual([]);
 
@@ -234,9 +234,63 @@ test('arguments are refused before anything is sent', async () => {
   ];
   for (const server of servers) {
     const error = await failure(service.addServer(server as ServerOptions));
-    expect(error, JSON.stringify(server)).toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT', errno: undefined });
+    expect(error, JSON.stringify(server)).toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
   }
   expect(await service.servers()).toEqual([]);
+});
+
+test('how to call, and what can not be changed, is checked, too', async () => {
+  const service = await world.ipvs.addService(tcp);
+  const server = await service.addServer({ address: '10.1.0.1' });
+  const wrong = [
+    () => service.update({ port: 81 } as never),
+    () => service.update({ fwmark: 81 } as never),
+    () => server.update({ address: '10.1.0.2' } as never),
+    () => service.update({ scheduler: 'rr' }, { ifUnchangd: true } as never),
+    () => world.ipvs.services({ timeout: '1s' } as never),
+    () => world.ipvs.services({ timeout: Number.NaN }),
+    () => world.ipvs.info({ timeout: -1 }),
+    () => world.ipvs.info({ signal: 'x' } as never),
+    () => world.ipvs.table({ consistant: true } as never),
+    () => world.ipvs.sysctl('conntrack', { timeout: 0 }),
+    () => world.ipvs.connections({}, { timeout: 0 }).next(),
+    () => world.ipvs.apply({} as never),
+    () => world.ipvs.apply([{ change: 'add', service: tcp } as never]),
+    () => Ipvs.open({ namespace: 1 } as never),
+    () => Ipvs.open('blue' as never),
+    () => Ipvs.open({ timeout: 0 }),
+  ];
+  for (const work of wrong) {
+    expect(await failure(work()), String(work)).toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
+  }
+  expect((await service.read()).scheduler).toBe('wlc');
+  expect((await world.ipvs.info({ timeout: Number.POSITIVE_INFINITY })).version).toMatch(/^1/);
+});
+
+test('what was read says which one it is', async () => {
+  const service = await world.ipvs.addService(tcp);
+  const server = await service.addServer({ address: '10.1.0.1', port: 8080 });
+  expect((await world.ipvs.service(service)).key).toEqual(service.key);
+  expect((await world.ipvs.service(service.key)).key).toEqual(service.key);
+  expect((await service.server(server)).key).toEqual(server.key);
+  const results = await world.ipvs.apply([
+    { change: 'set-server', service, server: { address: server.address, port: server.port, weight: 9 } },
+    { change: 'delete-server', service: service.key, server },
+    { change: 'delete-service', service },
+  ]);
+  expect(results).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
+});
+
+test('an error as JSON has its message', async () => {
+  const error = await failure(world.ipvs.service({ fwmark: 1 }));
+  expect(JSON.parse(JSON.stringify(error))).toEqual({
+    name: 'IpvsError',
+    code: 'ERR_IPVS_NO_SUCH_SERVICE',
+    errno: 3,
+    errnoName: 'ESRCH',
+    message: error.message,
+    request: { action: 'read service', object: 'FWM 1' },
+  });
 });
 
 test('namespaces: by name, path, pid and descriptor; missing, and what is none', async () => {

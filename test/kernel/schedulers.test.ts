@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { ServiceSelector } from '../../src/index.js';
+import type { NewServiceKey } from '../../src/index.js';
 import { hasModule, saveText, sortedLines, useWorld } from './world.js';
 
 const all = ['rr', 'wrr', 'lc', 'wlc', 'fo', 'ovf', 'lblc', 'lblcr', 'dh', 'sh', 'mh', 'sed', 'nq', 'twos'];
 const schedulers = all.filter((name) => hasModule(`ip_vs_${name}`));
 
-const selectors: Record<string, ServiceSelector> = {
+const selectors: Record<string, NewServiceKey> = {
   'TCP IPv4': { protocol: 'tcp', address: '10.0.0.1', port: 80 },
   'TCP IPv6': { protocol: 'tcp', address: 'fd00::1', port: 80 },
   'UDP IPv4': { protocol: 'udp', address: '10.0.0.1', port: 53 },
