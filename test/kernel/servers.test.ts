@@ -9,7 +9,10 @@ const ways: Record<string, ServerChanges> = {
   '-m': { forwarding: 'nat' },
   '-g': { forwarding: 'direct' },
   '-i': { forwarding: 'tunnel', tunnel: { type: 'ipip' } },
-  '--tun-type gue --tun-port 6080 --tun-nocsum': { forwarding: 'tunnel', tunnel: { type: 'gue', port: 6080 } },
+  '--tun-type gue --tun-port 6080 --tun-nocsum': {
+    forwarding: 'tunnel',
+    tunnel: { type: 'gue', port: 6080, checksum: 'none' },
+  },
   '--tun-type gue --tun-port 6081 --tun-csum': {
     forwarding: 'tunnel',
     tunnel: { type: 'gue', port: 6081, checksum: 'checksum' },
@@ -18,7 +21,7 @@ const ways: Record<string, ServerChanges> = {
     forwarding: 'tunnel',
     tunnel: { type: 'gue', port: 6082, checksum: 'remote' },
   },
-  '--tun-type gre --tun-nocsum': { forwarding: 'tunnel', tunnel: { type: 'gre' } },
+  '--tun-type gre --tun-nocsum': { forwarding: 'tunnel', tunnel: { type: 'gre', checksum: 'none' } },
   '--tun-type gre --tun-csum': { forwarding: 'tunnel', tunnel: { type: 'gre', checksum: 'checksum' } },
 };
 
