@@ -22,6 +22,13 @@ std::vector<T> ToRecords(const Napi::Value& value) {
   return records;
 }
 
+template <typename T>
+T ToRecord(const Napi::Value& value) {
+  const auto records = ToRecords<T>(value);
+  if (records.empty()) throw Napi::TypeError::New(value.Env(), "a record is expected");
+  return records.front();
+}
+
 Napi::Value ToArrayBuffer(Napi::Env env, std::span<const std::byte> bytes);
 
 template <typename T>

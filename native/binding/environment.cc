@@ -1,5 +1,6 @@
 #include "binding/environment.h"
 
+#include <cerrno>
 #include <utility>
 
 namespace binding {
@@ -59,10 +60,17 @@ void Environment::Drain(Napi::Env env, Napi::Function complete, Environment* sel
     const Napi::Array batch = Napi::Array::New(env, static_cast<size_t>(count) * 4);
     for (uint32_t i = 0; i < count; ++i) {
       const Completion& completion = completions[i];
+      Napi::Value value = env.Undefined();
+      netlink::Failure failure = completion.failure;
+      try {
+        if (!failure) value = completion.value(env);
+      } catch (const Napi::Error& error) {
+        failure = {ENOMEM, error.Message()};  // a value too large for an ArrayBuffer, say
+      }
       batch.Set(i * 4, completion.id);
-      batch.Set(i * 4 + 1, completion.failure.code);
-      batch.Set(i * 4 + 2, completion.failure.message);
-      batch.Set(i * 4 + 3, completion.failure ? env.Undefined() : completion.value(env));
+      batch.Set(i * 4 + 1, failure.code);
+      batch.Set(i * 4 + 2, failure.message);
+      batch.Set(i * 4 + 3, value);
     }
     complete.Call({batch});
   } catch (const Napi::Error&) {

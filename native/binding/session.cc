@@ -154,7 +154,7 @@ void Session::Apply(const Napi::CallbackInfo& info) {
 void Session::GetService(const Napi::CallbackInfo& info) {
   Start<Service>(
       info,
-      [key = ToRecords<Service>(info[1]).at(0)](SessionState& state, uint32_t id, Done<Service> done) {
+      [key = ToRecord<Service>(info[1])](SessionState& state, uint32_t id, Done<Service> done) {
         state.client->GetService(id, key, std::move(done));
       },
       [](Napi::Env env, const Service& service) { return FromRecords(env, std::vector{service}); });
@@ -172,7 +172,7 @@ void Session::ListServices(const Napi::CallbackInfo& info) {
 void Session::ListServers(const Napi::CallbackInfo& info) {
   Start<std::vector<Server>>(
       info,
-      [key = ToRecords<Service>(info[1]).at(0)](SessionState& state, uint32_t id, Done<std::vector<Server>> done) {
+      [key = ToRecord<Service>(info[1])](SessionState& state, uint32_t id, Done<std::vector<Server>> done) {
         state.client->ListServers(id, key, std::move(done));
       },
       FromRecords<Server>);

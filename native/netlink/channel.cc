@@ -12,6 +12,8 @@ namespace {
 constexpr uint32_t kWindowMessages = 64;
 constexpr size_t kWindowBytes = 32 * 1024;
 
+const Failure kCancelled{ECANCELED, "cancelled"};
+
 // After so many receives other sockets get their turn.
 constexpr int kBurst = 16;
 
@@ -50,11 +52,12 @@ void Channel::Submit(Exchange exchange) {
 }
 
 void Channel::Cancel(uint32_t tag) {
+  if (active_ && current_.tag == tag) cancelled_ = true;
   for (auto it = queue_.begin(); it != queue_.end(); ++it) {
     if (it->tag != tag) continue;
     Exchange exchange = std::move(*it);
     queue_.erase(it);
-    exchange.on_done(std::vector(exchange.batch.size(), Failure{ECANCELED, "cancelled before it was sent"}));
+    exchange.on_done(std::vector(exchange.batch.size(), kCancelled));
     return;
   }
 }
@@ -73,9 +76,14 @@ void Channel::Pump() {
       answered_.assign(current_.batch.size(), false);
       sequence_ = std::exchange(next_sequence_, next_sequence_ + current_.batch.size());
       sent_ = outstanding_ = 0;
-      overrun_ = false;
+      overrun_ = cancelled_ = false;
     }
     if (outstanding_ == 0) {
+      if (cancelled_) {
+        EndOutstanding(kCancelled);
+        // A dump can not be broken off; what waits for its end is to go no further.
+        if (current_.dump) outcomes_[0] = kCancelled;
+      }
       if (sent_ == current_.batch.size()) {
         Finish();
         continue;

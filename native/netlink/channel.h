@@ -32,7 +32,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // In the order they are submitted, one exchange at a time: a request has run when the send
   // returns, so there is nothing to gain from more (and a socket takes one dump at a time).
   void Submit(Exchange exchange);
-  // Ends an exchange that has not been sent with ECANCELED; one that has been sent goes on.
+  // Ends an exchange with ECANCELED. What of it has been sent is carried out all the same; what
+  // has not been is not sent any more.
   void Cancel(uint32_t tag);
 
  private:
@@ -59,6 +60,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   uint32_t sent_ = 0;         // how many messages have been sent
   uint32_t outstanding_ = 0;  // how many of these have no outcome yet
   bool overrun_ = false;
+  bool cancelled_ = false;
   uint32_t next_sequence_ = 1;
 };
 

@@ -1,6 +1,6 @@
 import { type IpvsError, invalid } from '../kernel/errors.js';
 import type { Change } from '../kernel/types.js';
-import { checkOptions } from './check.js';
+import { checkOptions, show } from './check.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
 
@@ -54,8 +54,6 @@ export function toKernelChange(change: TableChange): Change {
       return { command: 'DEL_DEST', service, server: checkServerKey(change.server, service) };
     }
     default:
-      throw invalid(
-        `a change is one of ${kinds.join(', ')}; not ${JSON.stringify((change as { change?: unknown }).change)}`,
-      );
+      throw invalid(`a change is one of ${kinds.join(', ')}; not ${show((change as { change?: unknown }).change)}`);
   }
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { canonicalAddress, type Family, familyOf } from '../kernel/address.js';
 import { invalid } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
@@ -48,8 +49,5 @@ export function checkCallOptions(options: CallOptions = {}): void {
 }
 
 export function show(value: unknown): string {
-  if (typeof value === 'bigint') return `${value}n`;
-  return typeof value === 'string' || (typeof value === 'object' && value !== null)
-    ? JSON.stringify(value)
-    : String(value);
+  return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 1, breakLength: Infinity });
 }

@@ -1,6 +1,7 @@
+import { invalid } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { ConnectionEntry } from '../kernel/types.js';
-import { checkAddress, checkCallOptions, checkInteger, checkOptions } from './check.js';
+import { checkAddress, checkCallOptions, checkInteger, checkOptions, show } from './check.js';
 import type { Context } from './context.js';
 import { translate } from './errors.js';
 
@@ -34,9 +35,14 @@ export function connectionMatcher(filter: ConnectionFilter): (connection: Connec
     if (filter[name] !== undefined) wanted.set(name, checkInteger(name, filter[name], 0, 65535));
   }
   for (const name of textNames) {
-    if (filter[name] !== undefined) wanted.set(name, filter[name].toUpperCase());
+    if (filter[name] !== undefined) wanted.set(name, checkText(name, filter[name]).toUpperCase());
   }
   return (connection) => [...wanted].every(([name, value]) => connection[name] === value);
+}
+
+function checkText(what: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw invalid(`${what} is a word, not ${show(value)}`);
 }
 
 /** The connections of a namespace, as the file is read: never more than a piece of it in memory. */

@@ -30,7 +30,9 @@ export function daemonSettings(options: DaemonOptions): DaemonSettings {
   checkOptions('a synchronisation daemon', options, names);
   const { interface: name, maxLength, group, port, ttl } = options;
   // IFNAMSIZ is 16 with the NUL.
-  if (typeof name !== 'string' || !/^[^\s/]{1,15}$/.test(name)) throw invalid(`not an interface: ${show(name)}`);
+  if (typeof name !== 'string' || !/^[^\s/\0]+$/.test(name) || Buffer.byteLength(name) > 15) {
+    throw invalid(`not an interface: ${show(name)}`);
+  }
   return {
     role: checkRole(options.role),
     interface: name,

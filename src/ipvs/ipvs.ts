@@ -47,7 +47,7 @@ export class Ipvs {
     checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
     const { namespace: _namespace, kernel: _kernel, ...call } = options;
     checkCallOptions(call);
-    const object = options.namespace === undefined ? undefined : `namespace ${JSON.stringify(options.namespace)}`;
+    const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
     const request = { command: 'OPEN', action: 'open IPVS', ...(object === undefined ? {} : { object }) } as const;
     try {
       return new Ipvs(await (options.kernel ?? nativeKernel).openIpvs(options));
@@ -99,7 +99,8 @@ export class Ipvs {
    */
   async apply(changes: readonly TableChange[], options?: CallOptions): Promise<ChangeResult[]> {
     if (!Array.isArray(changes)) throw invalid('apply takes a list of changes');
-    const checked = changes.map((change: TableChange, index) => {
+    // Not map(): it would pass over holes.
+    const checked = Array.from(changes as readonly TableChange[], (change, index) => {
       try {
         return toKernelChange(change);
       } catch (error) {
@@ -152,7 +153,8 @@ export class Ipvs {
 
   /**
    * The connections, as many as match. They are read from /proc/net/ip_vs_conn (netlink does not
-   * tell them) a piece at a time; while they change, one may be missed or come twice.
+   * tell them) a piece at a time; while they change, one may be missed or come twice. Leaving a
+   * `for await` closes the file; an iterator that is only dropped keeps it open until `close()`.
    */
   connections(filter: ConnectionFilter = {}, options?: CallOptions): AsyncGenerator<ConnectionEntry, void, void> {
     return readConnections(this.#context, filter, options);

@@ -187,7 +187,7 @@ function withFlag(flags: number, flag: number, on: unknown): number {
 
 function schedulerFlags(names: readonly SchedulerFlag[], scheduler: string): number {
   if (!Array.isArray(names)) throw invalid(`schedulerFlags is a list, not ${show(names)}`);
-  return names.reduce((bits, name: SchedulerFlag) => {
+  return Array.from(names).reduce((bits, name: SchedulerFlag) => {
     checkOneOf('a scheduler flag', name, Object.keys(flagBits) as SchedulerFlag[]);
     const owner = name.split('-')[0];
     if (owner !== 'flag' && owner !== scheduler) throw invalid(`${name} is not a flag of the scheduler ${scheduler}`);

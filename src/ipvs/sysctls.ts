@@ -152,7 +152,7 @@ export function formatSysctl(name: SysctlName, value: unknown): string {
     case 'integer':
       return String(integer(value));
     case 'pair':
-      if (Array.isArray(value) && value.length === 2) return value.map(integer).join(' ');
+      if (Array.isArray(value) && value.length === 2) return Array.from(value, integer).join(' ');
       throw invalid(`${name} is a pair of integers, not ${show(value)}`);
     case 'text':
       if (typeof value === 'string' && /^[0-9,-]*$/.test(value)) return `${value}\n`;

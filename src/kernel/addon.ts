@@ -69,17 +69,21 @@ export interface Addon {
   readonly layout: Readonly<Record<string, number>>;
 }
 
+let loaded: Addon | undefined;
+
 /**
  * Loads the addon: a prebuilt binary for this platform, or what `node-gyp` built.
  * @throws IpvsError `ERR_IPVS_ADDON_NOT_LOADED`
  */
 export function loadAddon(): Addon {
+  if (loaded) return loaded;
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const require = createRequire(import.meta.url);
   try {
     if (process.platform !== 'linux') throw new Error('IPVS is a part of the Linux kernel');
     const load = require('node-gyp-build') as (directory: string) => Addon;
-    return load(root);
+    loaded = load(root);
+    return loaded;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new IpvsError(

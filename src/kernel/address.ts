@@ -12,13 +12,22 @@ export function familyOf(address: string): Family | undefined {
 
 /** An address in its one canonical form (IPv6: RFC 5952). */
 export function canonicalAddress(address: string, family: Family): string {
-  return family === 'ipv4' ? address : ipaddr.IPv6.parse(address).toRFC5952String();
+  return family === 'ipv4' ? address : parseIPv6(address).toRFC5952String();
+}
+
+/** ipaddr.js takes the old form `::1.2.3.4` for `::ffff:1.2.3.4`: it gets the last four bytes as hexadecimal. */
+function parseIPv6(address: string): ipaddr.IPv6 {
+  const plain = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_quad, ...octets: string[]) => {
+    const [a = 0, b = 0, c = 0, d = 0] = octets.slice(0, 4).map(Number);
+    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  });
+  return ipaddr.IPv6.parse(plain);
 }
 
 /** Writes an address that {@link familyOf} knows into 4 or 16 bytes at `offset`. */
 export function writeAddress(bytes: Uint8Array, offset: number, address: string, family: Family): void {
   if (family === 'ipv6') {
-    bytes.set(ipaddr.IPv6.parse(address).toByteArray(), offset);
+    bytes.set(parseIPv6(address).toByteArray(), offset);
     return;
   }
   // By hand: bulk changes write tens of thousands of these.

@@ -13,9 +13,12 @@ import type {
   Timeouts,
 } from './types.js';
 
-/** How long to wait for one request. Giving up stops the waiting; the kernel may still carry it out. */
+/**
+ * How long to wait for one request. Giving up stops the waiting; what has not been sent is not sent
+ * any more (of many changes, those that are left), what has been is carried out.
+ */
 export interface CallOptions {
-  /** Rejects with the signal's reason. What has not been sent yet is not sent any more. */
+  /** Rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Milliseconds, to 2 147 483 647, or `Infinity`; rejects with `ERR_IPVS_TIMEOUT`. Default: that

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { invalid } from './errors.js';
 
 /**
@@ -25,8 +26,13 @@ export function namespacePath(namespace: NetworkNamespace): string {
   }
   if ('path' in namespace) return checkPath(namespace.path);
   if ('name' in namespace) {
-    if (!/^[^/\0]+$/.test(namespace.name) || namespace.name === '.' || namespace.name === '..') {
-      throw invalid(`not a name of a network namespace: ${JSON.stringify(namespace.name)}`);
+    if (
+      typeof namespace.name !== 'string' ||
+      !/^[^/\0]+$/.test(namespace.name) ||
+      namespace.name === '.' ||
+      namespace.name === '..'
+    ) {
+      throw invalid(`not a name of a network namespace: ${inspect(namespace.name)}`);
     }
     return `/run/netns/${namespace.name}`;
   }
@@ -37,14 +43,14 @@ export function namespacePath(namespace: NetworkNamespace): string {
 
 function checkPath(path: string): string {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw invalid(`not a path of a network namespace: ${JSON.stringify(path)}`);
+    throw invalid(`not a path of a network namespace: ${inspect(path)}`);
   }
   return path;
 }
 
 function checkNumber(what: string, value: number, least: number): number {
   if (!Number.isInteger(value) || value < least || value > 0x7fffffff) {
-    throw invalid(`the ${what} of a network namespace is an integer from ${least}, not ${JSON.stringify(value)}`);
+    throw invalid(`the ${what} of a network namespace is an integer from ${least}, not ${inspect(value)}`);
   }
   return value;
 }

@@ -65,7 +65,8 @@ class NativeIpvsPort implements IpvsPort {
     if (changes.length === 0) return [];
     const records = writeChanges(changes);
     const outcomes = await this.#send('apply', [records], options);
-    if (!outcomes.includes(Errno.ENOENT) || !(await this.#reloaded(options))) return outcomes;
+    // With an outdated family number every change fails.
+    if (!outcomes.every((errno) => errno === Errno.ENOENT) || !(await this.#reloaded(options))) return outcomes;
     return this.#send('apply', [records], options);
   }
 

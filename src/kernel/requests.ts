@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Addon, loadAddon, type NativeReplies, type NativeSession } from './addon.js';
 import { IpvsError, KernelFailure } from './errors.js';
 import type { CallOptions } from './kernel.js';
@@ -23,7 +24,11 @@ class Requests {
 
   constructor(addon: Addon) {
     this.#addon = addon;
-    addon.start((batch) => this.#complete(batch));
+    try {
+      addon.start((batch) => this.#complete(batch));
+    } catch (cause) {
+      throw new IpvsError('ERR_IPVS_SYSTEM', `cannot start the I/O thread: ${cause}`, { cause });
+    }
   }
 
   newSession(): NativeSession {
@@ -63,6 +68,8 @@ class Requests {
         signal?.removeEventListener('abort', onAbort);
         this.#pending.delete(id);
       };
+      // Every request under way listens; that is not the leak that Node warns of beyond ten.
+      if (signal) setMaxListeners(0, signal);
       signal?.addEventListener('abort', onAbort);
       this.#pending.set(id, {
         resolve: (value) => {
@@ -92,10 +99,15 @@ class Requests {
   }
 }
 
-let shared: Requests | undefined;
+/**
+ * Kept with the addon, of which there is one in each environment, and not here: this module may
+ * be evaluated more than once (by test runners, bundlers, a second copy of the package).
+ */
+const kept = Symbol.for('ipvs.requests');
 
 /** @throws IpvsError `ERR_IPVS_ADDON_NOT_LOADED` */
 export function requests(): Requests {
-  shared ??= new Requests(loadAddon());
-  return shared;
+  const addon = loadAddon() as Addon & { [kept]?: Requests };
+  addon[kept] ??= new Requests(addon);
+  return addon[kept];
 }

@@ -259,6 +259,17 @@ test('how to call, and what can not be changed, is checked, too', async () => {
     () => Ipvs.open({ namespace: 1 } as never),
     () => Ipvs.open('blue' as never),
     () => Ipvs.open({ timeout: 0 }),
+    () => Ipvs.open({ namespace: null } as never),
+    () => Ipvs.open({ namespace: { name: undefined } } as never),
+    () => Ipvs.open({ signal: {} } as never),
+    () => world.ipvs.apply(new Array(3)),
+    () => world.ipvs.apply([null] as never),
+    () => world.ipvs.apply(new Set() as never),
+    () => world.ipvs.connections({ protocol: 6 } as never).next(),
+    () => world.ipvs.startDaemon({ role: 'master', interface: 'd0\0x' }),
+    () => world.ipvs.startDaemon({ role: 'master', interface: 'é'.repeat(15) }),
+    () => service.addServer({ address: '10.1.0.2', weight: [1n] } as never),
+    () => world.ipvs.setSysctl('sync_threshold', new Array(2) as never),
   ];
   for (const work of wrong) {
     expect(await failure(work()), String(work)).toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });

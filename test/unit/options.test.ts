@@ -18,6 +18,11 @@ test('keys are canonical', () => {
     address: 'fd00::1',
     port: 53,
   });
+  const canonical = (address: string) =>
+    (checkServiceKey({ protocol: 'tcp', address, port: 1 }) as { address: string }).address;
+  expect(canonical('::1.2.3.4')).toBe('::102:304'); // not ::ffff:1.2.3.4
+  expect(canonical('::ffff:1.2.3.4')).toBe(canonical('::ffff:102:304'));
+  expect(canonical('64:ff9b::192.0.2.33')).toBe('64:ff9b::c000:221');
   expect(checkServiceKey({ fwmark: 80 })).toEqual({ family: 'ipv4', fwmark: 80 });
   expect(checkServiceKey({ protocol: 'tcp', address: '::ffff:10.0.0.1', port: 1 })).toMatchObject({ family: 'ipv6' });
 });
