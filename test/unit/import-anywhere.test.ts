@@ -45,6 +45,27 @@ test('on another system: the same, with other advice', () => {
   expect(output).toContain('opening a kernel takes Linux');
 });
 
+test.runIf(process.platform === 'linux')('a second copy of the package shares the addon', () => {
+  const copies = ['one', 'two'].map((name) => {
+    mkdirSync(join(directory, name));
+    for (const part of ['dist', 'package.json'])
+      cpSync(join(root, part), join(directory, name, part), { recursive: true });
+    for (const part of ['node_modules', 'build']) symlinkSync(join(root, part), join(directory, name, part));
+    return join(directory, name, 'dist/index.js');
+  });
+  const output = run(`
+    for (const copy of ${JSON.stringify(copies)}) {
+      const { Ipvs, IpvsError } = await import(copy);
+      const handle = await Ipvs.open().catch((error) => error);
+      console.log(handle instanceof IpvsError ? handle.code : 'open');
+      await handle.close?.();
+    }`);
+  // Whatever this machine's kernel says to the first copy, it says to the second.
+  const [first, second] = output.trim().split('\n');
+  expect(first).toMatch(/^(open|ERR_IPVS_NOT_AVAILABLE|ERR_IPVS_PERMISSION)$/);
+  expect(second).toBe(first);
+});
+
 test('another kernel can stand in for the real one', () => {
   const output = run(`
     const port = { info: async () => ({ version: '9.9.9', connectionTableSize: 1 }), close: async () => {} };
