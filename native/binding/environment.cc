@@ -16,6 +16,19 @@ std::shared_ptr<Environment> Environment::Create(Napi::Env env, Napi::Function c
   return self;
 }
 
+Napi::Value Environment::Wrap(Napi::Env env, std::shared_ptr<Environment> environment) {
+  auto holder = std::make_unique<std::shared_ptr<Environment>>(std::move(environment));
+  return Napi::External<std::shared_ptr<Environment>>::New(
+      env, holder.release(), [](Napi::Env /*env*/, std::shared_ptr<Environment>* held) {
+        const std::unique_ptr<std::shared_ptr<Environment>> owner(held);
+      });
+}
+
+std::shared_ptr<Environment> Environment::Unwrap(const Napi::Value& value) {
+  if (!value.IsExternal()) throw Napi::TypeError::New(value.Env(), "what start() returned is expected");
+  return *value.As<Napi::External<std::shared_ptr<Environment>>>().Data();
+}
+
 void Environment::Shutdown() { io_->Stop(); }
 
 void Environment::Begin(Napi::Env env) {

@@ -1,4 +1,4 @@
-// What the addon keeps for one JavaScript environment (the main thread, or a worker).
+// An I/O thread and its way back to one JavaScript environment (the main thread, or a worker).
 #pragma once
 
 #include <napi.h>
@@ -19,6 +19,9 @@ namespace binding {
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
   static std::shared_ptr<Environment> Create(Napi::Env env, Napi::Function complete);
+  // As a value of JavaScript, and back; throws a TypeError for what is none.
+  static Napi::Value Wrap(Napi::Env env, std::shared_ptr<Environment> environment);
+  static std::shared_ptr<Environment> Unwrap(const Napi::Value& value);
 
   netlink::IoThread& io() { return *io_; }
   // In the JavaScript thread. A request under way keeps the process alive; an open handle does not.

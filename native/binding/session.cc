@@ -6,7 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "binding/addon_data.h"
 #include "binding/convert.h"
 
 namespace binding {
@@ -59,14 +58,12 @@ Napi::Function Session::Define(Napi::Env env) {
 
 Session::Session(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<Session>(info),
-      environment_(info.Env().GetInstanceData<AddonData>()->environment),
-      state_(std::make_shared<SessionState>()) {
-  if (!environment_) throw Napi::Error::New(info.Env(), "start() comes first");
-}
+      environment_(Environment::Unwrap(info[0])),
+      state_(std::make_shared<SessionState>()) {}
 
 // A session that nobody closed is closed when it is collected.
 Session::~Session() {
-  if (!environment_) return;
+  if (!environment_) return;  // the constructor threw
   environment_->io().Post([state = std::move(state_)] {
     state->client.reset();
     state->connections.clear();

@@ -62,28 +62,27 @@ export interface NativeSession {
   closeConnections(id: number, cursor: number): void;
 }
 
+/** Of native/binding/environment.h; opaque. */
+export type NativeEnvironment = { readonly brand: unique symbol };
+
 export interface Addon {
-  /** Begins the I/O thread; `complete` gets `[id, errno, message, value, ...]`. Once per environment. */
-  start(complete: (batch: readonly unknown[]) => void): void;
-  readonly Session: new () => NativeSession;
+  /** Begins an I/O thread; `complete` gets `[id, errno, message, value, ...]`. The result is for `Session`. */
+  start(complete: (batch: readonly unknown[]) => void): NativeEnvironment;
+  readonly Session: new (environment: NativeEnvironment) => NativeSession;
   readonly layout: Readonly<Record<string, number>>;
 }
-
-let loaded: Addon | undefined;
 
 /**
  * Loads the addon: a prebuilt binary for this platform, or what `node-gyp` built.
  * @throws IpvsError `ERR_IPVS_ADDON_NOT_LOADED`
  */
 export function loadAddon(): Addon {
-  if (loaded) return loaded;
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const require = createRequire(import.meta.url);
   try {
     if (process.platform !== 'linux') throw new Error('IPVS is a part of the Linux kernel');
     const load = require('node-gyp-build') as (directory: string) => Addon;
-    loaded = load(root);
-    return loaded;
+    return load(root);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new IpvsError(

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { type Addon, loadAddon, type NativeReplies, type NativeSession } from './addon.js';
+import { type Addon, loadAddon, type NativeEnvironment, type NativeReplies, type NativeSession } from './addon.js';
 import { IpvsError, KernelFailure } from './errors.js';
 import type { CallOptions } from './kernel.js';
 
@@ -15,24 +15,25 @@ interface Pending {
 
 /**
  * Numbers requests, and settles their promises when the addon says how they ended. One for each
- * JavaScript environment, as there is one I/O thread for each.
+ * JavaScript environment (the main thread, a worker), with an I/O thread of its own.
  */
 class Requests {
   readonly #addon: Addon;
+  readonly #environment: NativeEnvironment;
   readonly #pending = new Map<number, Pending>();
   #last = 0;
 
   constructor(addon: Addon) {
     this.#addon = addon;
     try {
-      addon.start((batch) => this.#complete(batch));
+      this.#environment = addon.start((batch) => this.#complete(batch));
     } catch (cause) {
       throw new IpvsError('ERR_IPVS_SYSTEM', `cannot start the I/O thread: ${cause}`, { cause });
     }
   }
 
   newSession(): NativeSession {
-    return new this.#addon.Session();
+    return new this.#addon.Session(this.#environment);
   }
 
   /** Rejects with a `KernelFailure`, with the signal's reason, or with `ERR_IPVS_TIMEOUT`. */
@@ -99,15 +100,10 @@ class Requests {
   }
 }
 
-/**
- * Kept with the addon, of which there is one in each environment, and not here: this module may
- * be evaluated more than once (by test runners, bundlers, a second copy of the package).
- */
-const kept = Symbol.for('ipvs.requests');
+let shared: Requests | undefined;
 
 /** @throws IpvsError `ERR_IPVS_ADDON_NOT_LOADED` */
 export function requests(): Requests {
-  const addon = loadAddon() as Addon & { [kept]?: Requests };
-  addon[kept] ??= new Requests(addon);
-  return addon[kept];
+  shared ??= new Requests(loadAddon());
+  return shared;
 }
