@@ -180,7 +180,7 @@ void Channel::Finish() {
   active_ = false;
   const auto on_done = std::move(current_.on_done);
   current_ = {};
-  on_done(std::move(outcomes_));
+  on_done(std::exchange(outcomes_, {}));
 }
 
 }  // namespace netlink
