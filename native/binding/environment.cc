@@ -29,7 +29,14 @@ std::shared_ptr<Environment> Environment::Unwrap(const Napi::Value& value) {
   return *value.As<Napi::External<std::shared_ptr<Environment>>>().Data();
 }
 
-void Environment::Shutdown() { io_->Stop(); }
+void Environment::Shutdown() {
+  {
+    // Sessions outlive this (they are finalized last), and end their requests when they go.
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  io_->Stop();
+}
 
 void Environment::Begin(Napi::Env env) {
   if (pending_++ == 0) function_.Ref(env);
@@ -53,6 +60,7 @@ void Environment::Complete(Completion completion) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
+    if (over_) return;
     wake = completions_.empty();
     completions_.push_back(std::move(completion));
   }

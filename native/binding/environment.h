@@ -47,6 +47,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Function function_;
   std::mutex mutex_;
   std::vector<Completion> completions_;  // guarded by mutex_
+  bool over_ = false;                    // guarded by mutex_: there is no function to call any more
   uint32_t pending_ = 0;
   std::unique_ptr<netlink::IoThread> io_;  // last: its thread uses all above
 };
