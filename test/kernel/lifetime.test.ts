@@ -55,7 +55,10 @@ test('requests of one handle run in order', async () => {
 test('abort: what has not been sent is not sent, and the handle goes on', async () => {
   await expect(world.ipvs.info({ signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');
   const controller = new AbortController();
-  const many = Array.from({ length: 2000 }, (_, i) => ({ change: 'add-service', service: { fwmark: i + 1 } }) as const);
+  const many = Array.from(
+    { length: 10_000 },
+    (_, i) => ({ change: 'add-service', service: { fwmark: i + 1 } }) as const,
+  );
   const first = world.ipvs.apply(many);
   const second = world.ipvs.addService({ fwmark: 99_999 }, { signal: controller.signal });
   controller.abort(new Error('never mind'));
