@@ -31,8 +31,7 @@ export {
   type IpvsErrorOptions,
   KernelFailure,
 } from './kernel/errors.js';
-export type { CallOptions, IpvsPort, Kernel, OpenOptions } from './kernel/kernel.js';
-export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
+export type { IpvsPort } from './kernel/ipvs/port.js';
 export type {
   AddressServiceKey,
   Change,
@@ -56,5 +55,7 @@ export type {
   Timeouts,
   TunnelChecksum,
   TunnelType,
-} from './kernel/types.js';
-export { ServiceFlag } from './kernel/types.js';
+} from './kernel/ipvs/types.js';
+export { ServiceFlag } from './kernel/ipvs/types.js';
+export type { CallOptions, Kernel, OpenOptions } from './kernel/kernel.js';
+export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';

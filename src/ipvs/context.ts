@@ -1,7 +1,8 @@
 import { Errno } from '../kernel/errno.js';
 import { type IpvsError, KernelFailure } from '../kernel/errors.js';
-import type { CallOptions, IpvsPort } from '../kernel/kernel.js';
-import type { Change } from '../kernel/types.js';
+import type { IpvsPort } from '../kernel/ipvs/port.js';
+import type { Change } from '../kernel/ipvs/types.js';
+import type { CallOptions } from '../kernel/kernel.js';
 import { checkCallOptions } from './check.js';
 import { describeServer, describeService } from './describe.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';

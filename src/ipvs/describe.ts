@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../kernel/address.js';
-import type { ServerKey, ServiceKey } from '../kernel/types.js';
+import type { ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 
 /** A service as ipvsadm names it: `TCP 192.168.1.100:80`, `FWM 80`, `FWM 80 IPv6`. */
 export function describeService(key: ServiceKey): string {

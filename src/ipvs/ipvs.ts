@@ -1,7 +1,8 @@
 import { IpvsError, invalid } from '../kernel/errors.js';
-import type { CallOptions, IpvsPort, Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { IpvsPort } from '../kernel/ipvs/port.js';
+import type { ConnectionEntry, Daemon, DaemonRole, Info, Statistics, Timeouts } from '../kernel/ipvs/types.js';
+import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
-import type { ConnectionEntry, Daemon, DaemonRole, Info, Statistics, Timeouts } from '../kernel/types.js';
 import { type ChangeResult, type TableChange, toKernelChange } from './changes.js';
 import { checkCallOptions, checkInteger, checkOptions, show } from './check.js';
 import { type ConnectionFilter, readConnections } from './connections.js';

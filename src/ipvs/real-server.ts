@@ -1,6 +1,5 @@
 import { inspect } from 'node:util';
 import { IpvsError } from '../kernel/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import type {
   Forwarding,
   ServerEntry,
@@ -9,7 +8,8 @@ import type {
   Statistics,
   TunnelChecksum,
   TunnelType,
-} from '../kernel/types.js';
+} from '../kernel/ipvs/types.js';
+import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeServer, describeService } from './describe.js';
 import { noServer } from './errors.js';

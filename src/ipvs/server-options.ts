@@ -1,6 +1,13 @@
 import { formatEndpoint } from '../kernel/address.js';
 import { invalid } from '../kernel/errors.js';
-import type { Forwarding, ServerKey, ServerSettings, ServiceKey, TunnelChecksum, TunnelType } from '../kernel/types.js';
+import type {
+  Forwarding,
+  ServerKey,
+  ServerSettings,
+  ServiceKey,
+  TunnelChecksum,
+  TunnelType,
+} from '../kernel/ipvs/types.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions } from './check.js';
 
 /** How a packet is wrapped on its way to a real server. */

@@ -1,5 +1,11 @@
 import { invalid } from '../kernel/errors.js';
-import { type Family, type Protocol, ServiceFlag, type ServiceKey, type ServiceSettings } from '../kernel/types.js';
+import {
+  type Family,
+  type Protocol,
+  ServiceFlag,
+  type ServiceKey,
+  type ServiceSettings,
+} from '../kernel/ipvs/types.js';
 import { checkAddress, checkInteger, checkName, checkOneOf, checkOptions, show } from './check.js';
 
 /** Schedulers of Linux 6.1 to 7.2; each is a module `ip_vs_NAME`. Any other name may be given, too. */

@@ -1,4 +1,4 @@
-import type { Statistics } from '../kernel/types.js';
+import type { Statistics } from '../kernel/ipvs/types.js';
 
 export const counterNames = [
   'connections',

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { IpvsError } from '../kernel/errors.js';
+import type { TableEntry } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import type { TableEntry } from '../kernel/types.js';
 import { checkInteger } from './check.js';
 import type { Context } from './context.js';
 import { describeServer, serviceId } from './describe.js';

@@ -1,4 +1,4 @@
-import type { Statistics } from '../kernel/types.js';
+import type { Statistics } from '../kernel/ipvs/types.js';
 import { counterNames, rateNames } from './statistics.js';
 
 /** The counters of one processor, or of all together; connections that are gone are in them. */

@@ -1,6 +1,5 @@
 import { inspect } from 'node:util';
 import { IpvsError } from '../kernel/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import {
   type Family,
   type Protocol,
@@ -8,7 +7,8 @@ import {
   ServiceFlag,
   type ServiceKey,
   type Statistics,
-} from '../kernel/types.js';
+} from '../kernel/ipvs/types.js';
+import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeService } from './describe.js';
 import { RealServer, readBack, readServer, type UpdateOptions } from './real-server.js';

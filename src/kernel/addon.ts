@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { IpvsError } from './errors.js';
-import type { Timeouts } from './types.js';
+import type { Timeouts } from './ipvs/types.js';
 
 /** A daemon as the addon takes and gives it. */
 export interface NativeDaemon {

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Ipvs, IpvsError, type ServerOptions, type ServiceOptions } from '../../src/index.js';
 import { errorFor } from '../../src/ipvs/errors.js';
+import { layout } from '../../src/kernel/ipvs/layout.js';
+import type { ServerSettings, ServiceSettings } from '../../src/kernel/ipvs/types.js';
+import { writeChanges } from '../../src/kernel/ipvs/write.js';
 import { nativeKernel } from '../../src/kernel/native-kernel.js';
-import { layout, writeChanges } from '../../src/kernel/records.js';
 import { requests } from '../../src/kernel/requests.js';
-import type { ServerSettings, ServiceSettings } from '../../src/kernel/types.js';
 import { deleteNamespace, makeNamespace, run, useWorld } from './world.js';
 
 const world = useWorld();

@@ -5,8 +5,8 @@ import { changeServer, newServerSettings } from '../../src/ipvs/server-options.j
 import { changeService, checkServiceKey, newServiceSettings, showNetmask } from '../../src/ipvs/service-options.js';
 import { formatSysctl, parseSysctl } from '../../src/ipvs/sysctls.js';
 import { parseTotals, parseTotalsByProcessor } from '../../src/ipvs/totals.js';
+import type { ServerEntry } from '../../src/kernel/ipvs/types.js';
 import { namespacePath } from '../../src/kernel/namespace.js';
-import type { ServerEntry } from '../../src/kernel/types.js';
 
 const tcp = { protocol: 'tcp', address: '10.0.0.1', port: 80 } as const;
 const invalid = expect.objectContaining({ code: 'ERR_IPVS_INVALID_ARGUMENT' });

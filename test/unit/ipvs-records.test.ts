@@ -3,15 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Addon } from '../../src/kernel/addon.js';
 import { readAddress, writeAddress } from '../../src/kernel/address.js';
-import {
-  layout,
-  readConnections,
-  readServers,
-  readServersByService,
-  readServices,
-  writeChanges,
-} from '../../src/kernel/records.js';
-import type { ServerSettings, ServiceSettings } from '../../src/kernel/types.js';
+import { layout } from '../../src/kernel/ipvs/layout.js';
+import { readConnections, readServers, readServersByService, readServices } from '../../src/kernel/ipvs/read.js';
+import type { ServerSettings, ServiceSettings } from '../../src/kernel/ipvs/types.js';
+import { writeChanges } from '../../src/kernel/ipvs/write.js';
 
 const onLinux = process.platform === 'linux';
 

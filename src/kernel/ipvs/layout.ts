@@ -1,0 +1,70 @@
+import type { Forwarding, Protocol, TunnelChecksum, TunnelType } from './types.js';
+
+/**
+ * Where the fields of native/ipvs/record.h lie, in bytes. All numbers are little-endian.
+ * Many records cross the border in one ArrayBuffer and are read only where somebody looks.
+ * @internal
+ */
+export const layout = {
+  service: {
+    size: 160,
+    address: 0,
+    fwmark: 16,
+    family: 20,
+    protocol: 22,
+    port: 24,
+    scheduler: 26,
+    engine: 42,
+    flags: 60,
+    flagsMask: 64,
+    timeout: 68,
+    netmask: 72,
+    present: 76,
+    statistics: 80,
+  },
+  server: {
+    size: 144,
+    address: 0,
+    family: 16,
+    port: 18,
+    forwarding: 20,
+    weight: 24,
+    upperThreshold: 28,
+    lowerThreshold: 32,
+    active: 36,
+    inactive: 40,
+    persistent: 44,
+    tunnelType: 48,
+    tunnelPort: 50,
+    tunnelFlags: 52,
+    present: 56,
+    service: 60,
+    statistics: 64,
+  },
+  change: { size: 312, command: 0, service: 8, server: 168 },
+  connection: {
+    size: 128,
+    client: 0,
+    virtualAddress: 16,
+    server: 32,
+    family: 48,
+    serverFamily: 50,
+    clientPort: 52,
+    virtualPort: 54,
+    serverPort: 56,
+    expires: 60,
+    protocol: 64,
+    state: 80,
+    engine: 104,
+    engineDataOffset: 120,
+    engineDataLength: 124,
+  },
+} as const;
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+
+export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
+export const forwardings: readonly Forwarding[] = ['nat', 'local', 'tunnel', 'direct', 'bypass'];
+export const tunnelTypes: readonly TunnelType[] = ['ipip', 'gue', 'gre'];
+export const tunnelChecksums: readonly TunnelChecksum[] = ['none', 'checksum', 'remote'];

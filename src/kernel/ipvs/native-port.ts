@@ -1,0 +1,184 @@
+import type { NativeDaemon, NativeReplies, NativeSession } from '../addon.js';
+import { familyOf, readAddress, writeAddress } from '../address.js';
+import { Errno } from '../errno.js';
+import { KernelFailure } from '../errors.js';
+import type { CallOptions } from '../kernel.js';
+import { type Arguments, requests } from '../requests.js';
+import { AF_INET, AF_INET6 } from './layout.js';
+import type { IpvsPort } from './port.js';
+import { readConnections, readServers, readServersByService, readServices } from './read.js';
+import type {
+  Change,
+  ConnectionEntry,
+  Daemon,
+  DaemonRole,
+  DaemonSettings,
+  Info,
+  ServerEntry,
+  ServiceEntry,
+  ServiceKey,
+  TableEntry,
+  Timeouts,
+} from './types.js';
+import { writeChanges, writeServiceKey } from './write.js';
+
+const daemonStates: Readonly<Record<DaemonRole, number>> = { master: 1, backup: 2 };
+
+/** IPVS through the addon. */
+export class NativeIpvsPort implements IpvsPort {
+  readonly #session: NativeSession;
+  readonly #timeout: number;
+  /** The number that the kernel gave the family "IPVS"; another one each time ip_vs is loaded. */
+  #family: number;
+
+  constructor(session: NativeSession, family: number, timeout: number) {
+    this.#session = session;
+    this.#family = family;
+    this.#timeout = timeout;
+  }
+
+  async apply(changes: readonly Change[], options: CallOptions = {}): Promise<ArrayLike<number>> {
+    if (changes.length === 0) return [];
+    const records = writeChanges(changes);
+    const outcomes = await this.#send('apply', [records], options);
+    // With an outdated family number every change fails.
+    if (!outcomes.every((errno) => errno === Errno.ENOENT) || !(await this.#reloaded(options))) return outcomes;
+    return this.#send('apply', [records], options);
+  }
+
+  async service(key: ServiceKey, options: CallOptions = {}): Promise<ServiceEntry> {
+    const [entry] = readServices(await this.#ask('getService', [writeServiceKey(key)], options));
+    if (!entry) throw new KernelFailure(Errno.EBADMSG, 'no service in the reply');
+    return entry;
+  }
+
+  async services(options: CallOptions = {}): Promise<readonly ServiceEntry[]> {
+    return readServices(await this.#ask('listServices', [], options));
+  }
+
+  async servers(key: ServiceKey, options: CallOptions = {}): Promise<readonly ServerEntry[]> {
+    return readServers(await this.#ask('listServers', [writeServiceKey(key)], options));
+  }
+
+  async table(options: CallOptions = {}): Promise<readonly TableEntry[]> {
+    const { services, servers } = await this.#ask('readTable', [], options);
+    const entries = readServices(services);
+    const rows = readServersByService(servers, entries.length);
+    return entries.map((service, index) => ({ service, servers: rows[index] ?? [] }));
+  }
+
+  async info(options: CallOptions = {}): Promise<Info> {
+    const { version, connectionTableSize } = await this.#ask('getInfo', [], options);
+    return { version: `${(version >> 16) & 0xff}.${(version >> 8) & 0xff}.${version & 0xff}`, connectionTableSize };
+  }
+
+  timeouts(options: CallOptions = {}): Promise<Timeouts> {
+    return this.#ask('getTimeouts', [], options);
+  }
+
+  async setTimeouts(timeouts: Timeouts, options: CallOptions = {}): Promise<void> {
+    await this.#ask('setTimeouts', [timeouts.tcp, timeouts.tcpFin, timeouts.udp], options);
+  }
+
+  async daemons(options: CallOptions = {}): Promise<readonly Daemon[]> {
+    return (await this.#ask('listDaemons', [], options)).map(readDaemon);
+  }
+
+  async startDaemon(settings: DaemonSettings, options: CallOptions = {}): Promise<void> {
+    await this.#ask('startDaemon', [writeDaemon(settings)], options);
+  }
+
+  async stopDaemon(role: DaemonRole, options: CallOptions = {}): Promise<void> {
+    await this.#ask('stopDaemon', [daemonStates[role]], options);
+  }
+
+  async *connections(options: CallOptions = {}): AsyncGenerator<ConnectionEntry, void, void> {
+    const close = (cursor: number): void => {
+      // A closed session has closed its files.
+      this.#send('closeConnections', [cursor], {}).catch(() => {});
+    };
+    const cursor = await this.#send('openConnections', [], options, close);
+    try {
+      for (;;) {
+        const batch = await this.#send('nextConnections', [cursor], options);
+        if (batch.byteLength === 0) return;
+        yield* readConnections(batch);
+      }
+    } finally {
+      close(cursor);
+    }
+  }
+
+  readFiles(paths: readonly string[], options: CallOptions = {}): Promise<readonly (string | number)[]> {
+    return this.#send('readFiles', [paths], options);
+  }
+
+  async writeFile(path: string, text: string, options: CallOptions = {}): Promise<void> {
+    await this.#send('writeFile', [path, text], options);
+  }
+
+  async close(): Promise<void> {
+    await this.#send('close', [], {});
+  }
+
+  #send<Method extends keyof NativeReplies>(
+    method: Method,
+    args: Arguments<Method>,
+    options: CallOptions,
+    discard?: (value: NativeReplies[Method]) => void,
+  ): Promise<NativeReplies[Method]> {
+    const { signal, timeout = this.#timeout } = options;
+    return requests().send(this.#session, method, args, { signal, timeout }, discard);
+  }
+
+  /** A request to the IPVS family, repeated if the family has got another number meanwhile. */
+  async #ask<Method extends keyof NativeReplies>(
+    method: Method,
+    args: Arguments<Method>,
+    options: CallOptions,
+  ): Promise<NativeReplies[Method]> {
+    try {
+      return await this.#send(method, args, options);
+    } catch (error) {
+      if (!(error instanceof KernelFailure) || error.errno !== Errno.ENOENT) throw error;
+      if (!(await this.#reloaded(options))) throw error;
+      return this.#send(method, args, options);
+    }
+  }
+
+  /** Whether ENOENT came of an outdated family number. EPROTONOSUPPORT if ip_vs is gone. */
+  async #reloaded(options: CallOptions): Promise<boolean> {
+    const before = this.#family;
+    this.#family = await this.#send('resolve', [], options);
+    return this.#family !== before;
+  }
+}
+
+function readDaemon(daemon: NativeDaemon): Daemon {
+  const { state, interface: name, syncId, maxLength, groupFamily, group, port, ttl } = daemon;
+  return {
+    role: state === daemonStates.master ? 'master' : 'backup',
+    interface: name,
+    syncId,
+    maxLength,
+    group: readAddress(group, 0, groupFamily === AF_INET6 ? 'ipv6' : 'ipv4'),
+    port,
+    ttl,
+  };
+}
+
+function writeDaemon(settings: DaemonSettings): NativeDaemon {
+  const group = new Uint8Array(16);
+  const family = settings.group === undefined ? undefined : familyOf(settings.group);
+  if (settings.group !== undefined && family) writeAddress(group, 0, settings.group, family);
+  return {
+    state: daemonStates[settings.role],
+    interface: settings.interface,
+    syncId: settings.syncId,
+    maxLength: settings.maxLength ?? 0,
+    groupFamily: family === undefined ? 0 : family === 'ipv6' ? AF_INET6 : AF_INET,
+    group,
+    port: settings.port ?? 0,
+    ttl: settings.ttl ?? 0,
+  };
+}

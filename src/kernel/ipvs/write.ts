@@ -1,0 +1,120 @@
+import { type Family, writeAddress } from '../address.js';
+import { AF_INET, AF_INET6, forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
+import type { Change, ServerKey, ServerSettings, ServiceKey, ServiceSettings } from './types.js';
+
+/** HASHED is the kernel's own flag; all others are ours to set. */
+const SETTABLE_FLAGS = 0x3d;
+
+const commands = {
+  NEW_SERVICE: 1,
+  SET_SERVICE: 2,
+  DEL_SERVICE: 3,
+  NEW_DEST: 5,
+  SET_DEST: 6,
+  DEL_DEST: 7,
+  ZERO: 16,
+  FLUSH: 17,
+} as const;
+
+/** Writes records into a buffer that starts out as zeros. */
+class Pen {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  u32(at: number, value: number): void {
+    this.#view.setUint32(at, value, true);
+  }
+
+  serviceKey(at: number, key: ServiceKey): void {
+    const field = layout.service;
+    this.#view.setUint16(at + field.family, familyNumber(key.family), true);
+    if ('fwmark' in key) {
+      this.u32(at + field.fwmark, key.fwmark);
+      return;
+    }
+    this.#view.setUint16(at + field.protocol, protocolNumbers[key.protocol], true);
+    writeAddress(this.bytes, at + field.address, key.address, key.family);
+    this.#view.setUint16(at + field.port, key.port, true);
+  }
+
+  service(at: number, settings: ServiceSettings): void {
+    const field = layout.service;
+    this.serviceKey(at, settings.key);
+    this.#text(at + field.scheduler, settings.scheduler);
+    this.#text(at + field.engine, settings.engine);
+    this.u32(at + field.flags, settings.flags & SETTABLE_FLAGS);
+    this.u32(at + field.flagsMask, SETTABLE_FLAGS);
+    this.u32(at + field.timeout, settings.timeout);
+    this.u32(at + field.netmask, settings.netmask);
+  }
+
+  serverKey(at: number, key: ServerKey): void {
+    writeAddress(this.bytes, at + layout.server.address, key.address, key.family);
+    this.#view.setUint16(at + layout.server.family, familyNumber(key.family), true);
+    this.#view.setUint16(at + layout.server.port, key.port, true);
+  }
+
+  server(at: number, settings: ServerSettings): void {
+    const field = layout.server;
+    this.serverKey(at, settings.key);
+    this.u32(at + field.forwarding, forwardings.indexOf(settings.forwarding));
+    this.#view.setInt32(at + field.weight, settings.weight, true);
+    this.u32(at + field.upperThreshold, settings.upperThreshold);
+    this.u32(at + field.lowerThreshold, settings.lowerThreshold);
+    this.bytes[at + field.tunnelType] = tunnelTypes.indexOf(settings.tunnelType);
+    this.#view.setUint16(at + field.tunnelPort, settings.tunnelPort, true);
+    this.#view.setUint16(at + field.tunnelFlags, tunnelChecksums.indexOf(settings.tunnelChecksum), true);
+  }
+
+  #text(at: number, text: string): void {
+    for (let i = 0; i < text.length; i++) this.bytes[at + i] = text.charCodeAt(i);
+  }
+}
+
+function familyNumber(family: Family): number {
+  return family === 'ipv6' ? AF_INET6 : AF_INET;
+}
+
+export function writeServiceKey(key: ServiceKey): Uint8Array {
+  const pen = new Pen(layout.service.size);
+  pen.serviceKey(0, key);
+  return pen.bytes;
+}
+
+export function writeChanges(changes: readonly Change[]): Uint8Array {
+  const pen = new Pen(changes.length * layout.change.size);
+  changes.forEach((change, index) => {
+    const at = index * layout.change.size;
+    const service = at + layout.change.service;
+    pen.u32(at + layout.change.command, commands[change.command]);
+    switch (change.command) {
+      case 'NEW_SERVICE':
+      case 'SET_SERVICE':
+        pen.service(service, change.service);
+        break;
+      case 'DEL_SERVICE':
+        pen.serviceKey(service, change.service);
+        break;
+      case 'NEW_DEST':
+      case 'SET_DEST':
+        pen.serviceKey(service, change.service);
+        pen.server(at + layout.change.server, change.server);
+        break;
+      case 'DEL_DEST':
+        pen.serviceKey(service, change.service);
+        pen.serverKey(at + layout.change.server, change.server);
+        break;
+      case 'ZERO':
+        if (change.service) pen.serviceKey(service, change.service);
+        break;
+      case 'FLUSH':
+        break;
+    }
+  });
+  return pen.bytes;
+}
