@@ -1,3 +1,28 @@
+export type { FlowResult } from './conntrack/changes.js';
+export {
+  Conntrack,
+  type ConntrackOptions,
+  type FlowCallOptions,
+  type GroupOptions,
+  type Usage,
+} from './conntrack/conntrack.js';
+export { type EventOptions, EventStream } from './conntrack/events.js';
+export type { ExpectationOptions, ExpectationSelector } from './conntrack/expectations.js';
+export type { FlowFilter } from './conntrack/filter.js';
+export type { FlowChanges, FlowOperation, FlowOptions, LabelChanges, NatOptions } from './conntrack/flow-options.js';
+export { FlowStream } from './conntrack/flow-stream.js';
+export type { ConntrackSettings } from './conntrack/settings.js';
+export type { StaleOptions } from './conntrack/stale.js';
+export {
+  compareStatistics,
+  type ExpectationStatistics,
+  type ProcessorStatistics,
+  type StatisticName,
+  type Statistics as ConntrackStatistics,
+  type StatisticsChange,
+  sumStatistics,
+} from './conntrack/statistics.js';
+export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
 export type { ChangeResult, TableChange } from './ipvs/changes.js';
 export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';
@@ -24,6 +49,8 @@ export { type TableOptions, TableRow } from './ipvs/table.js';
 export { tableHeading } from './ipvs/text.js';
 export type { ProcessorTotals } from './ipvs/totals.js';
 export { type Persistence, VirtualService } from './ipvs/virtual-service.js';
+export type { ConntrackPort, EventPort } from './kernel/conntrack/port.js';
+export type * from './kernel/conntrack/types.js';
 export {
   type ErrorRequest,
   IpvsError,

@@ -2,9 +2,11 @@
 
 #include <system_error>
 
+#include "binding/conntrack_layout.h"
+#include "binding/conntrack_session.h"
 #include "binding/convert.h"
 #include "binding/environment.h"
-#include "binding/session.h"
+#include "binding/ipvs_session.h"
 
 namespace {
 
@@ -21,8 +23,10 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("start", Napi::Function::New(env, Start, "start"));
-  exports.Set("Session", binding::Session::Define(env));
+  exports.Set("IpvsSession", binding::IpvsSession::Define(env));
+  exports.Set("ConntrackSession", binding::ConntrackSession::Define(env));
   exports.Set("layout", binding::Layout(env));
+  exports.Set("conntrackLayout", binding::ConntrackLayout(env));
   return exports;
 }
 

@@ -116,6 +116,7 @@ void Client::Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::v
   for (const Change& change : changes) EncodeChange(writer, family_, change);
   Exchange exchange;
   exchange.batch = writer.Take();
+  exchange.terse = true;
   exchange.tag = tag;
   exchange.on_done = [done = std::move(done)](std::vector<Failure> outcomes) { done(std::move(outcomes)); };
   channel_->Submit(std::move(exchange));

@@ -13,6 +13,15 @@ constexpr uint32_t kWindowMessages = 64;
 constexpr size_t kWindowBytes = 32 * 1024;
 
 const Failure kCancelled{ECANCELED, "cancelled"};
+const Failure kOverrun{ENOBUFS, "the kernel's reply did not fit the receive buffer"};
+
+void ChangeFlag(Batch& batch, uint32_t index, uint16_t flag, bool on) {
+  std::byte* const at = &batch.bytes[batch.offsets[index] + offsetof(nlmsghdr, nlmsg_flags)];
+  uint16_t flags = 0;
+  std::memcpy(&flags, at, sizeof flags);
+  flags = static_cast<uint16_t>(on ? flags | flag : flags & ~flag);
+  std::memcpy(at, &flags, sizeof flags);
+}
 
 // After so many receives other sockets get their turn.
 constexpr int kBurst = 16;
@@ -110,9 +119,11 @@ void Channel::SendWindow() {
   while (sent_ < batch.size() && sent_ - first < kWindowMessages && (sent_ == first || end - start < kWindowBytes)) {
     const uint32_t sequence = sequence_ + sent_;
     std::memcpy(&batch.bytes[batch.offsets[sent_] + offsetof(nlmsghdr, nlmsg_seq)], &sequence, sizeof sequence);
+    if (current_.terse) ChangeFlag(batch, sent_, NLM_F_ACK, false);
     ++sent_;
     end = sent_ < batch.size() ? batch.offsets[sent_] : batch.bytes.size();
   }
+  if (current_.terse) ChangeFlag(batch, sent_ - 1, NLM_F_ACK, true);
   outstanding_ = sent_ - first;
   const int error = socket_.Send(View(batch.bytes).subspan(start, end - start));
   if (error != 0) EndOutstanding({error, "send"});
@@ -133,7 +144,7 @@ bool Channel::ReceiveSome() {
   }
   if (count <= 0) {
     if (!overrun_) return false;
-    EndOutstanding({ENOBUFS, "the kernel's reply did not fit the receive buffer"});
+    EndOutstanding(kOverrun);
     return true;
   }
   for (int i = 0; i < count; ++i) {
@@ -164,6 +175,13 @@ void Channel::Handle(const Message& message) {
   }
   answered_[index] = true;
   --outstanding_;
+  if (!current_.terse || index + 1 != sent_) return;
+  // The end of the window: of what is before it, errors have come by now, unless one was lost.
+  for (uint32_t i = 0; i < sent_; ++i) {
+    if (!answered_[i] && overrun_) outcomes_[i] = kOverrun;
+    answered_[i] = true;
+  }
+  outstanding_ = 0;
 }
 
 void Channel::EndOutstanding(const Failure& failure) {

@@ -14,11 +14,14 @@
 
 namespace netlink {
 
-// Either any number of plain requests (each sent with NLM_F_ACK, each with its own outcome),
-// or one dump. All callbacks come in the I/O thread.
+// Either any number of plain requests (written with NLM_F_ACK, each with its own outcome), or one
+// dump. All callbacks come in the I/O thread.
 struct Exchange {
   Batch batch;
   bool dump = false;
+  // Nobody waits for the reply of a single request. Then only the last request of a window is
+  // acknowledged: the kernel carries them out in order, and tells every error (netlink_rcv_skb).
+  bool terse = false;
   uint32_t tag = 0;  // for Cancel()
   std::function<void(const Message&)> on_reply = [](const Message&) {};
   std::function<void(std::vector<Failure>)> on_done;  // one per message; code 0 is success

@@ -1,7 +1,5 @@
 #include "netlink/message_reader.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 namespace netlink {
@@ -24,23 +22,6 @@ bool MessageReader::Next(Message& message) {
   rest_ = Skip(rest_, NLMSG_ALIGN(static_cast<size_t>(header->nlmsg_len)));
   return true;
 }
-
-bool AttributeReader::Next() {
-  if (rest_.empty() || *malformed_) return false;
-  const auto header = ReadAt<nlattr>(rest_);
-  if (!header || header->nla_len < NLA_HDRLEN || header->nla_len > rest_.size()) {
-    *malformed_ = true;
-    return false;
-  }
-  type_ = header->nla_type & NLA_TYPE_MASK;
-  payload_ = rest_.subspan(NLA_HDRLEN, header->nla_len - NLA_HDRLEN);
-  rest_ = Skip(rest_, NLA_ALIGN(static_cast<size_t>(header->nla_len)));
-  return true;
-}
-
-uint16_t AttributeReader::Be16() { return ntohs(Value<uint16_t>()); }
-
-uint32_t AttributeReader::Be32() { return ntohl(Value<uint32_t>()); }
 
 std::string_view AttributeReader::String() const {
   const std::string_view all(reinterpret_cast<const char*>(payload_.data()), payload_.size());

@@ -39,6 +39,8 @@ void MessageWriter::PutBe16(uint16_t type, uint16_t value) { PutValue(type, hton
 
 void MessageWriter::PutBe32(uint16_t type, uint32_t value) { PutValue(type, htonl(value)); }
 
+void MessageWriter::PutBe64(uint16_t type, uint64_t value) { PutValue(type, htobe64(value)); }
+
 size_t MessageWriter::BeginNested(uint16_t type) {
   const size_t start = batch_.bytes.size();
   const nlattr header{0, static_cast<uint16_t>(type | NLA_F_NESTED)};

@@ -46,6 +46,7 @@ class MessageWriter {
   }
   void PutBe16(uint16_t type, uint16_t value);
   void PutBe32(uint16_t type, uint32_t value);
+  void PutBe64(uint16_t type, uint64_t value);
 
   // Returns what EndNested() needs.
   size_t BeginNested(uint16_t type);

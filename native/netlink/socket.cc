@@ -8,10 +8,10 @@
 
 namespace netlink {
 
-ReceiveBuffers::ReceiveBuffers() : storage_(kCount * kSize) { Reset(); }
+ReceiveBuffers::ReceiveBuffers() : storage_(kCount * kSize) { Reset(kCount); }
 
-void ReceiveBuffers::Reset() {
-  for (size_t i = 0; i < kCount; ++i) {
+void ReceiveBuffers::Reset(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
     vectors_[i] = {storage_.data() + i * kSize, kSize};
     headers_[i] = {};
     headers_[i].msg_hdr.msg_name = &senders_[i];
@@ -65,10 +65,10 @@ int Socket::Send(View data) const {
   }
 }
 
-int Socket::Receive(ReceiveBuffers& buffers) const {
-  buffers.Reset();
+int Socket::Receive(ReceiveBuffers& buffers, size_t most) const {
+  buffers.Reset(most);
   for (;;) {
-    const int count = recvmmsg(fd_.get(), buffers.headers().data(), ReceiveBuffers::kCount, MSG_DONTWAIT, nullptr);
+    const int count = recvmmsg(fd_.get(), buffers.headers().data(), most, MSG_DONTWAIT, nullptr);
     if (count >= 0) return count;
     if (errno != EINTR) return -errno;
   }

@@ -25,7 +25,7 @@ class ReceiveBuffers {
   // Whether the kernel sent it: any process may send to our address.
   bool FromKernel(size_t index) const;
   bool truncated(size_t index) const;
-  void Reset();
+  void Reset(size_t count);
 
  private:
   std::vector<std::byte> storage_;
@@ -43,8 +43,9 @@ class Socket {
   int fd() const { return fd_.get(); }
   // 0, or an errno; on an error the kernel has seen nothing of the data.
   int Send(View data) const;
-  // How many datagrams came, or a negative errno.
-  int Receive(ReceiveBuffers& buffers) const;
+  // How many datagrams came, or a negative errno. Of large ones one at a time is faster: its
+  // buffer stays in the processor's cache.
+  int Receive(ReceiveBuffers& buffers, size_t most = ReceiveBuffers::kCount) const;
 
  private:
   explicit Socket(FileDescriptor fd) : fd_(std::move(fd)) {}

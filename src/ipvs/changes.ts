@@ -1,6 +1,6 @@
+import { checkOptions, show } from '../kernel/check.js';
 import { type IpvsError, invalid } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
-import { checkOptions, show } from './check.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
 

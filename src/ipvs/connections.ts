@@ -1,7 +1,7 @@
+import { checkAddress, checkCallOptions, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { ConnectionEntry } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { checkAddress, checkCallOptions, checkInteger, checkOptions, show } from './check.js';
 import type { Context } from './context.js';
 import { translate } from './errors.js';
 

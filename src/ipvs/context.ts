@@ -1,11 +1,14 @@
+import { checkCallOptions } from '../kernel/check.js';
 import { Errno } from '../kernel/errno.js';
 import { type IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { checkCallOptions } from './check.js';
 import { describeServer, describeService } from './describe.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
+
+/** What some calls take besides the options of all. */
+const callNames = ['ifUnchanged', 'consistent', 'attempts'];
 
 const actions: Readonly<Record<Change['command'], string>> = {
   NEW_SERVICE: 'add service',
@@ -60,7 +63,7 @@ export class Context {
     work: () => Promise<T>,
     options?: CallOptions,
   ): Promise<T> {
-    checkCallOptions(options);
+    checkCallOptions(options, callNames);
     try {
       return await work();
     } catch (error) {
@@ -76,7 +79,7 @@ export class Context {
 
   /** Many changes in one go; for each its error, if it failed. */
   async changes(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
-    checkCallOptions(options);
+    checkCallOptions(options, callNames);
     let errnos: ArrayLike<number>;
     try {
       errnos = await this.port.apply(changes, options);

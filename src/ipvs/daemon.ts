@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { DaemonRole, DaemonSettings } from '../kernel/ipvs/types.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from './check.js';
 
 /** A daemon to be started. What is left out is the kernel's choice: 224.0.0.81, port 8848, ttl 1. */
 export interface DaemonOptions {

@@ -1,10 +1,10 @@
+import { checkCallOptions, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type { ConnectionEntry, Daemon, DaemonRole, Info, Statistics, Timeouts } from '../kernel/ipvs/types.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import { type ChangeResult, type TableChange, toKernelChange } from './changes.js';
-import { checkCallOptions, checkInteger, checkOptions, show } from './check.js';
 import { type ConnectionFilter, readConnections } from './connections.js';
 import { Context } from './context.js';
 import { checkRole, type DaemonOptions, daemonSettings } from './daemon.js';

@@ -1,4 +1,5 @@
 import { formatEndpoint } from '../kernel/address.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type {
   Forwarding,
@@ -8,7 +9,6 @@ import type {
   TunnelChecksum,
   TunnelType,
 } from '../kernel/ipvs/types.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions } from './check.js';
 
 /** How a packet is wrapped on its way to a real server. */
 export interface TunnelOptions {

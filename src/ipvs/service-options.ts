@@ -1,3 +1,4 @@
+import { checkAddress, checkInteger, checkName, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import {
   type Family,
@@ -6,7 +7,6 @@ import {
   type ServiceKey,
   type ServiceSettings,
 } from '../kernel/ipvs/types.js';
-import { checkAddress, checkInteger, checkName, checkOneOf, checkOptions, show } from './check.js';
 
 /** Schedulers of Linux 6.1 to 7.2; each is a module `ip_vs_NAME`. Any other name may be given, too. */
 export type Scheduler =

@@ -1,7 +1,7 @@
+import { checkInteger, show } from '../kernel/check.js';
 import { Errno } from '../kernel/errno.js';
 import { invalid, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { checkInteger, show } from './check.js';
 import type { Context } from './context.js';
 import { errorFor } from './errors.js';
 

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
+import { checkInteger } from '../kernel/check.js';
 import { IpvsError } from '../kernel/errors.js';
 import type { TableEntry } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { checkInteger } from './check.js';
 import type { Context } from './context.js';
 import { describeServer, serviceId } from './describe.js';
 import { RealServer, sameServer } from './real-server.js';

@@ -15,8 +15,8 @@ export interface NativeDaemon {
   readonly ttl: number;
 }
 
-/** What the replies of {@link NativeSession} hold, by method. */
-export interface NativeReplies {
+/** What the replies of {@link NativeIpvsSession} hold, by method. */
+export interface IpvsReplies {
   open: number;
   resolve: number;
   close: undefined;
@@ -38,12 +38,19 @@ export interface NativeReplies {
   closeConnections: undefined;
 }
 
-/** native/binding/session.h: each method starts a request, whose number comes first. */
-export interface NativeSession {
+/** native/binding/handle.h: each method starts a request, whose number comes first. */
+export interface NativeHandle {
   open(id: number, namespacePath: string | undefined): void;
-  resolve(id: number): void;
   close(id: number): void;
+  /** Of another request; this is none itself. */
   cancel(id: number): void;
+  readFiles(id: number, paths: readonly string[]): void;
+  writeFile(id: number, path: string, text: string): void;
+}
+
+/** native/binding/ipvs_session.h */
+export interface NativeIpvsSession extends NativeHandle {
+  resolve(id: number): void;
   apply(id: number, changes: Uint8Array): void;
   getService(id: number, key: Uint8Array): void;
   listServices(id: number): void;
@@ -55,21 +62,67 @@ export interface NativeSession {
   listDaemons(id: number): void;
   startDaemon(id: number, daemon: NativeDaemon): void;
   stopDaemon(id: number, state: number): void;
-  readFiles(id: number, paths: readonly string[]): void;
-  writeFile(id: number, path: string, text: string): void;
   openConnections(id: number): void;
   nextConnections(id: number, cursor: number): void;
   closeConnections(id: number, cursor: number): void;
+}
+
+/** What the replies of {@link NativeConntrackSession} hold, by method. */
+export interface ConntrackReplies {
+  open: undefined;
+  close: undefined;
+  get: ArrayBuffer;
+  apply: Int32Array;
+  flush: undefined;
+  processorStatistics: ArrayBuffer;
+  globalStatistics: { readonly entries: number; readonly maximum?: number };
+  expectationStatistics: ArrayBuffer;
+  listExpectations: ArrayBuffer;
+  createExpectation: undefined;
+  deleteExpectation: undefined;
+  flushExpectations: undefined;
+  openFlows: number;
+  nextFlows: ArrayBuffer;
+  closeFlows: undefined;
+  aggregate: ArrayBuffer;
+  openEvents: { readonly cursor: number; readonly receiveBuffer: number };
+  nextEvents: ArrayBuffer;
+  closeEvents: undefined;
+  readFiles: readonly (string | number)[];
+  writeFile: undefined;
+}
+
+/** native/binding/conntrack_session.h */
+export interface NativeConntrackSession extends NativeHandle {
+  get(id: number, key: Uint8Array): void;
+  apply(id: number, changes: Uint8Array): void;
+  flush(id: number, family: number): void;
+  processorStatistics(id: number): void;
+  globalStatistics(id: number): void;
+  expectationStatistics(id: number): void;
+  listExpectations(id: number, family: number): void;
+  createExpectation(id: number, expectation: Uint8Array): void;
+  deleteExpectation(id: number, key: Uint8Array): void;
+  flushExpectations(id: number): void;
+  openFlows(id: number, filter: Uint8Array, command: number): void;
+  nextFlows(id: number, cursor: number): void;
+  closeFlows(id: number, cursor: number): void;
+  aggregate(id: number, filter: Uint8Array, fields: number): void;
+  openEvents(id: number, filter: Uint8Array, flags: number, receiveBuffer: number, interval: number): void;
+  nextEvents(id: number, cursor: number): void;
+  closeEvents(id: number, cursor: number): void;
 }
 
 /** Of native/binding/environment.h; opaque. */
 export type NativeEnvironment = { readonly brand: unique symbol };
 
 export interface Addon {
-  /** Begins an I/O thread; `complete` gets `[id, errno, message, value, ...]`. The result is for `Session`. */
+  /** Begins an I/O thread; `complete` gets `[id, errno, message, value, ...]`. The result is for the sessions. */
   start(complete: (batch: readonly unknown[]) => void): NativeEnvironment;
-  readonly Session: new (environment: NativeEnvironment) => NativeSession;
+  readonly IpvsSession: new (environment: NativeEnvironment) => NativeIpvsSession;
+  readonly ConntrackSession: new (environment: NativeEnvironment) => NativeConntrackSession;
   readonly layout: Readonly<Record<string, number>>;
+  readonly conntrackLayout: Readonly<Record<string, number>>;
 }
 
 /**

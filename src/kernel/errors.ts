@@ -15,14 +15,22 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_NO_SUCH_SERVICE'
   | 'ERR_IPVS_NO_SUCH_SERVER'
   | 'ERR_IPVS_NO_SUCH_DAEMON'
+  | 'ERR_IPVS_NO_SUCH_FLOW'
+  | 'ERR_IPVS_NO_SUCH_EXPECTATION'
   | 'ERR_IPVS_NO_SUCH_INTERFACE'
   /** A sysctl that this kernel (or this namespace) does not have. */
   | 'ERR_IPVS_NO_SUCH_SYSCTL'
   | 'ERR_IPVS_UNKNOWN_SCHEDULER'
   | 'ERR_IPVS_UNKNOWN_ENGINE'
+  /** A conntrack helper that the kernel has not, or may not load. */
+  | 'ERR_IPVS_UNKNOWN_HELPER'
+  /** No flow can be added: the connection tracking table is full, or memory is. */
+  | 'ERR_IPVS_TABLE_FULL'
   | 'ERR_IPVS_SERVICE_EXISTS'
   | 'ERR_IPVS_SERVER_EXISTS'
   | 'ERR_IPVS_DAEMON_RUNNING'
+  | 'ERR_IPVS_FLOW_EXISTS'
+  | 'ERR_IPVS_EXPECTATION_EXISTS'
   /** The kernel says that a number is out of range. */
   | 'ERR_IPVS_OUT_OF_RANGE'
   /** The kernel refused the request as invalid; the message names the usual causes. */

@@ -1,3 +1,4 @@
+import type { ConntrackPort } from './conntrack/port.js';
 import type { IpvsPort } from './ipvs/port.js';
 import type { NetworkNamespace } from './namespace.js';
 
@@ -26,4 +27,5 @@ export interface OpenOptions extends CallOptions {
  */
 export interface Kernel {
   openIpvs(options: OpenOptions): Promise<IpvsPort>;
+  openConntrack(options: OpenOptions): Promise<ConntrackPort>;
 }

@@ -1,23 +1,40 @@
+import type { NativeHandle } from './addon.js';
+import { NativeConntrackPort } from './conntrack/native-port.js';
 import { NativeIpvsPort } from './ipvs/native-port.js';
-import type { IpvsPort } from './ipvs/port.js';
 import type { Kernel, OpenOptions } from './kernel.js';
 import { namespacePath } from './namespace.js';
-import { DEFAULT_TIMEOUT, requests } from './requests.js';
+import { DEFAULT_TIMEOUT, requests, type Sender } from './requests.js';
 
 /** The kernel this process runs on, through the addon. */
 export const nativeKernel: Kernel = {
-  async openIpvs(options: OpenOptions): Promise<IpvsPort> {
-    const path = options.namespace === undefined ? undefined : namespacePath(options.namespace);
-    const session = requests().newSession();
-    try {
-      const family = await requests().send(session, 'open', [path], options);
-      return new NativeIpvsPort(session, family, options.timeout ?? DEFAULT_TIMEOUT);
-    } catch (error) {
-      // It may have come half-way, or still be on its way.
-      requests()
-        .send(session, 'close', [], {})
-        .catch(() => {});
-      throw error;
-    }
+  async openIpvs(options: OpenOptions) {
+    const path = pathOf(options);
+    const sender = requests().newIpvs(options.timeout ?? DEFAULT_TIMEOUT);
+    const family = await closingOnFailure(sender, sender.send('open', [path], options));
+    return new NativeIpvsPort(sender, family);
+  },
+
+  async openConntrack(options: OpenOptions) {
+    const path = pathOf(options);
+    const sender = requests().newConntrack(options.timeout ?? DEFAULT_TIMEOUT);
+    await closingOnFailure(sender, sender.send('open', [path], options));
+    return new NativeConntrackPort(sender);
   },
 };
+
+function pathOf({ namespace }: OpenOptions): string | undefined {
+  return namespace === undefined ? undefined : namespacePath(namespace);
+}
+
+/** An open that failed may have come half-way, or still be on its way. */
+async function closingOnFailure<T>(
+  sender: Sender<NativeHandle, { readonly close: undefined }>,
+  opening: Promise<T>,
+): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    sender.forget('close', []);
+    throw error;
+  }
+}

@@ -1,12 +1,26 @@
 import { setMaxListeners } from 'node:events';
-import { type Addon, loadAddon, type NativeEnvironment, type NativeReplies, type NativeSession } from './addon.js';
+import {
+  type Addon,
+  type ConntrackReplies,
+  type IpvsReplies,
+  loadAddon,
+  type NativeConntrackSession,
+  type NativeEnvironment,
+  type NativeHandle,
+  type NativeIpvsSession,
+} from './addon.js';
 import { IpvsError, KernelFailure } from './errors.js';
 import type { CallOptions } from './kernel.js';
 
 export const DEFAULT_TIMEOUT = 30_000;
 
-export type Arguments<Method extends keyof NativeReplies> =
-  Parameters<NativeSession[Method]> extends [number, ...infer Rest] ? Rest : never;
+/** What a method takes behind the number of the request. */
+export type Arguments<Session, Method extends keyof Session> = Session[Method] extends (
+  id: number,
+  ...rest: infer Rest
+) => void
+  ? Rest
+  : never;
 
 interface Pending {
   resolve(value: unknown): void;
@@ -32,20 +46,22 @@ class Requests {
     }
   }
 
-  newSession(): NativeSession {
-    return new this.#addon.Session(this.#environment);
+  newIpvs(timeout: number): Sender<NativeIpvsSession, IpvsReplies> {
+    return new Sender(this, new this.#addon.IpvsSession(this.#environment), timeout);
+  }
+
+  newConntrack(timeout: number): Sender<NativeConntrackSession, ConntrackReplies> {
+    return new Sender(this, new this.#addon.ConntrackSession(this.#environment), timeout);
   }
 
   /** Rejects with a `KernelFailure`, with the signal's reason, or with `ERR_IPVS_TIMEOUT`. */
-  send<Method extends keyof NativeReplies>(
-    session: NativeSession,
-    method: Method,
-    args: Arguments<Method>,
-    options: CallOptions,
+  send<T>(
+    session: NativeHandle,
+    start: (id: number) => void,
+    { signal, timeout }: { readonly signal: AbortSignal | undefined; readonly timeout: number },
     /** Called with what came after nobody waited any more. */
-    discard?: (value: NativeReplies[Method]) => void,
-  ): Promise<NativeReplies[Method]> {
-    const { signal, timeout = DEFAULT_TIMEOUT } = options;
+    discard?: (value: T) => void,
+  ): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     this.#last = (this.#last + 1) >>> 0;
     const id = this.#last;
@@ -54,7 +70,7 @@ class Requests {
         settle();
         session.cancel(id);
         if (discard) {
-          this.#pending.set(id, { resolve: (value) => discard(value as NativeReplies[Method]), reject: () => {} });
+          this.#pending.set(id, { resolve: (value) => discard(value as T), reject: () => {} });
         }
         reject(reason);
       };
@@ -75,15 +91,14 @@ class Requests {
       this.#pending.set(id, {
         resolve: (value) => {
           settle();
-          resolve(value as NativeReplies[Method]);
+          resolve(value as T);
         },
         reject: (reason) => {
           settle();
           reject(reason);
         },
       });
-      const start = session[method] as (id: number, ...rest: unknown[]) => void;
-      start.call(session, id, ...args);
+      start(id);
     });
   }
 
@@ -97,6 +112,36 @@ class Requests {
       if (errno === 0) pending.resolve(batch[i + 3]);
       else pending.reject(new KernelFailure(errno, batch[i + 2] as string));
     }
+  }
+}
+
+/** The requests of one session, with a timeout of their own. */
+export class Sender<Session extends NativeHandle, Replies> {
+  readonly session: Session;
+  readonly #requests: Requests;
+  readonly #timeout: number;
+
+  constructor(requests: Requests, session: Session, timeout: number) {
+    this.#requests = requests;
+    this.session = session;
+    this.#timeout = timeout;
+  }
+
+  send<Method extends keyof Session & keyof Replies>(
+    method: Method,
+    args: Arguments<Session, Method>,
+    options: CallOptions,
+    discard?: (value: Replies[Method]) => void,
+  ): Promise<Replies[Method]> {
+    const { signal, timeout = this.#timeout } = options;
+    const start = this.session[method] as (id: number, ...rest: unknown[]) => void;
+    const begin = (id: number): void => start.call(this.session, id, ...args);
+    return this.#requests.send(this.session, begin, { signal, timeout }, discard);
+  }
+
+  /** A request whose end nobody waits for. */
+  forget<Method extends keyof Session & keyof Replies>(method: Method, args: Arguments<Session, Method>): void {
+    this.send(method, args, {}).catch(() => {});
   }
 }
 

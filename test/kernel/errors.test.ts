@@ -144,8 +144,8 @@ test('what is validated before sending is what the kernel refuses, or worse', as
 
 test('EAFNOSUPPORT: a family that IPVS does not know', async () => {
   // Nothing above the addon can say it: a record with another family, as it would lie in memory.
-  const session = requests().newSession();
-  await requests().send(session, 'open', [`/run/netns/${world.namespace}`], {});
+  const session = requests().newIpvs(30_000);
+  await session.send('open', [`/run/netns/${world.namespace}`], {});
   const service = {
     key: { family: 'ipv4', fwmark: 5 },
     scheduler: 'rr',
@@ -156,9 +156,9 @@ test('EAFNOSUPPORT: a family that IPVS does not know', async () => {
   } as const;
   const record = writeChanges([{ command: 'NEW_SERVICE', service }]);
   record[layout.change.service + layout.service.family] = 1; // AF_UNIX
-  const [errno = 0] = await requests().send(session, 'apply', [record], {});
+  const [errno = 0] = await session.send('apply', [record], {});
   expect(errno).toBe(97);
-  await requests().send(session, 'close', [], {});
+  await session.send('close', [], {});
   const error = errorFor({ command: 'NEW_SERVICE', action: 'add service' }, errno);
   expect(error.code).toBe('ERR_IPVS_FAMILY_NOT_SUPPORTED');
 });

@@ -33,10 +33,10 @@ test('both builds of the addon have the same sources', () => {
   const list = (file: string, pattern: RegExp) =>
     [...readFileSync(join(root, file), 'utf8').matchAll(pattern)].map(([, name]) => name).sort();
   const gyp = list('binding.gyp', /"native\/([a-z_/]+\.cc)"/g);
-  const cmake = list('native/CMakeLists.txt', /^\s*((?:binding|ipvs|netlink|netns)\/[a-z_]+\.cc)\)?\s*$/gm);
+  const cmake = list('native/CMakeLists.txt', /^\s*((?:binding|conntrack|ipvs|netlink|netns)\/[a-z_]+\.cc)\)?\s*$/gm);
   expect(gyp.length).toBeGreaterThan(10);
   expect(cmake).toEqual(gyp);
-  const files = ['binding', 'ipvs', 'netlink', 'netns'].flatMap((directory) =>
+  const files = ['binding', 'conntrack', 'ipvs', 'netlink', 'netns'].flatMap((directory) =>
     readdirSync(join(root, 'native', directory))
       .filter((name) => name.endsWith('.cc'))
       .map((name) => `${directory}/${name}`),
@@ -45,7 +45,7 @@ test('both builds of the addon have the same sources', () => {
 });
 
 test('the protocol stays in native/ without N-API', () => {
-  for (const directory of ['netlink', 'netns', 'ipvs']) {
+  for (const directory of ['netlink', 'netns', 'ipvs', 'conntrack']) {
     for (const name of readdirSync(join(root, 'native', directory))) {
       expect(readFileSync(join(root, 'native', directory, name), 'utf8'), name).not.toMatch(/napi\.h|Napi::/);
     }

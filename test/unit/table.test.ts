@@ -41,7 +41,9 @@ function server(address: string, weight: number, connections = 0n): ServerEntry 
 async function reading(...tables: TableEntry[][]): Promise<{ ipvs: Ipvs; readings: () => number }> {
   let count = 0;
   const port = { table: async () => tables[Math.min(count++, tables.length - 1)], close: async () => {} };
-  const ipvs = await Ipvs.open({ kernel: { openIpvs: async () => port as unknown as IpvsPort } });
+  const ipvs = await Ipvs.open({
+    kernel: { openIpvs: async () => port as unknown as IpvsPort, openConntrack: () => Promise.reject() },
+  });
   return { ipvs, readings: () => count };
 }
 

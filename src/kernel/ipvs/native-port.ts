@@ -1,9 +1,9 @@
-import type { NativeDaemon, NativeReplies, NativeSession } from '../addon.js';
+import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../addon.js';
 import { familyOf, readAddress, writeAddress } from '../address.js';
 import { Errno } from '../errno.js';
 import { KernelFailure } from '../errors.js';
 import type { CallOptions } from '../kernel.js';
-import { type Arguments, requests } from '../requests.js';
+import type { Arguments, Sender } from '../requests.js';
 import { AF_INET, AF_INET6 } from './layout.js';
 import type { IpvsPort } from './port.js';
 import { readConnections, readServers, readServersByService, readServices } from './read.js';
@@ -26,24 +26,22 @@ const daemonStates: Readonly<Record<DaemonRole, number>> = { master: 1, backup: 
 
 /** IPVS through the addon. */
 export class NativeIpvsPort implements IpvsPort {
-  readonly #session: NativeSession;
-  readonly #timeout: number;
+  readonly #sender: Sender<NativeIpvsSession, IpvsReplies>;
   /** The number that the kernel gave the family "IPVS"; another one each time ip_vs is loaded. */
   #family: number;
 
-  constructor(session: NativeSession, family: number, timeout: number) {
-    this.#session = session;
+  constructor(sender: Sender<NativeIpvsSession, IpvsReplies>, family: number) {
+    this.#sender = sender;
     this.#family = family;
-    this.#timeout = timeout;
   }
 
   async apply(changes: readonly Change[], options: CallOptions = {}): Promise<ArrayLike<number>> {
     if (changes.length === 0) return [];
     const records = writeChanges(changes);
-    const outcomes = await this.#send('apply', [records], options);
+    const outcomes = await this.#sender.send('apply', [records], options);
     // With an outdated family number every change fails.
     if (!outcomes.every((errno) => errno === Errno.ENOENT) || !(await this.#reloaded(options))) return outcomes;
-    return this.#send('apply', [records], options);
+    return this.#sender.send('apply', [records], options);
   }
 
   async service(key: ServiceKey, options: CallOptions = {}): Promise<ServiceEntry> {
@@ -95,12 +93,12 @@ export class NativeIpvsPort implements IpvsPort {
   async *connections(options: CallOptions = {}): AsyncGenerator<ConnectionEntry, void, void> {
     const close = (cursor: number): void => {
       // A closed session has closed its files.
-      this.#send('closeConnections', [cursor], {}).catch(() => {});
+      this.#sender.forget('closeConnections', [cursor]);
     };
-    const cursor = await this.#send('openConnections', [], options, close);
+    const cursor = await this.#sender.send('openConnections', [], options, close);
     try {
       for (;;) {
-        const batch = await this.#send('nextConnections', [cursor], options);
+        const batch = await this.#sender.send('nextConnections', [cursor], options);
         if (batch.byteLength === 0) return;
         yield* readConnections(batch);
       }
@@ -110,46 +108,36 @@ export class NativeIpvsPort implements IpvsPort {
   }
 
   readFiles(paths: readonly string[], options: CallOptions = {}): Promise<readonly (string | number)[]> {
-    return this.#send('readFiles', [paths], options);
+    return this.#sender.send('readFiles', [paths], options);
   }
 
   async writeFile(path: string, text: string, options: CallOptions = {}): Promise<void> {
-    await this.#send('writeFile', [path, text], options);
+    await this.#sender.send('writeFile', [path, text], options);
   }
 
   async close(): Promise<void> {
-    await this.#send('close', [], {});
-  }
-
-  #send<Method extends keyof NativeReplies>(
-    method: Method,
-    args: Arguments<Method>,
-    options: CallOptions,
-    discard?: (value: NativeReplies[Method]) => void,
-  ): Promise<NativeReplies[Method]> {
-    const { signal, timeout = this.#timeout } = options;
-    return requests().send(this.#session, method, args, { signal, timeout }, discard);
+    await this.#sender.send('close', [], {});
   }
 
   /** A request to the IPVS family, repeated if the family has got another number meanwhile. */
-  async #ask<Method extends keyof NativeReplies>(
+  async #ask<Method extends keyof IpvsReplies & keyof NativeIpvsSession>(
     method: Method,
-    args: Arguments<Method>,
+    args: Arguments<NativeIpvsSession, Method>,
     options: CallOptions,
-  ): Promise<NativeReplies[Method]> {
+  ): Promise<IpvsReplies[Method]> {
     try {
-      return await this.#send(method, args, options);
+      return await this.#sender.send(method, args, options);
     } catch (error) {
       if (!(error instanceof KernelFailure) || error.errno !== Errno.ENOENT) throw error;
       if (!(await this.#reloaded(options))) throw error;
-      return this.#send(method, args, options);
+      return this.#sender.send(method, args, options);
     }
   }
 
   /** Whether ENOENT came of an outdated family number. EPROTONOSUPPORT if ip_vs is gone. */
   async #reloaded(options: CallOptions): Promise<boolean> {
     const before = this.#family;
-    this.#family = await this.#send('resolve', [], options);
+    this.#family = await this.#sender.send('resolve', [], options);
     return this.#family !== before;
   }
 }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
-import { canonicalAddress, type Family, familyOf } from '../kernel/address.js';
-import { invalid } from '../kernel/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import { canonicalAddress, type Family, familyOf } from './address.js';
+import { invalid } from './errors.js';
+import type { CallOptions } from './kernel.js';
 
 /** An integer from `least` to `most`, or an error that names it. */
 export function checkInteger(what: string, value: unknown, least: number, most: number): number {
@@ -37,11 +37,9 @@ export function checkOptions(what: string, value: unknown, known: readonly strin
   }
 }
 
-const callNames = ['signal', 'timeout', 'ifUnchanged', 'consistent', 'attempts'];
-
-/** What comes last: how to wait for a request, and what some requests take besides. */
-export function checkCallOptions(options: CallOptions = {}): void {
-  checkOptions('a call', options, callNames);
+/** What comes last: how to wait for a request, and what some requests take besides (`others`). */
+export function checkCallOptions(options: CallOptions = {}, others: readonly string[] = []): void {
+  checkOptions('a call', options, ['signal', 'timeout', ...others]);
   const { signal, timeout } = options;
   if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY) checkInteger('timeout', timeout, 1, 0x7fffffff);
   if (signal !== undefined && !(signal instanceof AbortSignal))

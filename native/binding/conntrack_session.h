@@ -1,0 +1,70 @@
+// A handle on connection tracking in one network namespace, as JavaScript sees it.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "binding/handle.h"
+#include "conntrack/aggregate.h"
+#include "conntrack/client.h"
+#include "conntrack/event_stream.h"
+#include "conntrack/flow_dump.h"
+
+namespace binding {
+
+// Totals in the making: a piece of the table at a time, with other work in between.
+struct AggregateJob {
+  conntrack::FlowDump dump;
+  conntrack::Aggregate aggregate;
+  Done<std::vector<conntrack::Group>> done;
+};
+
+// The part of a session that lives in the I/O thread.
+struct ConntrackState {
+  netns::Namespace network_namespace;
+  std::optional<conntrack::Client> client;  // none: not open yet, or closed
+  std::unordered_map<uint32_t, conntrack::FlowDump> dumps;
+  std::unordered_map<uint32_t, std::shared_ptr<conntrack::EventStream>> events;
+  std::unordered_map<uint32_t, std::unique_ptr<AggregateJob>> aggregates;
+
+  bool open() const { return client.has_value(); }
+  void Cancel(uint32_t id);
+  void Clear();
+};
+
+class ConntrackSession : public Napi::ObjectWrap<ConntrackSession> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  explicit ConntrackSession(const Napi::CallbackInfo& info);
+
+ private:
+  void Open(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info) { handle_.Close(info); }
+  void Cancel(const Napi::CallbackInfo& info) { handle_.Cancel(info); }
+  void Get(const Napi::CallbackInfo& info);
+  void Apply(const Napi::CallbackInfo& info);
+  void Flush(const Napi::CallbackInfo& info);
+  void ProcessorStatistics(const Napi::CallbackInfo& info);
+  void GlobalStatistics(const Napi::CallbackInfo& info);
+  void ExpectationStatistics(const Napi::CallbackInfo& info);
+  void ListExpectations(const Napi::CallbackInfo& info);
+  void CreateExpectation(const Napi::CallbackInfo& info);
+  void DeleteExpectation(const Napi::CallbackInfo& info);
+  void FlushExpectations(const Napi::CallbackInfo& info);
+  void OpenFlows(const Napi::CallbackInfo& info);
+  void NextFlows(const Napi::CallbackInfo& info);
+  void CloseFlows(const Napi::CallbackInfo& info);
+  void Aggregate(const Napi::CallbackInfo& info);
+  void OpenEvents(const Napi::CallbackInfo& info);
+  void NextEvents(const Napi::CallbackInfo& info);
+  void CloseEvents(const Napi::CallbackInfo& info);
+  void ReadFiles(const Napi::CallbackInfo& info) { handle_.ReadFiles(info); }
+  void WriteFile(const Napi::CallbackInfo& info) { handle_.WriteFile(info); }
+
+  Handle<ConntrackState> handle_;
+};
+
+}  // namespace binding

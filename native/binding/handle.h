@@ -1,0 +1,154 @@
+// What the handles of JavaScript share: an environment, and a part that lives in the I/O thread.
+#pragma once
+
+#include <napi.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "binding/convert.h"
+#include "binding/environment.h"
+#include "netlink/error.h"
+#include "netlink/socket.h"
+#include "netns/namespace.h"
+
+namespace binding {
+
+template <typename T>
+using Done = std::function<void(netlink::Result<T>)>;
+
+inline Napi::Value FromBool(Napi::Env env, bool /*done*/) { return env.Undefined(); }
+inline Napi::Value FromNumber(Napi::Env env, uint32_t number) { return Napi::Number::New(env, number); }
+
+// A socket in that namespace.
+inline netlink::Result<netlink::Socket> OpenSocket(const netns::Namespace& network_namespace, int protocol) {
+  netlink::Result<netlink::Socket> socket = netlink::Failure{};
+  const netlink::Failure failure = network_namespace.Run([&] { socket = netlink::Socket::Open(protocol); });
+  if (failure) return failure;
+  return socket;
+}
+
+// `State` has a `network_namespace`, open(), Clear() and Cancel(id). Each method starts a request,
+// whose number is its first argument, and whose end comes through Environment::Complete().
+template <typename State>
+class Handle {
+ public:
+  explicit Handle(const Napi::Value& environment)
+      : environment_(Environment::Unwrap(environment)), state_(std::make_shared<State>()) {}
+
+  // What nobody closed is closed when it is collected.
+  ~Handle() {
+    environment_->io().Post([state = std::move(state_)] { state->Clear(); });
+  }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+
+  netlink::IoThread& io() { return environment_->io(); }
+
+  // Posts `work(state, id, done)` to the I/O thread; `convert(env, value)` makes its result a value
+  // of JavaScript. EBADF when the handle is closed.
+  template <typename T, typename Work, typename Convert>
+  void Start(const Napi::CallbackInfo& info, Work work, Convert convert) {
+    StartClosed<T>(
+        info,
+        [work = std::move(work)](State& state, uint32_t id, Done<T> done) {
+          if (!state.open()) return done(netlink::Failure{EBADF, ""});
+          work(state, id, std::move(done));
+        },
+        convert);
+  }
+
+  template <typename T, typename Work, typename Convert>
+  void StartClosed(const Napi::CallbackInfo& info, Work work, Convert convert) {
+    StartShared<T>(
+        info,
+        [work = std::move(work)](const std::shared_ptr<State>& state, uint32_t id, Done<T> done) {
+          work(*state, id, std::move(done));
+        },
+        convert);
+  }
+
+  // For work that goes on in later tasks.
+  template <typename T, typename Work, typename Convert>
+  void StartShared(const Napi::CallbackInfo& info, Work work, Convert convert) {
+    const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+    environment_->Begin(info.Env());
+    environment_->io().Post([environment = environment_, state = state_, id, work = std::move(work), convert] {
+      work(state, id, Done<T>([environment, id, convert](netlink::Result<T> result) {
+             if (!result.ok()) return environment->Fail(id, result.failure());
+             auto value = std::make_shared<T>(std::move(result.value()));
+             environment->Succeed(id, [value, convert](Napi::Env env) -> Napi::Value { return convert(env, *value); });
+           }));
+    });
+  }
+
+  // Enters the namespace of the second argument (a path, or undefined), then does `work`.
+  template <typename T, typename Work, typename Convert>
+  void Open(const Napi::CallbackInfo& info, Work work, Convert convert) {
+    std::optional<std::string> path;
+    if (info[1].IsString()) path = info[1].As<Napi::String>().Utf8Value();
+    StartClosed<T>(
+        info,
+        [path, work = std::move(work)](State& state, uint32_t id, Done<T> done) {
+          if (path) {
+            auto opened = netns::Namespace::Open(*path);
+            if (!opened.ok()) return done(opened.failure());
+            state.network_namespace = std::move(opened.value());
+          }
+          work(state, id, std::move(done));
+        },
+        convert);
+  }
+
+  void Close(const Napi::CallbackInfo& info) {
+    StartClosed<bool>(
+        info,
+        [](State& state, uint32_t /*id*/, const Done<bool>& done) {
+          state.Clear();
+          state.network_namespace = {};
+          done(true);
+        },
+        FromBool);
+  }
+
+  // Of another request; this is none itself.
+  void Cancel(const Napi::CallbackInfo& info) {
+    const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+    environment_->io().Post([state = state_, id] { state->Cancel(id); });
+  }
+
+  void ReadFiles(const Napi::CallbackInfo& info) {
+    Start<std::vector<netns::FileContent>>(
+        info,
+        [paths = ToStrings(info[1].As<Napi::Array>())](State& state, uint32_t /*id*/,
+                                                       const Done<std::vector<netns::FileContent>>& done) {
+          std::vector<netns::FileContent> files;
+          const netlink::Failure failure = state.network_namespace.Run([&] { files = netns::ReadFiles(paths); });
+          done(failure ? netlink::Result<std::vector<netns::FileContent>>(failure) : files);
+        },
+        FromFiles);
+  }
+
+  void WriteFile(const Napi::CallbackInfo& info) {
+    Start<bool>(
+        info,
+        [path = info[1].As<Napi::String>().Utf8Value(), text = info[2].As<Napi::String>().Utf8Value()](
+            State& state, uint32_t /*id*/, const Done<bool>& done) {
+          int error = 0;
+          const netlink::Failure failure = state.network_namespace.Run([&] { error = netns::WriteFile(path, text); });
+          if (failure) return done(failure);
+          done(error != 0 ? netlink::Result<bool>(netlink::Failure{error, "write " + path}) : true);
+        },
+        FromBool);
+  }
+
+ private:
+  std::shared_ptr<Environment> environment_;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace binding

@@ -1,0 +1,50 @@
+// Connection tracking over one channel: single flows, changes, statistics, expectations. In the
+// I/O thread only. Whole tables and events have sockets of their own (flow_dump.h, event_stream.h).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "conntrack/messages.h"
+#include "netlink/channel.h"
+
+namespace conntrack {
+
+class Client {
+ public:
+  template <typename T>
+  using Done = std::function<void(netlink::Result<T>)>;
+
+  Client(netlink::IoThread& io, netlink::Socket socket) : channel_(netlink::Channel::Create(io, std::move(socket))) {}
+
+  // One flow, by its original or its reply tuple.
+  void Get(uint32_t tag, const Flow& key, Done<FlowBatch> done);
+  // One outcome per change, in order; a failed one does not stop those behind it.
+  void Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::vector<netlink::Failure>> done);
+  void Flush(uint32_t tag, uint8_t family, Done<bool> done);
+  void ProcessorStatistics(uint32_t tag, Done<std::vector<conntrack::ProcessorStatistics>> done);
+  void GlobalStatistics(uint32_t tag, Done<conntrack::GlobalStatistics> done);
+  void ExpectationStatistics(uint32_t tag, Done<std::vector<conntrack::ProcessorStatistics>> done);
+
+  void ListExpectations(uint32_t tag, uint8_t family, Done<std::vector<Expectation>> done);
+  void CreateExpectation(uint32_t tag, const Expectation& expectation, Done<bool> done);
+  void DeleteExpectation(uint32_t tag, const Expectation& key, Done<bool> done);
+  void FlushExpectations(uint32_t tag, Done<bool> done);
+
+  void Cancel(uint32_t tag) { channel_->Cancel(tag); }
+
+ private:
+  using Encode = std::function<void(netlink::MessageWriter&)>;
+  // Reads one message into the result; false if it is malformed.
+  template <typename T>
+  using Read = bool (*)(netlink::View payload, T& result);
+
+  template <typename T>
+  void Ask(uint32_t tag, bool dump, const Encode& encode, Read<T> read, Done<T> done);
+  void Tell(uint32_t tag, const Encode& encode, Done<bool> done);
+
+  std::shared_ptr<netlink::Channel> channel_;
+};
+
+}  // namespace conntrack

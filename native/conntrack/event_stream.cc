@@ -1,0 +1,254 @@
+#include "conntrack/event_stream.h"
+
+#include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "conntrack/event_filter.h"
+
+namespace conntrack {
+
+using netlink::Failure;
+using netlink::Message;
+using netlink::MessageReader;
+using netlink::Result;
+
+namespace {
+
+// So much waits here for whoever asks; more waits in the kernel, until its buffer runs over.
+constexpr size_t kPendingBytes = 1 << 20;
+// Receives in a row before other sockets get their turn; each is of up to 16 events.
+constexpr int kBurst = 16;
+
+}  // namespace
+
+Result<std::shared_ptr<EventStream>> EventStream::Open(netlink::IoThread& io, netlink::Socket events,
+                                                       netlink::Socket dump, const EventOptions& options) {
+  std::shared_ptr<EventStream> stream(new EventStream(io, std::move(events), std::move(dump), options));
+  if (const Failure failure = stream->Subscribe()) return failure;
+  stream->Watch(true);
+  if (!options.resynchronise) return stream;
+  stream->timer_ = netlink::FileDescriptor(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  if (!stream->timer_.valid()) return Failure{errno, "timerfd_create"};
+  io.Watch(stream->timer_.get(), [weak = std::weak_ptr(stream)] {
+    const auto self = weak.lock();
+    if (!self) return;
+    uint64_t expirations = 0;
+    if (read(self->timer_.get(), &expirations, sizeof expirations) < 0) return;
+    self->Resynchronise();
+  });
+  stream->wanted_ = true;
+  stream->Resynchronise();  // from nothing: all there is
+  return stream;
+}
+
+EventStream::~EventStream() {
+  Watch(false);
+  if (timer_.valid()) io_.Unwatch(timer_.get());
+  if (waiting_) waiting_(Failure{ECANCELED, ""});
+}
+
+Failure EventStream::Subscribe() {
+  const int fd = events_.fd();
+  const int on = 1;
+  if (options_.reliable) {
+    setsockopt(fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, &on, sizeof on);
+    setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof on);
+  }
+  if (options_.receive_buffer != 0) {
+    const auto size = static_cast<int>(options_.receive_buffer);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) {
+      setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    }
+  }
+  int size = 0;
+  socklen_t length = sizeof size;
+  getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length);
+  receive_buffer_ = static_cast<uint32_t>(size);
+  // Expectations have other attributes, and the mark of a flow that is mirrored may change.
+  if (!options_.expectations && !options_.resynchronise) {
+    std::vector<sock_filter> code = EventFilter(options_.filter);
+    const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+    if (!code.empty() && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+      return {errno, "attach a filter"};
+    }
+  }
+  std::vector<uint32_t> groups;
+  if (options_.created) groups.push_back(kGroupNew);
+  if (options_.updated) groups.push_back(kGroupUpdate);
+  if (options_.destroyed) groups.push_back(kGroupDestroy);
+  if (options_.expectations) groups.insert(groups.end(), {kGroupExpectationNew, kGroupExpectationDestroy});
+  for (const uint32_t group : groups) {
+    if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
+      return {errno, "join a multicast group"};
+    }
+  }
+  return {};
+}
+
+void EventStream::Watch(bool on) {
+  if (watching_ == on) return;
+  watching_ = on;
+  if (!on) return io_.Unwatch(events_.fd());
+  io_.Watch(events_.fd(), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Receive();
+  });
+}
+
+bool EventStream::full() const {
+  return pending_.flows.bytes() + pending_.expectations.size() * sizeof(Expectation) >= kPendingBytes;
+}
+
+void EventStream::Receive() {
+  netlink::ReceiveBuffers& buffers = io_.buffers();
+  for (int burst = 0; burst < kBurst && !full(); ++burst) {
+    const int count = events_.Receive(buffers);
+    if (count == -EAGAIN) break;
+    if (count == -ENOBUFS) {
+      Overrun();
+      continue;
+    }
+    if (count < 0) {
+      failure_ = {-count, "receive"};
+      Watch(false);
+      break;
+    }
+    for (int i = 0; i < count; ++i) {
+      if (buffers.FromKernel(i)) Read(buffers.datagram(i));
+    }
+  }
+  if (full()) Watch(false);
+  Deliver();
+}
+
+void EventStream::Read(netlink::View datagram) {
+  MessageReader reader(datagram);
+  Message message;
+  while (reader.Next(message)) {
+    const uint16_t subsystem = message.header.nlmsg_type >> 8;
+    const uint16_t command = message.header.nlmsg_type & 0xff;
+    const bool created = command == static_cast<uint16_t>(Command::kNew);
+    const bool first = created && (message.header.nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL)) != 0;
+    const Event event = first ? Event::kNew : created ? Event::kUpdate : Event::kDestroy;
+    if (subsystem == kSubsystem) TakeFlow(message.payload, event);
+    if (subsystem != kExpectationSubsystem) continue;
+    auto expectation = DecodeExpectation(message.payload);
+    if (!expectation) continue;
+    expectation->event = event;
+    expectation->position = static_cast<uint32_t>(pending_.flows.flows.size());
+    pending_.expectations.push_back(*expectation);
+  }
+}
+
+void EventStream::TakeFlow(netlink::View payload, Event event) {
+  FlowBatch& batch = pending_.flows;
+  const size_t extensions = batch.extensions.size();
+  const size_t text = batch.text.size();
+  if (!DecodeFlow(payload, batch)) return;
+  const auto drop = [&] {
+    batch.flows.pop_back();
+    batch.extensions.resize(extensions);
+    batch.text.resize(text);
+  };
+  batch.flows.back().event = event;
+  if (!options_.resynchronise) {
+    if (!Matches(options_.filter, batch.flows.back())) drop();
+    return;
+  }
+  Flow flow = batch.flows.back();
+  const bool matches = Matches(options_.filter, flow);
+  // A flow that was in the view and leaves it (its mark has changed, say) is shown once more.
+  if (!matches) flow.event = Event::kDestroy;
+  FlowBatch missed;
+  const bool known = mirror_.Take(flow, missed);
+  const bool shown = matches || known;
+  if (!shown) drop();
+  batch.flows.insert(batch.flows.end() - (shown ? 1 : 0), missed.flows.begin(), missed.flows.end());
+}
+
+void EventStream::Say(Event event, uint64_t number) {
+  Flow flow;
+  flow.event = event;
+  flow.counters[0].packets = number;
+  pending_.flows.flows.push_back(flow);
+}
+
+void EventStream::Overrun() {
+  Say(Event::kOverrun, ++overruns_);
+  if (!options_.resynchronise) return;
+  wanted_ = true;
+  Resynchronise();
+}
+
+void EventStream::Resynchronise() {
+  if (!wanted_ || dumping_) return;
+  const auto since = Clock::now() - last_;
+  const auto interval = std::chrono::milliseconds(options_.interval);
+  if (last_ != Clock::time_point{} && since < interval) {
+    const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(interval - since).count();
+    itimerspec when{};
+    when.it_value.tv_sec = rest / 1'000'000'000;
+    when.it_value.tv_nsec = rest % 1'000'000'000 + 1;
+    timerfd_settime(timer_.get(), 0, &when, nullptr);
+    return;
+  }
+  last_ = Clock::now();
+  wanted_ = false;
+  dumping_ = true;
+  dump_.Restart();
+  mirror_.Begin();
+  CompareSome();
+}
+
+// In slices, with events and other sockets in between.
+void EventStream::CompareSome() {
+  if (!dumping_) return;
+  stalled_ = full();
+  if (stalled_) return;
+  auto batch = dump_.Next(io_.buffers());
+  if (!batch.ok()) {
+    failure_ = batch.failure();
+    dumping_ = false;
+    return Deliver();
+  }
+  for (const Flow& flow : batch.value().flows) mirror_.Compare(flow, pending_.flows);
+  if (dump_.ended()) {
+    dumping_ = false;
+    mirror_.End(pending_.flows);
+    Say(Event::kResynchronised, mirror_.size());
+    Resynchronise();  // if an overrun came meanwhile
+  } else {
+    io_.Post([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->CompareSome();
+    });
+  }
+  Deliver();
+}
+
+void EventStream::Deliver() {
+  if (!waiting_ || (pending_.empty() && !failure_)) return;
+  const Done done = std::exchange(waiting_, nullptr);
+  if (pending_.empty()) return done(failure_);
+  done(std::exchange(pending_, {}));
+}
+
+void EventStream::Next(uint32_t tag, Done done) {
+  if (waiting_) return done(Failure{EBUSY, "somebody waits already"});
+  tag_ = tag;
+  waiting_ = std::move(done);
+  Deliver();
+  if (!full() && !failure_) Watch(true);
+  if (stalled_ && !full()) CompareSome();
+}
+
+void EventStream::Cancel(uint32_t tag) {
+  if (!waiting_ || tag_ != tag) return;
+  const Done done = std::exchange(waiting_, nullptr);
+  done(Failure{ECANCELED, ""});
+}
+
+}  // namespace conntrack

@@ -1,0 +1,88 @@
+// Events of the table as a stream, with an end to what is kept here: whoever does not ask for
+// more lets the kernel's buffer run over, and is told so.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "conntrack/flow_dump.h"
+#include "conntrack/mirror.h"
+#include "netlink/io_thread.h"
+
+namespace conntrack {
+
+struct EventOptions {
+  bool created = true;
+  bool updated = true;
+  bool destroyed = true;
+  bool expectations = false;
+  bool reliable = false;
+  bool resynchronise = false;
+  uint32_t receive_buffer = 0;  // bytes; 0: as it is
+  uint32_t interval = 1000;     // ms between two resynchronisations, at least
+  Filter filter;
+};
+
+struct EventBatch {
+  FlowBatch flows;
+  std::vector<Expectation> expectations;
+
+  bool empty() const { return flows.empty() && expectations.empty(); }
+};
+
+class EventStream : public std::enable_shared_from_this<EventStream> {
+ public:
+  using Done = std::function<void(netlink::Result<EventBatch>)>;
+
+  // Joins the groups; `dump` is for resynchronisation. In the I/O thread, like all else here.
+  static netlink::Result<std::shared_ptr<EventStream>> Open(netlink::IoThread& io, netlink::Socket events,
+                                                            netlink::Socket dump, const EventOptions& options);
+  ~EventStream();
+
+  uint32_t receive_buffer() const { return receive_buffer_; }
+  // What has come since the last time; waits if nothing has. One at a time; ECANCELED when the
+  // stream is closed.
+  void Next(uint32_t tag, Done done);
+  void Cancel(uint32_t tag);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  EventStream(netlink::IoThread& io, netlink::Socket events, netlink::Socket dump, const EventOptions& options)
+      : io_(io), events_(std::move(events)), dump_(std::move(dump), Command::kGet, options.filter), options_(options) {}
+
+  netlink::Failure Subscribe();
+  void Receive();
+  void Read(netlink::View datagram);
+  void TakeFlow(netlink::View payload, Event event);
+  void Overrun();
+  void Resynchronise();
+  void CompareSome();
+  void Say(Event event, uint64_t number);
+  void Watch(bool on);
+  bool full() const;
+  void Deliver();
+
+  netlink::IoThread& io_;
+  netlink::Socket events_;
+  FlowDump dump_;
+  EventOptions options_;
+  Mirror mirror_;
+  EventBatch pending_;
+  netlink::Failure failure_;
+  Done waiting_;
+  uint32_t tag_ = 0;
+  uint32_t receive_buffer_ = 0;
+  uint64_t overruns_ = 0;
+  bool watching_ = false;
+  bool dumping_ = false;
+  bool stalled_ = false;  // the dump waits until what is pending has been taken
+  bool wanted_ = false;   // a resynchronisation
+  Clock::time_point last_{};
+  netlink::FileDescriptor timer_;
+};
+
+}  // namespace conntrack

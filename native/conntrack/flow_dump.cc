@@ -1,0 +1,90 @@
+#include "conntrack/flow_dump.h"
+
+#include <poll.h>
+
+#include <cerrno>
+
+namespace conntrack {
+
+using netlink::Failure;
+using netlink::Message;
+using netlink::MessageReader;
+using netlink::MessageWriter;
+using netlink::Result;
+
+namespace {
+
+// Big enough that crossing to JavaScript is cheap, small enough that neither thread is held for
+// more than some milliseconds.
+constexpr size_t kBatchBytes = 512 * 1024;
+
+// So much may be received of which nothing matches before other work gets its turn.
+constexpr int kReceives = 64;
+
+}  // namespace
+
+Result<FlowBatch> FlowDump::Next(netlink::ReceiveBuffers& buffers) {
+  FlowBatch batch;
+  if (!started_) {
+    if (const Failure failure = Start()) return failure;
+  }
+  batch.flows.reserve(kBatchBytes / sizeof(Flow) + 512);
+  for (int i = 0; !ended_ && batch.bytes() < kBatchBytes && i < kReceives; ++i) {
+    if (const Failure failure = Receive(buffers, batch)) {
+      ended_ = true;
+      return failure;
+    }
+  }
+  return batch;
+}
+
+Failure FlowDump::Start() {
+  started_ = true;
+  MessageWriter writer;
+  EncodeDump(writer, command_, filter_);
+  const int error = socket_.Send(writer.Take().bytes);
+  if (error != 0) ended_ = true;
+  return error == 0 ? Failure{} : Failure{error, "send"};
+}
+
+Failure FlowDump::Receive(netlink::ReceiveBuffers& buffers, FlowBatch& batch) {
+  const int count = socket_.Receive(buffers, 1);
+  if (count == -EAGAIN) {
+    // A dump goes on inside the receive, so there always is something; but if not, wait for it.
+    pollfd wait{socket_.fd(), POLLIN, 0};
+    if (poll(&wait, 1, 1000) == 0) return {ETIMEDOUT, "the dump does not go on"};
+    return {};
+  }
+  if (count < 0) return {-count, "receive"};
+  if (count == 0 || !buffers.FromKernel(0)) return {};
+  if (buffers.truncated(0)) return {EBADMSG, "truncated reply"};
+  return Read(buffers.datagram(0), batch);
+}
+
+Failure FlowDump::Read(netlink::View datagram, FlowBatch& batch) {
+  MessageReader reader(datagram);
+  Message message;
+  while (reader.Next(message)) {
+    if (message.header.nlmsg_type == NLMSG_ERROR) {
+      const auto error = netlink::ReadAcknowledgement(message);
+      return error ? Failure{error->code, error->message} : Failure{EBADMSG, "malformed error"};
+    }
+    if (message.header.nlmsg_type == NLMSG_DONE) {
+      ended_ = true;
+      const auto code = netlink::ReadAt<int>(message.payload);
+      if (code && *code < 0 && *code >= -4095) return {-*code, ""};
+      return {};
+    }
+    if (message.header.nlmsg_type < NLMSG_MIN_TYPE) continue;
+    const size_t extensions = batch.extensions.size();
+    const size_t text = batch.text.size();
+    if (!DecodeFlow(message.payload, batch)) return {EBADMSG, "malformed flow"};
+    if (Matches(filter_, batch.flows.back())) continue;
+    batch.flows.pop_back();
+    batch.extensions.resize(extensions);
+    batch.text.resize(text);
+  }
+  return reader.malformed() ? Failure{EBADMSG, "malformed reply"} : Failure{};
+}
+
+}  // namespace conntrack

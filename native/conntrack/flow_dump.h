@@ -1,0 +1,34 @@
+// The table as a stream: a socket of its own, and as much at a time as is asked for. What is not
+// asked for stays in the kernel, so a table of millions is never held whole.
+#pragma once
+
+#include "conntrack/filter.h"
+#include "conntrack/messages.h"
+#include "netlink/socket.h"
+
+namespace conntrack {
+
+class FlowDump {
+ public:
+  FlowDump(netlink::Socket socket, Command command, const Filter& filter)
+      : socket_(std::move(socket)), command_(command), filter_(filter) {}
+
+  // Some more flows, perhaps none though it has not ended. In the I/O thread; takes milliseconds.
+  netlink::Result<FlowBatch> Next(netlink::ReceiveBuffers& buffers);
+  bool ended() const { return ended_; }
+  // After the end: the same once more.
+  void Restart() { started_ = ended_ = false; }
+
+ private:
+  netlink::Failure Start();
+  netlink::Failure Receive(netlink::ReceiveBuffers& buffers, FlowBatch& batch);
+  netlink::Failure Read(netlink::View datagram, FlowBatch& batch);
+
+  netlink::Socket socket_;
+  Command command_;
+  Filter filter_;
+  bool started_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace conntrack

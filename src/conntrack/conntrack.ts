@@ -1,0 +1,327 @@
+import type { Family } from '../kernel/address.js';
+import { checkCallOptions, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { groupBits } from '../kernel/conntrack/layout.js';
+import type { ConntrackPort } from '../kernel/conntrack/port.js';
+import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../kernel/conntrack/types.js';
+import { IpvsError, invalid } from '../kernel/errors.js';
+import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import { nativeKernel } from '../kernel/native-kernel.js';
+import { Changes, type FlowResult } from './changes.js';
+import { Context } from './context.js';
+import { translate } from './errors.js';
+import { checkEventOptions, type EventOptions, EventStream } from './events.js';
+import {
+  checkExpectation,
+  checkExpectationKey,
+  type ExpectationOptions,
+  type ExpectationSelector,
+} from './expectations.js';
+import { checkFilter, type FlowFilter } from './filter.js';
+import {
+  checkOperation,
+  creation,
+  type FlowChanges,
+  type FlowOperation,
+  type FlowOptions,
+  update,
+} from './flow-options.js';
+import { FlowStream } from './flow-stream.js';
+import { type ConntrackSettings, readNumber, readSettings, writeSettings } from './settings.js';
+import { type StaleOptions, staleQuery } from './stale.js';
+import {
+  type ExpectationStatistics,
+  type ProcessorStatistics,
+  toExpectationStatistics,
+  toStatistics,
+} from './statistics.js';
+import { checkFlowKey, describeFlow, describeTuple, type FlowSelector } from './tuple.js';
+
+export interface ConntrackOptions extends OpenOptions {
+  /** Another kernel than this machine's, for tests. */
+  readonly kernel?: Kernel | undefined;
+}
+
+/** How full the table is. */
+export interface Usage {
+  /** Of this namespace. Flows that are about to be added or removed count, too. */
+  readonly count: number;
+  /** Of all namespaces together. */
+  readonly maximum: number;
+  readonly buckets: number;
+  /** `count / maximum`; of a namespace other than the first it tells only its part. */
+  readonly ratio: number;
+}
+
+export interface FlowCallOptions extends CallOptions {
+  /** `dying`: flows whose end has not been told to a reliable listener. Default: `live`. */
+  readonly list?: FlowList | undefined;
+}
+
+export interface GroupOptions {
+  readonly by: readonly GroupField[];
+  readonly filter?: FlowFilter | undefined;
+  /** The largest, by bytes, by packets or by their number. Default: all, in no order. */
+  readonly top?: number | undefined;
+  readonly order?: 'bytes' | 'packets' | 'flows' | undefined;
+}
+
+/**
+ * Connection tracking in one network namespace. Every method asks the kernel anew, in a thread of
+ * its own, and rejects with an {@link IpvsError}; all can fail with `ERR_IPVS_PERMISSION`,
+ * `ERR_IPVS_NOT_AVAILABLE`, `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
+ */
+export class Conntrack {
+  readonly #context: Context;
+  readonly #port: ConntrackPort;
+  readonly #changes: Changes;
+
+  private constructor(port: ConntrackPort) {
+    this.#port = port;
+    this.#context = new Context(port);
+    this.#changes = new Changes(this.#context);
+  }
+
+  /**
+   * Opens a handle; it keeps its namespace, even when the file that named it is gone. An open
+   * handle does not keep the process alive.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION` where entering the
+   * namespace takes CAP_SYS_ADMIN, `ERR_IPVS_ADDON_NOT_LOADED`
+   */
+  static async open(options: ConntrackOptions = {}): Promise<Conntrack> {
+    if (typeof options !== 'object')
+      throw invalid(`open takes options: Conntrack.open({ namespace: ${show(options)} })`);
+    checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
+    const { namespace, kernel = nativeKernel, ...call } = options;
+    checkCallOptions(call);
+    const object = namespace === undefined ? 'conntrack' : `conntrack in namespace ${show(namespace)}`;
+    try {
+      return new Conntrack(await kernel.openConntrack(options));
+    } catch (error) {
+      if (error instanceof IpvsError) throw error;
+      throw translate({ command: 'OPEN', action: 'open', object }, error);
+    }
+  }
+
+  // --- counters
+
+  async usage(options?: CallOptions): Promise<Usage> {
+    const [{ entries: count }, maximum, buckets] = await Promise.all([
+      this.#context.ask('STATISTICS', 'count', 'flows', () => this.#port.total(options), options),
+      readNumber(this.#context, 'nf_conntrack_max', options),
+      readNumber(this.#context, 'nf_conntrack_buckets', options),
+    ]);
+    return { count, maximum, buckets, ratio: maximum === 0 ? 0 : count / maximum };
+  }
+
+  /** As `conntrack -S`: per processor; `sumStatistics` adds them up, `compareStatistics` finds what changed. */
+  async statistics(options?: CallOptions): Promise<ProcessorStatistics[]> {
+    const rows = await this.#context.ask(
+      'STATISTICS',
+      'read',
+      'statistics',
+      () => this.#port.counters(options),
+      options,
+    );
+    return rows.map(toStatistics);
+  }
+
+  async expectationStatistics(options?: CallOptions): Promise<ExpectationStatistics[]> {
+    const read = (): ReturnType<ConntrackPort['counters']> => this.#port.expectationCounters(options);
+    const rows = await this.#context.ask('STATISTICS', 'read', 'statistics of expectations', read, options);
+    return rows.map(toExpectationStatistics);
+  }
+
+  settings(options?: CallOptions): Promise<ConntrackSettings> {
+    return readSettings(this.#context, options);
+  }
+
+  /**
+   * Those that are named. Accounting, timestamps and events hold for flows that begin later.
+   * @throws IpvsError `ERR_IPVS_PERMISSION`: the maximum and the buckets belong to the first namespace
+   */
+  setSettings(settings: ConntrackSettings, options?: CallOptions): Promise<void> {
+    return writeSettings(this.#context, settings, options);
+  }
+
+  // --- flows
+
+  /**
+   * The table, as a stream that is read as fast as it is looked at. Flows that come or go meanwhile
+   * may be in it or not; none is in it twice.
+   */
+  flows(filter: FlowFilter = {}, options: FlowCallOptions = {}): FlowStream {
+    const { list = 'live', ...call } = options;
+    checkOneOf('list', list, ['live', 'dying']);
+    return this.#stream(filter, list, call);
+  }
+
+  /**
+   * As {@link flows}, and sets all counters back to zero as they are read: of every flow of the
+   * namespace, also of those that the filter leaves out. Breaking it off leaves the rest as it was.
+   */
+  zero(filter: FlowFilter = {}, options: CallOptions = {}): FlowStream {
+    return this.#stream(filter, 'zero', options);
+  }
+
+  #stream(filter: FlowFilter, list: FlowList | 'zero', options: CallOptions): FlowStream {
+    const settings = checkFilter(filter);
+    checkCallOptions(options);
+    const port = this.#port;
+    return new FlowStream(async function* () {
+      try {
+        yield* port.flows(settings, list, options);
+      } catch (error) {
+        throw translate({ command: 'DUMP', action: 'list', object: 'flows' }, error);
+      }
+    });
+  }
+
+  /** Totals of flows that are alike, summed up as they are received: no object for any of them. */
+  async groups({ by, filter = {}, top, order = 'bytes' }: GroupOptions, options?: CallOptions): Promise<FlowGroup[]> {
+    if (!Array.isArray(by)) throw invalid(`by is a list of ${Object.keys(groupBits).join(', ')}; not ${show(by)}`);
+    for (const field of by) checkOneOf('by', field, Object.keys(groupBits) as GroupField[]);
+    if (top !== undefined) checkInteger('top', top, 1, 0xffffffff);
+    checkOneOf('order', order, ['bytes', 'packets', 'flows']);
+    const settings = checkFilter(filter);
+    const work = (): Promise<readonly FlowGroup[]> => this.#port.groups(settings, by, options);
+    const groups = await this.#context.ask('DUMP', 'add up', 'flows', work, options);
+    if (top === undefined) return [...groups];
+    const size = ({ flows, counters: { original, reply } }: FlowGroup): bigint =>
+      order === 'flows' ? BigInt(flows) : original[order] + reply[order];
+    return groups.toSorted((a, b) => (size(a) < size(b) ? 1 : size(a) > size(b) ? -1 : 0)).slice(0, top);
+  }
+
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW` */
+  async flow(selector: FlowSelector, options?: CallOptions): Promise<Flow> {
+    const key = checkFlowKey(selector);
+    return this.#context.ask('GET', 'read flow', describeFlow(key), () => this.#port.flow(key, options), options);
+  }
+
+  /** @throws IpvsError `ERR_IPVS_FLOW_EXISTS`, `ERR_IPVS_TABLE_FULL`, `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_REJECTED` */
+  async create(flow: FlowOptions, options?: CallOptions): Promise<void> {
+    await this.#changes.one(creation(flow), options);
+  }
+
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW`, `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_REJECTED` */
+  async update(selector: FlowSelector, changes: FlowChanges, options?: CallOptions): Promise<void> {
+    await this.#changes.one(update(selector, changes), options);
+  }
+
+  /** One flow; without a tuple it can not be asked for. @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW` */
+  async delete(selector: FlowSelector, options?: CallOptions): Promise<void> {
+    await this.#changes.one({ verb: 'delete', key: checkFlowKey(selector) }, options);
+  }
+
+  /**
+   * Many in one go, each with its own result; one that fails does not stop those behind it.
+   */
+  apply(operations: readonly FlowOperation[], options?: CallOptions): Promise<FlowResult[]> {
+    if (!Array.isArray(operations)) throw invalid(`apply takes a list of operations, not ${show(operations)}`);
+    return this.#changes.all(operations.map(checkOperation), options);
+  }
+
+  /**
+   * Creates any number of flows from an iterable, taken no faster than the kernel gets on. How many
+   * there are now, and those that failed.
+   */
+  createAll(
+    flows: Iterable<FlowOptions> | AsyncIterable<FlowOptions>,
+    options?: CallOptions,
+  ): Promise<{ readonly created: number; readonly failures: readonly { flow: FlowOptions; error: IpvsError }[] }> {
+    return this.#changes.createAll(flows, options);
+  }
+
+  /**
+   * Every flow that matches now, each by its tuple and id: flows that begin meanwhile stay. How many.
+   * A filter that matches all is refused: that is {@link flush}.
+   */
+  async deleteMatching(filter: FlowFilter, options: CallOptions = {}): Promise<number> {
+    const { hereOnly: _, original, reply, ...rest } = checkFilter(filter);
+    if ([original, reply, rest].every((part) => Object.keys(part).length === 0))
+      throw invalid('a filter that matches every flow; to delete all, flush()');
+    return this.#changes.deleteEach(this.flows(filter, options), () => true, options);
+  }
+
+  /** All flows of the namespace: or those of one family, or of one zone. */
+  async flush(
+    what: { readonly family?: Family | undefined; readonly zone?: number | undefined } = {},
+    options?: CallOptions,
+  ): Promise<void> {
+    checkOptions('a flush', what, ['family', 'zone']);
+    const { family, zone } = checkFilter(what);
+    if (zone !== undefined) {
+      // Kernels before 6.8 would take the zone for nothing, and flush all.
+      await this.deleteMatching({ family, zone }, options);
+      return;
+    }
+    const object = family === undefined ? 'all flows' : `all flows of ${family}`;
+    await this.#context.ask('FLUSH', 'delete', object, () => this.#port.flush(family, options), options);
+  }
+
+  /**
+   * Flows to a virtual address that are answered by something else than one of its servers: what
+   * keeps a UDP sender talking to a server that is gone.
+   */
+  async staleFlows(query: StaleOptions, options?: CallOptions): Promise<Flow[]> {
+    const { filter, isStale } = staleQuery(query);
+    const stale: Flow[] = [];
+    for await (const flow of this.flows(filter, options)) if (isStale(flow)) stale.push(flow);
+    return stale;
+  }
+
+  /** Deletes them; how many there were. */
+  deleteStaleFlows(query: StaleOptions, options: CallOptions = {}): Promise<number> {
+    const { filter, isStale } = staleQuery(query);
+    return this.#changes.deleteEach(this.flows(filter, options), isStale, options);
+  }
+
+  // --- expectations
+
+  async expectations(filter: { readonly family?: Family } = {}, options?: CallOptions): Promise<Expectation[]> {
+    const { family } = checkFilter(filter);
+    const list = (): ReturnType<ConntrackPort['expectations']> => this.#port.expectations(family, options);
+    return [...(await this.#context.ask('DUMP_EXPECTATIONS', 'list', 'expectations', list, options))];
+  }
+
+  /** @throws IpvsError `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_NO_SUCH_FLOW` (its master), `ERR_IPVS_EXPECTATION_EXISTS` */
+  async createExpectation(expectation: ExpectationOptions, options?: CallOptions): Promise<void> {
+    const settings = checkExpectation(expectation);
+    const create = (): Promise<void> => this.#port.createExpectation(settings, options);
+    await this.#context.ask('NEW_EXPECTATION', 'expect', describeTuple(settings.tuple), create, options);
+  }
+
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_EXPECTATION` */
+  async deleteExpectation(selector: ExpectationSelector, options?: CallOptions): Promise<void> {
+    const key = checkExpectationKey(selector);
+    const work = (): Promise<void> => this.#port.deleteExpectation(key, options);
+    await this.#context.ask('DELETE_EXPECTATION', 'no longer expect', describeTuple(key.tuple), work, options);
+  }
+
+  async flushExpectations(options?: CallOptions): Promise<void> {
+    const work = (): Promise<void> => this.#port.flushExpectations(options);
+    await this.#context.ask('FLUSH', 'delete', 'all expectations', work, options);
+  }
+
+  // --- events
+
+  /**
+   * Resolves once no event is missed any more. Events of flows that began before anybody listened
+   * may never come (`settings().events` is `auto`): `resynchronise` finds those changes.
+   */
+  async events(events: EventOptions = {}, options: CallOptions = {}): Promise<EventStream> {
+    const settings = checkEventOptions(events);
+    const filter = checkFilter(events.filter ?? {});
+    const open = (): ReturnType<ConntrackPort['events']> => this.#port.events(filter, settings, options);
+    const port = await this.#context.ask('EVENTS', 'listen to', 'events of conntrack', open, options);
+    return new EventStream(port, options.signal);
+  }
+
+  /** Requests under way fail with `ERR_IPVS_CLOSED`, loops end. Closing twice does nothing. */
+  async close(): Promise<void> {
+    await this.#port.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,28 @@
+import { checkCallOptions } from '../kernel/check.js';
+import type { ConntrackPort } from '../kernel/conntrack/port.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import { type Command, translate } from './errors.js';
+
+/** The kernel, and errors that say what was asked of it. */
+export class Context {
+  readonly port: ConntrackPort;
+
+  constructor(port: ConntrackPort) {
+    this.port = port;
+  }
+
+  async ask<T>(
+    command: Command,
+    action: string,
+    object: string | undefined,
+    work: () => Promise<T>,
+    options?: CallOptions,
+  ): Promise<T> {
+    checkCallOptions(options);
+    try {
+      return await work();
+    } catch (error) {
+      throw translate({ command, action, ...(object !== undefined && { object }) }, error);
+    }
+  }
+}

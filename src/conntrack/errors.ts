@@ -1,0 +1,111 @@
+import { Errno } from '../kernel/errno.js';
+import { type FileCommand, type Request as KernelRequest, type Meaning, Meanings } from '../kernel/meanings.js';
+
+/** The verbs of ctnetlink, and what else is asked of a namespace. */
+export type Command =
+  | 'NEW'
+  | 'UPDATE'
+  | 'DELETE'
+  | 'GET'
+  | 'DUMP'
+  | 'FLUSH'
+  | 'STATISTICS'
+  | 'EVENTS'
+  | 'NEW_EXPECTATION'
+  | 'DELETE_EXPECTATION'
+  | 'DUMP_EXPECTATIONS'
+  | FileCommand;
+
+export type Request = KernelRequest<Command>;
+
+// net/netfilter/nf_conntrack_netlink.c; it gives hardly any extended ack.
+const meanings = new Meanings<Command>();
+
+const noSuchFlow: Meaning = {
+  code: 'ERR_IPVS_NO_SUCH_FLOW',
+  says: 'there is no such flow',
+  cause: 'it has ended or timed out; or its zone differs, or, with an id, a later flow has the same tuple',
+};
+const unknownHelper: Meaning = {
+  code: 'ERR_IPVS_UNKNOWN_HELPER',
+  says: 'the kernel can not do that with a flow',
+  cause:
+    'a helper that it does not have (its module is nf_conntrack_NAME) or that does not fit; or what only a new flow ' +
+    'can be given: a translation, a master; or labels where no rule uses any',
+};
+
+meanings.define(['UPDATE', 'DELETE', 'GET'], Errno.ENOENT, noSuchFlow);
+meanings.define(['NEW'], Errno.ENOENT, {
+  code: 'ERR_IPVS_NO_SUCH_FLOW',
+  says: 'there is no such master',
+  cause: 'the flow that is to be the master has ended',
+});
+meanings.define(['NEW'], Errno.EEXIST, {
+  code: 'ERR_IPVS_FLOW_EXISTS',
+  says: 'there is a flow with one of these tuples',
+  cause: 'its reply counts, too: two flows to one server from the same address and port are the same there',
+});
+meanings.define(['NEW'], Errno.ENOMEM, {
+  code: 'ERR_IPVS_TABLE_FULL',
+  says: 'no flow can be added',
+  cause: 'the table is full: raise net.netfilter.nf_conntrack_max in the first namespace, or delete flows',
+});
+meanings.define(['NEW', 'UPDATE'], Errno.EOPNOTSUPP, unknownHelper);
+meanings.define(['NEW', 'UPDATE'], Errno.ENOSPC, {
+  code: 'ERR_IPVS_REJECTED',
+  says: 'the flow has no room for labels',
+  cause: 'no rule of this namespace uses labels; the kernel gives flows room for them only then',
+});
+meanings.define(['NEW', 'UPDATE'], Errno.EBUSY, {
+  code: 'ERR_IPVS_REJECTED',
+  says: 'the kernel refuses the status, or the helper',
+  cause:
+    'bits that can not change (only seen-reply, assured and fixed-timeout can be set), or a helper that it has already',
+});
+meanings.define(['NEW', 'UPDATE'], Errno.EINVAL, {
+  code: 'ERR_IPVS_REJECTED',
+  says: 'the kernel refuses the flow',
+  cause: 'a tuple of another protocol than its reply, a reply without what its protocol needs, or a state that is none',
+});
+meanings.define(['NEW'], Errno.EPERM, {
+  code: 'ERR_IPVS_PERMISSION',
+  says: 'not permitted',
+  cause: 'it takes CAP_NET_ADMIN',
+});
+meanings.define(['DELETE_EXPECTATION'], Errno.ENOENT, {
+  code: 'ERR_IPVS_NO_SUCH_EXPECTATION',
+  says: 'there is no such expectation',
+  cause: 'it has been fulfilled or has timed out, or its zone differs',
+});
+meanings.define(['NEW_EXPECTATION'], Errno.ENOENT, { ...noSuchFlow, says: 'there is no such master' });
+meanings.define(['NEW_EXPECTATION'], Errno.EOPNOTSUPP, {
+  ...unknownHelper,
+  says: 'the master has no helper, or not this one',
+  cause: 'an expectation belongs to a helper: create its master with one, or let a rule give it one',
+});
+for (const errno of [Errno.EEXIST, Errno.EBUSY]) {
+  meanings.define(['NEW_EXPECTATION'], errno, {
+    code: 'ERR_IPVS_EXPECTATION_EXISTS',
+    says: 'such a flow is expected already',
+  });
+}
+meanings.define(['NEW_EXPECTATION'], Errno.EINVAL, {
+  code: 'ERR_IPVS_REJECTED',
+  says: 'the kernel refuses the expectation',
+  cause: 'a class that its helper does not have, or a mask of another family than the tuple',
+});
+meanings.defineForAll(Errno.EPERM, {
+  code: 'ERR_IPVS_PERMISSION',
+  says: 'not permitted',
+  cause: 'conntrack takes CAP_NET_ADMIN over the network namespace, and entering one takes CAP_SYS_ADMIN',
+});
+for (const errno of [Errno.EPROTONOSUPPORT, Errno.EINVAL]) {
+  meanings.defineForAll(errno, {
+    code: 'ERR_IPVS_NOT_AVAILABLE',
+    says: 'this kernel has no connection tracking for programs',
+    cause: 'nf_conntrack_netlink is not loaded and can not be: as root, modprobe nf_conntrack_netlink',
+  });
+}
+
+export const errorFor = meanings.errorFor.bind(meanings);
+export const translate = meanings.translate.bind(meanings);

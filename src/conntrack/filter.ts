@@ -1,0 +1,149 @@
+import { isIPv4 } from 'node:net';
+import type { Family } from '../kernel/address.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { statesOf, statusNames } from '../kernel/conntrack/layout.js';
+import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
+import { invalid } from '../kernel/errors.js';
+import { checkProtocol, checkZone } from './tuple.js';
+
+/**
+ * Which flows; what is left out matches all. What the kernel can filter it does; what it can not,
+ * ignores or gets wrong is filtered here: the result is the same.
+ */
+export interface FlowFilter {
+  readonly family?: Family | undefined;
+  readonly protocol?: FlowProtocol | undefined;
+  /** An address, or a prefix such as `10.0.0.0/8`, of the original direction. */
+  readonly source?: string | undefined;
+  readonly destination?: string | undefined;
+  readonly sourcePort?: number | undefined;
+  readonly destinationPort?: number | undefined;
+  /** The same of the reply: with destination NAT the server that really answers. */
+  readonly replySource?: string | undefined;
+  readonly replyDestination?: string | undefined;
+  readonly replySourcePort?: number | undefined;
+  readonly replyDestinationPort?: number | undefined;
+  readonly mark?: number | undefined;
+  /** Which bits of the mark count. Default: all. */
+  readonly markMask?: number | undefined;
+  /** 0 is the default zone; without it flows of all zones match. */
+  readonly zone?: number | undefined;
+  /** All of these are set. */
+  readonly status?: readonly FlowStatus[] | undefined;
+  /** None of these is set: `['seen-reply']` are the flows that nobody has answered. */
+  readonly notStatus?: readonly FlowStatus[] | undefined;
+  /** As conntrack shows it, in any case: `ESTABLISHED`. Takes a protocol that has states. */
+  readonly state?: string | undefined;
+  /** `here`: leave all filtering to this process. It is slower, and else the same. */
+  readonly filterIn?: 'kernel' | 'here' | undefined;
+}
+
+const filterNames = [
+  'family',
+  'protocol',
+  'source',
+  'destination',
+  'sourcePort',
+  'destinationPort',
+  'replySource',
+  'replyDestination',
+  'replySourcePort',
+  'replyDestinationPort',
+  'mark',
+  'markMask',
+  'zone',
+  'status',
+  'notStatus',
+  'state',
+  'filterIn',
+];
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkFilter(filter: FlowFilter): FilterSettings {
+  checkOptions('a filter of flows', filter, filterNames);
+  const { protocol, mark, markMask, zone, state, filterIn } = filter;
+  const families = new Set<Family>();
+  if (filter.family !== undefined) families.add(checkOneOf('family', filter.family, ['ipv4', 'ipv6']));
+  const original = direction(families, filter, 'source', 'destination', 'sourcePort', 'destinationPort');
+  const reply = direction(
+    families,
+    filter,
+    'replySource',
+    'replyDestination',
+    'replySourcePort',
+    'replyDestinationPort',
+  );
+  if (families.size > 1) throw invalid('a filter of flows has addresses of one family, and that family');
+  const [family] = families;
+  if (markMask !== undefined && mark === undefined) throw invalid('markMask without mark');
+  const status = checkStatus(filter);
+  return {
+    original,
+    reply,
+    ...(family && { family }),
+    ...(protocol !== undefined && { protocol: checkProtocol('protocol', protocol) }),
+    ...(mark !== undefined && {
+      mark: { value: checkU32('mark', mark), mask: checkU32('markMask', markMask ?? 0xffffffff) },
+    }),
+    ...(zone !== undefined && { zone: checkZone('zone', zone) }),
+    ...(status && { status }),
+    ...(state !== undefined && { state: checkState(protocol, state) }),
+    ...(filterIn !== undefined && { hereOnly: checkOneOf('filterIn', filterIn, ['kernel', 'here']) === 'here' }),
+  };
+}
+
+export function checkU32(what: string, value: unknown): number {
+  return checkInteger(what, value, 0, 0xffffffff);
+}
+
+/** The number of a state by its name. */
+export function checkState(protocol: FlowProtocol | undefined, state: unknown): number {
+  const states = protocol === undefined ? [] : statesOf(protocol);
+  if (states.length === 0) throw invalid('a state takes a protocol that has states: tcp, sctp or dccp');
+  return states.indexOf(checkOneOf('state', typeof state === 'string' ? state.toUpperCase() : state, states));
+}
+
+/** The bits of some status names. */
+export function statusBits(what: string, names: unknown): number {
+  if (!Array.isArray(names)) throw invalid(`${what} is a list of ${statusNames.join(', ')}; not ${show(names)}`);
+  return names.reduce(
+    (bits: number, name) => bits | (1 << statusNames.indexOf(checkOneOf(what, name, statusNames))),
+    0,
+  );
+}
+
+function checkStatus(filter: FlowFilter): FilterSettings['status'] {
+  const { status = [], notStatus = [] } = filter;
+  const set = statusBits('status', status);
+  const clear = statusBits('notStatus', notStatus);
+  if ((set & clear) !== 0) throw invalid('a status can not be both in status and in notStatus');
+  return (set | clear) === 0 ? undefined : { value: set, mask: set | clear };
+}
+
+function direction(
+  families: Set<Family>,
+  filter: FlowFilter,
+  source: 'source' | 'replySource',
+  destination: 'destination' | 'replyDestination',
+  sourcePort: 'sourcePort' | 'replySourcePort',
+  destinationPort: 'destinationPort' | 'replyDestinationPort',
+): TupleFilter {
+  const port = (name: keyof FlowFilter): number => checkInteger(name, filter[name], 0, 65535);
+  return {
+    ...(filter[source] !== undefined && { source: prefix(families, source, filter[source]) }),
+    ...(filter[destination] !== undefined && { destination: prefix(families, destination, filter[destination]) }),
+    ...(filter[sourcePort] !== undefined && { sourcePort: port(sourcePort) }),
+    ...(filter[destinationPort] !== undefined && { destinationPort: port(destinationPort) }),
+  };
+}
+
+function prefix(families: Set<Family>, what: string, value: unknown): { address: string; prefix: number } {
+  const [text, length, ...rest] = String(value).split('/');
+  const { address, family } = checkAddress(what, rest.length === 0 ? text : value);
+  families.add(family);
+  const whole = isIPv4(address) ? 32 : 128;
+  if (length === undefined) return { address, prefix: whole };
+  if (!/^\d{1,3}$/.test(length))
+    throw invalid(`${what} is an address or a prefix such as 10.0.0.0/8, not ${show(value)}`);
+  return { address, prefix: checkInteger(`the length of ${what}`, Number(length), 0, whole) };
+}

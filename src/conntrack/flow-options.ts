@@ -1,0 +1,268 @@
+import { checkAddress, checkInteger, checkName, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import type {
+  DccpDetails,
+  Directions,
+  FlowChange,
+  FlowSettings,
+  FlowStatus,
+  NatSettings,
+  NewFlowKey,
+  SequenceAdjustment,
+  Synproxy,
+  TcpDetails,
+  Tuple,
+} from '../kernel/conntrack/types.js';
+import { invalid } from '../kernel/errors.js';
+import { checkState, checkU32, statusBits } from './filter.js';
+import { checkFlowKey, checkTuple, checkZone, type FlowSelector, inverse, type TupleOptions } from './tuple.js';
+
+/** To what a new flow's source or destination is translated: one of a range is taken. */
+export interface NatOptions {
+  readonly address: string | readonly [least: string, most: string];
+  readonly port?: number | readonly [least: number, most: number] | undefined;
+}
+
+/** Labels that are to be set and cleared, 0 to 127; others stay. */
+export interface LabelChanges {
+  readonly set?: readonly number[] | undefined;
+  readonly clear?: readonly number[] | undefined;
+}
+
+/** What of a flow can be changed. What is left out stays as it is. */
+export interface FlowChanges {
+  /** Seconds, to 2 147 483 647. */
+  readonly timeout?: number | undefined;
+  readonly mark?: number | undefined;
+  /** Which bits of the mark are changed; the mark has no others. Default: all. */
+  readonly markMask?: number | undefined;
+  /** Bits to be set: the kernel lets `seen-reply`, `assured` and `fixed-timeout` be set, and none be cleared. */
+  readonly status?: readonly FlowStatus[] | undefined;
+  /** As conntrack shows it: `ESTABLISHED`. Of TCP, SCTP and DCCP. */
+  readonly state?: string | undefined;
+  /** All that are to be set, or changes. Only where a rule of the namespace uses labels. */
+  readonly labels?: readonly number[] | LabelChanges | undefined;
+  /** `ftp`; an empty name takes the helper away. */
+  readonly helper?: string | undefined;
+  readonly tcp?: TcpDetails | undefined;
+  /** Verification tags. */
+  readonly sctp?: Directions<number> | undefined;
+  readonly dccp?: DccpDetails | undefined;
+  readonly sequenceAdjustment?: Partial<Directions<SequenceAdjustment>> | undefined;
+  readonly synproxy?: Synproxy | undefined;
+}
+
+/** A flow that no packet has made. */
+export interface FlowOptions extends FlowChanges {
+  readonly original: TupleOptions;
+  /** Default: the original turned round. With `nat` the kernel translates it. */
+  readonly reply?: TupleOptions | undefined;
+  readonly zone?: number | undefined;
+  /** Seconds, to 2 147 483 647. */
+  readonly timeout: number;
+  /** Default of TCP and SCTP: `ESTABLISHED`. */
+  readonly state?: string | undefined;
+  readonly nat?:
+    | { readonly source?: NatOptions | undefined; readonly destination?: NatOptions | undefined }
+    | undefined;
+  /** The original tuple of the flow that this one belongs to. */
+  readonly master?: TupleOptions | undefined;
+}
+
+/** One of many changes; see `Conntrack.apply`. */
+export type FlowOperation =
+  | { readonly change: 'create'; readonly flow: FlowOptions }
+  | { readonly change: 'update'; readonly flow: FlowSelector; readonly set: FlowChanges }
+  | { readonly change: 'delete'; readonly flow: FlowSelector };
+
+const changeNames = [
+  'timeout',
+  'mark',
+  'markMask',
+  'status',
+  'state',
+  'labels',
+  'helper',
+  'tcp',
+  'sctp',
+  'dccp',
+  'sequenceAdjustment',
+  'synproxy',
+];
+const flowNames = [...changeNames, 'original', 'reply', 'zone', 'nat', 'master'];
+
+/** Every flow in the table has been confirmed, and the kernel refuses a status that says otherwise. */
+const CONFIRMED = 1 << 3;
+const settable: readonly FlowStatus[] = ['seen-reply', 'assured', 'fixed-timeout', 'confirmed'];
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkOperation(operation: FlowOperation): FlowChange {
+  checkOptions('an operation', operation, ['change', 'flow', 'set']);
+  switch (checkOneOf('change', operation.change, ['create', 'update', 'delete'])) {
+    case 'create':
+      return creation(operation.flow as FlowOptions);
+    case 'update':
+      return update(operation.flow, 'set' in operation ? operation.set : {});
+    case 'delete':
+      return { verb: 'delete', key: checkFlowKey(operation.flow) };
+  }
+}
+
+export function creation(options: FlowOptions): FlowChange {
+  checkOptions('a flow', options, flowNames);
+  const original = checkTuple('the original tuple', options.original);
+  const reply = options.reply === undefined ? inverse(original) : checkTuple('the reply tuple', options.reply);
+  if (reply.protocol !== original.protocol || reply.family !== original.family)
+    throw invalid('a flow and its reply are of one protocol and one family');
+  if (options.timeout === undefined) throw invalid('a flow that no packet has made needs a timeout, in seconds');
+  const { zone, nat, master } = options;
+  const key: NewFlowKey = { original, reply, ...(zone !== undefined && { zone: checkZone('the zone', zone) }) };
+  const state =
+    options.state ?? (original.protocol === 'tcp' || original.protocol === 'sctp' ? 'ESTABLISHED' : undefined);
+  const settings: FlowSettings = {
+    ...checkChanges({ ...options, state }, original),
+    ...(master !== undefined && { master: checkTuple('the master', master) }),
+    ...natSettings(nat, original),
+  };
+  return { verb: 'create', key, settings };
+}
+
+export function update(selector: FlowSelector, changes: FlowChanges): FlowChange {
+  checkOptions('an update of a flow', changes, changeNames);
+  const key = checkFlowKey(selector);
+  const tuple = key.original ?? key.reply;
+  if (!tuple) throw invalid('a flow is named by a tuple');
+  if (key.original === undefined && (changes.state ?? changes.tcp ?? changes.sctp ?? changes.dccp) !== undefined)
+    throw invalid('the state of a flow is updated by its original tuple');
+  return { verb: 'update', key, settings: checkChanges(changes, tuple) };
+}
+
+function checkChanges(changes: FlowChanges, tuple: Tuple): FlowSettings {
+  const { timeout, mark, markMask, state, labels, helper, tcp, sctp, dccp, sequenceAdjustment, synproxy } = changes;
+  return {
+    ...(timeout !== undefined && { timeout: checkInteger('timeout', timeout, 0, 0x7fffffff) }),
+    ...checkMark(mark, markMask),
+    ...(changes.status !== undefined && { statusBits: checkStatus(changes.status) }),
+    ...(state !== undefined && { state: checkState(tuple.protocol, state) }),
+    ...(labels !== undefined && checkLabels(labels)),
+    ...(helper !== undefined && { helper: helper === '' ? '' : checkName('helper', helper) }),
+    ...(tcp !== undefined && { tcp: only('tcp', tuple, checkTcp(tcp)) }),
+    ...(sctp !== undefined && { sctp: only('sctp', tuple, both('sctp', sctp, checkU32)) }),
+    ...(dccp !== undefined && { dccp: only('dccp', tuple, checkDccp(dccp)) }),
+    ...(sequenceAdjustment !== undefined && { sequenceAdjustment: checkAdjustments(sequenceAdjustment) }),
+    ...(synproxy !== undefined && { synproxy: checkSynproxy(synproxy) }),
+  };
+}
+
+/** The kernel computes (old & ~mask) ^ mark: a bit outside of the mask would flip. */
+function checkMark(mark: number | undefined, mask: number | undefined): Pick<FlowSettings, 'mark' | 'markMask'> {
+  if (mark === undefined) {
+    if (mask !== undefined) throw invalid('markMask without mark');
+    return {};
+  }
+  const value = checkU32('mark', mark);
+  if (mask === undefined) return { mark: value };
+  const bits = checkU32('markMask', mask);
+  if ((value & ~bits) !== 0) throw invalid(`mark ${value} has bits outside of markMask ${bits}`);
+  return { mark: value, markMask: bits };
+}
+
+function checkStatus(status: readonly FlowStatus[]): number {
+  const bits = statusBits('status', status);
+  const fixed = status.find((name) => !settable.includes(name));
+  if (fixed !== undefined) throw invalid(`the kernel lets ${settable.join(', ')} be set, not ${fixed}`);
+  return bits | CONFIRMED;
+}
+
+function labelBits(labels: readonly number[] = []): Uint8Array {
+  if (!Array.isArray(labels)) throw invalid(`labels are a list of integers from 0 to 127, not ${show(labels)}`);
+  const bytes = new Uint8Array(16);
+  for (const label of labels) {
+    const bit = checkInteger('a label', label, 0, 127);
+    bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) | (1 << (bit & 7));
+  }
+  return bytes;
+}
+
+function checkLabels(labels: readonly number[] | LabelChanges): Pick<FlowSettings, 'labels' | 'labelsMask'> {
+  if (Array.isArray(labels)) return { labels: labelBits(labels) };
+  checkOptions('labels', labels, ['set', 'clear']);
+  const { set, clear } = labels as LabelChanges;
+  const bits = labelBits(set);
+  const mask = labelBits([...(set ?? []), ...(clear ?? [])]);
+  return { labels: bits, labelsMask: mask };
+}
+
+function only<T>(protocol: string, tuple: Tuple, value: T): T {
+  if (tuple.protocol === protocol) return value;
+  throw invalid(`${protocol} is for flows of ${protocol}, not of ${tuple.protocol}`);
+}
+
+function both<T>(what: string, value: Directions<T>, check: (what: string, value: unknown) => T): Directions<T> {
+  checkOptions(what, value, ['original', 'reply']);
+  return { original: check(`${what} original`, value.original), reply: check(`${what} reply`, value.reply) };
+}
+
+function checkTcp(tcp: TcpDetails): TcpDetails {
+  checkOptions('tcp', tcp, ['windowScale', 'flags']);
+  return {
+    windowScale: both('windowScale', tcp.windowScale, (what, value) => checkInteger(what, value, 0, 14)),
+    flags: both('flags', tcp.flags, (what, value) => checkInteger(what, value, 0, 255)),
+  };
+}
+
+function checkDccp(dccp: DccpDetails): DccpDetails {
+  checkOptions('dccp', dccp, ['role', 'handshakeSequence']);
+  const { handshakeSequence: sequence } = dccp;
+  if (typeof sequence !== 'bigint' || sequence < 0n || sequence >= 1n << 48n)
+    throw invalid(`handshakeSequence is a bigint of 48 bits, not ${show(sequence)}`);
+  return { role: checkOneOf('role', dccp.role, ['client', 'server']), handshakeSequence: sequence };
+}
+
+function checkAdjustments(value: Partial<Directions<SequenceAdjustment>>): Partial<Directions<SequenceAdjustment>> {
+  checkOptions('sequenceAdjustment', value, ['original', 'reply']);
+  const check = (adjustment: SequenceAdjustment): SequenceAdjustment => ({
+    position: checkU32('position', adjustment.position),
+    before: checkU32('before', adjustment.before),
+    after: checkU32('after', adjustment.after),
+  });
+  return {
+    ...(value.original && { original: check(value.original) }),
+    ...(value.reply && { reply: check(value.reply) }),
+  };
+}
+
+function checkSynproxy(synproxy: Synproxy): Synproxy {
+  checkOptions('synproxy', synproxy, ['initialSequence', 'initialTimestamp', 'timestampOffset']);
+  return {
+    initialSequence: checkU32('initialSequence', synproxy.initialSequence),
+    initialTimestamp: checkU32('initialTimestamp', synproxy.initialTimestamp),
+    timestampOffset: checkU32('timestampOffset', synproxy.timestampOffset),
+  };
+}
+
+function natSettings(nat: FlowOptions['nat'], original: Tuple): Pick<FlowSettings, 'natSource' | 'natDestination'> {
+  if (nat === undefined) return {};
+  checkOptions('nat', nat, ['source', 'destination']);
+  return {
+    ...(nat.source && { natSource: checkNat('source', nat.source, original) }),
+    ...(nat.destination && { natDestination: checkNat('destination', nat.destination, original) }),
+  };
+}
+
+function checkNat(what: string, nat: NatOptions, original: Tuple): NatSettings {
+  checkOptions(`the translation of the ${what}`, nat, ['address', 'port']);
+  const address = (value: unknown): string => {
+    const checked = checkAddress(`the ${what} after translation`, value);
+    if (checked.family === original.family) return checked.address;
+    throw invalid(`the ${what} is translated to an address of its own family, not ${checked.address}`);
+  };
+  const [least, most] = pair(nat.address);
+  if (nat.port === undefined) return { address: [address(least), address(most)] };
+  const port = (value: unknown): number => checkInteger('a port', value, 1, 65535);
+  const [first, last] = pair(nat.port);
+  return { address: [address(least), address(most)], port: [port(first), port(last)] };
+}
+
+function pair<T>(value: T | readonly [T, T]): readonly [T, T] {
+  return Array.isArray(value) ? (value as unknown as readonly [T, T]) : [value as T, value as T];
+}

@@ -1,0 +1,82 @@
+import { canonicalAddress, type Family } from '../kernel/address.js';
+import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import type { Flow, FlowProtocol } from '../kernel/conntrack/types.js';
+import { invalid } from '../kernel/errors.js';
+import { checkProtocol, checkZone } from './tuple.js';
+
+/** A virtual address, and the servers behind it that are alive. */
+export interface StaleOptions {
+  /** What clients ask for: the original destination. */
+  readonly address: string;
+  /** Default: any port. */
+  readonly port?: number | undefined;
+  /** Default: `udp`. An orphaned TCP connection ends by itself; a UDP sender never notices. */
+  readonly protocol?: FlowProtocol | undefined;
+  /** Those that may answer; an empty list makes all flows stale. Without a port: on any. */
+  readonly servers: readonly (string | { readonly address: string; readonly port?: number | undefined })[];
+  /**
+   * What of flows that are not translated, so that the virtual address itself answers. `stale`, the
+   * default: with NAT they go nowhere, they began before there was a service. `keep`: with direct
+   * routing or tunnels that is how they are.
+   */
+  readonly untranslated?: 'stale' | 'keep' | undefined;
+  readonly zone?: number | undefined;
+}
+
+export interface StaleQuery {
+  readonly filter: {
+    readonly family: Family;
+    readonly protocol: FlowProtocol;
+    readonly destination: string;
+    readonly destinationPort?: number;
+    readonly zone?: number;
+  };
+  readonly isStale: (flow: Flow) => boolean;
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function staleQuery(options: StaleOptions): StaleQuery {
+  checkOptions('the search for stale flows', options, [
+    'address',
+    'port',
+    'protocol',
+    'servers',
+    'untranslated',
+    'zone',
+  ]);
+  const { address, family } = checkAddress('the virtual address', options.address);
+  const { port, protocol = 'udp', untranslated = 'stale', zone } = options;
+  if (untranslated !== 'stale' && untranslated !== 'keep')
+    throw invalid(`untranslated is 'stale' or 'keep', not ${show(untranslated)}`);
+  if (!Array.isArray(options.servers))
+    throw invalid(`servers is the list of those that are alive, not ${show(options.servers)}`);
+  const alive = new Map<string, Set<number> | 'any'>();
+  for (const server of options.servers) addServer(alive, server);
+  const isAlive = (server: string, serverPort: number | undefined): boolean => {
+    const ports = alive.get(server);
+    return ports === 'any' || (ports !== undefined && serverPort !== undefined && ports.has(serverPort));
+  };
+  return {
+    filter: {
+      family,
+      protocol: checkProtocol('protocol', protocol),
+      destination: address,
+      ...(port !== undefined && { destinationPort: checkInteger('port', port, 0, 65535) }),
+      ...(zone !== undefined && { zone: checkZone('zone', zone) }),
+    },
+    isStale: ({ reply }) => {
+      if (reply.source === address && !isAlive(address, reply.sourcePort)) return untranslated === 'stale';
+      return !isAlive(reply.source, reply.sourcePort);
+    },
+  };
+}
+
+function addServer(alive: Map<string, Set<number> | 'any'>, server: StaleOptions['servers'][number]): void {
+  const { address: text, port } = typeof server === 'string' ? { address: server, port: undefined } : server;
+  const { address, family } = checkAddress('a server', text);
+  const key = canonicalAddress(address, family);
+  const ports = alive.get(key);
+  if (port === undefined) alive.set(key, 'any');
+  else if (ports === undefined) alive.set(key, new Set([checkInteger('the port of a server', port, 0, 65535)]));
+  else if (ports !== 'any') ports.add(checkInteger('the port of a server', port, 0, 65535));
+}

@@ -1,0 +1,169 @@
+import { formatEndpoint } from '../kernel/address.js';
+import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { protocolNumber, protocolNumbers } from '../kernel/conntrack/layout.js';
+import type { FlowKey, FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
+import { invalid } from '../kernel/errors.js';
+
+/** One direction of a flow. */
+export interface TupleOptions {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: FlowProtocol;
+  /** Required by TCP, UDP, UDPLite, SCTP and DCCP; of GRE the key (0 if left out). */
+  readonly sourcePort?: number | undefined;
+  readonly destinationPort?: number | undefined;
+  /** Required by ICMP and ICMPv6. */
+  readonly icmp?: IcmpTuple | undefined;
+  /** A zone of this direction alone. */
+  readonly zone?: number | undefined;
+  /** As the addresses have it; for tuples that were read. */
+  readonly family?: string | undefined;
+}
+
+/**
+ * What names a flow: one that was read, or one of its tuples. With an `id`, only that very flow and
+ * no later one with the same tuples.
+ */
+export interface FlowSelector {
+  readonly original?: TupleOptions | undefined;
+  /** Instead of `original`. */
+  readonly reply?: TupleOptions | undefined;
+  readonly zone?: number | undefined;
+  readonly id?: number | undefined;
+}
+
+const tupleNames = ['source', 'destination', 'protocol', 'sourcePort', 'destinationPort', 'icmp', 'zone', 'family'];
+const withPorts: readonly FlowProtocol[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp', 'gre'];
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkProtocol(what: string, value: unknown): FlowProtocol {
+  if (typeof value === 'string' && Object.hasOwn(protocolNumbers, value)) return value as FlowProtocol;
+  if (typeof value === 'number') {
+    const number = checkInteger(what, value, 0, 255);
+    const name = Object.entries(protocolNumbers).find(([, known]) => known === number)?.[0];
+    return (name as FlowProtocol | undefined) ?? number;
+  }
+  const names = Object.keys(protocolNumbers).join(', ');
+  throw invalid(`${what} is one of ${names}, or a number from 0 to 255; not ${show(value)}`);
+}
+
+export function checkZone(what: string, value: unknown): number {
+  return checkInteger(what, value, 0, 65535);
+}
+
+/**
+ * A tuple in canonical form. The kernel takes a tuple that lacks something for a request about all
+ * flows, so here it must be whole.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
+export function checkTuple(what: string, options: TupleOptions): Tuple {
+  const tuple = plainOptions(what, options);
+  const { address: source, family } = checkAddress(`the source of ${what}`, tuple.source);
+  const { address: destination, family: other } = checkAddress(`the destination of ${what}`, tuple.destination);
+  if (family !== other)
+    throw invalid(`${what} has a source and a destination of one family, not ${source}, ${destination}`);
+  const protocol = checkProtocol(`the protocol of ${what}`, tuple.protocol);
+  const zone = tuple.zone === undefined ? undefined : checkZone(`the zone of ${what}`, tuple.zone);
+  return {
+    family,
+    source,
+    destination,
+    protocol,
+    ...checkDetails(what, protocol, tuple),
+    ...(zone !== undefined && { zone }),
+  };
+}
+
+/** A tuple that was read has getters; an object of the caller's has none. */
+function plainOptions(what: string, options: TupleOptions): TupleOptions {
+  if (typeof options === 'object' && options !== null && 'toJSON' in options) return options;
+  checkOptions(what, options, tupleNames);
+  return options;
+}
+
+function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions): Partial<Tuple> {
+  if (protocol === 'icmp' || protocol === 'icmpv6') {
+    const { icmp } = tuple;
+    if (!icmp) throw invalid(`${what} of ${protocol} needs icmp: { type, code, id }`);
+    return {
+      icmp: {
+        type: checkInteger('the ICMP type', icmp.type, 0, 255),
+        code: checkInteger('the ICMP code', icmp.code, 0, 255),
+        id: checkInteger('the ICMP id', icmp.id, 0, 65535),
+      },
+    };
+  }
+  if (!withPorts.includes(protocol)) {
+    if (tuple.sourcePort === undefined && tuple.destinationPort === undefined) return {};
+    throw invalid(`${what} of protocol ${protocol} has no ports`);
+  }
+  const port = (name: 'sourcePort' | 'destinationPort'): number => {
+    const value = tuple[name] ?? (protocol === 'gre' ? 0 : undefined);
+    return checkInteger(`${name} of ${what}`, value, 0, 65535);
+  };
+  return { sourcePort: port('sourcePort'), destinationPort: port('destinationPort') };
+}
+
+/** What an answer to such a packet would have. */
+export function inverse(tuple: Tuple): Tuple {
+  const { source, destination, sourcePort, destinationPort, icmp, zone: _, ...rest } = tuple;
+  return {
+    ...rest,
+    source: destination,
+    destination: source,
+    ...(sourcePort !== undefined && { destinationPort: sourcePort }),
+    ...(destinationPort !== undefined && { sourcePort: destinationPort }),
+    ...(icmp && { icmp: inverseIcmp(tuple.family === 'ipv6', icmp) }),
+  };
+}
+
+/** As net/netfilter/nf_conntrack_proto_icmp.c and _icmpv6.c have it. */
+const icmpAnswers = new Map([
+  [8, 0],
+  [13, 14],
+  [15, 16],
+  [17, 18],
+]);
+const icmpv6Answers = new Map([
+  [128, 129],
+  [139, 140],
+]);
+
+function inverseIcmp(six: boolean, icmp: IcmpTuple): IcmpTuple {
+  const answers = six ? icmpv6Answers : icmpAnswers;
+  const back = [...answers].find(([, answer]) => answer === icmp.type)?.[0];
+  const type = answers.get(icmp.type) ?? back;
+  if (type === undefined) throw invalid(`ICMP type ${icmp.type} has no answer, so no flow`);
+  return { ...icmp, type };
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` when it names no flow: that would be all of them. */
+export function checkFlowKey(selector: FlowSelector): FlowKey {
+  if (typeof selector !== 'object' || selector === null)
+    throw invalid(`a flow is named by { original } or { reply }, not ${show(selector)}`);
+  if (!('toJSON' in selector)) checkOptions('a flow', selector, ['original', 'reply', 'zone', 'id']);
+  const { original, reply, zone, id } = selector;
+  if (original === undefined && reply === undefined)
+    throw invalid('a flow is named by its original or its reply tuple; without one it would be all flows');
+  return {
+    ...(original !== undefined
+      ? { original: checkTuple('the original tuple', original) }
+      : { reply: checkTuple('the reply tuple', reply as TupleOptions) }),
+    ...(zone !== undefined && { zone: checkZone('the zone', zone) }),
+    ...(id !== undefined && { id: checkInteger('the id', id, 0, 0xffffffff) }),
+  };
+}
+
+/** `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
+export function describeTuple(tuple: Tuple): string {
+  const { source, destination, sourcePort, destinationPort, protocol } = tuple;
+  const name = typeof protocol === 'number' ? `protocol ${protocolNumber(protocol)}` : protocol;
+  if (sourcePort === undefined || destinationPort === undefined) return `${name} ${source} -> ${destination}`;
+  return `${name} ${formatEndpoint(source, sourcePort)} -> ${formatEndpoint(destination, destinationPort)}`;
+}
+
+export function describeFlow(key: FlowKey): string {
+  const zone = key.zone ? ` in zone ${key.zone}` : '';
+  if (key.original) return `${describeTuple(key.original)}${zone}`;
+  return key.reply ? `${describeTuple(key.reply)} (reply)${zone}` : 'a flow';
+}

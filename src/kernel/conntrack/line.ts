@@ -1,0 +1,51 @@
+import { protocolNumber } from './layout.js';
+import type { Counters, Flow, Tuple } from './types.js';
+
+/** A flow as `conntrack -L -o extended,id,labels` prints it. */
+export function flowLine(flow: Flow): string {
+  const assured = flow.status.includes('assured');
+  const offload = flow.status.includes('hardware-offload')
+    ? '[HW_OFFLOAD]'
+    : flow.status.includes('offload')
+      ? '[OFFLOAD]'
+      : assured && '[ASSURED]';
+  const words = [
+    `${flow.family.padEnd(8)} ${flow.family === 'ipv6' ? 10 : 2}`,
+    `${protocolWord(flow).padEnd(8)} ${protocolNumber(flow.protocol)}`,
+    flow.timeout,
+    flow.state,
+    ...tupleWords(flow.original),
+    ...counterWords(flow.counters?.original),
+    flow.original.zone !== undefined && `zone-orig=${flow.original.zone}`,
+    !flow.status.includes('seen-reply') && '[UNREPLIED]',
+    ...tupleWords(flow.reply),
+    ...counterWords(flow.counters?.reply),
+    flow.reply.zone !== undefined && `zone-reply=${flow.reply.zone}`,
+    offload,
+    flow.mark !== undefined && `mark=${flow.mark}`,
+    flow.securityContext !== undefined && `secctx=${flow.securityContext}`,
+    flow.zone !== 0 && `zone=${flow.zone}`,
+    flow.helper !== undefined && `helper=${flow.helper}`,
+    flow.use !== undefined && `use=${flow.use}`,
+    flow.id !== undefined && `id=${flow.id}`,
+    flow.labels !== undefined && `labels=${flow.labels.join(',')}`,
+  ];
+  return words.filter((word) => word !== undefined && word !== false).join(' ');
+}
+
+function protocolWord(flow: Flow): string {
+  return typeof flow.protocol === 'number' ? 'unknown' : flow.protocol;
+}
+
+function tupleWords(tuple: Tuple): string[] {
+  const words = [`src=${tuple.source}`, `dst=${tuple.destination}`];
+  const { icmp, sourcePort, destinationPort } = tuple;
+  if (icmp) words.push(`type=${icmp.type}`, `code=${icmp.code}`, `id=${icmp.id}`);
+  if (sourcePort === undefined || destinationPort === undefined) return words;
+  if (tuple.protocol !== 'gre') return [...words, `sport=${sourcePort}`, `dport=${destinationPort}`];
+  return [...words, `srckey=0x${sourcePort.toString(16)}`, `dstkey=0x${destinationPort.toString(16)}`];
+}
+
+function counterWords(counters: Counters | undefined): string[] {
+  return counters ? [`packets=${counters.packets}`, `bytes=${counters.bytes}`] : [];
+}

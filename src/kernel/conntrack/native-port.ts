@@ -1,0 +1,170 @@
+import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';
+import { Errno } from '../errno.js';
+import { KernelFailure } from '../errors.js';
+import type { CallOptions } from '../kernel.js';
+import type { Sender } from '../requests.js';
+import { AF_INET, AF_INET6, groupBits } from './layout.js';
+import type { ConntrackPort, EventPort } from './port.js';
+import { readEvents, readExpectations, readFlows, readGroups, readProcessorCounters } from './read.js';
+import type {
+  ConntrackEvent,
+  EventSettings,
+  Expectation,
+  ExpectationSettings,
+  FilterSettings,
+  Flow,
+  FlowChange,
+  FlowGroup,
+  FlowKey,
+  FlowList,
+  GroupField,
+  ProcessorCounters,
+} from './types.js';
+import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKey } from './write.js';
+
+type Session = Sender<NativeConntrackSession, ConntrackReplies>;
+
+/** IPCTNL_MSG_CT_*: which dump. */
+const lists = { live: 1, zero: 3, dying: 6 } as const;
+
+function familyNumber(family: 'ipv4' | 'ipv6' | undefined): number {
+  if (family === undefined) return 0;
+  return family === 'ipv6' ? AF_INET6 : AF_INET;
+}
+
+/** Connection tracking through the addon. */
+export class NativeConntrackPort implements ConntrackPort {
+  readonly #sender: Session;
+
+  constructor(sender: Session) {
+    this.#sender = sender;
+  }
+
+  async flow(key: FlowKey, options: CallOptions = {}): Promise<Flow> {
+    const { flows } = readFlows(await this.#sender.send('get', [writeFlowKey(key)], options));
+    const [flow] = flows;
+    if (!flow) throw new KernelFailure(Errno.EBADMSG, 'no flow in the reply');
+    return flow;
+  }
+
+  async *flows(
+    filter: FilterSettings,
+    list: FlowList | 'zero',
+    options: CallOptions = {},
+  ): AsyncGenerator<readonly Flow[], void, void> {
+    // A closed session has closed its dumps.
+    const close = (cursor: number): void => this.#sender.forget('closeFlows', [cursor]);
+    const cursor = await this.#sender.send('openFlows', [writeFilter(filter), lists[list]], options, close);
+    // One batch is received while the one before is looked at.
+    const next = (): Promise<ArrayBuffer> => {
+      const piece = this.#sender.send('nextFlows', [cursor], options);
+      piece.catch(() => {}); // it is awaited, if anybody still wants it
+      return piece;
+    };
+    try {
+      let ahead = next();
+      for (;;) {
+        const { flows, more } = readFlows(await ahead);
+        if (more) ahead = next();
+        yield flows;
+        if (!more) return;
+      }
+    } finally {
+      close(cursor);
+    }
+  }
+
+  async groups(
+    filter: FilterSettings,
+    by: readonly GroupField[],
+    options: CallOptions = {},
+  ): Promise<readonly FlowGroup[]> {
+    const fields = by.reduce((all, field) => all | groupBits[field], 0);
+    return readGroups(await this.#sender.send('aggregate', [writeFilter(filter), fields], options), by);
+  }
+
+  async apply(changes: readonly FlowChange[], options: CallOptions = {}): Promise<ArrayLike<number>> {
+    return changes.length === 0 ? [] : this.#sender.send('apply', [writeFlowChanges(changes)], options);
+  }
+
+  async flush(family: 'ipv4' | 'ipv6' | undefined, options: CallOptions = {}): Promise<void> {
+    await this.#sender.send('flush', [familyNumber(family)], options);
+  }
+
+  async counters(options: CallOptions = {}): Promise<readonly ProcessorCounters[]> {
+    return readProcessorCounters(await this.#sender.send('processorStatistics', [], options));
+  }
+
+  async expectationCounters(options: CallOptions = {}): Promise<readonly ProcessorCounters[]> {
+    return readProcessorCounters(await this.#sender.send('expectationStatistics', [], options));
+  }
+
+  total(options: CallOptions = {}): Promise<{ readonly entries: number; readonly maximum?: number }> {
+    return this.#sender.send('globalStatistics', [], options);
+  }
+
+  async expectations(family: 'ipv4' | 'ipv6' | undefined, options: CallOptions = {}): Promise<readonly Expectation[]> {
+    return readExpectations(await this.#sender.send('listExpectations', [familyNumber(family)], options));
+  }
+
+  async createExpectation(expectation: ExpectationSettings, options: CallOptions = {}): Promise<void> {
+    await this.#sender.send('createExpectation', [writeExpectation(expectation)], options);
+  }
+
+  async deleteExpectation(key: Pick<Expectation, 'tuple' | 'zone' | 'id'>, options: CallOptions = {}): Promise<void> {
+    await this.#sender.send('deleteExpectation', [writeExpectation(key)], options);
+  }
+
+  async flushExpectations(options: CallOptions = {}): Promise<void> {
+    await this.#sender.send('flushExpectations', [], options);
+  }
+
+  async events(filter: FilterSettings, settings: EventSettings, options: CallOptions = {}): Promise<EventPort> {
+    const flags = [
+      settings.created,
+      settings.updated,
+      settings.destroyed,
+      settings.expectations,
+      settings.reliable,
+      settings.resynchronise,
+    ].reduce((all, on, bit) => all | (on ? 1 << bit : 0), 0);
+    const args = [writeFilter(filter), flags, settings.receiveBuffer, settings.interval] as const;
+    const discard = (opened: { cursor: number }): void => this.#sender.forget('closeEvents', [opened.cursor]);
+    const { cursor, receiveBuffer } = await this.#sender.send('openEvents', [...args], options, discard);
+    return new NativeEventPort(this.#sender, cursor, receiveBuffer);
+  }
+
+  readFiles(paths: readonly string[], options: CallOptions = {}): Promise<readonly (string | number)[]> {
+    return this.#sender.send('readFiles', [paths], options);
+  }
+
+  async writeFile(path: string, text: string, options: CallOptions = {}): Promise<void> {
+    await this.#sender.send('writeFile', [path, text], options);
+  }
+
+  async close(): Promise<void> {
+    await this.#sender.send('close', [], {});
+  }
+}
+
+class NativeEventPort implements EventPort {
+  readonly receiveBuffer: number;
+  readonly #sender: Session;
+  readonly #cursor: number;
+
+  constructor(sender: Session, cursor: number, receiveBuffer: number) {
+    this.#sender = sender;
+    this.#cursor = cursor;
+    this.receiveBuffer = receiveBuffer;
+  }
+
+  async next(options: CallOptions = {}): Promise<readonly ConntrackEvent[]> {
+    // Silence is no failure: without a timeout of the caller's there is none.
+    const patient = { timeout: Number.POSITIVE_INFINITY, ...options };
+    return readEvents(await this.#sender.send('nextEvents', [this.#cursor], patient));
+  }
+
+  async close(): Promise<void> {
+    await this.#sender.send('closeEvents', [this.#cursor], {});
+  }
+}

@@ -1,0 +1,58 @@
+import type { CallOptions } from '../kernel.js';
+import type {
+  ConntrackEvent,
+  EventSettings,
+  Expectation,
+  ExpectationSettings,
+  FilterSettings,
+  Flow,
+  FlowChange,
+  FlowGroup,
+  FlowKey,
+  FlowList,
+  GroupField,
+  ProcessorCounters,
+} from './types.js';
+
+/** Events as they come, in batches. */
+export interface EventPort {
+  /** Of the socket, in bytes, as the kernel has it (twice what was asked for). */
+  readonly receiveBuffer: number;
+  /** Waits for more. One call at a time. */
+  next(options?: CallOptions): Promise<readonly ConntrackEvent[]>;
+  close(): Promise<void>;
+}
+
+/** Connection tracking in one network namespace. Failures are `KernelFailure`s. */
+export interface ConntrackPort {
+  /** ENOENT if there is none. */
+  flow(key: FlowKey, options?: CallOptions): Promise<Flow>;
+  /**
+   * Batches of flows that match, some of them empty. `zero` sets the counters of all flows of the
+   * namespace back as they are read, also of those that do not match.
+   */
+  flows(
+    filter: FilterSettings,
+    list: FlowList | 'zero',
+    options?: CallOptions,
+  ): AsyncGenerator<readonly Flow[], void, void>;
+  groups(filter: FilterSettings, by: readonly GroupField[], options?: CallOptions): Promise<readonly FlowGroup[]>;
+  /** One errno per change, 0 for success, in order. A failed change does not stop those behind it. */
+  apply(changes: readonly FlowChange[], options?: CallOptions): Promise<ArrayLike<number>>;
+  /** Without a family: both. */
+  flush(family: 'ipv4' | 'ipv6' | undefined, options?: CallOptions): Promise<void>;
+  counters(options?: CallOptions): Promise<readonly ProcessorCounters[]>;
+  expectationCounters(options?: CallOptions): Promise<readonly ProcessorCounters[]>;
+  total(options?: CallOptions): Promise<{ readonly entries: number; readonly maximum?: number }>;
+  expectations(family: 'ipv4' | 'ipv6' | undefined, options?: CallOptions): Promise<readonly Expectation[]>;
+  createExpectation(expectation: ExpectationSettings, options?: CallOptions): Promise<void>;
+  deleteExpectation(key: Pick<Expectation, 'tuple' | 'zone' | 'id'>, options?: CallOptions): Promise<void>;
+  flushExpectations(options?: CallOptions): Promise<void>;
+  /** Resolves once no event is missed any more. */
+  events(filter: FilterSettings, settings: EventSettings, options?: CallOptions): Promise<EventPort>;
+  /** Files of /proc and /sys as this namespace sees them: the text, or an errno. */
+  readFiles(paths: readonly string[], options?: CallOptions): Promise<readonly (string | number)[]>;
+  writeFile(path: string, text: string, options?: CallOptions): Promise<void>;
+  /** Requests under way end with EBADF or ECANCELED. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,129 @@
+import { readAddress } from '../address.js';
+import { Batch, Records } from './batch.js';
+import { countersAt, FlowView, TupleView } from './flow-view.js';
+import { eventNames, Field, groupBits, layout, protocolName, statesOf } from './layout.js';
+import type { ConntrackEvent, Expectation, Flow, FlowGroup, GroupField, ProcessorCounters } from './types.js';
+
+export interface FlowPiece {
+  readonly flows: readonly Flow[];
+  /** Whether the stream goes on. */
+  readonly more: boolean;
+}
+
+export function readFlows(buffer: ArrayBuffer): FlowPiece {
+  const from = new Batch(buffer);
+  const flows: Flow[] = new Array(from.flows);
+  for (let i = 0; i < from.flows; i++) flows[i] = new FlowView(from, from.flowAt(i));
+  return { flows, more: from.more };
+}
+
+function expectationAt(from: Batch, at: number): Expectation {
+  const field = layout.expectation;
+  const helper = from.name(at + field.helper, 16);
+  const name = from.name(at + field.function, 32);
+  const expectation: Expectation = {
+    tuple: new TupleView(from, at + field.tuple),
+    mask: new TupleView(from, at + field.mask),
+    master: new TupleView(from, at + field.master),
+    zone: from.u16(at + field.zone),
+    id: from.u32(at + field.id),
+    timeout: from.u32(at + field.timeout),
+    flags: from.u32(at + field.flags),
+    class: from.u32(at + field.expectationClass),
+  };
+  const direction = from.u32(at + field.natDirection) === 0 ? 'original' : 'reply';
+  const nat = { direction, tuple: new TupleView(from, at + field.nat) } as const;
+  return {
+    ...expectation,
+    ...(helper !== '' && { helper }),
+    ...(name !== '' && { function: name }),
+    ...(from.u8(at + field.hasNat) !== 0 && { nat }),
+  };
+}
+
+export function readExpectations(buffer: ArrayBuffer): Expectation[] {
+  const from = new Batch(buffer);
+  return Array.from({ length: from.expectations }, (_, index) => expectationAt(from, from.expectationAt(index)));
+}
+
+/** Events of flows and of expectations, in the order they came. */
+export function readEvents(buffer: ArrayBuffer): ConntrackEvent[] {
+  const from = new Batch(buffer);
+  const events: ConntrackEvent[] = [];
+  let expectation = 0;
+  const expectationsBefore = (position: number): void => {
+    for (; expectation < from.expectations; expectation++) {
+      const at = from.expectationAt(expectation);
+      if (from.u32(at + layout.expectation.position) > position) return;
+      const type = from.u8(at + layout.expectation.event) === 3 ? 'expectation-destroy' : 'expectation-new';
+      events.push({ type, expectation: expectationAt(from, at) });
+    }
+  };
+  for (let index = 0; index < from.flows; index++) {
+    if (from.expectations > 0) expectationsBefore(index);
+    const at = from.flowAt(index);
+    const type = eventNames[from.u8(at + layout.flow.event)];
+    const number = Number(from.u64(at + layout.flow.counters));
+    if (type === undefined) continue;
+    if (type === 'overrun') events.push({ type, overruns: number });
+    else if (type === 'resynchronised') events.push({ type, flows: number });
+    else events.push(flowEvent(from, at, type));
+  }
+  expectationsBefore(from.flows);
+  return events;
+}
+
+function flowEvent(from: Batch, at: number, type: 'new' | 'update' | 'destroy'): ConntrackEvent {
+  const event = { type, flow: new FlowView(from, at), recovered: from.u8(at + layout.flow.recovered) !== 0 };
+  const timed = (from.u32(at + layout.flow.present) & Field.eventTime) !== 0;
+  return timed ? { ...event, time: from.u64(at + layout.flow.eventTime) } : event;
+}
+
+/** Rows of native/conntrack/aggregate.h, with the fields that were asked for. */
+export function readGroups(buffer: ArrayBuffer, by: readonly GroupField[]): FlowGroup[] {
+  const from = new Records(buffer);
+  const bits = by.reduce((all, field) => all | groupBits[field], 0);
+  return Array.from({ length: buffer.byteLength / layout.group.size }, (_, index) => {
+    return groupAt(from, index * layout.group.size, bits);
+  });
+}
+
+function groupAt(from: Records, at: number, bits: number): FlowGroup {
+  const key = layout.groupKey;
+  const has = (field: GroupField): boolean => (bits & groupBits[field]) !== 0;
+  const family = from.family(at + key.family);
+  const protocol = protocolName(from.u8(at + key.protocol));
+  const address = (offset: number): string => readAddress(from.bytes, at + offset, family);
+  const state = from.u8(at + key.state);
+  return {
+    ...(has('family') && { family }),
+    ...((has('protocol') || has('state')) && { protocol }),
+    ...(has('source') && { source: address(key.source) }),
+    ...(has('destination') && { destination: address(key.destination) }),
+    ...(has('sourcePort') && { sourcePort: from.u16(at + key.sourcePort) }),
+    ...(has('destinationPort') && { destinationPort: from.u16(at + key.destinationPort) }),
+    ...(has('replySource') && { replySource: address(key.replySource) }),
+    ...(has('replySourcePort') && { replySourcePort: from.u16(at + key.replySourcePort) }),
+    ...(has('mark') && { mark: from.u32(at + key.mark) }),
+    ...(has('zone') && { zone: from.u16(at + key.zone) }),
+    ...(has('state') && from.u8(at + key.hasState) !== 0 && { state: statesOf(protocol)[state] ?? String(state) }),
+    flows: Number(from.u64(at + layout.group.flows)),
+    counted: Number(from.u64(at + layout.group.counted)),
+    counters: countersAt(from, at + layout.group.counters),
+  };
+}
+
+/** Per processor the counters that this kernel sends, by the number of their attribute. */
+export function readProcessorCounters(buffer: ArrayBuffer): ProcessorCounters[] {
+  const view = new DataView(buffer);
+  const field = layout.processor;
+  return Array.from({ length: buffer.byteLength / field.size }, (_, index) => {
+    const at = index * field.size;
+    const present = view.getUint32(at + field.present, true);
+    const values: Record<number, number> = {};
+    for (let i = 0; i < 16; i++) {
+      if ((present & (1 << i)) !== 0) values[i] = view.getUint32(at + field.values + i * 4, true);
+    }
+    return { processor: view.getUint32(at + field.processor, true), values };
+  });
+}
