@@ -22,18 +22,28 @@ void Copy(std::array<char, Size>& to, std::string_view from) {
   std::copy_n(from.begin(), std::min(from.size(), Size - 1), to.begin());
 }
 
+// Of 4 or 16 bytes; a shorter one is malformed.
+void DecodeAddress(AttributeReader& attribute, bool six, Address& address) {
+  if (six) {
+    address = attribute.Value<Address>();
+  } else {
+    const auto four = attribute.Value<uint32_t>();
+    std::memcpy(address.data(), &four, sizeof four);
+  }
+}
+
 void DecodeIp(AttributeReader attributes, Tuple& tuple) {
   while (attributes.Next()) {
     switch (attributes.type()) {
       case ip_attr::kSource4:
       case ip_attr::kSource6:
-        Copy(tuple.source, attributes.payload());
+        DecodeAddress(attributes, attributes.type() == ip_attr::kSource6, tuple.source);
         tuple.family = attributes.type() == ip_attr::kSource4 ? AF_INET : AF_INET6;
         tuple.present |= kHasSource;
         break;
       case ip_attr::kDestination4:
       case ip_attr::kDestination6:
-        Copy(tuple.destination, attributes.payload());
+        DecodeAddress(attributes, attributes.type() == ip_attr::kDestination6, tuple.destination);
         tuple.family = attributes.type() == ip_attr::kDestination4 ? AF_INET : AF_INET6;
         tuple.present |= kHasDestination;
         break;

@@ -57,7 +57,13 @@ bool Mirror::Take(const Flow& flow, FlowBatch& missed) {
     if (known) entries_.erase(found);
     return known;
   }
-  if (found != entries_.end() && !known) missed.flows.push_back(Gone(key, found->second));
+  // The kernel gives an id again: one that begins is not the one that was known.
+  const bool begins = flow.event == Event::kNew;
+  if (begins) destroyed_.erase(flow.id);
+  if (found != entries_.end() && (!known || begins)) {
+    missed.flows.push_back(Gone(key, found->second));
+    entries_.erase(found);
+  }
   Put(key, flow);
   return known;
 }
@@ -73,6 +79,9 @@ void Mirror::Compare(const Flow& flow, FlowBatch& changes) {
   const Key key = KeyOf(flow);
   const auto found = entries_.find(key);
   const bool known = found != entries_.end() && found->second.id == flow.id;
+  // An event has told of it meanwhile, and that is younger: the kernel writes a datagram of a dump
+  // when the one before is read.
+  if (known && found->second.generation == generation_) return;
   Flow change = flow;
   change.extension = 0;  // the batch of the dump has it, `changes` has not
   change.present &= ~kExtended;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "conntrack/messages.h"
 #include "ipvs/connection_file.h"
 #include "ipvs/messages.h"
 #include "netlink/generic_family.h"
@@ -20,7 +21,38 @@ inline void Expect(bool condition) {
   if (!condition) std::abort();
 }
 
+inline void FeedFlow(netlink::View payload) {
+  // Something is in the batch already, which is to stay as it is.
+  conntrack::FlowBatch batch;
+  batch.flows.resize(1);
+  batch.extensions.resize(1);
+  batch.text = "before";
+  const bool decoded = conntrack::DecodeFlow(payload, batch);
+  Expect(batch.flows.size() == (decoded ? 2U : 1U));
+  Expect(batch.extensions.size() <= batch.flows.size() && batch.text.starts_with("before"));
+  if (!decoded) {
+    Expect(batch.extensions.size() == 1 && batch.text == "before");
+    return;
+  }
+  const conntrack::Flow& flow = batch.flows.back();
+  Expect(flow.labels_length <= flow.labels.size());
+  Expect((flow.extension == 2) == (batch.extensions.size() == 2));
+  Expect((flow.extension == 2) == ((flow.present & conntrack::kExtended) != 0));
+  const conntrack::Extension& extension = batch.extensions.back();
+  Expect(extension.helper.back() == '\0');
+  Expect(extension.text <= batch.text.size() && extension.text_length <= batch.text.size() - extension.text);
+}
+
 inline void FeedPayload(netlink::View payload) {
+  FeedFlow(payload);
+  if (const auto expectation = conntrack::DecodeExpectation(payload)) {
+    Expect(expectation->helper.back() == '\0' && expectation->function.back() == '\0');
+    Expect(expectation->has_nat <= 1);
+  }
+  if (const auto statistics = conntrack::DecodeProcessorStatistics(payload)) {
+    Expect((statistics->present >> statistics->values.size()) == 0);
+  }
+  conntrack::DecodeGlobalStatistics(payload);
   if (const auto service = ipvs::DecodeService(payload)) {
     Expect(service->scheduler.back() == '\0' && service->engine.back() == '\0');
     Expect((service->present & ~ipvs::kHasStatistics) == 0);

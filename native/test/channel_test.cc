@@ -2,7 +2,6 @@
 #include "netlink/channel.h"
 
 #include <doctest/doctest.h>
-#include <linux/genetlink.h>
 
 #include <array>
 #include <cerrno>
@@ -11,115 +10,18 @@
 #include <string>
 
 #include "netlink/generic_family.h"
-#include "test/bytes.h"
+#include "test/channel_kernel.h"
 
-using netlink::Batch;
-using netlink::Channel;
 using netlink::Exchange;
 using netlink::Failure;
-using netlink::IoThread;
-using netlink::Message;
 using netlink::MessageWriter;
 using netlink::Socket;
-
-namespace {
-
-struct Reply {
-  uint32_t sequence;
-  netlink::Bytes payload;
-};
-
-struct Answer {
-  std::vector<Failure> outcomes;
-  std::vector<Reply> replies;
-};
-
-// A request by name; one that is longer than a name can be is refused in words.
-void GetFamily(MessageWriter& writer, std::string_view name) {
-  writer.Begin(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK);
-  writer.Fixed(genlmsghdr{CTRL_CMD_GETFAMILY, 1, 0});
-  writer.PutString(CTRL_ATTR_FAMILY_NAME, name);
-  writer.End();
-}
-
-Batch Repeated(std::string_view name, int count) {
-  MessageWriter writer;
-  for (int i = 0; i < count; ++i) GetFamily(writer, name);
-  return writer.Take();
-}
-
-Batch Dump(uint8_t command) {
-  MessageWriter writer;
-  writer.Begin(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_DUMP);
-  writer.Fixed(genlmsghdr{command, 1, 0});
-  writer.End();
-  return writer.Take();
-}
-
-class Kernel {
- public:
-  Kernel() {
-    auto socket = Socket::Open(NETLINK_GENERIC);
-    REQUIRE(socket.ok());
-    sockaddr_nl address{};
-    socklen_t length = sizeof address;
-    REQUIRE(getsockname(socket.value().fd(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
-    port_ = address.nl_pid;
-    InThread([&] { channel = Channel::Create(io, std::move(socket.value())); });
-  }
-  ~Kernel() { io.Stop(); }
-  Kernel(const Kernel&) = delete;
-  Kernel& operator=(const Kernel&) = delete;
-
-  // Waits until the work is done in the I/O thread.
-  template <typename Work>
-  void InThread(Work work) {
-    std::promise<void> done;
-    io.Post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-
-  // An exchange that keeps its answer, and tells when it is there.
-  static Exchange Keep(Batch batch, std::shared_ptr<std::promise<Answer>> done) {
-    auto answer = std::make_shared<Answer>();
-    Exchange exchange;
-    exchange.batch = std::move(batch);
-    exchange.on_reply = [answer](const Message& message) {
-      answer->replies.push_back({message.header.nlmsg_seq, test::Copy(message.payload)});
-    };
-    exchange.on_done = [answer, done = std::move(done)](std::vector<Failure> outcomes) {
-      answer->outcomes = std::move(outcomes);
-      done->set_value(std::move(*answer));
-    };
-    return exchange;
-  }
-
-  Answer Ask(Batch batch) {
-    auto done = std::make_shared<std::promise<Answer>>();
-    auto answer = done->get_future();
-    InThread([&] { channel->Submit(Keep(std::move(batch), std::move(done))); });
-    return answer.get();
-  }
-
-  uint32_t port() const { return port_; }
-
-  IoThread io;
-  std::shared_ptr<Channel> channel;
-
- private:
-  uint32_t port_ = 0;
-};
-
-std::array<int, 3> CountCodes(const std::vector<Failure>& outcomes) {  // success, ECANCELED, else
-  std::array<int, 3> counts{};
-  for (const auto& outcome : outcomes) ++counts.at(outcome.code == 0 ? 0 : outcome.code == ECANCELED ? 1 : 2);
-  return counts;
-}
-
-}  // namespace
+using test::Answer;
+using test::CountCodes;
+using test::Dump;
+using test::GetFamily;
+using test::Kernel;
+using test::Repeated;
 
 TEST_CASE("the controller knows itself, under the number it always has") {
   Kernel kernel;

@@ -1,0 +1,119 @@
+// The kernel's own table, in a network namespace of the test's own: it begins empty, and nobody
+// else's flows are touched.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <sched.h>
+
+#include <cerrno>
+#include <cstring>
+#include <future>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "conntrack/client.h"
+#include "conntrack/flow_dump.h"
+#include "test/conntrack_records.h"
+
+namespace test {
+
+// Sockets of one new namespace, which lives as long as they do. Empty where that is not allowed.
+inline std::vector<netlink::Socket> SocketsOfNewNamespace(size_t count) {
+  std::vector<netlink::Socket> sockets;
+  std::thread([&] {
+    if (unshare(CLONE_NEWNET) != 0) return;
+    for (size_t i = 0; i < count; ++i) {
+      auto socket = netlink::Socket::Open(NETLINK_NETFILTER);
+      if (!socket.ok()) return sockets.clear();
+      sockets.push_back(std::move(socket.value()));
+    }
+  }).join();
+  return sockets;
+}
+
+class Table {
+ public:
+  explicit Table(size_t more_sockets = 0) {
+    sockets = SocketsOfNewNamespace(1 + more_sockets);
+    if (sockets.empty()) return;
+    InThread([&] { client_.emplace(io, std::move(sockets.back())); });
+    sockets.pop_back();
+    std::vector<conntrack::Change> change(1);
+    change[0].verb = conntrack::Verb::kDelete;
+    change[0].flow = FlowOf(TupleOf("192.0.2.1", 1, "192.0.2.2", 1));
+    usable_ = Apply(std::move(change)) == std::vector{ENOENT};
+  }
+  ~Table() {
+    if (client_) InThread([&] { client_.reset(); });
+  }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  // False, with a message, where there is no such table: not root, or no conntrack.
+  bool usable() const {
+    if (!usable_) MESSAGE("skipped: takes root, and a kernel with nf_conntrack_netlink");
+    return usable_;
+  }
+
+  // Waits until the work is done in the I/O thread.
+  template <typename Work>
+  void InThread(Work work) {
+    std::promise<void> done;
+    io.Post([&] {
+      work();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  // An errno for each; if all are refused as one, that one's.
+  std::vector<int> Apply(std::vector<conntrack::Change> changes) {
+    std::promise<std::vector<int>> done;
+    InThread([&] {
+      client_->Apply(1, changes, [&](netlink::Result<std::vector<netlink::Failure>> result) {
+        std::vector<int> codes;
+        if (!result.ok()) codes.push_back(result.failure().code);
+        for (const auto& outcome : result.ok() ? result.value() : std::vector<netlink::Failure>{}) {
+          codes.push_back(outcome.code);
+        }
+        done.set_value(std::move(codes));
+      });
+    });
+    return done.get_future().get();
+  }
+
+  int Apply(conntrack::Verb verb, const conntrack::Flow& flow) {
+    return Apply(std::vector{conntrack::Change{verb, 0, flow, {}}}).at(0);
+  }
+
+  // Whatever the client is asked for that way: `ask(client, done)`.
+  template <typename T, typename Ask>
+  netlink::Result<T> Wait(Ask ask) {
+    std::promise<netlink::Result<T>> done;
+    InThread([&] { ask(*client_, [&](netlink::Result<T> result) { done.set_value(std::move(result)); }); });
+    return done.get_future().get();
+  }
+
+  netlink::Result<conntrack::FlowBatch> Get(const conntrack::Flow& key) {
+    return Wait<conntrack::FlowBatch>([&](auto& client, auto done) { client.Get(1, key, done); });
+  }
+
+  std::vector<netlink::Socket> sockets;  // those asked for
+  netlink::IoThread io;
+
+ private:
+  std::optional<conntrack::Client> client_;
+  bool usable_ = false;
+};
+
+// A flow as it can be created: with a timeout (s).
+inline conntrack::Flow Created(const conntrack::Tuple& original, uint32_t timeout = 600) {
+  conntrack::Flow flow = FlowOf(original);
+  flow.present |= conntrack::kTimeout;
+  flow.timeout = timeout;
+  return flow;
+}
+
+}  // namespace test
