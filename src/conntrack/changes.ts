@@ -12,7 +12,7 @@ import { describeFlow } from './tuple.js';
 export type FlowResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
 
 /** So many go to the kernel in one request; two requests are under way at a time. */
-const BATCH = 1024;
+const BATCH = 512;
 
 const commands = { create: 'NEW', update: 'UPDATE', delete: 'DELETE' } as const;
 
@@ -110,6 +110,7 @@ export class Changes {
       [batch, changes] = [[], []];
       await before;
       before = under;
+      await new Promise((resolve) => setImmediate(resolve)); // the event loop gets a turn
     };
     for await (const flow of flows) {
       changes.push(creation(flow));

@@ -14,6 +14,9 @@ import type { CallOptions } from './kernel.js';
 
 export const DEFAULT_TIMEOUT = 30_000;
 
+/** Milliseconds of a turn of the event loop that may be used for answers. */
+const TURN = 5;
+
 /** What a method takes behind the number of the request. */
 export type Arguments<Session, Method extends keyof Session> = Session[Method] extends (
   id: number,
@@ -36,6 +39,9 @@ class Requests {
   readonly #environment: NativeEnvironment;
   readonly #pending = new Map<number, Pending>();
   #last = 0;
+  /** When this turn of the event loop was first called; what has come since and has to wait. */
+  #turn: number | undefined;
+  #waiting: (readonly unknown[])[] = [];
 
   constructor(addon: Addon) {
     this.#addon = addon;
@@ -102,7 +108,31 @@ class Requests {
     });
   }
 
+  /**
+   * Node calls this for as long as there is something to tell, without a turn of the event loop:
+   * who streams a table, and asks for more as it comes, would see no timer for seconds. So after
+   * some milliseconds the rest waits for the next turn.
+   */
   #complete(batch: readonly unknown[]): void {
+    const now = performance.now();
+    if (this.#turn === undefined) {
+      this.#turn = now;
+      setImmediate(() => this.#nextTurn());
+    }
+    if (this.#waiting.length > 0 || now - this.#turn > TURN) this.#waiting.push(batch);
+    else this.#settle(batch);
+  }
+
+  #nextTurn(): void {
+    this.#turn = undefined;
+    const [batch, ...rest] = this.#waiting;
+    if (!batch) return;
+    this.#waiting = rest;
+    if (rest.length > 0) setImmediate(() => this.#nextTurn());
+    this.#settle(batch);
+  }
+
+  #settle(batch: readonly unknown[]): void {
     for (let i = 0; i + 3 < batch.length; i += 4) {
       const id = batch[i] as number;
       const pending = this.#pending.get(id);

@@ -1,5 +1,6 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { type Family, readAddress } from '../address.js';
+import { jsonOf } from '../json.js';
 import type { Batch, Records } from './batch.js';
 import { Field, layout, protocolName, statesOf, statusNames, TupleField } from './layout.js';
 import { flowLine } from './line.js';
@@ -44,7 +45,7 @@ const flowNames = [
   'use',
 ];
 
-/** Getters as properties, for JSON and for printing: what is absent is left out, 64 bits are text. */
+/** Getters as properties, for JSON and for printing; what is absent is left out. */
 function plain(value: object, names: readonly string[]): Record<string, unknown> {
   const fields = names.map((name) => [name, (value as Record<string, unknown>)[name]] as const);
   return Object.fromEntries(fields.filter(([, field]) => field !== undefined));
@@ -216,7 +217,7 @@ export class FlowView implements Flow {
     return this.#from.text(this.#from.u32(this.#extension + text), this.#from.u32(this.#extension + textLength));
   }
   toJSON(): Record<string, unknown> {
-    return plain(this, flowNames);
+    return jsonOf(plain(this, flowNames)) as Record<string, unknown>;
   }
   toString(): string {
     return flowLine(this);

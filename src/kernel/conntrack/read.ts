@@ -1,4 +1,5 @@
 import { readAddress } from '../address.js';
+import { withJson } from '../json.js';
 import { Batch, Records } from './batch.js';
 import { countersAt, FlowView, TupleView } from './flow-view.js';
 import { eventNames, Field, groupBits, layout, protocolName, statesOf } from './layout.js';
@@ -76,7 +77,7 @@ export function readEvents(buffer: ArrayBuffer): ConntrackEvent[] {
 function flowEvent(from: Batch, at: number, type: 'new' | 'update' | 'destroy'): ConntrackEvent {
   const event = { type, flow: new FlowView(from, at), recovered: from.u8(at + layout.flow.recovered) !== 0 };
   const timed = (from.u32(at + layout.flow.present) & Field.eventTime) !== 0;
-  return timed ? { ...event, time: from.u64(at + layout.flow.eventTime) } : event;
+  return timed ? withJson({ ...event, time: from.u64(at + layout.flow.eventTime) }) : event;
 }
 
 /** Rows of native/conntrack/aggregate.h, with the fields that were asked for. */
@@ -95,7 +96,7 @@ function groupAt(from: Records, at: number, bits: number): FlowGroup {
   const protocol = protocolName(from.u8(at + key.protocol));
   const address = (offset: number): string => readAddress(from.bytes, at + offset, family);
   const state = from.u8(at + key.state);
-  return {
+  return withJson({
     ...(has('family') && { family }),
     ...((has('protocol') || has('state')) && { protocol }),
     ...(has('source') && { source: address(key.source) }),
@@ -110,7 +111,7 @@ function groupAt(from: Records, at: number, bits: number): FlowGroup {
     flows: Number(from.u64(at + layout.group.flows)),
     counted: Number(from.u64(at + layout.group.counted)),
     counters: countersAt(from, at + layout.group.counters),
-  };
+  });
 }
 
 /** Per processor the counters that this kernel sends, by the number of their attribute. */

@@ -1,0 +1,44 @@
+// Flows that a flowtable carries past the rules: they have no timeout and no state.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, expect, test } from 'vitest';
+import { Lab } from '../../scripts/lab.mjs';
+import { Conntrack, type Flow } from '../../src/index.js';
+import { hasModule, runIn } from '../kernel/world.js';
+
+const lab = new Lab();
+afterAll(() => lab.close());
+
+const rules = `table inet f {
+  flowtable fast { hook ingress priority 0; devices = { left, right }; }
+  chain forward { type filter hook forward priority 0; ip protocol { tcp, udp } flow add @fast; }
+}`;
+
+test.runIf(hasModule('nf_flow_table'))('13: an offloaded flow has neither timeout nor state', async () => {
+  lab.add({
+    client: { networks: { left: ['10.1.0.2/24'] }, routes: ['default via 10.1.0.1'] },
+    router: {
+      networks: { left: ['10.1.0.1/24'], right: ['10.2.0.1/24'] },
+      sysctls: { 'net.ipv4.ip_forward': 1 },
+    },
+    server: { networks: { right: ['10.2.0.2/24'] }, routes: ['default via 10.2.0.1'] },
+  });
+  const { namespace } = lab.host('router');
+  runIn(namespace, 'nft', rules);
+  const fixture = (name: string): URL => new URL(`../kernel/fixtures/${name}.mjs`, import.meta.url);
+  await lab.host('server').start(fixture('echo-server'), 'server', 8080);
+  const client = await lab.host('client').start(fixture('echo-client'));
+  await using conntrack = await Conntrack.open({ namespace });
+  await client.ask({ kind: 'hold', address: '10.2.0.2', port: 8080 });
+  let flow: Flow | undefined;
+  for (let i = 0; i < 50 && !flow?.status.includes('offload'); i++) {
+    await client.ask({ kind: 'held' });
+    [flow] = await conntrack.flows({ protocol: 'tcp', destinationPort: 8080 }).toArray();
+    await sleep(100);
+  }
+  expect(flow?.status).toContain('offload');
+  expect(flow?.timeout).toBeUndefined();
+  expect(flow?.state).toBeUndefined();
+  expect(flow?.tcp).toBeUndefined();
+  expect(String(flow)).toContain('[OFFLOAD]');
+  expect(await conntrack.flows({ status: ['offload'] }).toArray()).toHaveLength(1);
+});

@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'vitest';
+import { Conntrack, type FlowFilter, type FlowOptions, type FlowSelector, IpvsError } from '../../src/index.js';
+import type { ConntrackPort } from '../../src/kernel/conntrack/port.js';
+import type { Tuple } from '../../src/kernel/conntrack/types.js';
+
+const original = {
+  source: '10.0.0.1',
+  destination: '10.0.0.2',
+  protocol: 'tcp',
+  sourcePort: 1,
+  destinationPort: 80,
+} as const;
+
+/** A handle on a kernel that must not be asked. */
+async function unasked(): Promise<Conntrack> {
+  const port = new Proxy({} as ConntrackPort, {
+    get: (_, name) => {
+      if (name === 'then') return undefined; // it is no promise
+      return () => {
+        throw new Error(`the kernel was asked: ${String(name)}`);
+      };
+    },
+  });
+  const never = () => Promise.reject(new Error('not here'));
+  return Conntrack.open({ kernel: { openIpvs: never, openConntrack: async () => port } });
+}
+
+const invalid = expect.objectContaining({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
+
+async function refused(work: (conntrack: Conntrack) => unknown, words: RegExp): Promise<void> {
+  const conntrack = await unasked();
+  const error: unknown = await Promise.resolve()
+    .then(() => work(conntrack))
+    .catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(IpvsError);
+  expect(error).toEqual(invalid);
+  expect((error as Error).message).toMatch(words);
+}
+
+describe('a delete that names no flow is refused', () => {
+  test.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['an empty object', {}],
+    ['only an id', { id: 7 }],
+    ['only a zone', { zone: 7 }],
+    ['a tuple without a destination', { original: { ...original, destination: undefined } }],
+    ['a tuple without a source', { original: { ...original, source: '' } }],
+    ['a tuple without a protocol', { original: { ...original, protocol: undefined } }],
+    ['a tuple without a port', { original: { ...original, sourcePort: undefined } }],
+    ['a misspelt name', { orginal: original }],
+    ['a mark', { original, mark: 7 }],
+    ['null', null],
+    ['a list', [original]],
+  ])('%s', async (_, selector) => {
+    await refused((conntrack) => conntrack.delete(selector as FlowSelector), /./);
+    await refused((conntrack) => conntrack.apply([{ change: 'delete', flow: selector as FlowSelector }]), /./);
+  });
+
+  test('a filter that matches everything', async () => {
+    await refused((conntrack) => conntrack.deleteMatching({}), /flush\(\)/);
+    await refused((conntrack) => conntrack.deleteMatching({ filterIn: 'here' }), /flush\(\)/);
+  });
+});
+
+describe('a flow', () => {
+  const flow: FlowOptions = { original, timeout: 10 };
+  test.each<[string, object, RegExp]>([
+    ['no timeout', { timeout: undefined }, /needs a timeout/],
+    ['a timeout beyond 31 bits', { timeout: 2 ** 31 }, /timeout is an integer/],
+    ['families that differ', { original: { ...original, source: '::1' } }, /one family/],
+    ['protocols that differ', { reply: { ...original, protocol: 'udp' } }, /one protocol/],
+    ['a host name', { original: { ...original, source: 'localhost' } }, /IPv4 or IPv6 address/],
+    ['a mark with bits outside of its mask', { mark: 0x11, markMask: 0xf0 }, /outside of markMask/],
+    ['a mask without a mark', { markMask: 0xf0 }, /markMask without mark/],
+    ['a status that can not be set', { status: ['source-nat'] }, /not source-nat/],
+    ['a state that is none', { state: 'LISTENING' }, /state is one of/],
+    ['a state of UDP', { original: { ...original, protocol: 'udp' }, state: 'ESTABLISHED' }, /has states/],
+    ['a label beyond 127', { labels: [128] }, /from 0 to 127/],
+    ['SCTP tags of TCP', { sctp: { original: 1, reply: 1 } }, /for flows of sctp/],
+    ['a translation to another family', { nat: { source: { address: '::1' } } }, /own family/],
+    ['port 0 in a translation', { nat: { source: { address: '10.0.0.9', port: 0 } } }, /a port is an integer/],
+    ['ICMP without its numbers', { original: { ...original, protocol: 'icmp' } }, /needs icmp/],
+    ['a port of a protocol without', { original: { ...original, protocol: 200 } }, /has no ports/],
+    ['an option that is none', { weight: 1 }, /no option 'weight'/],
+    [
+      'an ICMP type without an answer',
+      { original: { ...original, protocol: 'icmp', icmp: { type: 3, code: 0, id: 1 } } },
+      /no answer/,
+    ],
+  ])('%s', async (_, change, words) => {
+    await refused((conntrack) => conntrack.create({ ...flow, ...change } as FlowOptions), words);
+  });
+});
+
+describe('a filter', () => {
+  test.each<[object, RegExp]>([
+    [{ source: '10.0.0.0/33' }, /from 0 to 32/],
+    [{ source: '10.0.0.0/8/8' }, /source is an IPv4/],
+    [{ source: 'fd00::/129' }, /from 0 to 128/],
+    [{ source: '10.0.0.1', destination: 'fd00::1' }, /one family/],
+    [{ family: 'ipv6', source: '10.0.0.1' }, /one family/],
+    [{ markMask: 1 }, /markMask without mark/],
+    [{ status: ['assured'], notStatus: ['assured'] }, /both/],
+    [{ status: 'assured' }, /status is a list/],
+    [{ state: 'ESTABLISHED' }, /takes a protocol/],
+    [{ protocol: 'http' }, /protocol is one of/],
+    [{ zone: 65536 }, /zone is an integer/],
+    [{ port: 80 }, /no option 'port'/],
+  ])('%o', async (filter, words) => {
+    await refused((conntrack) => conntrack.flows(filter as FlowFilter), words);
+  });
+});
+
+test('other calls', async () => {
+  await refused((c) => c.groups({ by: ['colour' as 'mark'] }), /by is one of/);
+  await refused((c) => c.groups({ by: 'mark' as unknown as [] }), /by is a list/);
+  await refused((c) => c.events({ types: [] }), /at least one type/);
+  await refused((c) => c.events({ types: ['new'], resynchronise: true }), /new, update and destroy/);
+  await refused((c) => c.events({ receiveBuffer: 0 }), /receiveBuffer/);
+  await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: '10.0.0.2' as unknown as [] }), /list of those/);
+  await refused((c) => c.setSettings({ accounting: 1 as unknown as boolean }), /accounting is true or false/);
+  await refused((c) => c.usage({ timeout: 0 }), /timeout/);
+  await refused((c) => c.flush({ mark: 1 } as object), /no option 'mark'/);
+  await refused((c) => c.deleteExpectation({ tuple: undefined as unknown as Tuple }), /./);
+});
