@@ -20,6 +20,23 @@ function requestOf(change: FlowChange): Request {
   return { command: commands[change.verb], action: `${change.verb} flow`, object: describeFlow(change.key) };
 }
 
+/** Two requests at a time, the next being made while the kernel carries one out. */
+class Pipeline {
+  #before: Promise<void> = Promise.resolve();
+
+  async push(send: () => Promise<void>): Promise<void> {
+    const under = send();
+    under.catch(() => {}); // it is awaited with the next
+    await this.#before;
+    this.#before = under;
+    await new Promise((resolve) => setImmediate(resolve)); // the event loop gets a turn
+  }
+
+  async end(): Promise<void> {
+    await this.#before;
+  }
+}
+
 /** Changes of flows, one or many. */
 export class Changes {
   readonly #context: Context;
@@ -38,14 +55,21 @@ export class Changes {
     const failed = new Map<number, IpvsError>();
     const whole = await Promise.all(changes.map((change, index) => this.#withStatus(change, index, failed, options)));
     const sent = whole.flatMap((change, index) => (failed.has(index) ? [] : [{ change, index }]));
-    const errnos = await this.#send(
-      sent.map(({ change }) => change),
-      options,
-    );
-    sent.forEach(({ change, index }, place) => {
-      const errno = errnos[place] ?? Errno.EBADMSG;
-      if (errno !== 0) failed.set(index, errorFor(requestOf(change), errno));
-    });
+    const pipeline = new Pipeline();
+    for (let from = 0; from < sent.length; from += BATCH) {
+      const batch = sent.slice(from, from + BATCH);
+      await pipeline.push(async () => {
+        const errnos = await this.#send(
+          batch.map(({ change }) => change),
+          options,
+        );
+        batch.forEach(({ change, index }, place) => {
+          const errno = errnos[place] ?? Errno.EBADMSG;
+          if (errno !== 0) failed.set(index, errorFor(requestOf(change), errno));
+        });
+      });
+    }
+    await pipeline.end();
     return changes.map((_, index) => {
       const error = failed.get(index);
       return error ? { ok: false, error } : { ok: true };
@@ -101,16 +125,13 @@ export class Changes {
         else failures.push({ flow, error: errorFor(requestOf(creation(flow)), errno) });
       });
     };
-    let before: Promise<void> = Promise.resolve();
+    const pipeline = new Pipeline();
     let batch: FlowOptions[] = [];
     let changes: FlowChange[] = [];
-    const flush = async (): Promise<void> => {
-      const under = finish(batch, this.#send(changes, options));
-      under.catch(() => {}); // it is awaited with the next
+    const flush = (): Promise<void> => {
+      const [flowsSent, changesSent] = [batch, changes];
       [batch, changes] = [[], []];
-      await before;
-      before = under;
-      await new Promise((resolve) => setImmediate(resolve)); // the event loop gets a turn
+      return pipeline.push(() => finish(flowsSent, this.#send(changesSent, options)));
     };
     for await (const flow of flows) {
       changes.push(creation(flow));
@@ -118,7 +139,7 @@ export class Changes {
       if (batch.length === BATCH) await flush();
     }
     if (batch.length > 0) await flush();
-    await before;
+    await pipeline.end();
     return { created, failures };
   }
 
