@@ -107,9 +107,15 @@ void EventStream::Receive() {
   netlink::ReceiveBuffers& buffers = io_.buffers();
   for (int burst = 0; burst < kBurst && !full(); ++burst) {
     const int count = events_.Receive(buffers);
-    if (count == -EAGAIN) break;
+    if (count == -EAGAIN) {
+      congested_ = false;
+      Resynchronise();
+      break;
+    }
     if (count == -ENOBUFS) {
-      Overrun();
+      congested_ = true;
+      wanted_ = options_.resynchronise;
+      Say(Event::kOverrun, ++overruns_);
       continue;
     }
     if (count < 0) {
@@ -177,15 +183,8 @@ void EventStream::Say(Event event, uint64_t number) {
   pending_.flows.flows.push_back(flow);
 }
 
-void EventStream::Overrun() {
-  Say(Event::kOverrun, ++overruns_);
-  if (!options_.resynchronise) return;
-  wanted_ = true;
-  Resynchronise();
-}
-
 void EventStream::Resynchronise() {
-  if (!wanted_ || dumping_) return;
+  if (!wanted_ || dumping_ || congested_) return;
   const auto since = Clock::now() - last_;
   const auto interval = std::chrono::milliseconds(options_.interval);
   if (last_ != Clock::time_point{} && since < interval) {

@@ -58,7 +58,6 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   void Receive();
   void Read(netlink::View datagram);
   void TakeFlow(netlink::View payload, Event event);
-  void Overrun();
   void Resynchronise();
   void CompareSome();
   void Say(Event event, uint64_t number);
@@ -81,6 +80,9 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   bool dumping_ = false;
   bool stalled_ = false;  // the dump waits until what is pending has been taken
   bool wanted_ = false;   // a resynchronisation
+  // From an overrun until the queue has been read to its end the kernel drops events without a
+  // word (NETLINK_S_CONGESTED): what is read then is older than any dump.
+  bool congested_ = false;
   Clock::time_point last_{};
   netlink::FileDescriptor timer_;
 };

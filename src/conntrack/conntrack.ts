@@ -232,7 +232,7 @@ export class Conntrack {
   }
 
   /**
-   * Every flow that matches now, each by its tuple and id: flows that begin meanwhile stay. How many.
+   * Every flow that matches as the table is read, each by its tuple and id. How many.
    * A filter that matches all is refused: that is {@link flush}.
    */
   async deleteMatching(filter: FlowFilter, options: CallOptions = {}): Promise<number> {

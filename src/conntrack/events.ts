@@ -9,7 +9,11 @@ import { flatten } from './flatten.js';
 export interface EventOptions {
   /** Default: `new`, `update` and `destroy`. */
   readonly types?: readonly ('new' | 'update' | 'destroy' | 'expectation')[] | undefined;
-  /** Which flows. Family, protocol and mark are filtered in the kernel, before they take room in the buffer. */
+  /**
+   * Which flows. Family, protocol and mark are filtered in the kernel, before they take room in the
+   * buffer. With `resynchronise`, a flow that stops to match (its mark has changed, say) comes once
+   * more as it is then, and there is no `destroy` of it.
+   */
   readonly filter?: FlowFilter | undefined;
   /**
    * Of the socket, in bytes: an event takes about 1 KiB of it. Default: 1 MiB. Above

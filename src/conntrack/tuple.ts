@@ -9,7 +9,10 @@ export interface TupleOptions {
   readonly source: string;
   readonly destination: string;
   readonly protocol: FlowProtocol;
-  /** Required by TCP, UDP, UDPLite, SCTP and DCCP; of GRE the key (0 if left out). */
+  /**
+   * Required by TCP, UDP and SCTP; of GRE the key (0 if left out). Flows of UDPLite and DCCP have
+   * none on kernels that do not track these protocols (and a kernel that does needs them).
+   */
   readonly sourcePort?: number | undefined;
   readonly destinationPort?: number | undefined;
   /** Required by ICMP and ICMPv6. */
@@ -21,8 +24,8 @@ export interface TupleOptions {
 }
 
 /**
- * What names a flow: one that was read, or one of its tuples. With an `id`, only that very flow and
- * no later one with the same tuples.
+ * What names a flow: one that was read, or one of its tuples. With an `id`, as one that was read has
+ * it, a delete leaves a flow with another id alone (but a later flow may have been given the same).
  */
 export interface FlowSelector {
   readonly original?: TupleOptions | undefined;
@@ -32,8 +35,13 @@ export interface FlowSelector {
   readonly id?: number | undefined;
 }
 
+/** While it is put together. */
+export type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
 const tupleNames = ['source', 'destination', 'protocol', 'sourcePort', 'destinationPort', 'icmp', 'zone', 'family'];
 const withPorts: readonly FlowProtocol[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp', 'gre'];
+/** Some kernels can not track these, and keep their flows without ports. */
+const portsMayBeAbsent: readonly FlowProtocol[] = ['udplite', 'dccp'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkProtocol(what: string, value: unknown): FlowProtocol {
@@ -64,14 +72,10 @@ export function checkTuple(what: string, options: TupleOptions): Tuple {
     throw invalid(`${what} has a source and a destination of one family, not ${source}, ${destination}`);
   const protocol = checkProtocol(`the protocol of ${what}`, tuple.protocol);
   const zone = tuple.zone === undefined ? undefined : checkZone(`the zone of ${what}`, tuple.zone);
-  return {
-    family,
-    source,
-    destination,
-    protocol,
-    ...checkDetails(what, protocol, tuple),
-    ...(zone !== undefined && { zone }),
-  };
+  const checked: Writable<Tuple> = { family, source, destination, protocol };
+  Object.assign(checked, checkDetails(what, protocol, tuple));
+  if (zone !== undefined) checked.zone = zone;
+  return checked;
 }
 
 /** A tuple that was read has getters; an object of the caller's has none. */
@@ -97,6 +101,8 @@ function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions)
     if (tuple.sourcePort === undefined && tuple.destinationPort === undefined) return {};
     throw invalid(`${what} of protocol ${protocol} has no ports`);
   }
+  const none = tuple.sourcePort === undefined && tuple.destinationPort === undefined;
+  if (none && portsMayBeAbsent.includes(protocol)) return {};
   const port = (name: 'sourcePort' | 'destinationPort'): number => {
     const value = tuple[name] ?? (protocol === 'gre' ? 0 : undefined);
     return checkInteger(`${name} of ${what}`, value, 0, 65535);
@@ -104,17 +110,14 @@ function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions)
   return { sourcePort: port('sourcePort'), destinationPort: port('destinationPort') };
 }
 
-/** What an answer to such a packet would have. */
+/** What an answer to such a packet would have. Without spreads: bulk changes make millions of these. */
 export function inverse(tuple: Tuple): Tuple {
-  const { source, destination, sourcePort, destinationPort, icmp, zone: _, ...rest } = tuple;
-  return {
-    ...rest,
-    source: destination,
-    destination: source,
-    ...(sourcePort !== undefined && { destinationPort: sourcePort }),
-    ...(destinationPort !== undefined && { sourcePort: destinationPort }),
-    ...(icmp && { icmp: inverseIcmp(tuple.family === 'ipv6', icmp) }),
-  };
+  const { family, protocol, source, destination, sourcePort, destinationPort, icmp } = tuple;
+  const inverted: Writable<Tuple> = { family, source: destination, destination: source, protocol };
+  if (destinationPort !== undefined) inverted.sourcePort = destinationPort;
+  if (sourcePort !== undefined) inverted.destinationPort = sourcePort;
+  if (icmp) inverted.icmp = inverseIcmp(family === 'ipv6', icmp);
+  return inverted;
 }
 
 /** As net/netfilter/nf_conntrack_proto_icmp.c and _icmpv6.c have it. */

@@ -28,7 +28,7 @@ export function flowLine(flow: Flow): string {
     flow.helper !== undefined && `helper=${flow.helper}`,
     flow.use !== undefined && `use=${flow.use}`,
     flow.id !== undefined && `id=${flow.id}`,
-    flow.labels !== undefined && `labels=${flow.labels.join(',')}`,
+    flow.labels !== undefined && flow.labels.length > 0 && `labels=${flow.labels.join(',')}`,
   ];
   return words.filter((word) => word !== undefined && word !== false).join(' ');
 }

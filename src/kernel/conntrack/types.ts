@@ -94,7 +94,7 @@ export interface Flow {
   readonly reply: Tuple;
   /** 0 is the default zone. */
   readonly zone: number;
-  /** Opaque; tells a flow from a later one with the same tuples. */
+  /** Opaque. A later flow with the same tuples may have it again: the kernel makes it of where the flow lies in memory. */
   readonly id?: number | undefined;
   readonly status: readonly FlowStatus[];
   /** The same as a number (`IPS_*`). */
@@ -132,7 +132,7 @@ export interface FlowKey {
   readonly original?: Tuple | undefined;
   readonly reply?: Tuple | undefined;
   readonly zone?: number | undefined;
-  /** When deleting: only this very flow, no successor with the same tuple. */
+  /** When deleting: only a flow that has it. */
   readonly id?: number | undefined;
 }
 
