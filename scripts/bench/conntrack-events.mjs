@@ -1,0 +1,190 @@
+// Events of connection tracking, which conntrack-reference.c makes at an even rate: are any lost, at
+// what cost, and what is left of them where some must be lost.
+import { execFile, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { reference, withConntrack } from './conntrack.mjs';
+import { inside, interleaved, row, thenUndo } from './lib.mjs';
+
+/** @import { Conntrack, ConntrackEvent, EventStream, Flow } from '../../dist/index.js' */
+/** @import { Benchmark } from './lib.mjs' */
+
+const emulated = process.env.IPVS_VM !== undefined;
+const RATE = emulated ? 5_000 : 100_000; // a second
+const EVENTS = RATE * (emulated ? 4 : 10);
+const ROUNDS = 3;
+const BUFFER = 64 << 20;
+const SMALL_BUFFER = 64 << 10;
+const PATIENCE = emulated ? 300_000 : 60_000;
+
+/**
+ * How many events there were.
+ * @param {string} namespace
+ * @param {number} keep every so manieth flow stays; 0: none
+ */
+async function produce(namespace, keep) {
+  const [program = '', ...args] = [...inside(namespace), ...reference('produce', EVENTS, RATE, keep)];
+  const work = promisify(execFile)(program, args);
+  const { stdout } = await thenUndo(
+    () => work.child.kill(),
+    () => work,
+  );
+  const [time = 0, events = 0] = stdout.split(' ').map(Number);
+  if (events / time < (RATE / 1000) * 0.95)
+    console.error(`conntrack-events: only ${Math.round((events / time) * 1000)} events a second, not ${RATE}`);
+  return events;
+}
+
+/** @param {NodeJS.CpuUsage} [since] milliseconds */
+function processorTime(since) {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
+}
+
+/**
+ * Ends the stream once nothing has come for two seconds.
+ * @param {EventStream} stream
+ * @param {() => number} seen
+ */
+async function closeWhenQuiet(stream, seen) {
+  for (let before = -1; before !== seen(); await sleep(2000)) before = seen();
+  await stream.close();
+}
+
+/**
+ * @param {Conntrack} conntrack
+ * @param {string} namespace
+ */
+async function listen(conntrack, namespace) {
+  const begun = process.cpuUsage();
+  const stream = await conntrack.events({ receiveBuffer: BUFFER });
+  const seen = { events: 0, overruns: 0 };
+  const made = produce(namespace, 0);
+  const done = made.then(() => closeWhenQuiet(stream, () => seen.events));
+  done.catch(() => stream.close()); // and is awaited below
+  for await (const batch of stream.batches()) {
+    for (const { type } of batch) {
+      if (type === 'overrun') seen.overruns++;
+      else seen.events++;
+    }
+  }
+  await done;
+  return { ...seen, made: await made, time: processorTime(begun) };
+}
+
+/** @param {string} namespace */
+async function listenByReference(namespace) {
+  const [program = '', ...args] = [...inside(namespace), ...reference('listen', BUFFER)];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  return thenUndo(
+    () => child.kill(),
+    async () => {
+      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+      await lines.next(); // ready
+      await produce(namespace, 0);
+      const { value = '' } = await lines.next();
+      const [events = 0, , time = 0] = value.split(' ').map(Number);
+      if (events !== EVENTS) console.error(`conntrack-events: the C program received ${events} of ${EVENTS} events`);
+      return time;
+    },
+  );
+}
+
+/** @param {Flow} flow */
+const keyOf = ({ original, id }) =>
+  `${id} ${original.source}:${original.sourcePort} ${original.destination}:${original.destinationPort}`;
+
+/** The table as the events tell it, and what had to be repaired. */
+class View {
+  keys = new Set();
+  told = 0;
+  recovered = 0;
+  overruns = 0;
+  resynchronised = 0;
+  /** Whether losses have been told since. */
+  whole = true;
+
+  /** @param {ConntrackEvent} event */
+  take(event) {
+    if (event.type === 'overrun') {
+      this.overruns = event.overruns;
+      this.whole = false;
+    } else if (event.type === 'resynchronised') {
+      this.resynchronised++;
+      this.whole = true;
+    } else if ('flow' in event) {
+      if (event.recovered) this.recovered++;
+      else this.told++;
+      if (event.type === 'destroy') this.keys.delete(keyOf(event.flow));
+      else this.keys.add(keyOf(event.flow));
+    }
+  }
+}
+
+/**
+ * With a buffer that is too small for the rate: the view that the events give, and the table.
+ * @param {Conntrack} conntrack
+ * @param {string} namespace
+ */
+async function recover(conntrack, namespace) {
+  const stream = await conntrack.events({ receiveBuffer: SMALL_BUFFER, resynchronise: true });
+  const view = new View();
+  const made = produce(namespace, 3);
+  const finish = async () => {
+    await made;
+    const until = performance.now() + PATIENCE;
+    const seen = () => view.told + view.recovered + view.overruns + view.resynchronised;
+    for (let before = -1; before !== seen() || !view.whole; await sleep(2000)) {
+      before = seen();
+      if (performance.now() > until) throw new Error('the events do not come to rest');
+    }
+    await stream.close();
+  };
+  const done = finish();
+  done.catch(() => stream.close()); // and is awaited below
+  for await (const batch of stream.batches()) for (const event of batch) view.take(event);
+  await done;
+  const table = new Set();
+  for await (const flow of conntrack.flows()) table.add(keyOf(flow));
+  const same = [...table].filter((key) => view.keys.has(key)).length;
+  return { view, made: await made, table: table.size, same };
+}
+
+async function events() {
+  /** @type {Awaited<ReturnType<typeof listen>>[]} */
+  const heard = [];
+  const samples = await interleaved(ROUNDS, {
+    ours: () =>
+      withConntrack(async (conntrack, namespace) => {
+        const result = await listen(conntrack, namespace);
+        heard.push(result);
+        return result.time;
+      }),
+    c: () => withConntrack((_, namespace) => listenByReference(namespace)),
+  });
+  const worst = heard.reduce((a, b) => (b.made - b.events > a.made - a.events ? b : a));
+  const overruns = heard.reduce((sum, result) => sum + result.overruns, 0);
+  const { view, made, table, same } = await withConntrack(recover);
+  const lost = made - view.told;
+  const told = lost === 0 || view.overruns > 0;
+  const whole = same === table && same === view.keys.size;
+  return [
+    row('conntrack-events cpu', samples.ours, 'C, receiving', samples.c),
+    {
+      ...row('conntrack-events arrived', [worst.events], 'sent', [worst.made], { unit: 'events' }),
+      target: '= 1',
+      met: worst.events === worst.made && overruns === 0,
+      note: `${RATE} a second, the worst of ${heard.length} runs, ${overruns} overruns in all`,
+    },
+    {
+      ...row('conntrack-events recovered', [view.keys.size], 'flows in the table', [table], { unit: 'flows' }),
+      target: '= 1',
+      met: whole && told,
+      note: `buffer of ${SMALL_BUFFER >> 10} KiB: ${view.told} of ${made} events came, ${view.overruns} overruns were told, ${view.resynchronised} resynchronisations, ${view.recovered} events recovered; ${same} keys are the same`,
+    },
+  ];
+}
+
+/** @type {Record<string, Benchmark>} */
+export const benchmarks = { 'conntrack-events': { place: 'conntrack', run: events } };
