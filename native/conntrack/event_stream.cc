@@ -171,7 +171,9 @@ void EventStream::TakeFlow(netlink::View payload, Event event) {
   if (!matches) flow.event = Event::kDestroy;
   FlowBatch missed;
   const bool known = mirror_.Take(flow, missed);
-  const bool shown = matches || known;
+  // The end of a flow that is not in the view is no news: it has been told, or never was there.
+  const bool shown = known || (matches && event != Event::kDestroy);
+  if (matches) batch.flows.back().event = flow.event;
   if (!shown) drop();
   batch.flows.insert(batch.flows.end() - (shown ? 1 : 0), missed.flows.begin(), missed.flows.end());
 }

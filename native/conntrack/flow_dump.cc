@@ -16,7 +16,7 @@ namespace {
 
 // Big enough that crossing to JavaScript is cheap, small enough that neither thread is held for
 // more than some milliseconds.
-constexpr size_t kBatchBytes = 512 * 1024;
+constexpr size_t kBatchBytes = 192 * 1024;
 
 // So much may be received of which nothing matches before other work gets its turn.
 constexpr int kReceives = 64;

@@ -48,7 +48,7 @@ void Mirror::Put(const Key& key, const Flow& flow) {
   entry.generation = generation_;
 }
 
-bool Mirror::Take(const Flow& flow, FlowBatch& missed) {
+bool Mirror::Take(Flow& flow, FlowBatch& missed) {
   const Key key = KeyOf(flow);
   const auto found = entries_.find(key);
   const bool known = found != entries_.end() && found->second.id == flow.id;
@@ -58,13 +58,15 @@ bool Mirror::Take(const Flow& flow, FlowBatch& missed) {
     return known;
   }
   // The kernel gives an id again: one that begins is not the one that was known.
+  if (flow.event == Event::kNew) destroyed_.erase(flow.id);
+  if (flow.event == Event::kNew && known && found->second.from_table) flow.event = Event::kUpdate;
   const bool begins = flow.event == Event::kNew;
-  if (begins) destroyed_.erase(flow.id);
   if (found != entries_.end() && (!known || begins)) {
     missed.flows.push_back(Gone(key, found->second));
     entries_.erase(found);
   }
   Put(key, flow);
+  entries_[key].from_table = false;
   return known;
 }
 
@@ -100,6 +102,7 @@ void Mirror::Compare(const Flow& flow, FlowBatch& changes) {
     }
   }
   Put(key, flow);
+  if (!known) entries_[key].from_table = true;
 }
 
 void Mirror::End(FlowBatch& changes) {

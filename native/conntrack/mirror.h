@@ -11,8 +11,9 @@ namespace conntrack {
 class Mirror {
  public:
   // Takes up an event, before it is handed on. Appends what it shows to have been missed: a flow
-  // whose tuple has been taken by another has been destroyed. True if the flow was known.
-  bool Take(const Flow& flow, FlowBatch& missed);
+  // whose tuple has been taken by another has been destroyed. True if the flow was known. The "new"
+  // of a flow that the table has shown already becomes an update.
+  bool Take(Flow& flow, FlowBatch& missed);
 
   // The table is compared from Begin() to End(); events may come in between.
   void Begin();
@@ -44,6 +45,7 @@ class Mirror {
     uint8_t labels_length = 0;
     uint16_t zone = 0;
     uint32_t present = 0;
+    bool from_table = false;  // and no event has told of it since
   };
 
   static Key KeyOf(const Flow& flow);

@@ -46,7 +46,7 @@ struct Taken {
   bool operator==(const Taken&) const = default;
 };
 
-Taken Take(Mirror& mirror, const Flow& flow) {
+Taken Take(Mirror& mirror, Flow flow) {
   FlowBatch missed;
   const bool known = mirror.Take(flow, missed);
   return {known, Text(missed)};
@@ -98,7 +98,8 @@ TEST_CASE("a tuple taken by another flow: the destroy of the first has been miss
   first.present |= conntrack::kState | conntrack::kLabels;
   Take(mirror, first);
   FlowBatch missed;
-  CHECK_FALSE(mirror.Take(Told(Event::kNew, 10, 2), missed));
+  Flow second = Told(Event::kNew, 10, 2);
+  CHECK_FALSE(mirror.Take(second, missed));
   REQUIRE(missed.flows.size() == 1);
   const Flow& gone = missed.flows[0];
   CHECK(gone.event == Event::kDestroy);
@@ -115,7 +116,8 @@ TEST_CASE("a tuple taken by another flow: the destroy of the first has been miss
   CHECK(mirror.size() == 1);
   // Nothing of the first is taken for the second's: it has no mark.
   missed = {};
-  mirror.Take(Told(Event::kNew, 10, 3), missed);
+  Flow third = Told(Event::kNew, 10, 3);
+  mirror.Take(third, missed);
   CHECK(missed.flows.at(0).mark == 0);
   CHECK((missed.flows[0].present & (conntrack::kMark | conntrack::kState | conntrack::kLabels)) == 0);
 }
@@ -225,4 +227,19 @@ TEST_CASE("an update during a comparison is not undone by an older row") {
   mirror.Compare(Row(1, 1, 7), changes);
   mirror.End(changes);
   CHECK(Text(changes).empty());
+}
+
+TEST_CASE("the new of a flow that the table has shown already is an update, a second new is another flow") {
+  Mirror mirror;
+  Compared(mirror, {Told(Event::kListed, 10, 1)});
+  FlowBatch missed;
+  Flow flow = Told(Event::kNew, 10, 1);
+  CHECK(mirror.Take(flow, missed));
+  CHECK(flow.event == Event::kUpdate);
+  CHECK(missed.flows.empty());
+  Flow again = Told(Event::kNew, 10, 1);
+  CHECK(mirror.Take(again, missed));
+  CHECK(again.event == Event::kNew);
+  REQUIRE(missed.flows.size() == 1);
+  CHECK(missed.flows[0].event == Event::kDestroy);
 }

@@ -1,7 +1,7 @@
 import { checkCallOptions } from '../kernel/check.js';
 import type { Flow, FlowChange, FlowKey } from '../kernel/conntrack/types.js';
 import { Errno } from '../kernel/errno.js';
-import type { IpvsError } from '../kernel/errors.js';
+import { IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { errorFor, type Request, translate } from './errors.js';
@@ -37,6 +37,33 @@ class Pipeline {
   }
 }
 
+type Update = Extract<FlowChange, { verb: 'update' }>;
+
+function needsReading(change: FlowChange): change is Update {
+  return change.verb === 'update' && (change.settings.statusBits !== undefined || change.key.id !== undefined);
+}
+
+/** The items of an iterable; also while it says nothing, an abort ends the waiting. */
+async function* untilAborted<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void, void> {
+  if (!signal || !(Symbol.asyncIterator in items)) {
+    yield* items;
+    return;
+  }
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  const iterator = items[Symbol.asyncIterator]();
+  for (;;) {
+    const item = await Promise.race([iterator.next(), aborted]);
+    if (item.done) return;
+    yield item.value;
+  }
+}
+
 /** Changes of flows, one or many. */
 export class Changes {
   readonly #context: Context;
@@ -53,22 +80,34 @@ export class Changes {
   async all(changes: readonly FlowChange[], options?: CallOptions): Promise<FlowResult[]> {
     checkCallOptions(options);
     const failed = new Map<number, IpvsError>();
-    const whole = await Promise.all(changes.map((change, index) => this.#withStatus(change, index, failed, options)));
-    const sent = whole.flatMap((change, index) => (failed.has(index) ? [] : [{ change, index }]));
     const pipeline = new Pipeline();
-    for (let from = 0; from < sent.length; from += BATCH) {
-      const batch = sent.slice(from, from + BATCH);
-      await pipeline.push(async () => {
+    let batch: { change: FlowChange; index: number }[] = [];
+    const flush = (): Promise<void> => {
+      const sent = batch;
+      batch = [];
+      return pipeline.push(async () => {
         const errnos = await this.#send(
-          batch.map(({ change }) => change),
+          sent.map(({ change }) => change),
           options,
         );
-        batch.forEach(({ change, index }, place) => {
+        sent.forEach(({ change, index }, place) => {
           const errno = errnos[place] ?? Errno.EBADMSG;
           if (errno !== 0) failed.set(index, errorFor(requestOf(change), errno));
         });
       });
+    };
+    for (const [index, change] of changes.entries()) {
+      let whole: FlowChange | undefined = change;
+      if (needsReading(change)) {
+        // What comes before it in the list has been done by then.
+        if (batch.length > 0) await flush();
+        await pipeline.end();
+        whole = await this.#completed(change, index, failed, options);
+      }
+      if (whole) batch.push({ change: whole, index });
+      if (batch.length === BATCH) await flush();
     }
+    if (batch.length > 0) await flush();
     await pipeline.end();
     return changes.map((_, index) => {
       const error = failed.get(index);
@@ -76,23 +115,26 @@ export class Changes {
     });
   }
 
-  /** The kernel takes a status for the whole of it: what is set already must be there, too. */
-  async #withStatus(
-    change: FlowChange,
+  /**
+   * The kernel takes a status for the whole of it: what is set already must be there, too. And of
+   * an update it does not compare the id.
+   */
+  async #completed(
+    change: Update,
     index: number,
     failed: Map<number, IpvsError>,
     options: CallOptions | undefined,
-  ): Promise<FlowChange> {
-    if (change.verb !== 'update' || change.settings.statusBits === undefined) return change;
+  ): Promise<FlowChange | undefined> {
     const { key, settings } = change;
     try {
-      const { statusBits } = await this.#context.port.flow(key, options);
-      return { verb: 'update', key, settings: { ...settings, statusBits: (settings.statusBits ?? 0) | statusBits } };
+      const { id, statusBits } = await this.#context.port.flow(key, options);
+      if (key.id !== undefined && key.id !== id) throw new KernelFailure(Errno.ENOENT, 'it has another id');
+      if (settings.statusBits === undefined) return change;
+      return { verb: 'update', key, settings: { ...settings, statusBits: settings.statusBits | statusBits } };
     } catch (error) {
-      const translated = translate(requestOf(change), error);
-      if (!(translated instanceof Error && 'code' in translated)) throw translated;
-      failed.set(index, translated as IpvsError);
-      return change;
+      if (!(error instanceof KernelFailure)) throw translate(requestOf(change), error);
+      failed.set(index, errorFor(requestOf(change), error.errno, error.message));
+      return undefined;
     }
   }
 
@@ -117,25 +159,30 @@ export class Changes {
     checkCallOptions(options);
     let created = 0;
     const failures: { flow: FlowOptions; error: IpvsError }[] = [];
-    const finish = async (batch: readonly FlowOptions[], sent: Promise<ArrayLike<number>>): Promise<void> => {
-      const errnos = await sent;
-      batch.forEach((flow, place) => {
-        const errno = errnos[place] ?? Errno.EBADMSG;
-        if (errno === 0) created++;
-        else failures.push({ flow, error: errorFor(requestOf(creation(flow)), errno) });
-      });
-    };
     const pipeline = new Pipeline();
     let batch: FlowOptions[] = [];
     let changes: FlowChange[] = [];
     const flush = (): Promise<void> => {
       const [flowsSent, changesSent] = [batch, changes];
       [batch, changes] = [[], []];
-      return pipeline.push(() => finish(flowsSent, this.#send(changesSent, options)));
+      return pipeline.push(async () => {
+        const errnos = await this.#send(changesSent, options);
+        changesSent.forEach((change, place) => {
+          const errno = errnos[place] ?? Errno.EBADMSG;
+          const flow = flowsSent[place];
+          if (errno === 0) created++;
+          else if (flow) failures.push({ flow, error: errorFor(requestOf(change), errno) });
+        });
+      });
     };
-    for await (const flow of flows) {
-      changes.push(creation(flow));
-      batch.push(flow);
+    for await (const flow of untilAborted(flows, options?.signal)) {
+      try {
+        changes.push(creation(flow));
+        batch.push(flow);
+      } catch (error) {
+        if (!(error instanceof IpvsError)) throw error;
+        failures.push({ flow, error });
+      }
       if (batch.length === BATCH) await flush();
     }
     if (batch.length > 0) await flush();

@@ -3,7 +3,8 @@ import { checkCallOptions, checkInteger, checkOneOf, checkOptions, show } from '
 import { groupBits } from '../kernel/conntrack/layout.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../kernel/conntrack/types.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { Errno } from '../kernel/errno.js';
+import { IpvsError, invalid, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import { Changes, type FlowResult } from './changes.js';
@@ -16,7 +17,7 @@ import {
   type ExpectationOptions,
   type ExpectationSelector,
 } from './expectations.js';
-import { checkFilter, type FlowFilter } from './filter.js';
+import { checkFilter, type FlowFilter, isSelective } from './filter.js';
 import {
   checkOperation,
   creation,
@@ -45,7 +46,7 @@ export interface ConntrackOptions extends OpenOptions {
 export interface Usage {
   /** Of this namespace. Flows that are about to be added or removed count, too. */
   readonly count: number;
-  /** Of all namespaces together. */
+  /** Of all namespaces together, whose flows count, too. */
   readonly maximum: number;
   readonly buckets: number;
   /** `count / maximum`; of a namespace other than the first it tells only its part. */
@@ -60,8 +61,12 @@ export interface FlowCallOptions extends CallOptions {
 export interface GroupOptions {
   readonly by: readonly GroupField[];
   readonly filter?: FlowFilter | undefined;
-  /** The largest, by bytes, by packets or by their number. Default: all, in no order. */
+  /** So many of the largest, the largest first. Default: all, in no order. */
   readonly top?: number | undefined;
+  /**
+   * What makes a group large: the bytes or packets of both directions together, which takes
+   * accounting, or the number of flows. Default: `bytes`.
+   */
   readonly order?: 'bytes' | 'packets' | 'flows' | undefined;
 }
 
@@ -147,7 +152,8 @@ export class Conntrack {
 
   /**
    * The table, as a stream that is read as fast as it is looked at. Flows that come or go meanwhile
-   * may be in it or not; none is in it twice.
+   * may be in it or not; none is in it twice. Bad arguments throw at once. A flow keeps the piece of
+   * the table that it came in (some hundred KiB): of flows that are kept for long, keep what is needed.
    */
   flows(filter: FlowFilter = {}, options: FlowCallOptions = {}): FlowStream {
     const { list = 'live', ...call } = options;
@@ -164,7 +170,8 @@ export class Conntrack {
   }
 
   #stream(filter: FlowFilter, list: FlowList | 'zero', options: CallOptions): FlowStream {
-    const settings = checkFilter(filter);
+    // Which counters the kernel sets back must not depend on what it can filter by.
+    const settings = list === 'zero' ? { ...checkFilter(filter), hereOnly: true } : checkFilter(filter);
     checkCallOptions(options);
     const port = this.#port;
     return new FlowStream(async function* () {
@@ -177,24 +184,28 @@ export class Conntrack {
   }
 
   /** Totals of flows that are alike, summed up as they are received: no object for any of them. */
-  async groups({ by, filter = {}, top, order = 'bytes' }: GroupOptions, options?: CallOptions): Promise<FlowGroup[]> {
+  async groups(how: GroupOptions, options?: CallOptions): Promise<FlowGroup[]> {
+    checkOptions('a sum', how, ['by', 'filter', 'top', 'order']);
+    const { by, filter = {}, top, order = 'bytes' } = how;
     if (!Array.isArray(by)) throw invalid(`by is a list of ${Object.keys(groupBits).join(', ')}; not ${show(by)}`);
     for (const field of by) checkOneOf('by', field, Object.keys(groupBits) as GroupField[]);
     if (top !== undefined) checkInteger('top', top, 1, 0xffffffff);
     checkOneOf('order', order, ['bytes', 'packets', 'flows']);
     const settings = checkFilter(filter);
-    const work = (): Promise<readonly FlowGroup[]> => this.#port.groups(settings, by, options);
-    const groups = await this.#context.ask('DUMP', 'add up', 'flows', work, options);
-    if (top === undefined) return [...groups];
-    const size = ({ flows, counters: { original, reply } }: FlowGroup): bigint =>
-      order === 'flows' ? BigInt(flows) : original[order] + reply[order];
-    return groups.toSorted((a, b) => (size(a) < size(b) ? 1 : size(a) > size(b) ? -1 : 0)).slice(0, top);
+    const largest = top === undefined ? undefined : { count: top, order };
+    const work = (): Promise<readonly FlowGroup[]> => this.#port.groups(settings, by, largest, options);
+    return [...(await this.#context.ask('DUMP', 'add up', 'flows', work, options))];
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW` */
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW`, also if the flow there has another id */
   async flow(selector: FlowSelector, options?: CallOptions): Promise<Flow> {
     const key = checkFlowKey(selector);
-    return this.#context.ask('GET', 'read flow', describeFlow(key), () => this.#port.flow(key, options), options);
+    const read = async (): Promise<Flow> => {
+      const flow = await this.#port.flow(key, options);
+      if (key.id === undefined || key.id === flow.id) return flow;
+      throw new KernelFailure(Errno.ENOENT, 'it has another id');
+    };
+    return this.#context.ask('GET', 'read flow', describeFlow(key), read, options);
   }
 
   /** @throws IpvsError `ERR_IPVS_FLOW_EXISTS`, `ERR_IPVS_TABLE_FULL`, `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_REJECTED` */
@@ -215,43 +226,60 @@ export class Conntrack {
   /**
    * Many in one go, each with its own result; one that fails does not stop those behind it.
    */
-  apply(operations: readonly FlowOperation[], options?: CallOptions): Promise<FlowResult[]> {
+  async apply(operations: readonly FlowOperation[], options?: CallOptions): Promise<FlowResult[]> {
     if (!Array.isArray(operations)) throw invalid(`apply takes a list of operations, not ${show(operations)}`);
-    return this.#changes.all(operations.map(checkOperation), options);
+    const changes = operations.map((operation, index) => {
+      try {
+        return checkOperation(operation);
+      } catch (error) {
+        throw error instanceof IpvsError ? invalid(`operation ${index}: ${error.message}`) : error;
+      }
+    });
+    return this.#changes.all(changes, options);
   }
 
   /**
    * Creates any number of flows from an iterable, taken no faster than the kernel gets on. How many
-   * there are now, and those that failed.
+   * were created, and those that failed, with why; one that is invalid does not stop the others. The
+   * timeout is that of each piece that is sent.
    */
-  createAll(
+  async createAll(
     flows: Iterable<FlowOptions> | AsyncIterable<FlowOptions>,
     options?: CallOptions,
   ): Promise<{ readonly created: number; readonly failures: readonly { flow: FlowOptions; error: IpvsError }[] }> {
+    const iterable = typeof flows === 'object' && flows !== null;
+    if (!iterable || !(Symbol.iterator in flows || Symbol.asyncIterator in flows))
+      throw invalid(`createAll takes an iterable of flows, not ${show(flows)}`);
     return this.#changes.createAll(flows, options);
   }
 
   /**
-   * Every flow that matches as the table is read, each by its tuple and id. How many.
-   * A filter that matches all is refused: that is {@link flush}.
+   * Every flow that matches as the table is read, each by its tuple and id. How many. A flow that
+   * takes the place of such a one in that very moment may go with it: the kernel often gives it the
+   * same id. A filter that matches all flows of a family is refused: that is {@link flush}.
    */
   async deleteMatching(filter: FlowFilter, options: CallOptions = {}): Promise<number> {
-    const { hereOnly: _, original, reply, ...rest } = checkFilter(filter);
-    if ([original, reply, rest].every((part) => Object.keys(part).length === 0))
-      throw invalid('a filter that matches every flow; to delete all, flush()');
+    checkCallOptions(options);
+    if (!isSelective(checkFilter(filter)))
+      throw invalid('a filter that matches every flow (of a family); to delete all, flush()');
     return this.#changes.deleteEach(this.flows(filter, options), () => true, options);
   }
 
-  /** All flows of the namespace: or those of one family, or of one zone. */
+  /** All flows of the namespace; or those of one family, or of one zone, if it is named. */
   async flush(
     what: { readonly family?: Family | undefined; readonly zone?: number | undefined } = {},
     options?: CallOptions,
   ): Promise<void> {
     checkOptions('a flush', what, ['family', 'zone']);
+    // A setting that is missing must not become "all".
+    for (const name of ['family', 'zone'] as const) {
+      if (name in what && what[name] === undefined)
+        throw invalid(`${name} is undefined; to delete all flows, leave it out`);
+    }
     const { family, zone } = checkFilter(what);
     if (zone !== undefined) {
       // Kernels before 6.8 would take the zone for nothing, and flush all.
-      await this.deleteMatching({ family, zone }, options);
+      await this.deleteMatching({ ...(family && { family }), zone }, options);
       return;
     }
     const object = family === undefined ? 'all flows' : `all flows of ${family}`;
@@ -269,8 +297,8 @@ export class Conntrack {
     return stale;
   }
 
-  /** Deletes them; how many there were. */
-  deleteStaleFlows(query: StaleOptions, options: CallOptions = {}): Promise<number> {
+  /** Deletes them; how many there were. As with {@link deleteMatching}, by tuple and id. */
+  async deleteStaleFlows(query: StaleOptions, options: CallOptions = {}): Promise<number> {
     const { filter, isStale } = staleQuery(query);
     return this.#changes.deleteEach(this.flows(filter, options), isStale, options);
   }
@@ -278,6 +306,7 @@ export class Conntrack {
   // --- expectations
 
   async expectations(filter: { readonly family?: Family } = {}, options?: CallOptions): Promise<Expectation[]> {
+    checkOptions('a filter of expectations', filter, ['family']);
     const { family } = checkFilter(filter);
     const list = (): ReturnType<ConntrackPort['expectations']> => this.#port.expectations(family, options);
     return [...(await this.#context.ask('DUMP_EXPECTATIONS', 'list', 'expectations', list, options))];
@@ -294,7 +323,7 @@ export class Conntrack {
   async deleteExpectation(selector: ExpectationSelector, options?: CallOptions): Promise<void> {
     const key = checkExpectationKey(selector);
     const work = (): Promise<void> => this.#port.deleteExpectation(key, options);
-    await this.#context.ask('DELETE_EXPECTATION', 'no longer expect', describeTuple(key.tuple), work, options);
+    await this.#context.ask('DELETE_EXPECTATION', 'delete expectation', describeTuple(key.tuple), work, options);
   }
 
   async flushExpectations(options?: CallOptions): Promise<void> {
@@ -316,7 +345,7 @@ export class Conntrack {
     return new EventStream(port, options.signal);
   }
 
-  /** Requests under way fail with `ERR_IPVS_CLOSED`, loops end. Closing twice does nothing. */
+  /** Requests and loops under way fail with `ERR_IPVS_CLOSED`. Closing twice does nothing. */
   async close(): Promise<void> {
     await this.#port.close();
   }

@@ -10,9 +10,10 @@ export interface EventOptions {
   /** Default: `new`, `update` and `destroy`. */
   readonly types?: readonly ('new' | 'update' | 'destroy' | 'expectation')[] | undefined;
   /**
-   * Which flows. Family, protocol and mark are filtered in the kernel, before they take room in the
-   * buffer. With `resynchronise`, a flow that stops to match (its mark has changed, say) comes once
-   * more as it is then, and there is no `destroy` of it.
+   * Which flows, each as it is when the event comes: a flow that begins to match comes as `update`,
+   * one that stops to match (its mark has changed, say) no more; with `resynchronise` once more, as
+   * it is then, and there is no `destroy` of it. Not by `state`, which events do not always say.
+   * Family, protocol and mark are filtered in the kernel, before they take room in the buffer.
    */
   readonly filter?: FlowFilter | undefined;
   /**
@@ -21,8 +22,9 @@ export interface EventOptions {
    */
   readonly receiveBuffer?: number | undefined;
   /**
-   * The kernel tries to deliver again what did not fit, and is slowed down meanwhile
-   * (NETLINK_BROADCAST_ERROR); overruns are then not told. Default: false.
+   * NETLINK_BROADCAST_ERROR: ends of flows that did not fit are delivered again, later; other events
+   * only if their packet comes again. Overruns are then not told, so it does not go together with
+   * `resynchronise`. Default: false.
    */
   readonly reliable?: boolean | undefined;
   /**
@@ -42,10 +44,17 @@ export function checkEventOptions(options: EventOptions): EventSettings {
   const { types = defaultTypes, receiveBuffer, reliable = false, resynchronise = false } = options;
   if (!Array.isArray(types) || types.length === 0) throw invalid('types is a list of at least one type of events');
   for (const type of types) checkOneOf('types', type, ['new', 'update', 'destroy', 'expectation']);
+  if (typeof resynchronise === 'object') checkOptions('resynchronise', resynchronise, ['interval']);
+  else if (typeof resynchronise !== 'boolean')
+    throw invalid(`resynchronise is true, false or { interval }, not ${show(resynchronise)}`);
   const interval = typeof resynchronise === 'object' ? resynchronise.interval : 1000;
   const has = (type: (typeof types)[number]): boolean => types.includes(type);
   if (resynchronise && !(has('new') && has('update') && has('destroy')))
     throw invalid('a stream that is resynchronised takes new, update and destroy');
+  if (resynchronise && reliable)
+    throw invalid('a reliable stream is not told of overruns, so it can not resynchronise');
+  if (options.filter?.state !== undefined)
+    throw invalid('events can not be filtered by state: they do not always say it');
   if (typeof reliable !== 'boolean') throw invalid(`reliable is true or false, not ${show(reliable)}`);
   return {
     created: has('new'),
@@ -61,7 +70,8 @@ export function checkEventOptions(options: EventOptions): EventSettings {
 
 /**
  * Events from the moment it was opened on. Who does not keep up finds `overrun` items: the kernel
- * waits for nobody. Breaking off a loop closes it.
+ * waits for nobody. One loop at a time; it keeps the process alive as long as it waits, and breaking
+ * it off closes the stream.
  */
 export class EventStream implements AsyncIterable<ConntrackEvent> {
   /** Of the socket, in bytes, as the kernel counts (twice what was asked for). */
@@ -69,6 +79,7 @@ export class EventStream implements AsyncIterable<ConntrackEvent> {
   readonly #port: EventPort;
   readonly #signal: AbortSignal | undefined;
   #closed = false;
+  #looping = false;
 
   /** @internal */
   constructor(port: EventPort, signal: AbortSignal | undefined) {
@@ -79,6 +90,9 @@ export class EventStream implements AsyncIterable<ConntrackEvent> {
 
   /** All that have come, at a time; waits for the first. */
   async *batches(): AsyncGenerator<readonly ConntrackEvent[], void, void> {
+    if (this.#closed) return;
+    if (this.#looping) throw invalid('a stream of events has one loop; open another stream for another');
+    this.#looping = true;
     try {
       while (!this.#closed) yield await this.#port.next(this.#signal ? { signal: this.#signal } : {});
     } catch (error) {
@@ -90,7 +104,7 @@ export class EventStream implements AsyncIterable<ConntrackEvent> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ConntrackEvent, undefined> {
-    return flatten(this.batches());
+    return flatten(this.batches(), () => this.close());
   }
 
   /** Ends a loop that waits. */

@@ -36,6 +36,7 @@ export function checkExpectation(options: ExpectationOptions): ExpectationSettin
   checkOptions('an expectation', options, names);
   const tuple = checkTuple('the expected tuple', options.tuple);
   const { any = ['sourcePort'], nat, zone, helper } = options;
+  if (!Array.isArray(any)) throw invalid('any is a list of source, sourcePort');
   for (const part of any) checkOneOf('any', part, ['source', 'sourcePort']);
   if (nat) checkOptions('the translation of an expectation', nat, ['direction', 'tuple']);
   const { function: name } = options;
@@ -75,6 +76,8 @@ function maskOf(tuple: Tuple, any: readonly string[]): Tuple {
 }
 
 export function checkExpectationKey(selector: ExpectationSelector): Pick<Expectation, 'tuple' | 'zone' | 'id'> {
+  const names = ['tuple', 'zone', 'id', 'mask', 'master', 'timeout', 'flags', 'class', 'helper', 'function', 'nat'];
+  checkOptions('an expectation', selector, names); // or one that was read
   const { tuple, zone = 0, id = 0 } = selector;
   return {
     tuple: checkTuple('the expected tuple', tuple),

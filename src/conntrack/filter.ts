@@ -24,7 +24,7 @@ export interface FlowFilter {
   readonly replySourcePort?: number | undefined;
   readonly replyDestinationPort?: number | undefined;
   readonly mark?: number | undefined;
-  /** Which bits of the mark count. Default: all. */
+  /** Which bits of the mark count; `mark` has no others. Default: all. */
   readonly markMask?: number | undefined;
   /** 0 is the default zone; without it flows of all zones match. */
   readonly zone?: number | undefined;
@@ -82,9 +82,7 @@ export function checkFilter(filter: FlowFilter): FilterSettings {
     reply,
     ...(family && { family }),
     ...(protocol !== undefined && { protocol: checkProtocol('protocol', protocol) }),
-    ...(mark !== undefined && {
-      mark: { value: checkU32('mark', mark), mask: checkU32('markMask', markMask ?? 0xffffffff) },
-    }),
+    ...(mark !== undefined && { mark: checkMark(mark, markMask ?? 0xffffffff) }),
     ...(zone !== undefined && { zone: checkZone('zone', zone) }),
     ...(status && { status }),
     ...(state !== undefined && { state: checkState(protocol, state) }),
@@ -94,6 +92,25 @@ export function checkFilter(filter: FlowFilter): FilterSettings {
 
 export function checkU32(what: string, value: unknown): number {
   return checkInteger(what, value, 0, 0xffffffff);
+}
+
+function checkMark(mark: unknown, markMask: unknown): { value: number; mask: number } {
+  const value = checkU32('mark', mark);
+  const mask = checkInteger('markMask', markMask, 1, 0xffffffff);
+  if ((value & ~mask) !== 0) throw invalid(`mark ${value} has bits outside of markMask ${mask}: no flow matches`);
+  return { value, mask };
+}
+
+/** Whether it leaves out any flow of a family. */
+export function isSelective(filter: FilterSettings): boolean {
+  const { hereOnly: _, original, reply, ...rest } = filter;
+  const narrow = ({ source, destination, ...ports }: TupleFilter): boolean =>
+    (source?.prefix ?? 0) > 0 || (destination?.prefix ?? 0) > 0 || Object.keys(ports).length > 0;
+  if (narrow(original) || narrow(reply)) return true;
+  // A family that only comes of a prefix of length 0 was not asked for.
+  const addresses = [original.source, original.destination, reply.source, reply.destination];
+  const { family, ...others } = rest;
+  return Object.keys(others).length > 0 || (family !== undefined && addresses.every((address) => !address));
 }
 
 /** The number of a state by its name. */
@@ -138,8 +155,8 @@ function direction(
 }
 
 function prefix(families: Set<Family>, what: string, value: unknown): { address: string; prefix: number } {
-  const [text, length, ...rest] = String(value).split('/');
-  const { address, family } = checkAddress(what, rest.length === 0 ? text : value);
+  const [text, length, ...rest] = typeof value === 'string' ? value.split('/') : [];
+  const { address, family } = checkAddress(what, rest.length === 0 && text !== undefined ? text : value);
   families.add(family);
   const whole = isIPv4(address) ? 32 : 128;
   if (length === undefined) return { address, prefix: whole };

@@ -1,24 +1,40 @@
 /**
- * The items of batches, one at a time. Not a generator: a million items would be three million
- * turns of the microtask queue.
+ * The items of batches, one at a time. Several may wait for the next one. Not a generator: a
+ * million items would be three million turns of the microtask queue.
  */
-export function flatten<T>(batches: AsyncGenerator<readonly T[], void, void>): AsyncIterator<T, undefined> {
+export function flatten<T>(
+  batches: AsyncGenerator<readonly T[], void, void>,
+  /** Before the batches are told to end: what lets one end that is waited for. */
+  end: () => Promise<void> = async () => {},
+): AsyncIterator<T, undefined> {
   let batch: readonly T[] = [];
   let at = 0;
-  const end = { done: true, value: undefined } as const;
+  let ended = false;
+  let fetching: Promise<void> | undefined;
+  const fetch = async (): Promise<void> => {
+    try {
+      const piece = await batches.next();
+      if (piece.done) ended = true;
+      [batch, at] = [piece.done ? [] : piece.value, 0];
+    } finally {
+      fetching = undefined;
+    }
+  };
   return {
     async next() {
-      while (at === batch.length) {
-        const piece = await batches.next();
-        if (piece.done) return end;
-        batch = piece.value;
-        at = 0;
+      while (at >= batch.length) {
+        if (ended) return { done: true, value: undefined };
+        fetching ??= fetch();
+        await fetching;
       }
       return { done: false, value: batch[at++] as T };
     },
     async return() {
+      ended = true;
+      batch = [];
+      await end();
       await batches.return();
-      return end;
+      return { done: true, value: undefined };
     },
   };
 }

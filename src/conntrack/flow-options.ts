@@ -1,3 +1,4 @@
+import { compareAddresses } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkName, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import type {
   DccpDetails,
@@ -47,7 +48,7 @@ export interface FlowChanges {
   readonly status?: readonly FlowStatus[] | undefined;
   /** As conntrack shows it: `ESTABLISHED`. Of TCP, SCTP and DCCP. */
   readonly state?: string | undefined;
-  /** All that are to be set, or changes. Only where a rule of the namespace uses labels. */
+  /** All that are to be set, or changes. Only where a rule of the namespace uses labels: without one a new flow gets none. */
   readonly labels?: readonly number[] | LabelChanges | undefined;
   /** `ftp`; an empty name takes the helper away. */
   readonly helper?: string | undefined;
@@ -177,7 +178,7 @@ function checkMark(mark: number | undefined, mask: number | undefined): Pick<Flo
 function checkStatus(status: readonly FlowStatus[]): number {
   const bits = statusBits('status', status);
   const fixed = status.find((name) => !settable.includes(name));
-  if (fixed !== undefined) throw invalid(`the kernel lets ${settable.join(', ')} be set, not ${fixed}`);
+  if (fixed !== undefined) throw invalid(`the kernel lets seen-reply, assured and fixed-timeout be set, not ${fixed}`);
   return bits | CONFIRMED;
 }
 
@@ -252,8 +253,8 @@ function natSettings(nat: FlowOptions['nat'], original: Tuple): Pick<FlowSetting
   if (nat === undefined) return {};
   checkOptions('nat', nat, ['source', 'destination']);
   return {
-    ...(nat.source && { natSource: checkNat('source', nat.source, original) }),
-    ...(nat.destination && { natDestination: checkNat('destination', nat.destination, original) }),
+    ...(nat.source !== undefined && { natSource: checkNat('source', nat.source, original) }),
+    ...(nat.destination !== undefined && { natDestination: checkNat('destination', nat.destination, original) }),
   };
 }
 
@@ -264,13 +265,19 @@ function checkNat(what: string, nat: NatOptions, original: Tuple): NatSettings {
     if (checked.family === original.family) return checked.address;
     throw invalid(`the ${what} is translated to an address of its own family, not ${checked.address}`);
   };
-  const [least, most] = pair(nat.address);
-  if (nat.port === undefined) return { address: [address(least), address(most)] };
+  const [least, most] = pair('address', nat.address);
+  const range = [address(least), address(most)] as const;
+  if (compareAddresses(...range) > 0) throw invalid(`the range ${range.join(' to ')} is the wrong way round`);
+  if (nat.port === undefined) return { address: range };
   const port = (value: unknown): number => checkInteger('a port', value, 1, 65535);
-  const [first, last] = pair(nat.port);
-  return { address: [address(least), address(most)], port: [port(first), port(last)] };
+  const ends = pair('port', nat.port);
+  const [first, last] = [port(ends[0]), port(ends[1])];
+  if (first > last) throw invalid(`the ports ${first} to ${last} are the wrong way round`);
+  return { address: range, port: [first, last] };
 }
 
-function pair<T>(value: T | readonly [T, T]): readonly [T, T] {
-  return Array.isArray(value) ? (value as unknown as readonly [T, T]) : [value as T, value as T];
+function pair<T>(what: string, value: T | readonly [T, T]): readonly [T, T] {
+  if (!Array.isArray(value)) return [value as T, value as T];
+  if (value.length !== 2) throw invalid(`${what} is one, or a range of two, not ${show(value)}`);
+  return value as unknown as readonly [T, T];
 }

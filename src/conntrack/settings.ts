@@ -73,7 +73,7 @@ export async function writeSettings(
   settings: ConntrackSettings,
   options?: CallOptions,
 ): Promise<void> {
-  checkOptions('settings of conntrack', settings, names);
+  checkOptions('conntrack', settings, names);
   // All are checked before any is written.
   const texts = names.flatMap((name) => {
     return settings[name] === undefined ? [] : [[`${directory}/${files[name]}`, format(name, settings[name])] as const];

@@ -20,6 +20,7 @@ export interface StaleOptions {
    * routing or tunnels that is how they are.
    */
   readonly untranslated?: 'stale' | 'keep' | undefined;
+  /** Default: all zones. */
   readonly zone?: number | undefined;
 }
 
@@ -51,7 +52,7 @@ export function staleQuery(options: StaleOptions): StaleQuery {
   if (!Array.isArray(options.servers))
     throw invalid(`servers is the list of those that are alive, not ${show(options.servers)}`);
   const alive = new Map<string, Set<number> | 'any'>();
-  for (const server of options.servers) addServer(alive, server);
+  for (const server of options.servers as readonly unknown[]) addServer(alive, server, family);
   const isAlive = (server: string, serverPort: number | undefined): boolean => {
     const ports = alive.get(server);
     return ports === 'any' || (ports !== undefined && serverPort !== undefined && ports.has(serverPort));
@@ -71,9 +72,15 @@ export function staleQuery(options: StaleOptions): StaleQuery {
   };
 }
 
-function addServer(alive: Map<string, Set<number> | 'any'>, server: StaleOptions['servers'][number]): void {
-  const { address: text, port } = typeof server === 'string' ? { address: server, port: undefined } : server;
+function addServer(alive: Map<string, Set<number> | 'any'>, server: unknown, expected: Family): void {
+  if (typeof server !== 'string') checkOptions('a server', server, ['address', 'port']);
+  const { address: text, port } =
+    typeof server === 'string'
+      ? { address: server, port: undefined }
+      : (server as { address: unknown; port?: number | undefined });
   const { address, family } = checkAddress('a server', text);
+  // None of its flows could point at it, so all would be stale.
+  if (family !== expected) throw invalid(`a server of an ${expected} address is of that family, not ${address}`);
   const key = canonicalAddress(address, family);
   const ports = alive.get(key);
   if (port === undefined) alive.set(key, 'any');

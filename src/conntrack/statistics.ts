@@ -1,4 +1,6 @@
+import { show } from '../kernel/check.js';
 import type { ProcessorCounters } from '../kernel/conntrack/types.js';
+import { invalid } from '../kernel/errors.js';
 
 /**
  * The counters that `conntrack -S` shows, by the number of their attribute (CTA_STATS_*). Each is a
@@ -86,13 +88,16 @@ export function sumStatistics(processors: readonly Statistics[]): Statistics {
 /**
  * What happened between two readings of `Conntrack.statistics()`. A counter that has become
  * smaller has wrapped: it is taken to have done so once.
- * @param seconds between the two
+ * @param seconds between the two, more than 0
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function compareStatistics(
   before: readonly ProcessorStatistics[],
   after: readonly ProcessorStatistics[],
   seconds: number,
 ): StatisticsChange {
+  if (!(seconds > 0) || seconds === Number.POSITIVE_INFINITY)
+    throw invalid(`between two readings are more than 0 seconds, not ${show(seconds)}`);
   const old = new Map(before.map((statistics) => [statistics.processor, statistics]));
   const numbers = new Set(after.map(({ processor }) => processor));
   const processors = after.flatMap((statistics) => {

@@ -1,5 +1,6 @@
 import { formatEndpoint } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { flowNames } from '../kernel/conntrack/flow-view.js';
 import { protocolNumber, protocolNumbers } from '../kernel/conntrack/layout.js';
 import type { FlowKey, FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
@@ -11,7 +12,8 @@ export interface TupleOptions {
   readonly protocol: FlowProtocol;
   /**
    * Required by TCP, UDP and SCTP; of GRE the key (0 if left out). Flows of UDPLite and DCCP have
-   * none on kernels that do not track these protocols (and a kernel that does needs them).
+   * none on kernels that do not track these protocols: such a kernel ignores ports that are named,
+   * one that does track them needs them.
    */
   readonly sourcePort?: number | undefined;
   readonly destinationPort?: number | undefined;
@@ -31,6 +33,7 @@ export interface FlowSelector {
   readonly original?: TupleOptions | undefined;
   /** Instead of `original`. */
   readonly reply?: TupleOptions | undefined;
+  /** Default: 0, the default zone. */
   readonly zone?: number | undefined;
   readonly id?: number | undefined;
 }
@@ -144,7 +147,10 @@ function inverseIcmp(six: boolean, icmp: IcmpTuple): IcmpTuple {
 export function checkFlowKey(selector: FlowSelector): FlowKey {
   if (typeof selector !== 'object' || selector === null)
     throw invalid(`a flow is named by { original } or { reply }, not ${show(selector)}`);
-  if (!('toJSON' in selector)) checkOptions('a flow', selector, ['original', 'reply', 'zone', 'id']);
+  // The JSON of a flow says all of it; else what is not of the key would be ignored without a word.
+  const whole = 'family' in selector && 'original' in selector && 'reply' in selector;
+  if (!('toJSON' in selector))
+    checkOptions('a flow', selector, whole ? flowNames : ['original', 'reply', 'zone', 'id']);
   const { original, reply, zone, id } = selector;
   if (original === undefined && reply === undefined)
     throw invalid('a flow is named by its original or its reply tuple; without one it would be all flows');

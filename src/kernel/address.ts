@@ -51,6 +51,16 @@ export function readAddress(bytes: Uint8Array, offset: number, family: Family): 
   return new ipaddr.IPv6([...bytes.subarray(offset, offset + 16)]).toRFC5952String();
 }
 
+/** Which of two addresses of one family comes first. */
+export function compareAddresses(a: string, b: string): number {
+  const bytes = (text: string): Uint8Array => {
+    const array = new Uint8Array(16);
+    writeAddress(array, 0, text, familyOf(text) ?? 'ipv4');
+    return array;
+  };
+  return Buffer.compare(bytes(a), bytes(b));
+}
+
 /** `address:port` as LVS tools write it, IPv6 in brackets. */
 export function formatEndpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

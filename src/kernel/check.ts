@@ -30,7 +30,7 @@ export function checkAddress(what: string, value: unknown): { address: string; f
 
 /** Rejects what is not an object, and names that mean nothing here: a misspelt option is not a default. */
 export function checkOptions(what: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid(`${what} is described by an object, not ${show(value)}`);
   for (const name of Object.keys(value)) {
     if (!known.includes(name)) throw invalid(`${what} has no option '${name}'; it has ${known.join(', ')}`);

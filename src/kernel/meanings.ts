@@ -118,7 +118,7 @@ const ofFiles: readonly (readonly [readonly FileCommand[], number, Meaning])[] =
     {
       code: 'ERR_IPVS_NO_SUCH_SYSCTL',
       says: 'there is no such file',
-      cause: 'this kernel does not have it, or not in a namespace other than the first, or ip_vs is not loaded',
+      cause: 'this kernel does not have it, or not in a namespace other than the first, or its module is not loaded',
     },
   ],
   [
@@ -127,7 +127,8 @@ const ofFiles: readonly (readonly [readonly FileCommand[], number, Meaning])[] =
     {
       code: 'ERR_IPVS_PERMISSION',
       says: 'the file can not be opened',
-      cause: 'writing sysctls takes root, and a /proc/sys that is not mounted read-only (as most containers have it)',
+      cause:
+        'writing sysctls takes root, and a /proc/sys that is not mounted read-only (as most containers have it); some can only be written in the first network namespace',
     },
   ],
   [

@@ -110,6 +110,29 @@ test('closing the handle ends streams, sums and listeners', async () => {
   expect(descriptors()).toBeLessThanOrEqual(before);
 });
 
+test('a listener has one loop, and one that waits can be broken off', async () => {
+  const events = await conntrack.events();
+  const first = events[Symbol.asyncIterator]();
+  const waiting = first.next();
+  await expect(events[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
+  await conntrack.create({ original: udp(60_001), timeout: 60 });
+  expect((await waiting).value).toMatchObject({ type: 'new' });
+  const never = first.next();
+  await first.return?.();
+  expect(await never).toEqual({ done: true, value: undefined });
+  await conntrack.delete({ original: udp(60_001) });
+});
+
+test('an abort ends createAll while its iterable says nothing', async () => {
+  const controller = new AbortController();
+  const silent = {
+    [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<FlowOptions>>(() => {}) }),
+  };
+  const creating = conntrack.createAll(silent, { signal: controller.signal });
+  setTimeout(() => controller.abort(new Error('enough')), 10);
+  await expect(creating).rejects.toThrow('enough');
+});
+
 test('a listener that is closed ends its loop, and may be closed again', async () => {
   const events = await conntrack.events();
   const loop = (async () => {

@@ -92,6 +92,14 @@ test('5: a status that is set is added to what is set already', async () => {
   expect(status).toHaveLength(before.status.length + 2);
   expect(tool('-L')).toMatch(/\[ASSURED\]/);
   expect(tool('-L')).not.toMatch(/UNREPLIED/);
+  // In their order, and each on what those before it have made.
+  const inOrder = await conntrack.apply([
+    { change: 'create', flow: { original: tcp(7), timeout: 100 } },
+    { change: 'update', flow: { original: tcp(7) }, set: { status: ['seen-reply'] } },
+    { change: 'update', flow: { original: tcp(7) }, set: { status: ['assured'] } },
+    { change: 'delete', flow: { original: tcp(7) } },
+  ]);
+  expect(inOrder.every(({ ok }) => ok)).toBe(true);
   const results = await conntrack.apply([
     { change: 'update', flow: { original: tcp(1) }, set: { status: ['assured'], mark: 5 } },
     { change: 'update', flow: { original: tcp(2) }, set: { status: ['assured'] } },
@@ -162,6 +170,18 @@ test('9: ids are those of the tool, and a delete with another id deletes nothing
   expect(await all()).toHaveLength(1);
   await conntrack.delete(flow);
   expect(await all()).toHaveLength(0);
+});
+
+test('9: an update and a read of a flow with another id find none, and its JSON names a flow', async () => {
+  await create(tcp(1), { mark: 1 });
+  const flow = await conntrack.flow({ original: tcp(1) });
+  const id = ((flow.id ?? 0) ^ 1) >>> 0;
+  const missing = { code: 'ERR_IPVS_NO_SUCH_FLOW' };
+  await expect(conntrack.flow({ original: tcp(1), id })).rejects.toMatchObject(missing);
+  await expect(conntrack.update({ original: tcp(1), id }, { mark: 2 })).rejects.toMatchObject(missing);
+  expect((await conntrack.flow({ original: tcp(1) })).mark).toBe(1);
+  await conntrack.update(JSON.parse(JSON.stringify(flow)), { mark: 3 });
+  expect((await conntrack.flow(flow)).mark).toBe(3);
 });
 
 test('10: what only a new flow can be given', async () => {
@@ -301,4 +321,23 @@ test('21: of very many new flows each that fails is known', async () => {
   expect(failures).toHaveLength(1);
   expect(failures[0]).toMatchObject({ flow: { original: tcp(17) }, error: { code: 'ERR_IPVS_FLOW_EXISTS' } });
   expect((await conntrack.usage()).count).toBe(10_000);
+  const invalid = await conntrack.createAll([{ original: tcp(20_000), timeout: 9 }, { original: {} } as FlowOptions]);
+  expect(invalid).toMatchObject({ created: 1, failures: [{ error: { code: 'ERR_IPVS_INVALID_ARGUMENT' } }] });
+});
+
+test('several may wait for the next flow of one stream, and get each once', async () => {
+  await conntrack.createAll(Array.from({ length: 6000 }, (_, i) => ({ original: tcp(i + 1), timeout: 300 })));
+  const stream = conntrack.flows()[Symbol.asyncIterator]();
+  const seen = new Set<number | undefined>();
+  const worker = async (): Promise<void> => {
+    for (let item = await stream.next(); !item.done; item = await stream.next()) {
+      seen.add(item.value.original.sourcePort);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+  expect(seen.size).toBe(6000);
+  const [top, ...rest] = await conntrack.groups({ by: ['sourcePort'], top: 3, order: 'flows' });
+  expect([top?.flows, rest.length]).toEqual([1, 2]);
+  expect(await conntrack.groups({ by: ['sourcePort'] })).toHaveLength(6000);
 });

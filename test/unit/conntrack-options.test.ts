@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { Conntrack, type FlowFilter, type FlowOptions, type FlowSelector, IpvsError } from '../../src/index.js';
+import {
+  Conntrack,
+  compareStatistics,
+  type FlowFilter,
+  type FlowOptions,
+  type FlowSelector,
+  IpvsError,
+} from '../../src/index.js';
 import type { ConntrackPort } from '../../src/kernel/conntrack/port.js';
 import type { Tuple } from '../../src/kernel/conntrack/types.js';
 
@@ -59,6 +66,10 @@ describe('a delete that names no flow is refused', () => {
   test('a filter that matches everything', async () => {
     await refused((conntrack) => conntrack.deleteMatching({}), /flush\(\)/);
     await refused((conntrack) => conntrack.deleteMatching({ filterIn: 'here' }), /flush\(\)/);
+    await refused((conntrack) => conntrack.deleteMatching({ source: '0.0.0.0/0' }), /flush\(\)/);
+    await refused((conntrack) => conntrack.deleteMatching({ zone: undefined, destination: '::/0' }), /flush\(\)/);
+    await refused((conntrack) => conntrack.flush({ zone: undefined }), /zone is undefined/);
+    await refused((conntrack) => conntrack.flush([] as object), /described by an object/);
   });
 });
 
@@ -78,6 +89,10 @@ describe('a flow', () => {
     ['a label beyond 127', { labels: [128] }, /from 0 to 127/],
     ['SCTP tags of TCP', { sctp: { original: 1, reply: 1 } }, /for flows of sctp/],
     ['a translation to another family', { nat: { source: { address: '::1' } } }, /own family/],
+    ['a range the wrong way round', { nat: { source: { address: ['10.0.0.9', '10.0.0.8'] } } }, /wrong way round/],
+    ['ports the wrong way round', { nat: { source: { address: '10.0.0.9', port: [9, 8] } } }, /wrong way round/],
+    ['a range of three', { nat: { source: { address: ['10.0.0.7', '10.0.0.8', '10.0.0.9'] } } }, /range of two/],
+    ['no translation', { nat: { source: null } }, /described by an object/],
     ['port 0 in a translation', { nat: { source: { address: '10.0.0.9', port: 0 } } }, /a port is an integer/],
     ['ICMP without its numbers', { original: { ...original, protocol: 'icmp' } }, /needs icmp/],
     ['a port of a protocol without', { original: { ...original, protocol: 200 } }, /has no ports/],
@@ -100,6 +115,10 @@ describe('a filter', () => {
     [{ source: '10.0.0.1', destination: 'fd00::1' }, /one family/],
     [{ family: 'ipv6', source: '10.0.0.1' }, /one family/],
     [{ markMask: 1 }, /markMask without mark/],
+    [{ mark: 3, markMask: 1 }, /outside of markMask/],
+    [{ mark: 0, markMask: 0 }, /markMask is an integer from 1/],
+    [{ source: ['10.0.0.1'] }, /source is an IPv4/],
+    [[], /described by an object/],
     [{ status: ['assured'], notStatus: ['assured'] }, /both/],
     [{ status: 'assured' }, /status is a list/],
     [{ state: 'ESTABLISHED' }, /takes a protocol/],
@@ -117,6 +136,16 @@ test('other calls', async () => {
   await refused((c) => c.events({ types: [] }), /at least one type/);
   await refused((c) => c.events({ types: ['new'], resynchronise: true }), /new, update and destroy/);
   await refused((c) => c.events({ receiveBuffer: 0 }), /receiveBuffer/);
+  await refused((c) => c.events({ reliable: true, resynchronise: true }), /can not resynchronise/);
+  await refused((c) => c.events({ resynchronise: 'yes' as unknown as true }), /true, false or/);
+  await refused((c) => c.events({ filter: { protocol: 'tcp', state: 'ESTABLISHED' } }), /by state/);
+  await refused((c) => c.groups(undefined as never), /described by an object/);
+  await refused((c) => c.createAll(undefined as never), /takes an iterable/);
+  await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: ['::ffff:10.0.0.2'] }), /of that family/);
+  await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: [null as never] }), /described by an object/);
+  await refused((c) => c.expectations({ zone: 1 } as object), /no option 'zone'/);
+  await refused((c) => c.apply([{ change: 'delete', flow: {} }]), /operation 0: /);
+  expect(() => compareStatistics([], [], 0)).toThrow(/more than 0 seconds/);
   await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: '10.0.0.2' as unknown as [] }), /list of those/);
   await refused((c) => c.setSettings({ accounting: 1 as unknown as boolean }), /accounting is true or false/);
   await refused((c) => c.usage({ timeout: 0 }), /timeout/);

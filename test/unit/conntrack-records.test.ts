@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { Addon } from '../../src/kernel/addon.js';
 import { readAddress } from '../../src/kernel/address.js';
 import { HEADER_SIZE, layout, protocolName, protocolNumbers } from '../../src/kernel/conntrack/layout.js';
-import { readEvents, readFlows, readGroups } from '../../src/kernel/conntrack/read.js';
+import { allGroups, largestGroups, readEvents, readFlows, readGroups } from '../../src/kernel/conntrack/read.js';
 import type { FlowKey, Tuple } from '../../src/kernel/conntrack/types.js';
 import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKey } from '../../src/kernel/conntrack/write.js';
 
@@ -97,6 +97,7 @@ test('sizes', () => {
 });
 
 test('no groups, and no events', () => {
-  expect(readGroups(new ArrayBuffer(0), ['mark'])).toEqual([]);
+  expect(readGroups(new ArrayBuffer(0), ['mark'], allGroups(new ArrayBuffer(0)))).toEqual([]);
+  expect(largestGroups(new ArrayBuffer(0), 3, 'bytes')).toEqual([]);
   expect(readEvents(new ArrayBuffer(HEADER_SIZE))).toEqual([]);
 });

@@ -19,7 +19,8 @@ import type {
 } from './types.js';
 
 const tupleNames = ['family', 'protocol', 'source', 'destination', 'sourcePort', 'destinationPort', 'icmp', 'zone'];
-const flowNames = [
+/** What a flow has, in the order it is printed. */
+export const flowNames: readonly string[] = [
   'family',
   'protocol',
   'original',

@@ -5,7 +5,15 @@ import type { CallOptions } from '../kernel.js';
 import type { Sender } from '../requests.js';
 import { AF_INET, AF_INET6, groupBits } from './layout.js';
 import type { ConntrackPort, EventPort } from './port.js';
-import { readEvents, readExpectations, readFlows, readGroups, readProcessorCounters } from './read.js';
+import {
+  allGroups,
+  largestGroups,
+  readEvents,
+  readExpectations,
+  readFlows,
+  readGroups,
+  readProcessorCounters,
+} from './read.js';
 import type {
   ConntrackEvent,
   EventSettings,
@@ -23,6 +31,12 @@ import type {
 import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKey } from './write.js';
 
 type Session = Sender<NativeConntrackSession, ConntrackReplies>;
+
+/** So many objects are made in one go. */
+const SOME = 2000;
+
+/** Streams that nobody closed are closed when they are collected. */
+const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
 /** IPCTNL_MSG_CT_*: which dump. */
 const lists = { live: 1, zero: 3, dying: 6 } as const;
@@ -77,10 +91,18 @@ export class NativeConntrackPort implements ConntrackPort {
   async groups(
     filter: FilterSettings,
     by: readonly GroupField[],
+    largest?: { readonly count: number; readonly order: 'bytes' | 'packets' | 'flows' },
     options: CallOptions = {},
   ): Promise<readonly FlowGroup[]> {
     const fields = by.reduce((all, field) => all | groupBits[field], 0);
-    return readGroups(await this.#sender.send('aggregate', [writeFilter(filter), fields], options), by);
+    const buffer = await this.#sender.send('aggregate', [writeFilter(filter), fields], options);
+    const places = largest ? largestGroups(buffer, largest.count, largest.order) : allGroups(buffer);
+    const groups: FlowGroup[] = [];
+    for (let from = 0; from < places.length; from += SOME) {
+      if (from > 0) await new Promise((resolve) => setImmediate(resolve)); // the event loop gets a turn
+      groups.push(...readGroups(buffer, by, places.slice(from, from + SOME)));
+    }
+    return groups;
   }
 
   async apply(changes: readonly FlowChange[], options: CallOptions = {}): Promise<ArrayLike<number>> {
@@ -156,6 +178,7 @@ class NativeEventPort implements EventPort {
     this.#sender = sender;
     this.#cursor = cursor;
     this.receiveBuffer = receiveBuffer;
+    forgotten.register(this, () => sender.forget('closeEvents', [cursor]));
   }
 
   async next(options: CallOptions = {}): Promise<readonly ConntrackEvent[]> {

@@ -36,7 +36,13 @@ export interface ConntrackPort {
     list: FlowList | 'zero',
     options?: CallOptions,
   ): AsyncGenerator<readonly Flow[], void, void>;
-  groups(filter: FilterSettings, by: readonly GroupField[], options?: CallOptions): Promise<readonly FlowGroup[]>;
+  groups(
+    filter: FilterSettings,
+    by: readonly GroupField[],
+    /** Only so many of the largest, the largest first; without it all, in any order. */
+    largest?: { readonly count: number; readonly order: 'bytes' | 'packets' | 'flows' },
+    options?: CallOptions,
+  ): Promise<readonly FlowGroup[]>;
   /** One errno per change, 0 for success, in order. A failed change does not stop those behind it. */
   apply(changes: readonly FlowChange[], options?: CallOptions): Promise<ArrayLike<number>>;
   /** Without a family: both. */

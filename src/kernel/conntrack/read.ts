@@ -80,13 +80,34 @@ function flowEvent(from: Batch, at: number, type: 'new' | 'update' | 'destroy'):
   return timed ? withJson({ ...event, time: from.u64(at + layout.flow.eventTime) }) : event;
 }
 
-/** Rows of native/conntrack/aggregate.h, with the fields that were asked for. */
-export function readGroups(buffer: ArrayBuffer, by: readonly GroupField[]): FlowGroup[] {
+/** The places of all groups in what native/conntrack/aggregate.h makes. */
+export function allGroups(buffer: ArrayBuffer): number[] {
+  return Array.from({ length: buffer.byteLength / layout.group.size }, (_, index) => index);
+}
+
+/** The places of the largest, the largest first; no object is made for the others. */
+export function largestGroups(buffer: ArrayBuffer, count: number, order: 'bytes' | 'packets' | 'flows'): number[] {
+  const from = new Records(buffer);
+  const { size, flows, counters } = layout.group;
+  // Exact up to 2^53, and close enough to compare beyond.
+  const number = (at: number): number => from.u32(at) + from.u32(at + 4) * 2 ** 32;
+  const sizeOf = (index: number): number => {
+    const at = index * size;
+    if (order === 'flows') return number(at + flows);
+    const first = at + counters + (order === 'bytes' ? 8 : 0);
+    return number(first) + number(first + 16);
+  };
+  const sizes = Float64Array.from(allGroups(buffer), sizeOf);
+  const least = sizes.toSorted()[Math.max(0, sizes.length - count)] ?? 0;
+  const large = allGroups(buffer).filter((index) => (sizes[index] ?? 0) >= least);
+  return large.sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0)).slice(0, count);
+}
+
+/** Groups at some places, with the fields that were asked for. */
+export function readGroups(buffer: ArrayBuffer, by: readonly GroupField[], places: readonly number[]): FlowGroup[] {
   const from = new Records(buffer);
   const bits = by.reduce((all, field) => all | groupBits[field], 0);
-  return Array.from({ length: buffer.byteLength / layout.group.size }, (_, index) => {
-    return groupAt(from, index * layout.group.size, bits);
-  });
+  return places.map((index) => groupAt(from, index * layout.group.size, bits));
 }
 
 function groupAt(from: Records, at: number, bits: number): FlowGroup {
