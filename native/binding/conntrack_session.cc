@@ -101,6 +101,7 @@ Napi::Function ConntrackSession::Define(Napi::Env env) {
                          InstanceMethod<&ConntrackSession::Close>("close"),
                          InstanceMethod<&ConntrackSession::Cancel>("cancel"),
                          InstanceMethod<&ConntrackSession::Get>("get"),
+                         InstanceMethod<&ConntrackSession::Zero>("zero"),
                          InstanceMethod<&ConntrackSession::Apply>("apply"),
                          InstanceMethod<&ConntrackSession::Flush>("flush"),
                          InstanceMethod<&ConntrackSession::ProcessorStatistics>("processorStatistics"),
@@ -142,6 +143,15 @@ void ConntrackSession::Get(const Napi::CallbackInfo& info) {
       info,
       [key = ToRecord<Flow>(info[1])](ConntrackState& state, uint32_t id, Done<FlowBatch> done) {
         state.client->Get(id, key, std::move(done));
+      },
+      FromFlows);
+}
+
+void ConntrackSession::Zero(const Napi::CallbackInfo& info) {
+  handle_.Start<FlowBatch>(
+      info,
+      [keys = ToRecords<Flow>(info[1])](ConntrackState& state, uint32_t id, Done<FlowBatch> done) {
+        state.client->Zero(id, keys, std::move(done));
       },
       FromFlows);
 }

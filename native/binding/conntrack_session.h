@@ -45,6 +45,7 @@ class ConntrackSession : public Napi::ObjectWrap<ConntrackSession> {
   void Close(const Napi::CallbackInfo& info) { handle_.Close(info); }
   void Cancel(const Napi::CallbackInfo& info) { handle_.Cancel(info); }
   void Get(const Napi::CallbackInfo& info);
+  void Zero(const Napi::CallbackInfo& info);
   void Apply(const Napi::CallbackInfo& info);
   void Flush(const Napi::CallbackInfo& info);
   void ProcessorStatistics(const Napi::CallbackInfo& info);

@@ -72,7 +72,32 @@ void Client::Get(uint32_t tag, const Flow& key, Done<FlowBatch> done) {
   // checked before a delete is checked here, too.
   if (!NamesFlow(key)) return done(Failure{EINVAL, "no tuple"});
   Ask<FlowBatch>(
-      tag, false, [&](MessageWriter& writer) { EncodeGet(writer, key); }, DecodeFlow, std::move(done));
+      tag, false, [&](MessageWriter& writer) { EncodeGet(writer, Command::kGet, key); }, DecodeFlow, std::move(done));
+}
+
+void Client::Zero(uint32_t tag, const std::vector<Flow>& keys, Done<FlowBatch> done) {
+  if (keys.empty()) return done(FlowBatch{});
+  MessageWriter writer;
+  for (const Flow& key : keys) {
+    if (!NamesFlow(key)) return done(Failure{EINVAL, "no tuple"});
+    EncodeGet(writer, Command::kGetAndZero, key);
+  }
+  auto flows = std::make_shared<FlowBatch>();
+  auto malformed = std::make_shared<bool>(false);
+  Exchange exchange;
+  exchange.batch = writer.Take();
+  exchange.tag = tag;
+  exchange.on_reply = [flows, malformed](const Message& message) {
+    if (!DecodeFlow(message.payload, *flows)) *malformed = true;
+  };
+  exchange.on_done = [flows, malformed, done = std::move(done)](const std::vector<Failure>& outcomes) {
+    for (const Failure& outcome : outcomes) {
+      if (outcome && outcome.code != ENOENT) return done(outcome);
+    }
+    if (*malformed) return done(kMalformed);
+    done(std::move(*flows));
+  };
+  channel_->Submit(std::move(exchange));
 }
 
 void Client::Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::vector<Failure>> done) {

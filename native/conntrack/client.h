@@ -20,6 +20,10 @@ class Client {
 
   // One flow, by its original or its reply tuple.
   void Get(uint32_t tag, const Flow& key, Done<FlowBatch> done);
+  // Those of the flows that are there, with their counters, which are set back. Not by a dump: where
+  // a datagram of it ends, the kernel has set back the counters of a flow that found no room, and
+  // then tells zeros (ctnetlink_dump_acct).
+  void Zero(uint32_t tag, const std::vector<Flow>& keys, Done<FlowBatch> done);
   // One outcome per change, in order; a failed one does not stop those behind it.
   void Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::vector<netlink::Failure>> done);
   void Flush(uint32_t tag, uint8_t family, Done<bool> done);

@@ -245,9 +245,9 @@ void EncodeChange(MessageWriter& writer, const Change& change, uint16_t flags) {
   writer.End();
 }
 
-void EncodeGet(MessageWriter& writer, const Flow& key) {
+void EncodeGet(MessageWriter& writer, Command command, const Flow& key) {
   // The kernel ends its answer with nothing, so an acknowledgement is asked for.
-  Begin(writer, Command::kGet, FamilyOf(key), NLM_F_ACK);
+  Begin(writer, command, FamilyOf(key), NLM_F_ACK);
   PutKey(writer, key);
   writer.End();
 }

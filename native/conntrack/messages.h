@@ -55,7 +55,7 @@ static_assert(sizeof(Change) == 448);
 bool NamesFlow(const Flow& flow);
 
 void EncodeChange(netlink::MessageWriter& writer, const Change& change, uint16_t flags);
-void EncodeGet(netlink::MessageWriter& writer, const Flow& key);
+void EncodeGet(netlink::MessageWriter& writer, Command command, const Flow& key);
 void EncodeDump(netlink::MessageWriter& writer, Command command, const Filter& filter);
 // AF_UNSPEC: all flows of the namespace.
 void EncodeFlush(netlink::MessageWriter& writer, uint8_t family);

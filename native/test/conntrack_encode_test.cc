@@ -37,7 +37,7 @@ Filter ByOriginal(const conntrack::Tuple& tuple) {
 
 TEST_CASE("get: by the original tuple, by the reply, in a zone") {
   const auto get = [](const Flow& key) {
-    return Encoded([&](MessageWriter& writer) { conntrack::EncodeGet(writer, key); });
+    return Encoded([&](MessageWriter& writer) { conntrack::EncodeGet(writer, conntrack::Command::kGet, key); });
   };
   Flow key = FlowOf(Https());
   CHECK(get(key) == Request(test::kGet, kAsked, "02", kOriginalTuple));

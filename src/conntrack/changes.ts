@@ -198,7 +198,7 @@ export class Changes {
   ): Promise<number> {
     let deleted = 0;
     for await (const batch of flows.batches()) {
-      const keys = batch.filter(wanted).map(keyOf);
+      const keys = batch.filter(wanted).map(flowKeyOf);
       const changes = keys.map((key) => ({ verb: 'delete', key }) as const);
       const errnos = await this.#send(changes, options);
       changes.forEach((change, place) => {
@@ -212,7 +212,7 @@ export class Changes {
 }
 
 /** The very flow: by its tuple and id. */
-function keyOf(flow: Flow): FlowKey {
+export function flowKeyOf(flow: Flow): FlowKey {
   const { original, zone, id } = flow;
   return { original, zone, ...(id !== undefined && { id }) };
 }

@@ -7,7 +7,7 @@ import { Errno } from '../kernel/errno.js';
 import { IpvsError, invalid, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
-import { Changes, type FlowResult } from './changes.js';
+import { Changes, type FlowResult, flowKeyOf } from './changes.js';
 import { Context } from './context.js';
 import { translate } from './errors.js';
 import { checkEventOptions, type EventOptions, EventStream } from './events.js';
@@ -162,21 +162,27 @@ export class Conntrack {
   }
 
   /**
-   * As {@link flows}, and sets all counters back to zero as they are read: of every flow of the
-   * namespace, also of those that the filter leaves out. Breaking it off leaves the rest as it was.
+   * As {@link flows}, and sets the counters of these flows back to zero as they are read, each for
+   * itself, so that no packet is lost from the sums (a dump that zeroes, as `conntrack -L -z`, loses
+   * the counters of some flows). Breaking it off leaves the rest as it was.
    */
   zero(filter: FlowFilter = {}, options: CallOptions = {}): FlowStream {
-    return this.#stream(filter, 'zero', options);
+    const port = this.#port;
+    return this.#stream(filter, 'live', options, (batch) => port.zero(batch.map(flowKeyOf), options));
   }
 
-  #stream(filter: FlowFilter, list: FlowList | 'zero', options: CallOptions): FlowStream {
-    // Which counters the kernel sets back must not depend on what it can filter by.
-    const settings = list === 'zero' ? { ...checkFilter(filter), hereOnly: true } : checkFilter(filter);
+  #stream(
+    filter: FlowFilter,
+    list: FlowList,
+    options: CallOptions,
+    change?: (batch: readonly Flow[]) => Promise<readonly Flow[]>,
+  ): FlowStream {
+    const settings = checkFilter(filter);
     checkCallOptions(options);
     const port = this.#port;
     return new FlowStream(async function* () {
       try {
-        yield* port.flows(settings, list, options);
+        for await (const batch of port.flows(settings, list, options)) yield change ? await change(batch) : batch;
       } catch (error) {
         throw translate({ command: 'DUMP', action: 'list', object: 'flows' }, error);
       }

@@ -72,6 +72,7 @@ export interface ConntrackReplies {
   open: undefined;
   close: undefined;
   get: ArrayBuffer;
+  zero: ArrayBuffer;
   apply: Int32Array;
   flush: undefined;
   processorStatistics: ArrayBuffer;
@@ -95,6 +96,7 @@ export interface ConntrackReplies {
 /** native/binding/conntrack_session.h */
 export interface NativeConntrackSession extends NativeHandle {
   get(id: number, key: Uint8Array): void;
+  zero(id: number, keys: Uint8Array): void;
   apply(id: number, changes: Uint8Array): void;
   flush(id: number, family: number): void;
   processorStatistics(id: number): void;

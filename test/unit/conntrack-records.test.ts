@@ -7,7 +7,7 @@ import { readAddress } from '../../src/kernel/address.js';
 import { HEADER_SIZE, layout, protocolName, protocolNumbers } from '../../src/kernel/conntrack/layout.js';
 import { allGroups, largestGroups, readEvents, readFlows, readGroups } from '../../src/kernel/conntrack/read.js';
 import type { FlowKey, Tuple } from '../../src/kernel/conntrack/types.js';
-import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKey } from '../../src/kernel/conntrack/write.js';
+import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKeys } from '../../src/kernel/conntrack/write.js';
 
 const onLinux = process.platform === 'linux';
 
@@ -55,7 +55,7 @@ test('a key that is written reads the same', () => {
   });
   fc.assert(
     fc.property(key, (written) => {
-      const [flow] = readFlows(batchOf(writeFlowKey(written))).flows;
+      const [flow] = readFlows(batchOf(writeFlowKeys([written]))).flows;
       const read = JSON.parse(JSON.stringify(flow));
       expect(read).toMatchObject(JSON.parse(JSON.stringify(written)));
     }),
@@ -64,7 +64,7 @@ test('a key that is written reads the same', () => {
 
 test('what is not there is absent, not zero', () => {
   const original: Tuple = { family: 'ipv4', protocol: 200, source: '10.0.0.1', destination: '10.0.0.2' };
-  const [flow] = readFlows(batchOf(writeFlowKey({ original }))).flows;
+  const [flow] = readFlows(batchOf(writeFlowKeys([{ original }]))).flows;
   expect(flow?.toString()).toContain('unknown  200 src=10.0.0.1 dst=10.0.0.2 [UNREPLIED]');
   const absent = ['mark', 'timeout', 'counters', 'started', 'stopped', 'labels', 'state', 'tcp', 'sctp', 'dccp', 'id'];
   const rare = ['helper', 'master', 'sequenceAdjustment', 'synproxy', 'securityContext', 'use'];

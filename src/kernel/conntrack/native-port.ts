@@ -28,7 +28,7 @@ import type {
   GroupField,
   ProcessorCounters,
 } from './types.js';
-import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKey } from './write.js';
+import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKeys } from './write.js';
 
 type Session = Sender<NativeConntrackSession, ConntrackReplies>;
 
@@ -39,7 +39,7 @@ const SOME = 2000;
 const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
 /** IPCTNL_MSG_CT_*: which dump. */
-const lists = { live: 1, zero: 3, dying: 6 } as const;
+const lists = { live: 1, dying: 6 } as const;
 
 function familyNumber(family: 'ipv4' | 'ipv6' | undefined): number {
   if (family === undefined) return 0;
@@ -55,7 +55,7 @@ export class NativeConntrackPort implements ConntrackPort {
   }
 
   async flow(key: FlowKey, options: CallOptions = {}): Promise<Flow> {
-    const { flows } = readFlows(await this.#sender.send('get', [writeFlowKey(key)], options));
+    const { flows } = readFlows(await this.#sender.send('get', [writeFlowKeys([key])], options));
     const [flow] = flows;
     if (!flow) throw new KernelFailure(Errno.EBADMSG, 'no flow in the reply');
     return flow;
@@ -63,7 +63,7 @@ export class NativeConntrackPort implements ConntrackPort {
 
   async *flows(
     filter: FilterSettings,
-    list: FlowList | 'zero',
+    list: FlowList,
     options: CallOptions = {},
   ): AsyncGenerator<readonly Flow[], void, void> {
     // A closed session has closed its dumps.
@@ -86,6 +86,11 @@ export class NativeConntrackPort implements ConntrackPort {
     } finally {
       close(cursor);
     }
+  }
+
+  async zero(keys: readonly FlowKey[], options: CallOptions = {}): Promise<readonly Flow[]> {
+    if (keys.length === 0) return [];
+    return readFlows(await this.#sender.send('zero', [writeFlowKeys(keys)], options)).flows;
   }
 
   async groups(

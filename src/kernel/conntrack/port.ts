@@ -27,15 +27,10 @@ export interface EventPort {
 export interface ConntrackPort {
   /** ENOENT if there is none. */
   flow(key: FlowKey, options?: CallOptions): Promise<Flow>;
-  /**
-   * Batches of flows that match, some of them empty. `zero` sets the counters of all flows of the
-   * namespace back as they are read, also of those that do not match.
-   */
-  flows(
-    filter: FilterSettings,
-    list: FlowList | 'zero',
-    options?: CallOptions,
-  ): AsyncGenerator<readonly Flow[], void, void>;
+  /** Batches of flows that match, some of them empty. */
+  flows(filter: FilterSettings, list: FlowList, options?: CallOptions): AsyncGenerator<readonly Flow[], void, void>;
+  /** Those that are there, with their counters, which are set back to zero. */
+  zero(keys: readonly FlowKey[], options?: CallOptions): Promise<readonly Flow[]>;
   groups(
     filter: FilterSettings,
     by: readonly GroupField[],

@@ -196,9 +196,12 @@ function familyNumber(family: Family): number {
   return family === 'ipv6' ? AF_INET6 : AF_INET;
 }
 
-export function writeFlowKey(key: FlowKey): Uint8Array {
-  const pen = new Pen(layout.flow.size);
-  pen.u32(layout.flow.present, pen.key(0, key));
+export function writeFlowKeys(keys: readonly FlowKey[]): Uint8Array {
+  const pen = new Pen(keys.length * layout.flow.size);
+  keys.forEach((key, index) => {
+    const at = index * layout.flow.size;
+    pen.u32(at + layout.flow.present, pen.key(at, key));
+  });
   return pen.bytes;
 }
 
