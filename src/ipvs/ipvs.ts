@@ -61,7 +61,10 @@ export class Ipvs {
     return this.#context.ask('GET_INFO', 'read the version of', 'IPVS', () => this.#port.info(options), options);
   }
 
-  /** All services, in the kernel's order. */
+  /**
+   * All services, in the kernel's order. While the table changes some may be left out, and from Linux
+   * 7.2 also while the kernel makes room for more by itself: see {@link table}, `consistent`.
+   */
   async services(options?: CallOptions): Promise<VirtualService[]> {
     const entries = await this.#context.ask(
       'GET_SERVICE',

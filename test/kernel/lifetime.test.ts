@@ -79,11 +79,12 @@ test('abort in the middle of many changes: those that are left are not sent', as
   controller.abort(new Error('enough'));
   await expect(applied).rejects.toThrow('enough');
   await sleep(100);
-  const { length } = await other.services();
+  const table = () => other.table({ consistent: true }); // see "timeout" below
+  const { length } = await table();
   expect(length).toBeGreaterThan(0);
   expect(length).toBeLessThan(20_000);
   await sleep(200);
-  expect((await other.services()).length).toBe(length);
+  expect((await table()).length).toBe(length);
   await other.close();
 });
 
@@ -93,11 +94,13 @@ test('timeout', async () => {
     code: 'ERR_IPVS_TIMEOUT',
     message: expect.stringContaining('may still carry it out'),
   });
-  // What had been sent by then was carried out, and no more.
-  const { length } = await world.ipvs.services();
+  // What had been sent by then was carried out, and no more. From 7.2 the kernel moves services to a
+  // larger hash table meanwhile, and a plain list can leave some out.
+  const table = () => world.ipvs.table({ consistent: true });
+  const { length } = await table();
   expect(length).toBeLessThan(3000);
   await sleep(200);
-  expect((await world.ipvs.services()).length).toBe(length);
+  expect((await table()).length).toBe(length);
 });
 
 test('close: requests under way end, later ones fail, closing again does nothing', async () => {
