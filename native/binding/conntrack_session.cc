@@ -25,6 +25,7 @@ uint32_t Number(const Napi::Value& value) { return value.As<Napi::Number>().Uint
 struct FlowPiece {
   FlowBatch flows;
   bool more = false;
+  std::shared_ptr<BatchPool> pool;  // if there is more
 };
 
 // How many flows, extensions and expectations, and whether there is more; then these, then text.
@@ -48,7 +49,11 @@ Napi::Value FromBatch(Napi::Env env, const FlowBatch& flows, const std::vector<E
 }
 
 Napi::Value FromFlows(Napi::Env env, const FlowBatch& flows) { return FromBatch(env, flows, {}, false); }
-Napi::Value FromPiece(Napi::Env env, const FlowPiece& piece) { return FromBatch(env, piece.flows, {}, piece.more); }
+Napi::Value FromPiece(Napi::Env env, FlowPiece& piece) {
+  const Napi::Value value = FromBatch(env, piece.flows, {}, piece.more);
+  if (piece.pool) piece.pool->Give(std::move(piece.flows));
+  return value;
+}
 Napi::Value FromEvents(Napi::Env env, const EventBatch& events) {
   return FromBatch(env, events.flows, events.expectations, true);
 }
@@ -65,21 +70,33 @@ void AggregateSome(netlink::IoThread& io, const std::shared_ptr<ConntrackState>&
   const auto found = state->aggregates.find(id);
   if (found == state->aggregates.end()) return;
   AggregateJob& job = *found->second;
-  auto batch = job.dump.Next(io.buffers());
-  if (batch.ok() && !job.dump.ended()) {
-    for (const Flow& flow : batch.value().flows) job.aggregate.Add(flow);
+  const Failure failure = job.dump.Next(io.buffers(), job.flows);
+  for (const Flow& flow : job.flows.flows) job.aggregate.Add(flow);
+  if (!failure && !job.dump.ended()) {
     return io.Post([&io, weak = std::weak_ptr(state), id] {
       if (const auto again = weak.lock()) AggregateSome(io, again, id);
     });
   }
   const auto ended = std::move(found->second);
   state->aggregates.erase(found);
-  if (!batch.ok()) return ended->done(batch.failure());
-  for (const Flow& flow : batch.value().flows) ended->aggregate.Add(flow);
+  if (failure) return ended->done(failure);
   ended->done(ended->aggregate.groups());
 }
 
 }  // namespace
+
+FlowBatch BatchPool::Take() {
+  const std::lock_guard lock(mutex_);
+  if (batches_.empty()) return {};
+  FlowBatch batch = std::move(batches_.back());
+  batches_.pop_back();
+  return batch;
+}
+
+void BatchPool::Give(FlowBatch batch) {
+  const std::lock_guard lock(mutex_);
+  batches_.push_back(std::move(batch));
+}
 
 void ConntrackState::Cancel(uint32_t id) {
   if (client) client->Cancel(id);
@@ -248,7 +265,7 @@ void ConntrackSession::OpenFlows(const Napi::CallbackInfo& info) {
           ConntrackState& state, uint32_t id, const Done<uint32_t>& done) {
         auto socket = OpenSocket(state.network_namespace, NETLINK_NETFILTER);
         if (!socket.ok()) return done(socket.failure());
-        state.dumps.emplace(id, FlowDump(std::move(socket.value()), command, filter));
+        state.dumps.emplace(id, TableReading{FlowDump(std::move(socket.value()), command, filter)});
         done(id);
       },
       FromNumber);
@@ -261,10 +278,12 @@ void ConntrackSession::NextFlows(const Napi::CallbackInfo& info) {
                                                      const Done<FlowPiece>& done) {
         const auto dump = state.dumps.find(cursor);
         if (dump == state.dumps.end()) return done(Failure{EBADF, ""});
-        if (dump->second.ended()) return done(FlowPiece{});
-        auto flows = dump->second.Next(io.buffers());
-        if (!flows.ok()) return done(flows.failure());
-        done(FlowPiece{std::move(flows.value()), !dump->second.ended()});
+        auto& [reading, pool] = dump->second;
+        if (reading.ended()) return done(FlowPiece{});
+        FlowPiece piece{pool->Take(), false, pool};
+        if (Failure failure = reading.Next(io.buffers(), piece.flows)) return done(std::move(failure));
+        piece.more = !reading.ended();
+        done(std::move(piece));
       },
       FromPiece);
 }
@@ -289,7 +308,9 @@ void ConntrackSession::Aggregate(const Napi::CallbackInfo& info) {
         if (!socket.ok()) return done(socket.failure());
         state->aggregates.emplace(id, std::make_unique<AggregateJob>(AggregateJob{
                                           FlowDump(std::move(socket.value()), conntrack::Command::kGet, filter),
-                                          conntrack::Aggregate(fields), std::move(done)}));
+                                          conntrack::Aggregate(fields),
+                                          {},
+                                          std::move(done)}));
         AggregateSome(io, state, id);
       },
       FromRecords<Group>);

@@ -4,8 +4,10 @@
 #include <napi.h>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "binding/handle.h"
 #include "conntrack/aggregate.h"
@@ -19,14 +21,32 @@ namespace binding {
 struct AggregateJob {
   conntrack::FlowDump dump;
   conntrack::Aggregate aggregate;
+  conntrack::FlowBatch flows;
   Done<std::vector<conntrack::Group>> done;
+};
+
+// Batches to be filled again, from the JavaScript thread back to the I/O thread.
+class BatchPool {
+ public:
+  conntrack::FlowBatch Take();
+  void Give(conntrack::FlowBatch batch);
+
+ private:
+  std::mutex mutex_;
+  std::vector<conntrack::FlowBatch> batches_;  // guarded by mutex_
+};
+
+// A table that is read, and the memory it takes meanwhile.
+struct TableReading {
+  conntrack::FlowDump dump;
+  std::shared_ptr<BatchPool> pool = std::make_shared<BatchPool>();
 };
 
 // The part of a session that lives in the I/O thread.
 struct ConntrackState {
   netns::Namespace network_namespace;
   std::optional<conntrack::Client> client;  // none: not open yet, or closed
-  std::unordered_map<uint32_t, conntrack::FlowDump> dumps;
+  std::unordered_map<uint32_t, TableReading> dumps;
   std::unordered_map<uint32_t, std::shared_ptr<conntrack::EventStream>> events;
   std::unordered_map<uint32_t, std::unique_ptr<AggregateJob>> aggregates;
 

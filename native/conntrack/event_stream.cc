@@ -210,13 +210,12 @@ void EventStream::CompareSome() {
   if (!dumping_) return;
   stalled_ = full();
   if (stalled_) return;
-  auto batch = dump_.Next(io_.buffers());
-  if (!batch.ok()) {
-    failure_ = batch.failure();
+  if (Failure failure = dump_.Next(io_.buffers(), table_)) {
+    failure_ = std::move(failure);
     dumping_ = false;
     return Deliver();
   }
-  for (const Flow& flow : batch.value().flows) mirror_.Compare(flow, pending_.flows);
+  for (const Flow& flow : table_.flows) mirror_.Compare(flow, pending_.flows);
   if (dump_.ended()) {
     dumping_ = false;
     mirror_.End(pending_.flows);

@@ -70,6 +70,7 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   FlowDump dump_;
   EventOptions options_;
   Mirror mirror_;
+  FlowBatch table_;  // a piece of it, while it is compared
   EventBatch pending_;
   netlink::Failure failure_;
   Done waiting_;

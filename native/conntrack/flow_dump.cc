@@ -10,32 +10,31 @@ using netlink::Failure;
 using netlink::Message;
 using netlink::MessageReader;
 using netlink::MessageWriter;
-using netlink::Result;
 
 namespace {
 
 // Big enough that crossing to JavaScript is cheap, small enough that neither thread is held for
 // more than some milliseconds.
-constexpr size_t kBatchBytes = 192 * 1024;
+constexpr size_t kBatchBytes = 256 * 1024;
 
 // So much may be received of which nothing matches before other work gets its turn.
 constexpr int kReceives = 64;
 
 }  // namespace
 
-Result<FlowBatch> FlowDump::Next(netlink::ReceiveBuffers& buffers) {
-  FlowBatch batch;
+Failure FlowDump::Next(netlink::ReceiveBuffers& buffers, FlowBatch& batch) {
+  batch.Clear();
   if (!started_) {
-    if (const Failure failure = Start()) return failure;
+    if (Failure failure = Start()) return failure;
   }
-  batch.flows.reserve(kBatchBytes / sizeof(Flow) + 512);
+  batch.flows.reserve(kBatchBytes / sizeof(Flow) + 256);
   for (int i = 0; !ended_ && batch.bytes() < kBatchBytes && i < kReceives; ++i) {
-    if (const Failure failure = Receive(buffers, batch)) {
+    if (Failure failure = Receive(buffers, batch)) {
       ended_ = true;
       return failure;
     }
   }
-  return batch;
+  return {};
 }
 
 Failure FlowDump::Start() {

@@ -13,8 +13,9 @@ class FlowDump {
   FlowDump(netlink::Socket socket, Command command, const Filter& filter)
       : socket_(std::move(socket)), command_(command), filter_(filter) {}
 
-  // Some more flows, perhaps none though it has not ended. In the I/O thread; takes milliseconds.
-  netlink::Result<FlowBatch> Next(netlink::ReceiveBuffers& buffers);
+  // Puts some more flows in the place of what `batch` holds, perhaps none though it has not ended.
+  // In the I/O thread; takes milliseconds.
+  netlink::Failure Next(netlink::ReceiveBuffers& buffers, FlowBatch& batch);
   bool ended() const { return ended_; }
   // After the end: the same once more.
   void Restart() { started_ = ended_ = false; }

@@ -18,6 +18,12 @@ struct FlowBatch {
   std::string text;
 
   bool empty() const { return flows.empty(); }
+  // Keeps its memory: fresh pages for every piece of a table cost as much as decoding it.
+  void Clear() {
+    flows.clear();
+    extensions.clear();
+    text.clear();
+  }
   size_t bytes() const { return flows.size() * sizeof(Flow) + extensions.size() * sizeof(Extension) + text.size(); }
 };
 

@@ -33,10 +33,11 @@ std::vector<int> Dumped(const Filter& filter, netlink::Socket socket) {
   conntrack::FlowDump dump(std::move(socket), Command::kGet, filter);
   std::vector<int> ports;
   netlink::ReceiveBuffers buffers;
+  conntrack::FlowBatch batch;
   while (!dump.ended()) {
-    auto batch = dump.Next(buffers);
-    REQUIRE_MESSAGE(batch.ok(), batch.failure().message);
-    for (const Flow& flow : batch.value().flows) ports.push_back(flow.original.source_port);
+    const netlink::Failure failure = dump.Next(buffers, batch);
+    REQUIRE_MESSAGE(!failure, failure.message);
+    for (const Flow& flow : batch.flows) ports.push_back(flow.original.source_port);
   }
   std::sort(ports.begin(), ports.end());
   return ports;
