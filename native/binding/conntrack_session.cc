@@ -306,8 +306,9 @@ void ConntrackSession::Aggregate(const Napi::CallbackInfo& info) {
         if (!state->open()) return done(Failure{EBADF, ""});
         auto socket = OpenSocket(state->network_namespace, NETLINK_NETFILTER);
         if (!socket.ok()) return done(socket.failure());
+        const bool brief = (fields & conntrack::kByState) == 0 && (filter.present & conntrack::kState) == 0;
         state->aggregates.emplace(id, std::make_unique<AggregateJob>(AggregateJob{
-                                          FlowDump(std::move(socket.value()), conntrack::Command::kGet, filter),
+                                          FlowDump(std::move(socket.value()), conntrack::Command::kGet, filter, brief),
                                           conntrack::Aggregate(fields),
                                           {},
                                           std::move(done)}));

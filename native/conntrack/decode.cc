@@ -294,6 +294,25 @@ bool ForEach(View payload, Field field) {
 
 }  // namespace
 
+bool DecodeFlowBriefly(View payload, FlowBatch& batch) {
+  batch.flows.emplace_back();
+  FlowDecoder decoder(batch, batch.flows.back());
+  const bool complete = ForEach(payload, [&](AttributeReader& attribute) {
+    switch (attribute.type()) {
+      case attr::kTupleOriginal:
+      case attr::kTupleReply:
+      case attr::kStatus:
+      case attr::kMark:
+      case attr::kZone:
+      case attr::kCountersOriginal:
+      case attr::kCountersReply: decoder.Field(attribute); break;
+      default: break;
+    }
+  });
+  if (!complete) batch.flows.pop_back();
+  return complete;
+}
+
 bool DecodeFlow(View payload, FlowBatch& batch) {
   const size_t extensions = batch.extensions.size();
   const size_t text = batch.text.size();

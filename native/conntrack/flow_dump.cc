@@ -77,7 +77,8 @@ Failure FlowDump::Read(netlink::View datagram, FlowBatch& batch) {
     if (message.header.nlmsg_type < NLMSG_MIN_TYPE) continue;
     const size_t extensions = batch.extensions.size();
     const size_t text = batch.text.size();
-    if (!DecodeFlow(message.payload, batch)) return {EBADMSG, "malformed flow"};
+    const bool decoded = brief_ ? DecodeFlowBriefly(message.payload, batch) : DecodeFlow(message.payload, batch);
+    if (!decoded) return {EBADMSG, "malformed flow"};
     if (Matches(filter_, batch.flows.back())) continue;
     batch.flows.pop_back();
     batch.extensions.resize(extensions);

@@ -10,8 +10,9 @@ namespace conntrack {
 
 class FlowDump {
  public:
-  FlowDump(netlink::Socket socket, Command command, const Filter& filter)
-      : socket_(std::move(socket)), command_(command), filter_(filter) {}
+  // `brief`: see DecodeFlowBriefly().
+  FlowDump(netlink::Socket socket, Command command, const Filter& filter, bool brief = false)
+      : socket_(std::move(socket)), command_(command), filter_(filter), brief_(brief) {}
 
   // Puts some more flows in the place of what `batch` holds, perhaps none though it has not ended.
   // In the I/O thread; takes milliseconds.
@@ -28,6 +29,7 @@ class FlowDump {
   netlink::Socket socket_;
   Command command_;
   Filter filter_;
+  bool brief_ = false;
   bool started_ = false;
   bool ended_ = false;
 };

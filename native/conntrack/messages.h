@@ -29,6 +29,8 @@ struct FlowBatch {
 
 // `payload` begins with the nfgenmsg. Appends a flow; false if it is malformed, then nothing is appended.
 bool DecodeFlow(netlink::View payload, FlowBatch& batch);
+// Only what flows are grouped and filtered by, but for their states.
+bool DecodeFlowBriefly(netlink::View payload, FlowBatch& batch);
 std::optional<Expectation> DecodeExpectation(netlink::View payload);
 
 // The counters of one processor, by the number of their attribute.
