@@ -25,7 +25,7 @@ uint32_t Number(const Napi::Value& value) { return value.As<Napi::Number>().Uint
 struct FlowPiece {
   FlowBatch flows;
   bool more = false;
-  std::shared_ptr<BatchPool> pool;  // if there is more
+  std::shared_ptr<BatchPool> pool;  // to which the flows go back; none: there are none
 };
 
 // How many flows, extensions and expectations, and whether there is more; then these, then text.

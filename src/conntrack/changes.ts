@@ -52,15 +52,24 @@ async function* untilAborted<T>(
     yield* items;
     return;
   }
-  const aborted = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
   const iterator = items[Symbol.asyncIterator]();
-  for (;;) {
-    const item = await Promise.race([iterator.next(), aborted]);
-    if (item.done) return;
-    yield item.value;
+  // Not Promise.race: a promise that is raced a million times keeps a million reactions.
+  let giveUp: (reason: unknown) => void = () => {};
+  const onAbort = (): void => giveUp(signal.reason);
+  signal.addEventListener('abort', onAbort);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const item = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        giveUp = reject;
+        iterator.next().then(resolve, reject);
+      });
+      if (item.done) return;
+      yield item.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    iterator.return?.().catch(() => {}); // it may never say anything again
   }
 }
 

@@ -133,6 +133,24 @@ test('an abort ends createAll while its iterable says nothing', async () => {
   await expect(creating).rejects.toThrow('enough');
 });
 
+test('an abort between two flows ends createAll, and the generator with it', async () => {
+  const controller = new AbortController();
+  let ended = false;
+  async function* endless() {
+    try {
+      for (;;) yield { original: udp(60_002), timeout: 60 };
+    } finally {
+      ended = true;
+    }
+  }
+  const creating = conntrack.createAll(endless(), { signal: controller.signal });
+  setTimeout(() => controller.abort(new Error('enough')), 10);
+  await expect(creating).rejects.toThrow('enough');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(ended).toBe(true);
+  await conntrack.delete({ original: udp(60_002) });
+});
+
 test('a listener that is closed ends its loop, and may be closed again', async () => {
   const events = await conntrack.events();
   const loop = (async () => {
