@@ -1,7 +1,8 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { type Family, readAddress } from '../address.js';
 import { jsonOf } from '../json.js';
-import type { Batch, Records } from './batch.js';
+import type { RecordReader } from '../records.js';
+import type { Batch } from './batch.js';
 import { Field, layout, protocolName, statesOf, statusNames, TupleField } from './layout.js';
 import { flowLine } from './line.js';
 import type {
@@ -53,10 +54,10 @@ function plain(value: object, names: readonly string[]): Record<string, unknown>
 }
 
 export class TupleView implements Tuple {
-  readonly #from: Records;
+  readonly #from: RecordReader;
   readonly #at: number;
 
-  constructor(from: Records, at: number) {
+  constructor(from: RecordReader, at: number) {
     this.#from = from;
     this.#at = at;
   }
@@ -178,7 +179,7 @@ export class FlowView implements Flow {
     };
   }
   get helper(): string | undefined {
-    return this.#has(Field.helper) ? this.#from.name(this.#extension + layout.extension.helper, 16) : undefined;
+    return this.#has(Field.helper) ? this.#from.text(this.#extension + layout.extension.helper, 16) : undefined;
   }
   get sctp(): Directions<number> | undefined {
     if (!this.#has(Field.sctp)) return undefined;
@@ -215,7 +216,7 @@ export class FlowView implements Flow {
   get securityContext(): string | undefined {
     if (!this.#has(Field.securityContext)) return undefined;
     const { text, textLength } = layout.extension;
-    return this.#from.text(this.#from.u32(this.#extension + text), this.#from.u32(this.#extension + textLength));
+    return this.#from.tail(this.#from.u32(this.#extension + text), this.#from.u32(this.#extension + textLength));
   }
   toJSON(): Record<string, unknown> {
     return jsonOf(plain(this, flowNames)) as Record<string, unknown>;
@@ -246,7 +247,7 @@ export class FlowView implements Flow {
   }
 }
 
-export function countersAt(from: Records, at: number): Directions<Counters> {
+export function countersAt(from: RecordReader, at: number): Directions<Counters> {
   return {
     original: { packets: from.u64(at), bytes: from.u64(at + 8) },
     reply: { packets: from.u64(at + 16), bytes: from.u64(at + 24) },

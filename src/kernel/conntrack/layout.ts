@@ -122,9 +122,6 @@ export const layout = {
 /** What comes before the records of a batch: flows, extensions, expectations, more. */
 export const HEADER_SIZE = 16;
 
-export const AF_INET = 2;
-export const AF_INET6 = 10;
-
 /** `TupleField` of record.h. */
 export const TupleField = {
   source: 1,

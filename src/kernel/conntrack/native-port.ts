@@ -1,9 +1,11 @@
 import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';
+import type { Family } from '../address.js';
 import { Errno } from '../errno.js';
 import { KernelFailure } from '../errors.js';
 import type { CallOptions } from '../kernel.js';
+import { familyNumber } from '../records.js';
 import type { Sender } from '../requests.js';
-import { AF_INET, AF_INET6, groupBits } from './layout.js';
+import { groupBits } from './layout.js';
 import type { ConntrackPort, EventPort } from './port.js';
 import {
   allGroups,
@@ -41,9 +43,9 @@ const forgotten = new FinalizationRegistry<() => void>((close) => close());
 /** IPCTNL_MSG_CT_*: which dump. */
 const lists = { live: 1, dying: 6 } as const;
 
-function familyNumber(family: 'ipv4' | 'ipv6' | undefined): number {
-  if (family === undefined) return 0;
-  return family === 'ipv6' ? AF_INET6 : AF_INET;
+/** AF_UNSPEC is both. */
+function numberOf(family: Family | undefined): number {
+  return family === undefined ? 0 : familyNumber(family);
 }
 
 /** Connection tracking through the addon. */
@@ -114,8 +116,8 @@ export class NativeConntrackPort implements ConntrackPort {
     return changes.length === 0 ? [] : this.#sender.send('apply', [writeFlowChanges(changes)], options);
   }
 
-  async flush(family: 'ipv4' | 'ipv6' | undefined, options: CallOptions = {}): Promise<void> {
-    await this.#sender.send('flush', [familyNumber(family)], options);
+  async flush(family: Family | undefined, options: CallOptions = {}): Promise<void> {
+    await this.#sender.send('flush', [numberOf(family)], options);
   }
 
   async counters(options: CallOptions = {}): Promise<readonly ProcessorCounters[]> {
@@ -130,8 +132,8 @@ export class NativeConntrackPort implements ConntrackPort {
     return this.#sender.send('globalStatistics', [], options);
   }
 
-  async expectations(family: 'ipv4' | 'ipv6' | undefined, options: CallOptions = {}): Promise<readonly Expectation[]> {
-    return readExpectations(await this.#sender.send('listExpectations', [familyNumber(family)], options));
+  async expectations(family: Family | undefined, options: CallOptions = {}): Promise<readonly Expectation[]> {
+    return readExpectations(await this.#sender.send('listExpectations', [numberOf(family)], options));
   }
 
   async createExpectation(expectation: ExpectationSettings, options: CallOptions = {}): Promise<void> {

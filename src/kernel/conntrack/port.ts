@@ -1,3 +1,4 @@
+import type { Family } from '../address.js';
 import type { CallOptions } from '../kernel.js';
 import type {
   ConntrackEvent,
@@ -41,11 +42,11 @@ export interface ConntrackPort {
   /** One errno per change, 0 for success, in order. A failed change does not stop those behind it. */
   apply(changes: readonly FlowChange[], options?: CallOptions): Promise<ArrayLike<number>>;
   /** Without a family: both. */
-  flush(family: 'ipv4' | 'ipv6' | undefined, options?: CallOptions): Promise<void>;
+  flush(family: Family | undefined, options?: CallOptions): Promise<void>;
   counters(options?: CallOptions): Promise<readonly ProcessorCounters[]>;
   expectationCounters(options?: CallOptions): Promise<readonly ProcessorCounters[]>;
   total(options?: CallOptions): Promise<{ readonly entries: number; readonly maximum?: number }>;
-  expectations(family: 'ipv4' | 'ipv6' | undefined, options?: CallOptions): Promise<readonly Expectation[]>;
+  expectations(family: Family | undefined, options?: CallOptions): Promise<readonly Expectation[]>;
   createExpectation(expectation: ExpectationSettings, options?: CallOptions): Promise<void>;
   deleteExpectation(key: Pick<Expectation, 'tuple' | 'zone' | 'id'>, options?: CallOptions): Promise<void>;
   flushExpectations(options?: CallOptions): Promise<void>;

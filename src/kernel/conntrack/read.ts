@@ -1,6 +1,7 @@
 import { readAddress } from '../address.js';
 import { withJson } from '../json.js';
-import { Batch, Records } from './batch.js';
+import { RecordReader } from '../records.js';
+import { Batch } from './batch.js';
 import { countersAt, FlowView, TupleView } from './flow-view.js';
 import { eventNames, Field, groupBits, layout, protocolName, statesOf } from './layout.js';
 import type { ConntrackEvent, Expectation, Flow, FlowGroup, GroupField, ProcessorCounters } from './types.js';
@@ -20,8 +21,8 @@ export function readFlows(buffer: ArrayBuffer): FlowPiece {
 
 function expectationAt(from: Batch, at: number): Expectation {
   const field = layout.expectation;
-  const helper = from.name(at + field.helper, 16);
-  const name = from.name(at + field.function, 32);
+  const helper = from.text(at + field.helper, 16);
+  const name = from.text(at + field.function, 32);
   const expectation: Expectation = {
     tuple: new TupleView(from, at + field.tuple),
     mask: new TupleView(from, at + field.mask),
@@ -87,7 +88,7 @@ export function allGroups(buffer: ArrayBuffer): number[] {
 
 /** The places of the largest, the largest first; no object is made for the others. */
 export function largestGroups(buffer: ArrayBuffer, count: number, order: 'bytes' | 'packets' | 'flows'): number[] {
-  const from = new Records(buffer);
+  const from = new RecordReader(buffer);
   const { size, flows, counters } = layout.group;
   // Exact up to 2^53, and close enough to compare beyond.
   const number = (at: number): number => from.u32(at) + from.u32(at + 4) * 2 ** 32;
@@ -105,12 +106,12 @@ export function largestGroups(buffer: ArrayBuffer, count: number, order: 'bytes'
 
 /** Groups at some places, with the fields that were asked for. */
 export function readGroups(buffer: ArrayBuffer, by: readonly GroupField[], places: readonly number[]): FlowGroup[] {
-  const from = new Records(buffer);
+  const from = new RecordReader(buffer);
   const bits = by.reduce((all, field) => all | groupBits[field], 0);
   return places.map((index) => groupAt(from, index * layout.group.size, bits));
 }
 
-function groupAt(from: Records, at: number, bits: number): FlowGroup {
+function groupAt(from: RecordReader, at: number, bits: number): FlowGroup {
   const key = layout.groupKey;
   const has = (field: GroupField): boolean => (bits & groupBits[field]) !== 0;
   const family = from.family(at + key.family);

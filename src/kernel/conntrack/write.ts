@@ -1,5 +1,6 @@
-import { type Family, familyOf, writeAddress } from '../address.js';
-import { AF_INET, AF_INET6, Field, layout, protocolNumber, TupleField } from './layout.js';
+import { familyOf, writeAddress } from '../address.js';
+import { familyNumber, RecordWriter } from '../records.js';
+import { Field, layout, protocolNumber, TupleField } from './layout.js';
 import type {
   ExpectationSettings,
   FilterSettings,
@@ -12,29 +13,7 @@ import type {
   TupleFilter,
 } from './types.js';
 
-/** Writes records into a buffer that starts out as zeros. */
-class Pen {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size);
-    this.view = new DataView(this.bytes.buffer);
-  }
-
-  u8(at: number, value: number): void {
-    this.bytes[at] = value;
-  }
-  u16(at: number, value: number): void {
-    this.view.setUint16(at, value, true);
-  }
-  u32(at: number, value: number): void {
-    this.view.setUint32(at, value, true);
-  }
-  text(at: number, text: string): void {
-    for (let i = 0; i < text.length; i++) this.bytes[at + i] = text.charCodeAt(i);
-  }
-
+class Pen extends RecordWriter {
   tuple(at: number, tuple: Tuple): void {
     const field = layout.tuple;
     let present = TupleField.source | TupleField.destination | TupleField.protocol;
@@ -190,10 +169,6 @@ class Pen {
     this.u32(at + 4, adjustment.before);
     this.u32(at + 8, adjustment.after);
   }
-}
-
-function familyNumber(family: Family): number {
-  return family === 'ipv6' ? AF_INET6 : AF_INET;
 }
 
 export function writeFlowKeys(keys: readonly FlowKey[]): Uint8Array {

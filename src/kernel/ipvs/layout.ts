@@ -61,9 +61,6 @@ export const layout = {
   },
 } as const;
 
-export const AF_INET = 2;
-export const AF_INET6 = 10;
-
 export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 export const forwardings: readonly Forwarding[] = ['nat', 'local', 'tunnel', 'direct', 'bypass'];
 export const tunnelTypes: readonly TunnelType[] = ['ipip', 'gue', 'gre'];

@@ -3,8 +3,8 @@ import { familyOf, readAddress, writeAddress } from '../address.js';
 import { Errno } from '../errno.js';
 import { KernelFailure } from '../errors.js';
 import type { CallOptions } from '../kernel.js';
+import { AF_INET6, familyNumber } from '../records.js';
 import type { Arguments, Sender } from '../requests.js';
-import { AF_INET, AF_INET6 } from './layout.js';
 import type { IpvsPort } from './port.js';
 import { readConnections, readServers, readServersByService, readServices } from './read.js';
 import type {
@@ -164,7 +164,7 @@ function writeDaemon(settings: DaemonSettings): NativeDaemon {
     interface: settings.interface,
     syncId: settings.syncId,
     maxLength: settings.maxLength ?? 0,
-    groupFamily: family === undefined ? 0 : family === 'ipv6' ? AF_INET6 : AF_INET,
+    groupFamily: family === undefined ? 0 : familyNumber(family),
     group,
     port: settings.port ?? 0,
     ttl: settings.ttl ?? 0,

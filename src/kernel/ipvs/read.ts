@@ -1,5 +1,6 @@
-import { type Family, readAddress } from '../address.js';
-import { AF_INET6, forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
+import { readAddress } from '../address.js';
+import { RecordReader } from '../records.js';
+import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 import type {
   ConnectionEntry,
   Forwarding,
@@ -16,45 +17,11 @@ import type {
 const HAS_TUNNEL = 2;
 const protocolNames = new Map(Object.entries(protocolNumbers).map(([name, number]) => [number, name as Protocol]));
 
-/** A piece of a buffer with the readers that records need. */
-class Cursor {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-
-  constructor(buffer: ArrayBuffer) {
-    this.bytes = new Uint8Array(buffer);
-    this.view = new DataView(buffer);
-  }
-
-  u16(at: number): number {
-    return this.view.getUint16(at, true);
-  }
-
-  u32(at: number): number {
-    return this.view.getUint32(at, true);
-  }
-
-  u64(at: number): bigint {
-    return this.view.getBigUint64(at, true);
-  }
-
-  family(at: number): Family {
-    return this.u16(at) === AF_INET6 ? 'ipv6' : 'ipv4';
-  }
-
-  /** NUL-terminated, at most `size` bytes. */
-  text(at: number, size: number): string {
-    let text = '';
-    for (let i = at; i < at + size && this.bytes[i]; i++) text += String.fromCharCode(this.bytes[i] ?? 0);
-    return text;
-  }
-}
-
 class StatisticsView implements Statistics {
-  readonly #from: Cursor;
+  readonly #from: RecordReader;
   readonly #at: number;
 
-  constructor(from: Cursor, at: number) {
+  constructor(from: RecordReader, at: number) {
     this.#from = from;
     this.#at = at;
   }
@@ -93,10 +60,10 @@ class StatisticsView implements Statistics {
 }
 
 class ServiceView implements ServiceEntry {
-  readonly #from: Cursor;
+  readonly #from: RecordReader;
   readonly #at: number;
 
-  constructor(from: Cursor, at: number) {
+  constructor(from: RecordReader, at: number) {
     this.#from = from;
     this.#at = at;
   }
@@ -135,10 +102,10 @@ class ServiceView implements ServiceEntry {
 }
 
 class ServerView implements ServerEntry {
-  readonly #from: Cursor;
+  readonly #from: RecordReader;
   readonly #at: number;
 
-  constructor(from: Cursor, at: number) {
+  constructor(from: RecordReader, at: number) {
     this.#from = from;
     this.#at = at;
   }
@@ -190,14 +157,14 @@ class ServerView implements ServerEntry {
 }
 
 export function readServices(buffer: ArrayBuffer): ServiceEntry[] {
-  const from = new Cursor(buffer);
+  const from = new RecordReader(buffer);
   return Array.from({ length: buffer.byteLength / layout.service.size }, (_, index) => {
     return new ServiceView(from, index * layout.service.size);
   });
 }
 
 export function readServers(buffer: ArrayBuffer): ServerEntry[] {
-  const from = new Cursor(buffer);
+  const from = new RecordReader(buffer);
   return Array.from({ length: buffer.byteLength / layout.server.size }, (_, index) => {
     return new ServerView(from, index * layout.server.size);
   });
@@ -215,7 +182,7 @@ export function readServersByService(buffer: ArrayBuffer, services: number): Ser
 
 /** Reads what `ConnectionFile::Next` makes: a count, the records, the engines' data. */
 export function* readConnections(buffer: ArrayBuffer): Generator<ConnectionEntry, void, void> {
-  const from = new Cursor(buffer);
+  const from = new RecordReader(buffer);
   const count = from.u32(0);
   const data = 8 + count * layout.connection.size;
   const field = layout.connection;

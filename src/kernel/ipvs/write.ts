@@ -1,5 +1,6 @@
-import { type Family, writeAddress } from '../address.js';
-import { AF_INET, AF_INET6, forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
+import { writeAddress } from '../address.js';
+import { familyNumber, RecordWriter } from '../records.js';
+import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 import type { Change, ServerKey, ServerSettings, ServiceKey, ServiceSettings } from './types.js';
 
 /** HASHED is the kernel's own flag; all others are ours to set. */
@@ -16,37 +17,24 @@ const commands = {
   FLUSH: 17,
 } as const;
 
-/** Writes records into a buffer that starts out as zeros. */
-class Pen {
-  readonly bytes: Uint8Array;
-  readonly #view: DataView;
-
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size);
-    this.#view = new DataView(this.bytes.buffer);
-  }
-
-  u32(at: number, value: number): void {
-    this.#view.setUint32(at, value, true);
-  }
-
+class Pen extends RecordWriter {
   serviceKey(at: number, key: ServiceKey): void {
     const field = layout.service;
-    this.#view.setUint16(at + field.family, familyNumber(key.family), true);
+    this.u16(at + field.family, familyNumber(key.family));
     if ('fwmark' in key) {
       this.u32(at + field.fwmark, key.fwmark);
       return;
     }
-    this.#view.setUint16(at + field.protocol, protocolNumbers[key.protocol], true);
+    this.u16(at + field.protocol, protocolNumbers[key.protocol]);
     writeAddress(this.bytes, at + field.address, key.address, key.family);
-    this.#view.setUint16(at + field.port, key.port, true);
+    this.u16(at + field.port, key.port);
   }
 
   service(at: number, settings: ServiceSettings): void {
     const field = layout.service;
     this.serviceKey(at, settings.key);
-    this.#text(at + field.scheduler, settings.scheduler);
-    this.#text(at + field.engine, settings.engine);
+    this.text(at + field.scheduler, settings.scheduler);
+    this.text(at + field.engine, settings.engine);
     this.u32(at + field.flags, settings.flags & SETTABLE_FLAGS);
     this.u32(at + field.flagsMask, SETTABLE_FLAGS);
     this.u32(at + field.timeout, settings.timeout);
@@ -55,29 +43,21 @@ class Pen {
 
   serverKey(at: number, key: ServerKey): void {
     writeAddress(this.bytes, at + layout.server.address, key.address, key.family);
-    this.#view.setUint16(at + layout.server.family, familyNumber(key.family), true);
-    this.#view.setUint16(at + layout.server.port, key.port, true);
+    this.u16(at + layout.server.family, familyNumber(key.family));
+    this.u16(at + layout.server.port, key.port);
   }
 
   server(at: number, settings: ServerSettings): void {
     const field = layout.server;
     this.serverKey(at, settings.key);
     this.u32(at + field.forwarding, forwardings.indexOf(settings.forwarding));
-    this.#view.setInt32(at + field.weight, settings.weight, true);
+    this.view.setInt32(at + field.weight, settings.weight, true);
     this.u32(at + field.upperThreshold, settings.upperThreshold);
     this.u32(at + field.lowerThreshold, settings.lowerThreshold);
-    this.bytes[at + field.tunnelType] = tunnelTypes.indexOf(settings.tunnelType);
-    this.#view.setUint16(at + field.tunnelPort, settings.tunnelPort, true);
-    this.#view.setUint16(at + field.tunnelFlags, tunnelChecksums.indexOf(settings.tunnelChecksum), true);
+    this.u8(at + field.tunnelType, tunnelTypes.indexOf(settings.tunnelType));
+    this.u16(at + field.tunnelPort, settings.tunnelPort);
+    this.u16(at + field.tunnelFlags, tunnelChecksums.indexOf(settings.tunnelChecksum));
   }
-
-  #text(at: number, text: string): void {
-    for (let i = 0; i < text.length; i++) this.bytes[at + i] = text.charCodeAt(i);
-  }
-}
-
-function familyNumber(family: Family): number {
-  return family === 'ipv6' ? AF_INET6 : AF_INET;
 }
 
 export function writeServiceKey(key: ServiceKey): Uint8Array {
