@@ -7,6 +7,7 @@
 #include "binding/convert.h"
 #include "binding/environment.h"
 #include "binding/ipvs_session.h"
+#include "binding/netlink_session.h"
 
 namespace {
 
@@ -25,6 +26,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("start", Napi::Function::New(env, Start, "start"));
   exports.Set("IpvsSession", binding::IpvsSession::Define(env));
   exports.Set("ConntrackSession", binding::ConntrackSession::Define(env));
+  exports.Set("NetlinkSession", binding::NetlinkSession::Define(env));
   exports.Set("layout", binding::Layout(env));
   exports.Set("conntrackLayout", binding::ConntrackLayout(env));
   return exports;

@@ -115,6 +115,37 @@ export interface NativeConntrackSession extends NativeHandle {
   closeEvents(id: number, cursor: number): void;
 }
 
+/** What the kernel said of each message: errnos, and `[index, text, ...]` of what it said besides. */
+export interface NativeOutcomes {
+  readonly errnos: Int32Array;
+  readonly messages: readonly (number | string)[];
+}
+
+/** What the replies of {@link NativeNetlinkSession} hold, by method. */
+export interface NetlinkReplies {
+  open: undefined;
+  close: undefined;
+  request: NativeOutcomes & { readonly replies: ArrayBuffer };
+  dump: NativeOutcomes & { readonly replies: ArrayBuffer };
+  transact: NativeOutcomes & { readonly lost: boolean };
+  listen: number;
+  heard: { readonly messages: ArrayBuffer; readonly overrun: boolean };
+  unlisten: undefined;
+  readFiles: readonly (string | number)[];
+  writeFile: undefined;
+}
+
+/** native/binding/netlink_session.h */
+export interface NativeNetlinkSession extends NativeHandle {
+  open(id: number, namespacePath: string | undefined, protocol?: number): void;
+  request(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
+  dump(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
+  transact(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
+  listen(id: number, groups: Uint32Array): void;
+  heard(id: number, cursor: number): void;
+  unlisten(id: number, cursor: number): void;
+}
+
 /** Of native/binding/environment.h; opaque. */
 export type NativeEnvironment = { readonly brand: unique symbol };
 
@@ -123,6 +154,7 @@ export interface Addon {
   start(complete: (batch: readonly unknown[]) => void): NativeEnvironment;
   readonly IpvsSession: new (environment: NativeEnvironment) => NativeIpvsSession;
   readonly ConntrackSession: new (environment: NativeEnvironment) => NativeConntrackSession;
+  readonly NetlinkSession: new (environment: NativeEnvironment) => NativeNetlinkSession;
   readonly layout: Readonly<Record<string, number>>;
   readonly conntrackLayout: Readonly<Record<string, number>>;
 }

@@ -8,6 +8,8 @@ import {
   type NativeEnvironment,
   type NativeHandle,
   type NativeIpvsSession,
+  type NativeNetlinkSession,
+  type NetlinkReplies,
 } from './addon.js';
 import { IpvsError, KernelFailure } from './errors.js';
 import type { CallOptions } from './kernel.js';
@@ -58,6 +60,10 @@ class Requests {
 
   newConntrack(timeout: number): Sender<NativeConntrackSession, ConntrackReplies> {
     return new Sender(this, new this.#addon.ConntrackSession(this.#environment), timeout);
+  }
+
+  newNetlink(timeout: number): Sender<NativeNetlinkSession, NetlinkReplies> {
+    return new Sender(this, new this.#addon.NetlinkSession(this.#environment), timeout);
   }
 
   /** Rejects with a `KernelFailure`, with the signal's reason, or with `ERR_IPVS_TIMEOUT`. */

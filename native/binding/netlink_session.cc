@@ -1,0 +1,216 @@
+#include "binding/netlink_session.h"
+
+#include <cerrno>
+#include <utility>
+
+namespace binding {
+
+using netlink::Batch;
+using netlink::Bytes;
+using netlink::Exchange;
+using netlink::Failure;
+using netlink::GroupListener;
+using netlink::Heard;
+using netlink::Message;
+using netlink::Result;
+using netlink::Verdict;
+
+namespace {
+
+struct Answer {
+  std::vector<Failure> outcomes;
+  Bytes replies;  // whole messages, back to back
+};
+
+// Messages come in a Uint8Array, and where each begins in a Uint32Array.
+Batch ToBatch(const Napi::CallbackInfo& info) {
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  const auto offsets = info[2].As<Napi::Uint32Array>();
+  Batch batch;
+  const auto* data = reinterpret_cast<const std::byte*>(bytes.Data());
+  batch.bytes.assign(data, data + bytes.ByteLength());
+  batch.offsets.assign(offsets.Data(), offsets.Data() + offsets.ElementLength());
+  for (const uint32_t offset : batch.offsets) {
+    if (offset > batch.bytes.size() || batch.bytes.size() - offset < sizeof(nlmsghdr)) {
+      throw Napi::RangeError::New(info.Env(), "a message begins beyond the end");
+    }
+  }
+  return batch;
+}
+
+// [index, message, ...] of what the kernel had something to say of.
+Napi::Value FromMessages(Napi::Env env, const std::vector<Failure>& outcomes) {
+  const Napi::Array array = Napi::Array::New(env);
+  uint32_t length = 0;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].message.empty()) continue;
+    array.Set(length++, static_cast<uint32_t>(i));
+    array.Set(length++, outcomes[i].message);
+  }
+  return array;
+}
+
+Napi::Value FromAnswer(Napi::Env env, const Answer& answer) {
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("errnos", FromOutcomes(env, answer.outcomes));
+  object.Set("messages", FromMessages(env, answer.outcomes));
+  object.Set("replies", ToArrayBuffer(env, answer.replies));
+  return object;
+}
+
+Napi::Value FromVerdict(Napi::Env env, const Verdict& verdict) {
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("errnos", FromOutcomes(env, verdict.outcomes));
+  object.Set("messages", FromMessages(env, verdict.outcomes));
+  object.Set("lost", verdict.lost);
+  return object;
+}
+
+Napi::Value FromHeard(Napi::Env env, const Heard& heard) {
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("messages", ToArrayBuffer(env, heard.messages));
+  object.Set("overrun", heard.overrun);
+  return object;
+}
+
+void Append(Bytes& to, const Message& message) {
+  const auto header = std::as_bytes(std::span(&message.header, 1));
+  to.insert(to.end(), header.begin(), header.end());
+  to.insert(to.end(), message.payload.begin(), message.payload.end());
+  to.resize((to.size() + NLMSG_ALIGNTO - 1) / NLMSG_ALIGNTO * NLMSG_ALIGNTO);
+}
+
+void Submit(NetlinkState& state, uint32_t id, Batch batch, bool dump, Done<Answer> done) {
+  auto replies = std::make_shared<Bytes>();
+  Exchange exchange;
+  exchange.batch = std::move(batch);
+  exchange.dump = dump;
+  exchange.tag = id;
+  exchange.on_reply = [replies](const Message& message) { Append(*replies, message); };
+  exchange.on_done = [replies, done = std::move(done)](std::vector<Failure> outcomes) {
+    done(Answer{std::move(outcomes), std::move(*replies)});
+  };
+  state.channel->Submit(std::move(exchange));
+}
+
+}  // namespace
+
+void NetlinkState::Cancel(uint32_t id) {
+  if (channel) channel->Cancel(id);
+  for (const auto& [cursor, listener] : listeners) listener->Cancel(id);
+}
+
+void NetlinkState::Clear() {
+  channel.reset();
+  transaction.reset();
+  listeners.clear();
+}
+
+Napi::Function NetlinkSession::Define(Napi::Env env) {
+  return DefineClass(env, "NetlinkSession",
+                     {
+                         InstanceMethod<&NetlinkSession::Open>("open"),
+                         InstanceMethod<&NetlinkSession::Close>("close"),
+                         InstanceMethod<&NetlinkSession::Cancel>("cancel"),
+                         InstanceMethod<&NetlinkSession::Request>("request"),
+                         InstanceMethod<&NetlinkSession::Dump>("dump"),
+                         InstanceMethod<&NetlinkSession::Transact>("transact"),
+                         InstanceMethod<&NetlinkSession::Listen>("listen"),
+                         InstanceMethod<&NetlinkSession::Heard>("heard"),
+                         InstanceMethod<&NetlinkSession::Unlisten>("unlisten"),
+                         InstanceMethod<&NetlinkSession::ReadFiles>("readFiles"),
+                         InstanceMethod<&NetlinkSession::WriteFile>("writeFile"),
+                     });
+}
+
+NetlinkSession::NetlinkSession(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<NetlinkSession>(info), handle_(info[0]) {}
+
+void NetlinkSession::Open(const Napi::CallbackInfo& info) {
+  handle_.Open<bool>(
+      info,
+      [protocol = info[2].As<Napi::Number>().Int32Value(), &io = handle_.io()](NetlinkState& state, uint32_t /*id*/,
+                                                                               const Done<bool>& done) {
+        auto socket = OpenSocket(state.network_namespace, protocol);
+        if (!socket.ok()) return done(socket.failure());
+        state.protocol = protocol;
+        state.channel = netlink::Channel::Create(io, std::move(socket.value()));
+        done(true);
+      },
+      FromBool);
+}
+
+// Plain requests, each with NLM_F_ACK, each with its outcome.
+void NetlinkSession::Request(const Napi::CallbackInfo& info) {
+  handle_.Start<Answer>(
+      info,
+      [batch = ToBatch(info)](NetlinkState& state, uint32_t id, Done<Answer> done) {
+        Submit(state, id, batch, false, std::move(done));
+      },
+      FromAnswer);
+}
+
+void NetlinkSession::Dump(const Napi::CallbackInfo& info) {
+  handle_.Start<Answer>(
+      info,
+      [batch = ToBatch(info)](NetlinkState& state, uint32_t id, Done<Answer> done) {
+        Submit(state, id, batch, true, std::move(done));
+      },
+      FromAnswer);
+}
+
+void NetlinkSession::Transact(const Napi::CallbackInfo& info) {
+  handle_.Start<Verdict>(
+      info,
+      [batch = ToBatch(info), &io = handle_.io()](NetlinkState& state, uint32_t /*id*/, const Done<Verdict>& done) {
+        if (!state.transaction) {
+          auto socket = OpenSocket(state.network_namespace, state.protocol);
+          if (!socket.ok()) return done(socket.failure());
+          state.transaction.emplace(std::move(socket.value()));
+        }
+        Batch whole = batch;
+        const uint32_t first = std::exchange(state.next_sequence, state.next_sequence + whole.size());
+        done(netlink::Transact(*state.transaction, io.buffers(), whole, first));
+      },
+      FromVerdict);
+}
+
+void NetlinkSession::Listen(const Napi::CallbackInfo& info) {
+  const auto numbers = info[1].As<Napi::Uint32Array>();
+  handle_.Start<uint32_t>(
+      info,
+      [groups = std::vector<uint32_t>(numbers.Data(), numbers.Data() + numbers.ElementLength()), &io = handle_.io()](
+          NetlinkState& state, uint32_t id, const Done<uint32_t>& done) {
+        auto socket = OpenSocket(state.network_namespace, state.protocol);
+        if (!socket.ok()) return done(socket.failure());
+        auto listener = GroupListener::Open(io, std::move(socket.value()), groups);
+        if (!listener.ok()) return done(listener.failure());
+        state.listeners.emplace(id, std::move(listener.value()));
+        done(id);
+      },
+      FromNumber);
+}
+
+void NetlinkSession::Heard(const Napi::CallbackInfo& info) {
+  handle_.Start<netlink::Heard>(
+      info,
+      [cursor = info[1].As<Napi::Number>().Uint32Value()](NetlinkState& state, uint32_t id, Done<netlink::Heard> done) {
+        const auto listener = state.listeners.find(cursor);
+        if (listener == state.listeners.end()) return done(Failure{EBADF, ""});
+        listener->second->Next(id, std::move(done));
+      },
+      FromHeard);
+}
+
+void NetlinkSession::Unlisten(const Napi::CallbackInfo& info) {
+  handle_.Start<bool>(
+      info,
+      [cursor = info[1].As<Napi::Number>().Uint32Value()](NetlinkState& state, uint32_t /*id*/,
+                                                          const Done<bool>& done) {
+        state.listeners.erase(cursor);
+        done(true);
+      },
+      FromBool);
+}
+
+}  // namespace binding

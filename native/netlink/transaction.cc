@@ -1,0 +1,59 @@
+#include "netlink/transaction.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace netlink {
+
+namespace {
+
+// The kernel takes a message only if it fits the send buffer, with what it adds of its own.
+void MakeRoom(const Socket& socket, size_t bytes) {
+  int size = 0;
+  socklen_t length = sizeof size;
+  getsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUF, &size, &length);
+  const size_t wanted = bytes + bytes / 4 + 65536;
+  if (static_cast<size_t>(size) >= wanted || wanted > INT32_MAX / 2) return;
+  const int enough = static_cast<int>(wanted);
+  if (setsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUFFORCE, &enough, sizeof enough) != 0) {
+    setsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUF, &enough, sizeof enough);
+  }
+}
+
+void Take(const Message& message, uint32_t first_sequence, std::vector<Failure>& outcomes) {
+  const uint32_t index = message.header.nlmsg_seq - first_sequence;
+  if (message.header.nlmsg_type != NLMSG_ERROR || index >= outcomes.size()) return;
+  const auto said = ReadAcknowledgement(message);
+  outcomes[index] = said ? Failure{said->code, said->message} : Failure{EBADMSG, "malformed acknowledgement"};
+}
+
+}  // namespace
+
+Result<Verdict> Transact(const Socket& socket, ReceiveBuffers& buffers, Batch& batch, uint32_t first_sequence) {
+  for (uint32_t i = 0; i < batch.size(); ++i) {
+    const uint32_t sequence = first_sequence + i;
+    std::memcpy(&batch.bytes[batch.offsets[i] + offsetof(nlmsghdr, nlmsg_seq)], &sequence, sizeof sequence);
+  }
+  MakeRoom(socket, batch.bytes.size());
+  if (const int error = socket.Send(batch.bytes)) return Failure{error, "send"};
+  Verdict verdict{std::vector<Failure>(batch.size()), false};
+  for (;;) {
+    const int count = socket.Receive(buffers);
+    if (count == -EAGAIN || count == 0) return verdict;
+    if (count == -ENOBUFS) {
+      verdict.lost = true;
+      continue;
+    }
+    if (count < 0) return Failure{-count, "receive"};
+    for (int i = 0; i < count; ++i) {
+      if (!buffers.FromKernel(i)) continue;
+      MessageReader reader(buffers.datagram(i));
+      Message message;
+      while (reader.Next(message)) Take(message, first_sequence, verdict.outcomes);
+    }
+  }
+}
+
+}  // namespace netlink

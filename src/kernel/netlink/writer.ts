@@ -1,0 +1,136 @@
+/** Flags of a message (include/uapi/linux/netlink.h). */
+export const NLM_F = {
+  REQUEST: 1,
+  MULTI: 2,
+  ACK: 4,
+  ROOT: 0x100,
+  MATCH: 0x200,
+  DUMP: 0x300,
+  REPLACE: 0x100,
+  EXCL: 0x200,
+  CREATE: 0x400,
+  APPEND: 0x800,
+} as const;
+
+const HEADER = 16;
+const NESTED = 0x8000;
+
+/** Messages back to back, as the addon takes them: sequence numbers are given when they are sent. */
+export interface Messages {
+  readonly bytes: Uint8Array;
+  /** Where each message begins. */
+  readonly offsets: Uint32Array;
+}
+
+/** Writes netlink messages: a header, a fixed part, attributes. Numbers are in host order unless named otherwise. */
+export class MessageWriter {
+  #bytes = new Uint8Array(4096);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
+  readonly #offsets: number[] = [];
+
+  /** How many messages there are. */
+  get count(): number {
+    return this.#offsets.length;
+  }
+
+  /** A message; `content` writes its fixed part and its attributes. */
+  message(type: number, flags: number, content: () => void): void {
+    const start = this.#length;
+    this.#offsets.push(start);
+    this.#grow(HEADER);
+    this.#view.setUint16(start + 4, type, true);
+    this.#view.setUint16(start + 6, flags, true);
+    this.#length += HEADER;
+    content();
+    this.#view.setUint32(start, this.#length - start, true);
+  }
+
+  /** The fixed part after the header, such as an ifinfomsg. */
+  fixed(bytes: Uint8Array): void {
+    this.#append(bytes);
+  }
+
+  bytes(type: number, value: Uint8Array): void {
+    this.#attribute(type, value.length);
+    this.#append(value);
+  }
+
+  /** With its terminating NUL. */
+  text(type: number, value: string): void {
+    const bytes = Buffer.from(value, 'utf8');
+    this.#attribute(type, bytes.length + 1);
+    const at = this.#length;
+    this.#append(bytes);
+    // The NUL, which may be a padding byte already.
+    if (bytes.length % 4 === 0) this.#append(new Uint8Array(1));
+    this.#length = at + align(bytes.length + 1);
+  }
+
+  u8(type: number, value: number): void {
+    this.#number(type, 1, (at) => this.#view.setUint8(at, value));
+  }
+  u16(type: number, value: number): void {
+    this.#number(type, 2, (at) => this.#view.setUint16(at, value, true));
+  }
+  u32(type: number, value: number): void {
+    this.#number(type, 4, (at) => this.#view.setUint32(at, value, true));
+  }
+  i32(type: number, value: number): void {
+    this.#number(type, 4, (at) => this.#view.setInt32(at, value, true));
+  }
+  be16(type: number, value: number): void {
+    this.#number(type, 2, (at) => this.#view.setUint16(at, value));
+  }
+  be32(type: number, value: number): void {
+    this.#number(type, 4, (at) => this.#view.setUint32(at, value));
+  }
+  be64(type: number, value: bigint): void {
+    this.#number(type, 8, (at) => this.#view.setBigUint64(at, value));
+  }
+
+  /** An attribute that holds attributes. */
+  nest(type: number, content: () => void): void {
+    const start = this.#length;
+    this.#attribute(type | NESTED, 0);
+    content();
+    this.#view.setUint16(start, this.#length - start, true);
+  }
+
+  take(): Messages {
+    return { bytes: this.#bytes.subarray(0, this.#length), offsets: Uint32Array.from(this.#offsets) };
+  }
+
+  #number(type: number, size: number, write: (at: number) => void): void {
+    this.#attribute(type, size);
+    this.#grow(align(size));
+    write(this.#length);
+    this.#length += align(size);
+  }
+
+  #attribute(type: number, size: number): void {
+    this.#grow(4);
+    this.#view.setUint16(this.#length, size + 4, true);
+    this.#view.setUint16(this.#length + 2, type, true);
+    this.#length += 4;
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#grow(align(bytes.length));
+    this.#bytes.set(bytes, this.#length);
+    this.#length += align(bytes.length);
+  }
+
+  /** What is beyond the length is zero. */
+  #grow(more: number): void {
+    if (this.#length + more <= this.#bytes.length) return;
+    const bytes = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + more));
+    bytes.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+}
+
+function align(size: number): number {
+  return (size + 3) & ~3;
+}
