@@ -86,3 +86,36 @@ export type {
 export { ServiceFlag } from './kernel/ipvs/types.js';
 export type { CallOptions, Kernel, OpenOptions } from './kernel/kernel.js';
 export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
+export type { NetfilterPort, RulesetListener } from './kernel/netfilter/port.js';
+export type {
+  Action,
+  ChainEntry,
+  ChainName,
+  ChainPurpose,
+  ChainRule,
+  Counter,
+  Hook,
+  MapElement,
+  MapEntry,
+  MapKey,
+  MapName,
+  MapShape,
+  MarkBits,
+  MarkHook,
+  Match,
+  PortProtocol,
+  PortRange,
+  Rule,
+  RuleEntry,
+  RulesetEvent,
+  TableChange as NetfilterTableChange,
+  TableEntry as NetfilterTableEntry,
+} from './kernel/netfilter/types.js';
+export type { NetfilterChange, NetfilterState } from './netfilter/changes.js';
+export type { Difference } from './netfilter/differences.js';
+export { Fwmark } from './netfilter/fwmark.js';
+export type { FwmarkOptions, FwmarkSelector, MarkRange } from './netfilter/mark-options.js';
+export type { MatchOptions } from './netfilter/match.js';
+export { Netfilter, type NetfilterOptions, type NetfilterRule } from './netfilter/netfilter.js';
+export type { RuleMatchOptions, RuleOptions } from './netfilter/rule-options.js';
+export { type NetfilterEvent, NetfilterWatch } from './netfilter/watch.js';

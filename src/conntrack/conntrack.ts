@@ -39,7 +39,7 @@ import { checkFlowKey, describeFlow, describeTuple, type FlowSelector } from './
 
 export interface ConntrackOptions extends OpenOptions {
   /** Another kernel than this machine's, for tests. */
-  readonly kernel?: Kernel | undefined;
+  readonly kernel?: Pick<Kernel, 'openConntrack'> | undefined;
 }
 
 /** How full the table is. */

@@ -17,7 +17,7 @@ import { readService, VirtualService } from './virtual-service.js';
 
 export interface IpvsOptions extends OpenOptions {
   /** Another kernel than this machine's, for tests. */
-  readonly kernel?: Kernel | undefined;
+  readonly kernel?: Pick<Kernel, 'openIpvs'> | undefined;
 }
 
 const MAX_TIMEOUT = 2_147_483; // INT_MAX / HZ, for the fastest clock there is (1000)

@@ -20,6 +20,9 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_NO_SUCH_INTERFACE'
   /** A sysctl that this kernel (or this namespace) does not have. */
   | 'ERR_IPVS_NO_SUCH_SYSCTL'
+  | 'ERR_IPVS_NO_SUCH_MARK'
+  /** No such rule of NAT, or of routing. */
+  | 'ERR_IPVS_NO_SUCH_RULE'
   | 'ERR_IPVS_UNKNOWN_SCHEDULER'
   | 'ERR_IPVS_UNKNOWN_ENGINE'
   /** A conntrack helper that the kernel has not, or may not load. */
@@ -31,6 +34,10 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_DAEMON_RUNNING'
   | 'ERR_IPVS_FLOW_EXISTS'
   | 'ERR_IPVS_EXPECTATION_EXISTS'
+  | 'ERR_IPVS_MARK_EXISTS'
+  | 'ERR_IPVS_RULE_EXISTS'
+  /** What is in the way belongs to another program: it is not touched. */
+  | 'ERR_IPVS_FOREIGN'
   /** The kernel says that a number is out of range. */
   | 'ERR_IPVS_OUT_OF_RANGE'
   /** The kernel refused the request as invalid; the message names the usual causes. */

@@ -1,6 +1,7 @@
 import type { ConntrackPort } from './conntrack/port.js';
 import type { IpvsPort } from './ipvs/port.js';
 import type { NetworkNamespace } from './namespace.js';
+import type { NetfilterPort } from './netfilter/port.js';
 
 /**
  * How long to wait for one request. Giving up stops the waiting; what has not been sent is not sent
@@ -28,4 +29,5 @@ export interface OpenOptions extends CallOptions {
 export interface Kernel {
   openIpvs(options: OpenOptions): Promise<IpvsPort>;
   openConntrack(options: OpenOptions): Promise<ConntrackPort>;
+  openNetfilter(options: OpenOptions): Promise<NetfilterPort>;
 }

@@ -3,6 +3,8 @@ import { NativeConntrackPort } from './conntrack/native-port.js';
 import { NativeIpvsPort } from './ipvs/native-port.js';
 import type { Kernel, OpenOptions } from './kernel.js';
 import { namespacePath } from './namespace.js';
+import { NativeNetfilterPort } from './netfilter/native-port.js';
+import { NETLINK_NETFILTER, NetlinkSession } from './netlink/session.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from './requests.js';
 
 /** The kernel this process runs on, through the addon. */
@@ -19,6 +21,10 @@ export const nativeKernel: Kernel = {
     const sender = requests().newConntrack(options.timeout ?? DEFAULT_TIMEOUT);
     await closingOnFailure(sender, sender.send('open', [path], options));
     return new NativeConntrackPort(sender);
+  },
+
+  async openNetfilter(options: OpenOptions) {
+    return new NativeNetfilterPort(await NetlinkSession.open(NETLINK_NETFILTER, options));
   },
 };
 

@@ -42,7 +42,7 @@ async function reading(...tables: TableEntry[][]): Promise<{ ipvs: Ipvs; reading
   let count = 0;
   const port = { table: async () => tables[Math.min(count++, tables.length - 1)], close: async () => {} };
   const ipvs = await Ipvs.open({
-    kernel: { openIpvs: async () => port as unknown as IpvsPort, openConntrack: () => Promise.reject() },
+    kernel: { openIpvs: async () => port as unknown as IpvsPort },
   });
   return { ipvs, readings: () => count };
 }

@@ -1,0 +1,254 @@
+import type { Attribute } from '../netlink/reader.js';
+import type { MessageWriter } from '../netlink/writer.js';
+
+/** Registers of 16 bytes, 1 to 4; the first of them are also 8, 9, 10, ... of 4 bytes (enum nft_registers). */
+export const REGISTER = 1;
+
+/** enum nft_meta_keys */
+export const META = { mark: 3, inputInterface: 6, outputInterface: 7, family: 15, protocol: 16 } as const;
+/** enum nft_payload_bases */
+export const NETWORK_HEADER = 1;
+export const TRANSPORT_HEADER = 2;
+/** enum nft_cmp_ops */
+export const CMP = { equal: 0, notEqual: 1, atMost: 3, atLeast: 5 } as const;
+
+/** Nf_tables' instructions, as far as rules here are made of them (include/uapi/linux/netfilter/nf_tables.h). */
+export type Expression =
+  | { readonly name: 'meta'; readonly key: number; readonly register: number }
+  | { readonly name: 'meta-set'; readonly key: number; readonly register: number }
+  | {
+      readonly name: 'payload';
+      readonly base: number;
+      readonly offset: number;
+      readonly length: number;
+      readonly register: number;
+    }
+  | { readonly name: 'cmp'; readonly operator: number; readonly register: number; readonly data: Uint8Array }
+  | { readonly name: 'bitwise'; readonly register: number; readonly mask: Uint8Array; readonly xor: Uint8Array }
+  | { readonly name: 'immediate'; readonly register: number; readonly data: Uint8Array }
+  | { readonly name: 'lookup'; readonly map: string; readonly source: number; readonly register: number }
+  | { readonly name: 'counter'; readonly packets: bigint; readonly bytes: bigint }
+  | { readonly name: 'fib-type'; readonly flags: number; readonly register: number }
+  | { readonly name: 'masquerade' }
+  | {
+      readonly name: 'nat';
+      readonly type: number;
+      readonly family: number;
+      readonly address: number;
+      readonly port?: number;
+    }
+  | { readonly name: 'redirect'; readonly port: number }
+  | { readonly name: 'path-mss'; readonly register: number }
+  | { readonly name: 'to-network-order'; readonly register: number }
+  | { readonly name: 'mss-set'; readonly register: number }
+  /** What no rule of ours has. */
+  | { readonly name: 'other'; readonly what: string };
+
+const FIB_ADDRESS_TYPE = 3;
+/** Flags of NAT (include/uapi/linux/netfilter/nf_nat.h); the kernel adds to what it was told. */
+const ADDRESS_GIVEN = 1;
+const PORT_GIVEN = 2;
+const RT_TCPMSS = 3;
+const TCP_OPTION = 1;
+const TCP_OPTION_MSS = 2;
+
+/** Writes one NFTA_LIST_ELEM. */
+export function writeExpression(writer: MessageWriter, expression: Expression) {
+  const put = (name: string, content: () => void): void => {
+    writer.nest(1, () => {
+      writer.text(1, name);
+      writer.nest(2, content);
+    });
+  };
+  const data = (type: number, value: Uint8Array): void => writer.nest(type, () => writer.bytes(1, value));
+  switch (expression.name) {
+    case 'meta':
+      return put('meta', () => {
+        writer.be32(1, expression.register);
+        writer.be32(2, expression.key);
+      });
+    case 'meta-set':
+      return put('meta', () => {
+        writer.be32(2, expression.key);
+        writer.be32(3, expression.register);
+      });
+    case 'payload':
+      return put('payload', () => {
+        writer.be32(1, expression.register);
+        writer.be32(2, expression.base);
+        writer.be32(3, expression.offset);
+        writer.be32(4, expression.length);
+      });
+    case 'cmp':
+      return put('cmp', () => {
+        writer.be32(1, expression.register);
+        writer.be32(2, expression.operator);
+        data(3, expression.data);
+      });
+    case 'bitwise':
+      return put('bitwise', () => {
+        writer.be32(1, expression.register);
+        writer.be32(2, expression.register);
+        writer.be32(3, expression.mask.length);
+        data(4, expression.mask);
+        data(5, expression.xor);
+      });
+    case 'immediate':
+      return put('immediate', () => {
+        writer.be32(1, expression.register);
+        data(2, expression.data);
+      });
+    case 'lookup':
+      return put('lookup', () => {
+        writer.text(1, expression.map);
+        writer.be32(2, expression.source);
+        writer.be32(3, expression.register);
+      });
+    case 'counter':
+      return put('counter', () => {
+        writer.be64(1, expression.bytes);
+        writer.be64(2, expression.packets);
+      });
+    case 'fib-type':
+      return put('fib', () => {
+        writer.be32(1, expression.register);
+        writer.be32(2, FIB_ADDRESS_TYPE);
+        writer.be32(3, expression.flags);
+      });
+    case 'masquerade':
+      return put('masq', () => {});
+    case 'nat': {
+      const { type, family, address, port } = expression;
+      return put('nat', () => {
+        writer.be32(1, type);
+        writer.be32(2, family);
+        writer.be32(3, address);
+        if (port === undefined) return;
+        writer.be32(5, port);
+        writer.be32(7, PORT_GIVEN);
+      });
+    }
+    case 'redirect':
+      return put('redir', () => {
+        writer.be32(1, expression.port);
+        writer.be32(3, PORT_GIVEN);
+      });
+    case 'path-mss':
+      return put('rt', () => {
+        writer.be32(1, expression.register);
+        writer.be32(2, RT_TCPMSS);
+      });
+    case 'to-network-order':
+      return put('byteorder', () => {
+        writer.be32(1, expression.register);
+        writer.be32(2, expression.register);
+        writer.be32(3, 1);
+        writer.be32(4, 2);
+        writer.be32(5, 2);
+      });
+    case 'mss-set':
+      return put('exthdr', () => {
+        writer.be32(7, expression.register);
+        writer.u8(2, TCP_OPTION_MSS);
+        writer.be32(3, 2);
+        writer.be32(4, 2);
+        writer.be32(6, TCP_OPTION);
+      });
+    case 'other':
+      throw new TypeError(`not to be written: ${expression.what}`);
+  }
+}
+
+/** The attributes of an expression: numbers by their type, data as it is. */
+class Fields {
+  readonly #fields: ReadonlyMap<number, Attribute>;
+
+  constructor(attributes: Iterable<Attribute>) {
+    this.#fields = new Map(Array.from(attributes, (attribute) => [attribute.type, attribute]));
+  }
+
+  has(type: number): boolean {
+    return this.#fields.has(type);
+  }
+  number(type: number): number {
+    return this.#fields.get(type)?.be32 ?? 0;
+  }
+  byte(type: number): number {
+    return this.#fields.get(type)?.u8 ?? 0;
+  }
+  long(type: number): bigint {
+    return this.#fields.get(type)?.be64 ?? 0n;
+  }
+  text(type: number): string {
+    return this.#fields.get(type)?.text ?? '';
+  }
+  data(type: number): Uint8Array {
+    for (const attribute of this.#fields.get(type)?.nested ?? []) if (attribute.type === 1) return attribute.bytes;
+    return new Uint8Array();
+  }
+}
+
+/** Reads one NFTA_LIST_ELEM, or the expression of a map. */
+export function readExpression(element: Iterable<Attribute>): Expression {
+  let name = '';
+  let fields = new Fields([]);
+  for (const attribute of element) {
+    if (attribute.type === 1) name = attribute.text;
+    if (attribute.type === 2) fields = new Fields(attribute.nested);
+  }
+  return read(name, fields) ?? { name: 'other', what: name };
+}
+
+function read(name: string, fields: Fields): Expression | undefined {
+  switch (name) {
+    case 'meta':
+      return fields.has(3)
+        ? { name: 'meta-set', key: fields.number(2), register: fields.number(3) }
+        : { name: 'meta', key: fields.number(2), register: fields.number(1) };
+    case 'payload': {
+      if (!fields.has(1)) return undefined; // it writes
+      const [base, offset, length] = [fields.number(2), fields.number(3), fields.number(4)];
+      return { name: 'payload', base, offset, length, register: fields.number(1) };
+    }
+    case 'cmp':
+      return { name: 'cmp', operator: fields.number(2), register: fields.number(1), data: fields.data(3) };
+    case 'bitwise':
+      if (fields.number(1) !== fields.number(2) || fields.number(6) !== 0) return undefined;
+      return { name: 'bitwise', register: fields.number(1), mask: fields.data(4), xor: fields.data(5) };
+    case 'immediate':
+      return { name: 'immediate', register: fields.number(1), data: fields.data(2) };
+    case 'lookup':
+      if (!fields.has(3) || fields.number(5) !== 0) return undefined;
+      return { name: 'lookup', map: fields.text(1), source: fields.number(2), register: fields.number(3) };
+    case 'counter':
+      return { name: 'counter', packets: fields.long(2), bytes: fields.long(1) };
+    case 'fib':
+      if (fields.number(2) !== FIB_ADDRESS_TYPE) return undefined;
+      return { name: 'fib-type', flags: fields.number(3), register: fields.number(1) };
+    case 'masq':
+      return fields.number(1) === 0 && !fields.has(2) && !fields.has(3) ? { name: 'masquerade' } : undefined;
+    case 'nat': {
+      // The kernel repeats the least address and port as the largest (nft_nat_dump).
+      if (fields.has(4) && fields.number(4) !== fields.number(3)) return undefined;
+      if (fields.has(6) && fields.number(6) !== fields.number(5)) return undefined;
+      if ((fields.number(7) & ~(ADDRESS_GIVEN | PORT_GIVEN)) !== 0) return undefined;
+      const nat = { name: 'nat', type: fields.number(1), family: fields.number(2), address: fields.number(3) } as const;
+      return fields.has(5) ? { ...nat, port: fields.number(5) } : nat;
+    }
+    case 'redir':
+      if (fields.has(2) && fields.number(2) !== fields.number(1)) return undefined;
+      return (fields.number(3) & ~PORT_GIVEN) === 0 ? { name: 'redirect', port: fields.number(1) } : undefined;
+    case 'rt':
+      return fields.number(2) === RT_TCPMSS ? { name: 'path-mss', register: fields.number(1) } : undefined;
+    case 'byteorder':
+      if (fields.number(1) !== fields.number(2) || fields.number(3) !== 1 || fields.number(4) !== 2) return undefined;
+      return { name: 'to-network-order', register: fields.number(1) };
+    case 'exthdr': {
+      const mss = fields.byte(2) === TCP_OPTION_MSS && fields.number(3) === 2 && fields.number(4) === 2;
+      if (!mss || fields.number(6) !== TCP_OPTION || !fields.has(7)) return undefined;
+      return { name: 'mss-set', register: fields.number(7) };
+    }
+    default:
+      return undefined;
+  }
+}

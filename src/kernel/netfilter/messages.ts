@@ -1,0 +1,242 @@
+import { type Message, readAttributes } from '../netlink/reader.js';
+import { type Messages, MessageWriter, NLM_F } from '../netlink/writer.js';
+import { readExpression, writeExpression } from './expressions.js';
+import { keyBytes, keyLayouts, readElement, TYPE_MARK } from './maps.js';
+import { baseChain, chainNamed, chainText, mapNamed, mapText } from './names.js';
+import { counterOf, readRule, ruleExpressions } from './rules.js';
+import type { ChainEntry, ChainName, MapElement, MapEntry, MapKey, MapName, RuleEntry, TableChange } from './types.js';
+
+/** enum nf_tables_msg_types; all are of nfnetlink's subsystem 10. */
+export const NFT_MSG = {
+  NEWTABLE: 0,
+  GETTABLE: 1,
+  DELTABLE: 2,
+  NEWCHAIN: 3,
+  GETCHAIN: 4,
+  DELCHAIN: 5,
+  NEWRULE: 6,
+  GETRULE: 7,
+  DELRULE: 8,
+  NEWSET: 9,
+  GETSET: 10,
+  DELSET: 11,
+  NEWSETELEM: 12,
+  GETSETELEM: 13,
+  DELSETELEM: 14,
+  NEWGEN: 15,
+  GETGEN: 16,
+} as const;
+
+const SUBSYSTEM = 10;
+const BATCH_BEGIN = 0x10;
+const BATCH_END = 0x11;
+const NFPROTO_INET = 1;
+/** struct nfgenmsg */
+export const GENMSG = 4;
+const NF_ACCEPT = 1;
+/** Of a table's user data: its comment (libnftnl's NFTNL_UDATA_TABLE_COMMENT). */
+const UDATA_COMMENT = 0;
+const NFT_SET_MAP = 8;
+/**
+ * Of a map's user data, for nft to print it: keys are in network order (2), marks in that of the
+ * host (1); each a type, a length and a number (libnftnl's NFTNL_UDATA_SET_KEYBYTEORDER, ..._DATABYTEORDER).
+ */
+const mapUserData = Uint8Array.from([0, 4, 2, 0, 0, 0, 1, 4, 1, 0, 0, 0]);
+
+function genmsg(family: number, resource = 0): Uint8Array {
+  return Uint8Array.from([family, 0, resource >> 8, resource & 0xff]);
+}
+
+const inet = genmsg(NFPROTO_INET);
+
+export function typeOf(message: Message): number {
+  return message.type & 0xff;
+}
+
+/** A question: of one table or, as a dump, of what is in it. */
+export function question(type: number, flags: number, content: (writer: MessageWriter) => void = () => {}): Messages {
+  const writer = new MessageWriter();
+  writer.message((SUBSYSTEM << 8) | type, NLM_F.REQUEST | flags, () => {
+    writer.fixed(type === NFT_MSG.GETGEN ? genmsg(0) : inet);
+    content(writer);
+  });
+  return writer.take();
+}
+
+function writeChange(writer: MessageWriter, table: string, change: TableChange, ack: number) {
+  const message = (type: number, flags: number, content: () => void): void =>
+    writer.message((SUBSYSTEM << 8) | type, NLM_F.REQUEST | flags | ack, () => {
+      writer.fixed(inet);
+      writer.text(1, table);
+      content();
+    });
+  const create = NLM_F.CREATE | NLM_F.EXCL;
+  switch (change.change) {
+    case 'add-table':
+      return message(NFT_MSG.NEWTABLE, create, () => {
+        writer.be32(2, 0);
+        const comment = Buffer.from(`${change.comment}\0`);
+        writer.bytes(6, Uint8Array.from([UDATA_COMMENT, comment.length, ...comment]));
+      });
+    case 'delete-table':
+      return message(NFT_MSG.DELTABLE, 0, () => {});
+    case 'add-chain':
+      return message(NFT_MSG.NEWCHAIN, create, () => writeChain(writer, change.chain));
+    case 'delete-chain':
+      return message(NFT_MSG.DELCHAIN, 0, () => writer.text(3, change.name));
+    case 'add-map':
+      return message(NFT_MSG.NEWSET, create, () => writeMap(writer, change.map));
+    case 'delete-map':
+      return message(NFT_MSG.DELSET, 0, () => writer.text(2, change.name));
+    case 'add-rule':
+      return message(NFT_MSG.NEWRULE, NLM_F.CREATE | (change.before === undefined ? NLM_F.APPEND : 0), () => {
+        writer.text(2, chainText(change.chain));
+        writer.nest(4, () => {
+          for (const expression of ruleExpressions(change.chain.hook, change.rule)) writeExpression(writer, expression);
+        });
+        if (change.before !== undefined) writer.be64(6, change.before);
+      });
+    case 'delete-rule':
+      return message(NFT_MSG.DELRULE, 0, () => {
+        writer.text(2, change.chain);
+        writer.be64(3, change.handle);
+      });
+    case 'add-element':
+      return message(NFT_MSG.NEWSETELEM, create, () =>
+        writeElement(writer, change.map, change.element, change.element.mark),
+      );
+    case 'delete-element':
+      return message(NFT_MSG.DELSETELEM, 0, () => writeElement(writer, change.map, change.key));
+  }
+}
+
+function writeChain(writer: MessageWriter, chain: ChainName): void {
+  const { type, hook, priority } = baseChain(chain);
+  writer.text(3, chainText(chain));
+  writer.nest(4, () => {
+    writer.be32(1, hook);
+    writer.be32(2, priority >>> 0);
+  });
+  writer.be32(5, NF_ACCEPT);
+  writer.text(7, type);
+}
+
+function writeMap(writer: MessageWriter, map: MapName): void {
+  const { type, length } = keyLayouts[map.shape];
+  writer.text(2, mapText(map));
+  writer.be32(3, NFT_SET_MAP);
+  writer.be32(4, type);
+  writer.be32(5, length);
+  writer.be32(6, TYPE_MARK);
+  writer.be32(7, 4);
+  // Only needed by rules that name a set without a name; the kernel insists (nf_tables_newset).
+  writer.be32(10, 1);
+  writer.bytes(13, mapUserData);
+  // Each element that is added gets a counter of its own.
+  writer.nest(17, () => {
+    writer.text(1, 'counter');
+    writer.nest(2, () => {});
+  });
+}
+
+function writeElement(writer: MessageWriter, map: MapName, key: MapKey, mark?: number): void {
+  writer.text(2, mapText(map));
+  writer.nest(3, () => {
+    writer.nest(1, () => {
+      writer.nest(1, () => writer.bytes(1, keyBytes(map.shape, key)));
+      if (mark !== undefined) writer.nest(2, () => writer.u32(1, mark));
+    });
+  });
+}
+
+/**
+ * All changes as one batch. With a generation it is refused (ERESTART, for its first message) if
+ * the rules have changed since. Only the last change is acknowledged: of the others errors come.
+ */
+export function batch(table: string, changes: readonly TableChange[], generation?: number): Messages {
+  const writer = new MessageWriter();
+  writer.message(BATCH_BEGIN, NLM_F.REQUEST, () => {
+    writer.fixed(genmsg(0, SUBSYSTEM));
+    if (generation !== undefined) writer.be32(1, generation);
+  });
+  changes.forEach((change, index) => {
+    writeChange(writer, table, change, index === changes.length - 1 ? NLM_F.ACK : 0);
+  });
+  writer.message(BATCH_END, NLM_F.REQUEST, () => writer.fixed(genmsg(0, SUBSYSTEM)));
+  return writer.take();
+}
+
+/** The attributes of a message, numbers and texts by their type. */
+export function attributesOf(message: Message) {
+  return new Map(Array.from(readAttributes(message.payload, GENMSG), (attribute) => [attribute.type, attribute]));
+}
+
+/** Type, length and text, and the next. */
+export function commentOf(userData: Uint8Array | undefined): string | undefined {
+  for (let at = 0; userData && at + 2 <= userData.length; ) {
+    const length = userData[at + 1] ?? 0;
+    const value = userData.subarray(at + 2, at + 2 + length);
+    if (userData[at] === UDATA_COMMENT) return Buffer.from(value).toString('utf8').replace(/\0.*$/s, '');
+    at += 2 + length;
+  }
+  return undefined;
+}
+
+/** A chain without its rules; `undefined`: one that no name of ours has. */
+export function readChain(message: Message): ChainEntry | undefined {
+  const attributes = attributesOf(message);
+  const name = chainNamed(attributes.get(3)?.text ?? '');
+  if (!name) return undefined;
+  const expected = baseChain(name);
+  const hook = new Map(Array.from(attributes.get(4)?.nested ?? [], (attribute) => [attribute.type, attribute]));
+  const intact =
+    attributes.get(7)?.text === expected.type &&
+    hook.get(1)?.be32 === expected.hook &&
+    hook.get(2)?.be32 === expected.priority >>> 0 &&
+    (attributes.get(5)?.be32 ?? NF_ACCEPT) === NF_ACCEPT;
+  return { name, intact, rules: [] };
+}
+
+export function readMap(message: Message): MapEntry | undefined {
+  const attributes = attributesOf(message);
+  const name = mapNamed(attributes.get(2)?.text ?? '');
+  if (!name) return undefined;
+  const { length } = keyLayouts[name.shape];
+  const counted = Array.from(attributes.get(17)?.nested ?? []).some(
+    ({ type, text }) => type === 1 && text === 'counter',
+  );
+  const intact =
+    attributes.get(3)?.be32 === NFT_SET_MAP &&
+    attributes.get(5)?.be32 === length &&
+    attributes.get(7)?.be32 === 4 &&
+    counted;
+  return { name, intact };
+}
+
+/** A rule, and the chain it stands in. */
+export function readRuleEntry(message: Message): RuleEntry & { readonly chain: string } {
+  const attributes = attributesOf(message);
+  const chain = attributes.get(2)?.text ?? '';
+  const handle = attributes.get(3)?.be64 ?? 0n;
+  const expressions = Array.from(attributes.get(4)?.nested ?? [], ({ nested }) => readExpression(nested));
+  const name = chainNamed(chain);
+  const rule = name && readRule(name.hook, expressions);
+  const counter = counterOf(expressions);
+  return { chain, handle, ...(rule && { rule }), ...(counter && { counter }) };
+}
+
+/** The elements in one message of a dump. */
+export function* readElements(message: Message, map: MapName): Generator<NonNullable<MapEntry['elements']>[number]> {
+  for (const list of attributesOf(message).get(3)?.nested ?? []) {
+    let key = new Uint8Array();
+    let mark = 0;
+    let counter: ReturnType<typeof counterOf>;
+    for (const attribute of list.nested) {
+      if (attribute.type === 1) for (const value of attribute.nested) key = new Uint8Array(value.bytes);
+      if (attribute.type === 2) for (const value of attribute.nested) mark = value.u32;
+      if (attribute.type === 7) counter = counterOf([readExpression(attribute.nested)]);
+    }
+    const element: MapElement | undefined = readElement(map.shape, key, mark);
+    if (element) yield { ...element, ...(counter && { counter }) };
+  }
+}

@@ -1,0 +1,61 @@
+import type { ChainName, ChainPurpose, Hook, MapName, MapShape, MarkHook } from './types.js';
+import { mapShapes } from './types.js';
+
+/** How base chains of a purpose are hooked in (include/uapi/linux/netfilter_ipv4.h, enum nf_ip_hook_priorities). */
+export interface BaseChain {
+  /** `route` asks the routing again when the mark of a packet of this machine has changed. */
+  readonly type: 'filter' | 'nat' | 'route';
+  readonly hook: number;
+  readonly priority: number;
+}
+
+const hookNumbers: Readonly<Record<Hook, number>> = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 };
+
+const MANGLE = -150;
+const DSTNAT = -100;
+const SRCNAT = 100;
+
+const hooks: Readonly<Record<ChainPurpose, readonly Hook[]>> = {
+  mark: ['prerouting', 'input', 'output'],
+  nat: ['prerouting', 'output', 'input', 'postrouting'],
+  mss: ['forward', 'output', 'postrouting'],
+};
+
+export function baseChain({ purpose, hook }: ChainName): BaseChain {
+  if (purpose === 'nat') {
+    const source = hook === 'postrouting' || hook === 'input';
+    return { type: 'nat', hook: hookNumbers[hook], priority: source ? SRCNAT : DSTNAT };
+  }
+  return {
+    type: purpose === 'mark' && hook === 'output' ? 'route' : 'filter',
+    hook: hookNumbers[hook],
+    priority: MANGLE,
+  };
+}
+
+export function chainText({ purpose, hook }: ChainName): string {
+  return `${purpose}_${hook}`;
+}
+
+export function mapText({ hook, shape }: MapName): string {
+  return `${hook}_${shape}`;
+}
+
+const chains = new Map<string, ChainName>();
+for (const purpose of Object.keys(hooks) as ChainPurpose[]) {
+  for (const hook of hooks[purpose]) chains.set(chainText({ purpose, hook }), { purpose, hook });
+}
+
+const maps = new Map<string, MapName>();
+for (const hook of hooks.mark as readonly MarkHook[]) {
+  for (const shape of mapShapes as readonly MapShape[]) maps.set(mapText({ hook, shape }), { hook, shape });
+}
+
+/** `undefined`: not a name of ours. */
+export function chainNamed(text: string): ChainName | undefined {
+  return chains.get(text);
+}
+
+export function mapNamed(text: string): MapName | undefined {
+  return maps.get(text);
+}

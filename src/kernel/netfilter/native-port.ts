@@ -1,0 +1,184 @@
+import { Errno } from '../errno.js';
+import { KernelFailure } from '../errors.js';
+import type { CallOptions } from '../kernel.js';
+import type { Message } from '../netlink/reader.js';
+import type { Listener, NetlinkSession } from '../netlink/session.js';
+import { NLM_F } from '../netlink/writer.js';
+import {
+  attributesOf,
+  batch,
+  commentOf,
+  NFT_MSG,
+  question,
+  readChain,
+  readElements,
+  readMap,
+  readRuleEntry,
+  typeOf,
+} from './messages.js';
+import { chainText, mapText } from './names.js';
+import { ChangeFailure, type NetfilterPort, type RulesetListener } from './port.js';
+import type { ChainEntry, MapEntry, RulesetEvent, TableChange, TableEntry } from './types.js';
+
+/** How often a table is read that changes meanwhile. */
+const READINGS = 20;
+/** enum nfnetlink_groups: NFNLGRP_NFTABLES */
+const GROUP = 7;
+/** Attribute 1 of all messages of nf_tables but that of a generation: the table. */
+const TABLE = 1;
+
+/** Nf_tables through the addon. */
+export class NativeNetfilterPort implements NetfilterPort {
+  readonly #session: NetlinkSession;
+
+  constructor(session: NetlinkSession) {
+    this.#session = session;
+  }
+
+  async generation(options: CallOptions = {}): Promise<number> {
+    const [message] = await this.#ask(question(NFT_MSG.GETGEN, NLM_F.ACK), options);
+    if (!message) throw new KernelFailure(Errno.EBADMSG, 'no generation in the reply');
+    return attributesOf(message).get(1)?.be32 ?? 0;
+  }
+
+  async read(
+    table: string,
+    { elements = false, ...options }: CallOptions & { readonly elements?: boolean | undefined } = {},
+  ): Promise<TableEntry | undefined> {
+    let generation = await this.generation(options);
+    for (let reading = 0; reading < READINGS; reading++) {
+      const entry = await this.#readOnce(table, generation, elements, options);
+      const after = await this.generation(options);
+      if (after === generation) return entry;
+      generation = after;
+    }
+    throw new KernelFailure(Errno.EINTR, `changed during each of ${READINGS} readings`);
+  }
+
+  async commit(
+    table: string,
+    changes: readonly TableChange[],
+    { generation, ...options }: CallOptions & { readonly generation?: number | undefined } = {},
+  ): Promise<void> {
+    if (changes.length === 0) return;
+    const { outcomes, lost } = await this.#session.transact(batch(table, changes, generation), options);
+    const failed = outcomes.findIndex(({ errno }) => errno !== 0);
+    const failure = outcomes[failed];
+    // The first message begins the batch.
+    if (failure) throw new ChangeFailure(failed - 1, failure.errno, failure.message);
+    if (lost) throw new ChangeFailure(-1, Errno.ENOBUFS, '');
+  }
+
+  async listen(options: CallOptions = {}): Promise<RulesetListener> {
+    return new EventReader(await this.#session.listen([GROUP], options));
+  }
+
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+
+  async #ask(messages: ReturnType<typeof question>, options: CallOptions): Promise<readonly Message[]> {
+    const { outcomes, replies } = await this.#session.request(messages, options);
+    const [outcome] = outcomes;
+    if (outcome && outcome.errno !== 0) throw new KernelFailure(outcome.errno, outcome.message);
+    return replies;
+  }
+
+  async #readOnce(
+    table: string,
+    generation: number,
+    withElements: boolean,
+    options: CallOptions,
+  ): Promise<TableEntry | undefined> {
+    const found = await this.#table(table, options);
+    if (!found) return undefined;
+    const dump = async (type: number): Promise<readonly Message[]> => {
+      const messages = await this.#session.dump(
+        question(type, NLM_F.DUMP, (writer) => writer.text(TABLE, table)),
+        options,
+      );
+      // Not every kernel asks for the table.
+      return messages.filter((message) => attributesOf(message).get(TABLE)?.text === table);
+    };
+    const chainMessages = await dump(NFT_MSG.GETCHAIN);
+    const rules = (await dump(NFT_MSG.GETRULE)).map(readRuleEntry);
+    const setMessages = await dump(NFT_MSG.GETSET);
+    const others: { kind: 'chain' | 'set'; name: string }[] = [];
+    const chains = chainMessages.flatMap((message): ChainEntry[] => {
+      const chain = readChain(message);
+      if (!chain) {
+        others.push({ kind: 'chain', name: attributesOf(message).get(3)?.text ?? '' });
+        return [];
+      }
+      const text = chainText(chain.name);
+      return [{ ...chain, rules: rules.filter((rule) => rule.chain === text) }];
+    });
+    const maps: MapEntry[] = [];
+    for (const message of setMessages) {
+      const map = readMap(message);
+      if (!map) others.push({ kind: 'set', name: attributesOf(message).get(2)?.text ?? '' });
+      else maps.push(withElements && map.intact ? await this.#withElements(table, map, options) : map);
+    }
+    return { ...found, generation, chains, maps, others };
+  }
+
+  async #table(table: string, options: CallOptions): Promise<{ comment?: string } | undefined> {
+    try {
+      const [message] = await this.#ask(
+        question(NFT_MSG.GETTABLE, NLM_F.ACK, (writer) => writer.text(TABLE, table)),
+        options,
+      );
+      const comment = message && commentOf(attributesOf(message).get(6)?.bytes);
+      return comment === undefined ? {} : { comment };
+    } catch (error) {
+      if (error instanceof KernelFailure && error.errno === Errno.ENOENT) return undefined;
+      throw error;
+    }
+  }
+
+  async #withElements(table: string, map: MapEntry, options: CallOptions): Promise<MapEntry> {
+    const messages = await this.#session.dump(
+      question(NFT_MSG.GETSETELEM, NLM_F.DUMP, (writer) => {
+        writer.text(TABLE, table);
+        writer.text(2, mapText(map.name));
+      }),
+      options,
+    );
+    return { ...map, elements: messages.flatMap((message) => [...readElements(message, map.name)]) };
+  }
+}
+
+/** Makes one event of the messages of one commit: the last of them tells the generation. */
+class EventReader implements RulesetListener {
+  readonly #listener: Listener;
+  #tables = new Set<string>();
+
+  constructor(listener: Listener) {
+    this.#listener = listener;
+  }
+
+  async next(signal?: AbortSignal): Promise<{ events: RulesetEvent[]; overrun: boolean }> {
+    for (;;) {
+      const { messages, overrun } = await this.#listener.next(signal);
+      const events = messages.flatMap((message) => this.#read(message));
+      if (events.length > 0 || overrun) return { events, overrun };
+    }
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+
+  #read(message: Message): RulesetEvent[] {
+    const attributes = attributesOf(message);
+    if (typeOf(message) !== NFT_MSG.NEWGEN) {
+      const table = attributes.get(TABLE)?.text;
+      if (table !== undefined && message.payload[0] === 1) this.#tables.add(table);
+      return [];
+    }
+    const tables = this.#tables;
+    this.#tables = new Set();
+    const process = { pid: attributes.get(2)?.be32 ?? 0, name: attributes.get(3)?.text ?? '' };
+    return [{ generation: attributes.get(1)?.be32 ?? 0, process, tables }];
+  }
+}

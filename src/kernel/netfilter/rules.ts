@@ -1,0 +1,340 @@
+import { type Family, familyOf, readAddress, writeAddress } from '../address.js';
+import { familyNumber } from '../records.js';
+import { CMP, type Expression, META, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER } from './expressions.js';
+import { mapNamed, mapText } from './names.js';
+import type { Action, ChainRule, Counter, Hook, MapShape, MarkHook, Match, PortProtocol } from './types.js';
+
+export const protocolNumbers: Readonly<Record<PortProtocol, number>> = {
+  tcp: 6,
+  udp: 17,
+  dccp: 33,
+  sctp: 132,
+  udplite: 136,
+};
+
+const protocols = new Map(Object.entries(protocolNumbers).map(([name, number]) => [number, name as PortProtocol]));
+
+export function protocolOf(number: number): PortProtocol | undefined {
+  return protocols.get(number);
+}
+
+const FIB_DESTINATION = 2;
+const RTN_LOCAL = 2;
+const NAT = { source: 0, destination: 1 } as const;
+const TCP_FLAGS = 13;
+const SYN = 2;
+
+const addressFields = {
+  ipv4: { source: 12, destination: 16, length: 4 },
+  ipv6: { source: 8, destination: 24, length: 16 },
+} as const;
+
+function bytes(...values: readonly number[]): Uint8Array {
+  return Uint8Array.from(values);
+}
+
+function u16be(value: number): Uint8Array {
+  return bytes(value >> 8, value & 0xff);
+}
+
+/** In host order, which is little-endian wherever the addon is built. */
+function u32(value: number): Uint8Array {
+  return bytes(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);
+}
+
+function addressBytes(address: string, family: Family): Uint8Array {
+  const result = new Uint8Array(addressFields[family].length);
+  writeAddress(result, 0, address, family);
+  return result;
+}
+
+function prefixMask(length: number, prefix: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, prefix - i * 8))) & 0xff);
+}
+
+function interfaceName(name: string): Uint8Array {
+  const result = new Uint8Array(16);
+  for (let i = 0; i < name.length; i++) result[i] = name.charCodeAt(i);
+  return result;
+}
+
+function load(key: number): Expression {
+  return { name: 'meta', key, register: REGISTER };
+}
+
+function compare(data: Uint8Array, operator: number = CMP.equal): Expression {
+  return { name: 'cmp', operator, register: REGISTER, data };
+}
+
+function put(data: Uint8Array, register = REGISTER): Expression {
+  return { name: 'immediate', register, data };
+}
+
+function payload(base: number, offset: number, length: number, register = REGISTER): Expression {
+  return { name: 'payload', base, offset, length, register };
+}
+
+function addressMatch(text: string, field: 'source' | 'destination', family: Family): Expression[] {
+  const [address = '', prefix] = text.split('/');
+  const { length, [field]: offset } = addressFields[family];
+  const loaded = payload(NETWORK_HEADER, offset, length);
+  const compared = compare(addressBytes(address, family));
+  if (prefix === undefined) return [loaded, compared];
+  const mask = prefixMask(length, Number(prefix));
+  return [loaded, { name: 'bitwise', register: REGISTER, mask, xor: new Uint8Array(length) }, compared];
+}
+
+function matchExpressions(match: Match): Expression[] {
+  const { family, packetMark, inputInterface, outputInterface, source, destination, local, protocol, port } = match;
+  const result: Expression[] = [];
+  if (packetMark) {
+    result.push(load(META.mark));
+    if (packetMark.mask !== 0xffffffff)
+      result.push({ name: 'bitwise', register: REGISTER, mask: u32(packetMark.mask), xor: u32(0) });
+    result.push(compare(u32(packetMark.mark)));
+  }
+  if (inputInterface !== undefined) result.push(load(META.inputInterface), compare(interfaceName(inputInterface)));
+  if (outputInterface !== undefined) result.push(load(META.outputInterface), compare(interfaceName(outputInterface)));
+  if (family) {
+    // The table is for both families, whose headers differ.
+    result.push(load(META.family), compare(bytes(familyNumber(family))));
+    if (source !== undefined) result.push(...addressMatch(source, 'source', family));
+    if (destination !== undefined) result.push(...addressMatch(destination, 'destination', family));
+  }
+  if (local !== undefined) {
+    result.push({ name: 'fib-type', flags: FIB_DESTINATION, register: REGISTER });
+    result.push(compare(u32(RTN_LOCAL), local ? CMP.equal : CMP.notEqual));
+  }
+  if (protocol) result.push(load(META.protocol), compare(bytes(protocolNumbers[protocol])));
+  if (port !== undefined) {
+    result.push(payload(TRANSPORT_HEADER, 2, 2));
+    if (typeof port === 'number') result.push(compare(u16be(port)));
+    else result.push(compare(u16be(port.from), CMP.atLeast), compare(u16be(port.to), CMP.atMost));
+  }
+  return result;
+}
+
+function actionExpressions(action: Action): Expression[] {
+  switch (action.type) {
+    case 'mark': {
+      const set: Expression = { name: 'meta-set', key: META.mark, register: REGISTER };
+      if (action.mask === 0xffffffff) return [put(u32(action.mark)), set];
+      const keep = u32(~action.mask >>> 0);
+      return [load(META.mark), { name: 'bitwise', register: REGISTER, mask: keep, xor: u32(action.mark) }, set];
+    }
+    case 'masquerade':
+      return [{ name: 'masquerade' }];
+    case 'snat':
+    case 'dnat': {
+      const family = familyOf(action.to) ?? 'ipv4';
+      const type = action.type === 'snat' ? NAT.source : NAT.destination;
+      const nat = { name: 'nat', type, family: familyNumber(family), address: REGISTER } as const;
+      const address = put(addressBytes(action.to, family));
+      if (action.type === 'snat' || action.toPort === undefined) return [address, nat];
+      return [address, put(u16be(action.toPort), REGISTER + 1), { ...nat, port: REGISTER + 1 }];
+    }
+    case 'redirect':
+      return [put(u16be(action.toPort)), { name: 'redirect', port: REGISTER }];
+    case 'clamp-mss': {
+      const set: Expression = { name: 'mss-set', register: REGISTER };
+      if (action.size !== 'path') return [put(u16be(action.size)), set];
+      return [{ name: 'path-mss', register: REGISTER }, { name: 'to-network-order', register: REGISTER }, set];
+    }
+  }
+}
+
+/** `tcp flags syn`: the segment size is told at the beginning of a connection. */
+const synExpressions: readonly Expression[] = [
+  payload(TRANSPORT_HEADER, TCP_FLAGS, 1),
+  { name: 'bitwise', register: REGISTER, mask: bytes(SYN), xor: bytes(0) },
+  compare(bytes(0), CMP.notEqual),
+];
+
+/** The parts of a concatenated key begin in registers of their own, of 4 bytes each. */
+function lookupExpressions(hook: MarkHook, shape: MapShape): Expression[] {
+  const lookup: Expression = { name: 'lookup', map: mapText({ hook, shape }), source: REGISTER, register: REGISTER };
+  const set: Expression = { name: 'meta-set', key: META.mark, register: REGISTER };
+  if (shape === 'port') return [load(META.protocol), payload(TRANSPORT_HEADER, 2, 2, 9), lookup, set];
+  const family: Family = shape.startsWith('ip6') ? 'ipv6' : 'ipv4';
+  const { destination, length } = addressFields[family];
+  const address = [
+    load(META.family),
+    compare(bytes(familyNumber(family))),
+    payload(NETWORK_HEADER, destination, length),
+  ];
+  if (!shape.endsWith('port')) return [...address, lookup, set];
+  const next = 8 + length / 4;
+  const protocol: Expression = { name: 'meta', key: META.protocol, register: next };
+  return [...address, protocol, payload(TRANSPORT_HEADER, 2, 2, next + 1), lookup, set];
+}
+
+/** What a rule is made of, in the order in which nft writes it. */
+export function ruleExpressions(hook: Hook, rule: ChainRule): readonly Expression[] {
+  if ('lookup' in rule) return lookupExpressions(hook as MarkHook, rule.lookup);
+  return [
+    ...matchExpressions(rule.match),
+    ...(rule.action.type === 'clamp-mss' ? synExpressions : []),
+    { name: 'counter', packets: 0n, bytes: 0n },
+    ...actionExpressions(rule.action),
+  ];
+}
+
+function number(data: Uint8Array): number {
+  return Buffer.from(data).readUIntLE(0, Math.min(data.length, 4) || 1);
+}
+
+function portNumber(data: Uint8Array): number {
+  return ((data[0] ?? 0) << 8) | (data[1] ?? 0);
+}
+
+/** Reads a rule from left to right; what it does not know, ends it. */
+class RuleReader {
+  readonly #expressions: readonly Expression[];
+  #at = 0;
+
+  constructor(expressions: readonly Expression[]) {
+    this.#expressions = expressions;
+  }
+
+  get ended(): boolean {
+    return this.#at >= this.#expressions.length;
+  }
+
+  /** The next expression, if it is of that kind. */
+  take<Name extends Expression['name']>(name: Name): Extract<Expression, { name: Name }> | undefined {
+    const next = this.#expressions[this.#at];
+    if (next?.name !== name) return undefined;
+    this.#at++;
+    return next as Extract<Expression, { name: Name }>;
+  }
+
+  match(): Match {
+    const match: { -readonly [K in keyof Match]: Match[K] } = {};
+    for (;;) {
+      const before = this.#at;
+      if (!this.#matchOne(match)) {
+        this.#at = before;
+        return match;
+      }
+    }
+  }
+
+  #matchOne(match: { -readonly [K in keyof Match]: Match[K] }): boolean {
+    const meta = this.take('meta');
+    if (meta) return this.#matchMeta(match, meta.key);
+    if (this.take('fib-type')) {
+      const compared = this.take('cmp');
+      if (compared) match.local = compared.operator === CMP.equal;
+      return compared !== undefined;
+    }
+    const loaded = this.take('payload');
+    if (!loaded) return false;
+    if (loaded.base === TRANSPORT_HEADER) return this.#matchPort(match, loaded.offset);
+    const family = match.family ?? 'ipv4';
+    const field = loaded.offset === addressFields[family].source ? 'source' : 'destination';
+    const mask = this.take('bitwise')?.mask;
+    const compared = this.take('cmp');
+    if (!compared || compared.data.length !== addressFields[family].length) return false;
+    const address = readAddress(compared.data, 0, family);
+    match[field] = mask ? `${address}/${ones(mask)}` : address;
+    return true;
+  }
+
+  #matchMeta(match: { -readonly [K in keyof Match]: Match[K] }, key: number): boolean {
+    const mask = key === META.mark ? this.take('bitwise')?.mask : undefined;
+    const compared = this.take('cmp');
+    if (!compared) return false;
+    if (key === META.mark) match.packetMark = { mark: number(compared.data), mask: mask ? number(mask) : 0xffffffff };
+    else if (key === META.inputInterface) match.inputInterface = nameOf(compared.data);
+    else if (key === META.outputInterface) match.outputInterface = nameOf(compared.data);
+    else if (key === META.family) match.family = number(compared.data) === familyNumber('ipv6') ? 'ipv6' : 'ipv4';
+    else if (key === META.protocol) match.protocol = protocolOf(number(compared.data));
+    return true;
+  }
+
+  #matchPort(match: { -readonly [K in keyof Match]: Match[K] }, offset: number): boolean {
+    const first = offset === 2 ? this.take('cmp') : undefined;
+    if (!first) return false;
+    const last = this.take('cmp');
+    match.port = last ? { from: portNumber(first.data), to: portNumber(last.data) } : portNumber(first.data);
+    return true;
+  }
+
+  action(): Action | undefined {
+    if (this.take('masquerade')) return { type: 'masquerade' };
+    if (this.take('path-mss')) return this.take('to-network-order') && { type: 'clamp-mss', size: 'path' };
+    if (this.take('meta')) {
+      const bits = this.take('bitwise');
+      return bits && { type: 'mark', mark: number(bits.xor), mask: ~number(bits.mask) >>> 0 };
+    }
+    const value = this.take('immediate')?.data;
+    if (!value) return undefined;
+    const toPort = this.take('immediate')?.data;
+    const nat = this.take('nat');
+    if (nat) {
+      const to = readAddress(value, 0, nat.family === familyNumber('ipv6') ? 'ipv6' : 'ipv4');
+      if (nat.type === NAT.source) return { type: 'snat', to };
+      return { type: 'dnat', to, ...(toPort && { toPort: portNumber(toPort) }) };
+    }
+    if (this.take('redirect')) return { type: 'redirect', toPort: portNumber(value) };
+    if (value.length === 4) return { type: 'mark', mark: number(value), mask: 0xffffffff };
+    return { type: 'clamp-mss', size: portNumber(value) };
+  }
+}
+
+function ones(mask: Uint8Array): number {
+  return [...mask].reduce((sum, byte) => sum + byte.toString(2).split('1').length - 1, 0);
+}
+
+function nameOf(data: Uint8Array): string {
+  const end = data.indexOf(0);
+  return Buffer.from(data.subarray(0, end < 0 ? undefined : end)).toString('latin1');
+}
+
+function sameExpression(a: Expression, b: Expression): boolean {
+  if (a.name === 'counter' && b.name === 'counter') return true;
+  const keys = Object.keys(a) as (keyof Expression)[];
+  return keys.length === Object.keys(b).length && keys.every((key) => sameValue(a[key], b[key]));
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  return a instanceof Uint8Array && b instanceof Uint8Array ? Buffer.compare(a, b) === 0 : a === b;
+}
+
+/**
+ * The rule that these expressions are, if it is one that this library writes: what has been read
+ * is written again and compared, so that nothing is taken for what it only resembles.
+ */
+export function readRule(hook: Hook, expressions: readonly Expression[]): ChainRule | undefined {
+  const rule = guess(hook, expressions);
+  if (!rule) return undefined;
+  const again = ruleExpressions(hook, rule);
+  const same =
+    again.length === expressions.length && again.every((one, i) => sameExpression(one, expressions[i] ?? one));
+  return same ? rule : undefined;
+}
+
+function guess(hook: Hook, expressions: readonly Expression[]): ChainRule | undefined {
+  const lookup = expressions.find((expression) => expression.name === 'lookup');
+  if (lookup) {
+    const map = mapNamed(lookup.map);
+    return map && map.hook === hook ? { lookup: map.shape } : undefined;
+  }
+  const reader = new RuleReader(expressions);
+  const match = reader.match();
+  // What is left before the counter is the question for SYN, if it is what is written again.
+  while (!reader.ended && !reader.take('counter')) if (!skip(reader)) return undefined;
+  const action = reader.action();
+  return action && { hook, match, action };
+}
+
+function skip(reader: RuleReader): boolean {
+  return (
+    reader.take('payload') !== undefined || reader.take('bitwise') !== undefined || reader.take('cmp') !== undefined
+  );
+}
+
+export function counterOf(expressions: readonly Expression[]): Counter | undefined {
+  const counter = expressions.find((expression) => expression.name === 'counter');
+  return counter && { packets: counter.packets, bytes: counter.bytes };
+}

@@ -1,0 +1,89 @@
+import { chainText, mapText } from '../kernel/netfilter/names.js';
+import type { ChainName, ChainRule, MapName, MapShape, Rule, RuleEntry } from '../kernel/netfilter/types.js';
+import { mapShapes } from '../kernel/netfilter/types.js';
+import { matchText, narrowness } from './match.js';
+import { ruleText } from './rule-options.js';
+
+/** Everything in a table but the elements of its maps. */
+export interface Structure {
+  readonly maps: readonly MapName[];
+  readonly rules: readonly Rule[];
+}
+
+const ALL = 0xffffffff;
+
+export function chainOf(rule: Rule): ChainName {
+  const { type } = rule.action;
+  const purpose = type === 'mark' ? 'mark' : type === 'clamp-mss' ? 'mss' : 'nat';
+  return { purpose, hook: rule.hook };
+}
+
+export function chainRuleText(hook: Rule['hook'], rule: ChainRule): string {
+  return 'lookup' in rule ? `${hook} mark set @${hook}_${rule.lookup}` : ruleText(rule);
+}
+
+/** Two rules that do the same are one. */
+export function chainRuleKey(rule: ChainRule): string {
+  return 'lookup' in rule ? `@${rule.lookup}` : JSON.stringify([rule.hook, matchText(rule.match), rule.action]);
+}
+
+function wideFirst(a: Rule, b: Rule): number {
+  const [left, right] = [narrowness(a.match), narrowness(b.match)];
+  const differing = left.findIndex((part, i) => part !== right[i]);
+  return differing < 0 ? 0 : (left[differing] ?? 0) - (right[differing] ?? 0);
+}
+
+/**
+ * The rules of each chain, in their order. A mark that is set later replaces one set before: from
+ * the widest to the narrowest, and those that set some bits only at the end. Of NAT rules the
+ * first that matches is taken: from the narrowest to the widest.
+ */
+export function chainsOf({ maps, rules }: Structure): Map<string, { name: ChainName; rules: ChainRule[] }> {
+  const chains = new Map<string, { name: ChainName; rules: ChainRule[] }>();
+  const chain = (name: ChainName): ChainRule[] => {
+    const text = chainText(name);
+    const found = chains.get(text) ?? { name, rules: [] };
+    chains.set(text, found);
+    return found.rules;
+  };
+  const sorted = [...rules].sort(wideFirst);
+  const isPartial = ({ action }: Rule): boolean => action.type === 'mark' && action.mask !== ALL;
+  for (const rule of sorted) if (!isPartial(rule) && rule.action.type !== 'clamp-mss') chain(chainOf(rule)).push(rule);
+  for (const { name, rules: listed } of chains.values()) if (name.purpose === 'nat') listed.reverse();
+  const order = (shape: MapShape): number => mapShapes.indexOf(shape);
+  for (const { hook, shape } of [...maps].sort((a, b) => order(a.shape) - order(b.shape)))
+    chain({ purpose: 'mark', hook }).push({ lookup: shape });
+  for (const rule of sorted) if (isPartial(rule) || rule.action.type === 'clamp-mss') chain(chainOf(rule)).push(rule);
+  return chains;
+}
+
+export function distinctMaps(maps: Iterable<MapName>): MapName[] {
+  return [...new Map([...maps].map((map) => [mapText(map), map])).values()];
+}
+
+/** What to take out of a chain, and what to put in where, so that what stays keeps its counters. */
+export function compareRules(
+  current: readonly RuleEntry[],
+  wanted: readonly ChainRule[],
+): { readonly remove: readonly RuleEntry[]; readonly add: readonly { rule: ChainRule; before?: bigint }[] } {
+  const remove: RuleEntry[] = [];
+  const kept: (RuleEntry | undefined)[] = wanted.map(() => undefined);
+  const keys = wanted.map(chainRuleKey);
+  let next = 0;
+  for (const entry of current) {
+    // What stands before something that is kept already is in the wrong place.
+    const at = entry.rule ? keys.indexOf(chainRuleKey(entry.rule), next) : -1;
+    if (at < 0) {
+      remove.push(entry);
+      continue;
+    }
+    kept[at] = entry;
+    next = at + 1;
+  }
+  const add = wanted.flatMap((rule, index) => {
+    if (kept[index]) return [];
+    const following = kept.slice(index + 1).find((entry) => entry !== undefined);
+    return [following ? { rule, before: following.handle } : { rule }];
+  });
+  return { remove, add };
+}

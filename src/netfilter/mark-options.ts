@@ -1,0 +1,119 @@
+import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import { mapText } from '../kernel/netfilter/names.js';
+import type { MapKey, MapName, MarkHook, Match, Rule } from '../kernel/netfilter/types.js';
+import { checkInMask, checkMatch, hex, type MatchOptions, markValueText, matchNames, matchText } from './match.js';
+
+const hooks = ['prerouting', 'input', 'output'] as const;
+const ALL = 0xffffffff;
+
+/** Which packets a mark is for. */
+export interface FwmarkSelector extends MatchOptions {
+  /**
+   * Where packets are marked: as they come in (`prerouting`, the default), once they turn out to be
+   * for this machine (`input`), or as this machine sends them (`output`). In this order IPVS
+   * looks at marks after each of them.
+   */
+  readonly hook?: MarkHook | undefined;
+  /** The bits of the mark that are set; the others stay. Default: all. From 1 to 0xffffffff. */
+  readonly mask?: number | undefined;
+}
+
+export interface FwmarkOptions extends FwmarkSelector {
+  /** From 0 to 0xffffffff, and within the mask. A service of IPVS can not have the mark 0. */
+  readonly mark: number;
+}
+
+/** A mark that is free in this table, the least from `from` to `to`, is taken. */
+export interface MarkRange {
+  readonly from: number;
+  readonly to: number;
+  /** Marks that are used elsewhere, such as those of IPVS's services. */
+  readonly taken?: Iterable<number> | undefined;
+}
+
+/** A mark in its one form. */
+export interface MarkSettings {
+  readonly hook: MarkHook;
+  readonly match: Match;
+  readonly mark: number;
+  readonly mask: number;
+}
+
+const selectorNames = ['hook', 'mask', ...matchNames];
+
+export function checkMark(options: FwmarkOptions): MarkSettings {
+  checkOptions('a mark', options, ['mark', ...selectorNames]);
+  const { mark, ...selector } = options;
+  const settings = selectMark(selector, checkInteger('mark', mark, 0, ALL));
+  checkInMask(settings.mark, settings.mask);
+  return settings;
+}
+
+/** The packets alone. */
+export function checkMarkSelector(selector: FwmarkSelector): MarkSettings {
+  checkOptions('a mark', selector, selectorNames);
+  return selectMark(selector, 0);
+}
+
+function selectMark(selector: FwmarkSelector, mark: number): MarkSettings {
+  const hook = selector.hook === undefined ? 'prerouting' : checkOneOf('hook', selector.hook, hooks);
+  const mask = selector.mask === undefined ? ALL : checkInteger('mask', selector.mask, 1, ALL);
+  const match = checkMatch('a mark', selector, hook);
+  if (Object.keys(match).length === 0) throw invalid('a mark names what it is for: an address, a port, an interface');
+  return { hook, match, mark, mask };
+}
+
+export function checkMarkRange({ from, to, taken }: MarkRange): {
+  from: number;
+  to: number;
+  taken: ReadonlySet<number>;
+} {
+  const least = checkInteger('from', from, 1, ALL);
+  return { from: least, to: checkInteger('to', to, least, ALL), taken: new Set(taken) };
+}
+
+/** Where such a mark lives, if a map has place for it: it is for one address, one port or both, and sets all bits. */
+export function mapOf({ hook, match, mask }: MarkSettings): { map: MapName; key: MapKey } | undefined {
+  const { family, destination, protocol, port, ...others } = match;
+  const bounded = destination?.includes('/') || typeof port === 'object' || Object.keys(others).length > 0;
+  if (bounded || mask !== ALL) return undefined;
+  if ((protocol === undefined) !== (port === undefined)) return undefined;
+  const ofPort = protocol === undefined ? {} : { protocol, port };
+  if (destination === undefined) return family ? undefined : { map: { hook, shape: 'port' }, key: ofPort };
+  const ip = family === 'ipv6' ? 'ip6' : 'ip';
+  const shape = protocol === undefined ? ip : (`${ip}_port` as const);
+  return { map: { hook, shape }, key: { address: destination, ...ofPort } };
+}
+
+/** What is known of an element of a map. */
+export function markOf({ hook, shape }: MapName, { address, protocol, port }: MapKey, mark: number): MarkSettings {
+  const family = shape.startsWith('ip6') ? 'ipv6' : 'ipv4';
+  const match = {
+    ...(address !== undefined && ({ family, destination: address } as const)),
+    ...(protocol && { protocol, port }),
+  };
+  return { hook, match, mark, mask: ALL };
+}
+
+export function ruleOf({ hook, match, mark, mask }: MarkSettings): Rule {
+  return { hook, match, action: { type: 'mark', mark, mask } };
+}
+
+/** The same packets and bits, whatever the mark. */
+export function markKey(settings: Pick<MarkSettings, 'hook' | 'match' | 'mask'>): string {
+  return `${packetsText(settings)} mask ${hex(settings.mask)}`;
+}
+
+export function elementKey(map: MapName, { address, protocol, port }: MapKey): string {
+  return `${mapText(map)} ${address} ${protocol} ${port}`;
+}
+
+/** As nft would write it. */
+export function markText(settings: MarkSettings): string {
+  return `${packetsText(settings)} mark set ${markValueText(settings.mark, settings.mask)}`;
+}
+
+export function packetsText({ hook, match }: Pick<MarkSettings, 'hook' | 'match'>): string {
+  return `${hook} ${matchText(match)}`;
+}

@@ -1,0 +1,176 @@
+import { type Family, familyOf } from '../kernel/address.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { Hook, MarkBits, Match, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
+import { cutPrefix } from './prefix.js';
+
+/** What a packet has to be like; all that is named has to be so. */
+export interface MatchOptions {
+  /** Only needed where no address is named. */
+  readonly family?: Family | undefined;
+  /** An address or a prefix, as in `10.0.0.0/24`. */
+  readonly source?: string | undefined;
+  readonly destination?: string | undefined;
+  readonly protocol?: PortProtocol | undefined;
+  /** Of the destination; takes a protocol. */
+  readonly port?: number | PortRange | undefined;
+  /** Where the packet came in; not for packets that this machine sends. */
+  readonly inputInterface?: string | undefined;
+  /** Where it goes out; known from routing on. */
+  readonly outputInterface?: string | undefined;
+}
+
+export const matchNames = [
+  'family',
+  'source',
+  'destination',
+  'protocol',
+  'port',
+  'inputInterface',
+  'outputInterface',
+] as const;
+
+const families = ['ipv4', 'ipv6'] as const;
+const protocols = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
+const ALL = 0xffffffff;
+
+/** A match in its one form: addresses canonical, a range of one port a port, the family where an address says it. */
+export function checkMatch(what: string, options: MatchOptions, hook: Hook): Match {
+  const { inputInterface, outputInterface, protocol, port } = options;
+  const source = checkPrefix('source', options.source);
+  const destination = checkPrefix('destination', options.destination);
+  const named = options.family === undefined ? undefined : checkOneOf('family', options.family, families);
+  const family = sameFamily(what, [named, source?.family, destination?.family]);
+  if (protocol !== undefined) checkOneOf('protocol', protocol, protocols);
+  if (port !== undefined && protocol === undefined) throw invalid(`${what}: a port takes a protocol`);
+  if (outputInterface !== undefined && (hook === 'prerouting' || hook === 'input'))
+    throw invalid(`${what}: in ${hook} nothing has an output interface`);
+  if (inputInterface !== undefined && hook === 'output')
+    throw invalid(`${what}: in output nothing has an input interface`);
+  return {
+    ...(family && { family }),
+    ...(inputInterface !== undefined && { inputInterface: checkInterface(inputInterface) }),
+    ...(outputInterface !== undefined && { outputInterface: checkInterface(outputInterface) }),
+    ...(source && { source: source.text }),
+    ...(destination && { destination: destination.text }),
+    ...(protocol && { protocol }),
+    ...(port !== undefined && { port: checkPort(port) }),
+  };
+}
+
+export function sameFamily(what: string, families: readonly (Family | undefined)[]): Family | undefined {
+  const known = families.filter((family) => family !== undefined);
+  if (known.some((family) => family !== known[0])) throw invalid(`${what}: addresses of one family, not of both`);
+  return known[0];
+}
+
+function checkPrefix(what: string, value: string | undefined): { text: string; family: Family } | undefined {
+  if (value === undefined) return undefined;
+  const [text = '', length, ...rest] = typeof value === 'string' ? value.split('/') : [];
+  if (rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length)) || familyOf(text) === undefined)
+    throw invalid(`${what} is an address or a prefix such as 10.0.0.0/24, not ${show(value)}`);
+  const { address, family } = checkAddress(what, text);
+  const most = family === 'ipv4' ? 32 : 128;
+  const prefix = length === undefined ? most : checkInteger(`the prefix length of ${what}`, Number(length), 1, most);
+  if (prefix === most) return { text: address, family };
+  const cut = cutPrefix(address, prefix, family);
+  if (cut !== address) throw invalid(`${what} ${value} has bits beyond its prefix; ${cut}/${prefix} is meant?`);
+  return { text: `${address}/${prefix}`, family };
+}
+
+function checkPort(port: number | PortRange): number | PortRange {
+  if (typeof port === 'number') return checkInteger('port', port, 1, 0xffff);
+  checkOptions('a range of ports', port, ['from', 'to']);
+  const from = checkInteger('from', port.from, 1, 0xffff);
+  const to = checkInteger('to', port.to, from, 0xffff);
+  return from === to ? from : { from, to };
+}
+
+/** The names that the kernel takes (dev_valid_name in net/core/dev.c). */
+function checkInterface(name: string): string {
+  if (
+    typeof name === 'string' &&
+    /^[^\s/:\0]{1,15}$/.test(name) &&
+    /^[\x21-\x7e]+$/.test(name) &&
+    name !== '.' &&
+    name !== '..'
+  )
+    return name;
+  throw invalid(`an interface has a name of 1 to 15 characters, not ${show(name)}`);
+}
+
+/** Bits of a packet's mark that are looked at: a number stands for all of them. */
+export function checkMarkBits(value: number | { readonly mark: number; readonly mask?: number | undefined }): MarkBits {
+  if (typeof value === 'number') return { mark: checkInteger('mark', value, 0, ALL), mask: ALL };
+  checkOptions('a mark', value, ['mark', 'mask']);
+  const mask = value.mask === undefined ? ALL : checkInteger('mask', value.mask, 1, ALL);
+  const mark = checkInteger('mark', value.mark, 0, ALL);
+  checkInMask(mark, mask);
+  return { mark, mask };
+}
+
+export function checkInMask(mark: number, mask: number): void {
+  if ((mark & ~mask) !== 0) throw invalid(`mark ${hex(mark)} has bits outside of its mask ${hex(mask)}`);
+}
+
+export function hex(mark: number): string {
+  return `0x${mark.toString(16)}`;
+}
+
+/** What is set, as nft takes it. */
+export function markValueText(mark: number, mask: number): string {
+  return mask === ALL ? hex(mark) : `mark & ${hex(~mask >>> 0)} | ${hex(mark)}`;
+}
+
+/** As nft writes it. */
+export function matchText({
+  family,
+  packetMark,
+  inputInterface,
+  outputInterface,
+  source,
+  destination,
+  local,
+  protocol,
+  port,
+}: Match): string {
+  const ip = family === 'ipv6' ? 'ip6' : 'ip';
+  const words: string[] = [];
+  if (packetMark) {
+    const mask = packetMark.mask === ALL ? '' : ` & ${hex(packetMark.mask)} ==`;
+    words.push(`meta mark${mask} ${hex(packetMark.mark)}`);
+  }
+  if (inputInterface !== undefined) words.push(`iifname "${inputInterface}"`);
+  if (outputInterface !== undefined) words.push(`oifname "${outputInterface}"`);
+  if (family && source === undefined && destination === undefined) words.push(`meta nfproto ${family}`);
+  if (source !== undefined) words.push(`${ip} saddr ${source}`);
+  if (destination !== undefined) words.push(`${ip} daddr ${destination}`);
+  if (local !== undefined) words.push(`fib daddr type ${local ? '' : '!= '}local`);
+  if (protocol && port === undefined) words.push(`meta l4proto ${protocol}`);
+  if (port !== undefined)
+    words.push(`${protocol} dport ${typeof port === 'number' ? port : `${port.from}-${port.to}`}`);
+  return words.join(' ');
+}
+
+/**
+ * How narrow a match is, to be compared part by part: addresses first, then ports.
+ * What it does not name is as wide as can be.
+ */
+export function narrowness(match: Match): readonly number[] {
+  const bits = (text: string | undefined): number => {
+    if (text === undefined) return 0;
+    const [address = '', prefix] = text.split('/');
+    return prefix === undefined ? (address.includes(':') ? 128 : 32) : Number(prefix);
+  };
+  const { port } = match;
+  const ports = port === undefined ? 0 : typeof port === 'number' ? 0xffff : 0xffff - (port.to - port.from);
+  const others = [
+    match.protocol,
+    match.inputInterface,
+    match.outputInterface,
+    match.packetMark,
+    match.local,
+    match.family,
+  ];
+  return [bits(match.destination), ports, bits(match.source), others.filter((part) => part !== undefined).length];
+}

@@ -1,0 +1,320 @@
+import { checkCallOptions, checkOptions, show } from '../kernel/check.js';
+import { Errno } from '../kernel/errno.js';
+import { IpvsError, invalid, KernelFailure } from '../kernel/errors.js';
+import { withJson } from '../kernel/json.js';
+import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import { nativeKernel } from '../kernel/native-kernel.js';
+import type { NetfilterPort } from '../kernel/netfilter/port.js';
+import type { Counter, Rule, TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import { checkEdits, checkOwner, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
+import { type Difference, differences } from './differences.js';
+import { commitError, translate } from './errors.js';
+import { Fwmark } from './fwmark.js';
+import {
+  checkMark,
+  checkMarkRange,
+  checkMarkSelector,
+  type FwmarkOptions,
+  type FwmarkSelector,
+  type MarkRange,
+  type MarkSettings,
+  markKey,
+  markOf,
+} from './mark-options.js';
+import { COMMENT, type Edits, planAll, planEdits } from './plan.js';
+import { type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
+import { NetfilterWatch } from './watch.js';
+
+export interface NetfilterOptions extends OpenOptions {
+  /**
+   * Whose rules these are: the name of their table in the family inet. Default: `ipvs`. A table of
+   * that name that this library did not make is never touched (`ERR_IPVS_FOREIGN`).
+   */
+  readonly owner?: string | undefined;
+  /** Another kernel than this machine's, for tests. */
+  readonly kernel?: Pick<Kernel, 'openNetfilter'> | undefined;
+}
+
+/** A rule as it was read. */
+export interface NetfilterRule {
+  readonly rule: RuleOptions;
+  /** As nft writes it, with the hook before it. */
+  readonly text: string;
+  /** Packets that matched (of NAT: that began a connection), and their bytes, since it was added. */
+  readonly counter: Counter;
+}
+
+/** How often a batch is made anew because others changed rules at the same time. */
+const ATTEMPTS = 20;
+const noCounter: Counter = { packets: 0n, bytes: 0n };
+
+/**
+ * Marks and the NAT rules of a director, in one table of nf_tables that belongs to one owner.
+ * Every change is one batch: the kernel makes all of it or nothing, and no packet sees the half.
+ * What stays keeps its counters. All methods can fail with `ERR_IPVS_PERMISSION`,
+ * `ERR_IPVS_FOREIGN`, `ERR_IPVS_UNSTABLE` (others changed rules during each of 20 attempts),
+ * `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
+ */
+export class Netfilter {
+  readonly owner: string;
+  readonly #port: NetfilterPort;
+  /** The table without its elements, as of its generation; what is known to be outdated is not kept. */
+  #table: { readonly entry: TableEntry | undefined; readonly generation: number } | undefined;
+  /** Changes of one handle wait for each other: else one would make the other begin again. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(port: NetfilterPort, owner: string) {
+    this.#port = port;
+    this.owner = owner;
+  }
+
+  /**
+   * Opens a handle; nothing is made before the first change. An open handle does not keep the
+   * process alive, and what it made stays when it is closed.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION`, `ERR_IPVS_NOT_AVAILABLE`,
+   * `ERR_IPVS_ADDON_NOT_LOADED`
+   */
+  static async open(options: NetfilterOptions = {}): Promise<Netfilter> {
+    if (typeof options !== 'object')
+      throw invalid(`open takes options: Netfilter.open({ namespace: ${show(options)} })`);
+    checkOptions('a handle', options, ['namespace', 'owner', 'kernel', 'signal', 'timeout']);
+    const { namespace: _namespace, owner = 'ipvs', kernel = nativeKernel, ...call } = options;
+    checkCallOptions(call);
+    checkOwner(owner);
+    const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
+    try {
+      return new Netfilter(await kernel.openNetfilter(options), owner);
+    } catch (error) {
+      const request = { command: 'OPEN', action: 'open nf_tables', ...(object !== undefined && { object }) } as const;
+      throw error instanceof IpvsError ? error : translate(request, error);
+    }
+  }
+
+  /** All marks, with their counters. Those for one address or port first, then the others. */
+  async marks(options?: CallOptions): Promise<Fwmark[]> {
+    const table = await this.#read(true, options);
+    return marksOf(table).map(([settings, counter]) => new Fwmark(this, settings, counter));
+  }
+
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
+  async mark(selector: FwmarkSelector, options?: CallOptions): Promise<Fwmark> {
+    const wanted = markKey(checkMarkSelector(selector));
+    const found = (await this.marks(options)).find((mark) => markKey(mark) === wanted);
+    if (!found)
+      throw new IpvsError('ERR_IPVS_NO_SUCH_MARK', `there is no mark for ${wanted} in table inet ${this.owner}`);
+    return found;
+  }
+
+  /** @throws IpvsError `ERR_IPVS_MARK_EXISTS` if these packets have a mark already, whichever */
+  async addMark(mark: FwmarkOptions, options?: CallOptions): Promise<Fwmark> {
+    const settings = checkMark(mark);
+    await this.#edit({ ...noEdits, addMarks: [settings] }, options);
+    return new Fwmark(this, settings, noCounter);
+  }
+
+  /**
+   * Takes the least mark of a range that no packets of this table have, also when several programs do so at once.
+   * @throws IpvsError `ERR_IPVS_OUT_OF_RANGE` if all are taken
+   */
+  async allocateMark(selector: FwmarkSelector, range: MarkRange, options?: CallOptions): Promise<Fwmark> {
+    const { from, to, taken } = checkMarkRange(range);
+    const packets = checkMarkSelector(selector);
+    let settings = packets;
+    await this.#change(true, options, (table) => {
+      const used = new Set(marksOf(table).map(([{ mark }]) => mark));
+      if (marksOf(table).some(([other]) => markKey(other) === markKey(packets)))
+        throw new IpvsError('ERR_IPVS_MARK_EXISTS', `cannot allocate a mark: ${markKey(packets)} has one already`);
+      let mark = from;
+      while (mark <= to && (used.has(mark) || taken.has(mark))) mark++;
+      if (mark > to) throw new IpvsError('ERR_IPVS_OUT_OF_RANGE', `all marks from ${from} to ${to} are taken`);
+      settings = checkMark({ ...selector, mark });
+      return planEdits(table, { ...noEdits, addMarks: [settings] }, false);
+    });
+    return new Fwmark(this, settings, noCounter);
+  }
+
+  /**
+   * Another mark for packets that have one, in one step. Its counter begins at 0.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_MARK`
+   */
+  async setMark(selector: FwmarkSelector, mark: number, options?: CallOptions): Promise<Fwmark> {
+    const settings = checkMark({ ...selector, mark });
+    await this.#edit({ ...noEdits, setMarks: [settings] }, options);
+    return new Fwmark(this, settings, noCounter);
+  }
+
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
+  async removeMark(selector: FwmarkSelector, options?: CallOptions): Promise<void> {
+    await this.#edit({ ...noEdits, removeMarks: [checkMarkSelector(selector)] }, options);
+  }
+
+  /** NAT rules and those for segment sizes, in the order in which packets meet them. */
+  async rules(options?: CallOptions): Promise<NetfilterRule[]> {
+    const table = await this.#read(false, options);
+    return rulesOf(table).map(([rule, counter]) =>
+      withJson({ rule: ruleOptions(rule), text: ruleText(rule), counter }),
+    );
+  }
+
+  /** @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_NOT_SUPPORTED` */
+  async addRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
+    await this.apply([{ change: 'add-rule', rule }], options);
+  }
+
+  /** @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
+  async removeRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
+    await this.apply([{ change: 'remove-rule', rule }], options);
+  }
+
+  /**
+   * Many changes as one batch: all or nothing, with the error of the first that the kernel refuses.
+   * Of the same packets there may be one.
+   */
+  async apply(changes: readonly NetfilterChange[], options?: CallOptions): Promise<void> {
+    await this.#edit(checkEdits(changes), options);
+  }
+
+  /**
+   * Makes the table exactly this, with the fewest changes, in one batch. What is so already stays,
+   * with its counters; what others put into the table goes. Without marks and rules the table goes,
+   * too. Repeating it changes nothing; after somebody has changed the table it repairs it.
+   */
+  async set(state: NetfilterState, options?: CallOptions): Promise<void> {
+    const desired = checkState(state);
+    await this.#change(true, options, (table) => planAll(table, desired));
+  }
+
+  /** What {@link set} would change, in words; empty if all is as it should be. */
+  async check(state: NetfilterState, options?: CallOptions): Promise<Difference[]> {
+    const desired = checkState(state);
+    const table = await this.#read(true, options);
+    return differences(table, planAll(table, desired));
+  }
+
+  /**
+   * Tells when anybody changes the table, this handle too, from when it resolves: a loop that waits
+   * for changes and then calls {@link set} keeps the table as it should be.
+   */
+  async watch(options: CallOptions = {}): Promise<NetfilterWatch> {
+    checkCallOptions(options);
+    const listener = await this.#ask('listen', 'watch', options, () => this.#port.listen(options));
+    return new NetfilterWatch(listener, this.owner, options.signal);
+  }
+
+  /** Removes the table and all that is in it. If there is none, that is fine. */
+  async delete(options?: CallOptions): Promise<void> {
+    await this.set({}, options);
+  }
+
+  /** What was made stays. Requests under way fail with `ERR_IPVS_CLOSED`. */
+  async close(): Promise<void> {
+    await this.#port.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #edit(edits: Edits, options: CallOptions | undefined): Promise<void> {
+    return this.#change(false, options, (table, uncertain) => planEdits(table, edits, uncertain));
+  }
+
+  async #read(elements: boolean, options: CallOptions | undefined): Promise<TableEntry | undefined> {
+    checkCallOptions(options);
+    const table = await this.#ask('read', 'read', options, () => this.#port.read(this.owner, { ...options, elements }));
+    if (table && table.comment !== COMMENT)
+      throw new IpvsError(
+        'ERR_IPVS_FOREIGN',
+        `table inet ${this.owner} was made by another program (its comment is not "${COMMENT}"); choose another owner`,
+      );
+    return table;
+  }
+
+  #change(
+    elements: boolean,
+    options: CallOptions | undefined,
+    plan: (table: TableEntry | undefined, uncertain: boolean) => TableChange[],
+  ): Promise<void> {
+    checkCallOptions(options);
+    const turn = this.#last.then(() => this.#attempt(elements, options, plan));
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Plans and commits, again and again while others are faster. */
+  async #attempt(
+    elements: boolean,
+    options: CallOptions | undefined,
+    plan: (table: TableEntry | undefined, uncertain: boolean) => TableChange[],
+  ): Promise<void> {
+    // A commit whose end was not heard may have been made: what there is tells.
+    let uncertain = false;
+    for (let attempt = 1; ; attempt++) {
+      const { entry, generation } = await this.#known(elements || uncertain, options);
+      const changes = plan(entry, uncertain);
+      if (changes.length === 0) return;
+      this.#table = undefined;
+      try {
+        await this.#port.commit(this.owner, changes, { ...options, generation });
+        const small = changes.every(({ change }) => change === 'add-element' || change === 'delete-element');
+        if (small) this.#table = { entry, generation: generation + 1 };
+        return;
+      } catch (error) {
+        const errno = error instanceof KernelFailure ? error.errno : undefined;
+        if (errno === Errno.ENOBUFS) uncertain = true;
+        const again = errno === Errno.ERESTART || errno === Errno.ENOBUFS;
+        if (!again || attempt === ATTEMPTS) throw commitError(this.owner, changes, error);
+      }
+    }
+  }
+
+  async #known(
+    elements: boolean,
+    options: CallOptions | undefined,
+  ): Promise<{ entry: TableEntry | undefined; generation: number }> {
+    if (this.#table && !elements) return this.#table;
+    // Before the table is read: if it is not there, nothing else tells of which moment that is.
+    const before = await this.#ask('read', 'read', options, () => this.#port.generation(options));
+    const entry = await this.#read(elements, options);
+    this.#table = { entry, generation: entry?.generation ?? before };
+    return this.#table;
+  }
+
+  async #ask<T>(
+    command: 'read' | 'listen',
+    action: string,
+    _options: CallOptions | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw translate({ command, action, object: `table inet ${this.owner}` }, error);
+    }
+  }
+}
+
+function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {
+  const mapped = (table?.maps ?? []).flatMap(({ name, elements = [] }) =>
+    elements.map((element): [MarkSettings, Counter] => [
+      markOf(name, element, element.mark),
+      element.counter ?? noCounter,
+    ]),
+  );
+  const others = (table?.chains ?? []).flatMap(({ name, rules }) =>
+    rules.flatMap(({ rule, counter }): [MarkSettings, Counter][] => {
+      if (!rule || 'lookup' in rule || rule.action.type !== 'mark' || name.purpose !== 'mark') return [];
+      const { mark, mask } = rule.action;
+      return [[{ hook: name.hook as MarkSettings['hook'], match: rule.match, mark, mask }, counter ?? noCounter]];
+    }),
+  );
+  return [...mapped, ...others];
+}
+
+function rulesOf(table: TableEntry | undefined): [Rule, Counter][] {
+  return (table?.chains ?? []).flatMap(({ rules }) =>
+    rules.flatMap(({ rule, counter }): [Rule, Counter][] =>
+      rule && !('lookup' in rule) && rule.action.type !== 'mark' ? [[rule, counter ?? noCounter]] : [],
+    ),
+  );
+}

@@ -1,0 +1,168 @@
+import { IpvsError } from '../kernel/errors.js';
+import { chainText, mapText } from '../kernel/netfilter/names.js';
+import type { MapName, Rule, TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import { chainRuleKey, chainsOf, compareRules, distinctMaps, type Structure } from './layout.js';
+import { elementKey, type MarkSettings, mapOf, markKey, ruleOf } from './mark-options.js';
+import { ruleText } from './rule-options.js';
+
+/** Says whose the table is. */
+export const COMMENT = 'made by ipvs';
+
+/** What is to be in the table. */
+export interface Desired {
+  readonly marks: readonly MarkSettings[];
+  readonly rules: readonly Rule[];
+}
+
+/** Single changes, and whether they may have been made already (a commit whose end was not heard). */
+export interface Edits {
+  readonly addMarks: readonly MarkSettings[];
+  /** With the mark that it gets. */
+  readonly setMarks: readonly MarkSettings[];
+  readonly removeMarks: readonly MarkSettings[];
+  readonly addRules: readonly Rule[];
+  readonly removeRules: readonly Rule[];
+}
+
+function structureOf(table: TableEntry | undefined): Structure {
+  const rules = (table?.chains ?? []).flatMap((chain) =>
+    chain.rules.flatMap(({ rule }) => (rule && !('lookup' in rule) ? [rule] : [])),
+  );
+  return { maps: (table?.maps ?? []).map(({ name }) => name), rules };
+}
+
+/** Something stands in the table that this library did not put there, or not so: it is made anew, in one batch. */
+function damaged(table: TableEntry): boolean {
+  return table.others.length > 0 || [...table.chains, ...table.maps].some(({ intact }) => !intact);
+}
+
+/** From the table as it is to that structure; the elements of new maps come between `before` and `after`. */
+function planStructure(
+  table: TableEntry | undefined,
+  wanted: Structure,
+): { before: TableChange[]; after: TableChange[] } {
+  const before: TableChange[] = table ? [] : [{ change: 'add-table', comment: COMMENT }];
+  const after: TableChange[] = [];
+  const maps = new Set((table?.maps ?? []).map(({ name }) => mapText(name)));
+  for (const map of wanted.maps) if (!maps.delete(mapText(map))) before.push({ change: 'add-map', map });
+  const chains = new Map((table?.chains ?? []).map((chain) => [chainText(chain.name), chain]));
+  for (const [text, { name, rules }] of chainsOf(wanted)) {
+    const current = chains.get(text);
+    chains.delete(text);
+    const { remove, add } = compareRules(current?.rules ?? [], rules);
+    if (!current) after.push({ change: 'add-chain', chain: name });
+    // The new ones first: they are put before what is still there.
+    for (const { rule, before: handle } of add)
+      after.push({ change: 'add-rule', chain: name, rule, ...(handle !== undefined && { before: handle }) });
+    for (const { handle } of remove) after.push({ change: 'delete-rule', chain: text, handle });
+  }
+  for (const text of chains.keys()) after.push({ change: 'delete-chain', name: text });
+  for (const text of maps) after.push({ change: 'delete-map', name: text });
+  return { before, after };
+}
+
+/** The fewest changes to exactly what is desired. The table was read with its elements. */
+export function planAll(table: TableEntry | undefined, { marks, rules }: Desired): TableChange[] {
+  if (marks.length === 0 && rules.length === 0) return table ? [{ change: 'delete-table' }] : [];
+  if (table && damaged(table)) return [{ change: 'delete-table' }, ...planAll(undefined, { marks, rules })];
+  const wanted = new Map<string, { map: MapName; change: TableChange & { change: 'add-element' } }>();
+  const general: Rule[] = [...rules];
+  for (const settings of marks) {
+    const place = mapOf(settings);
+    if (!place) general.push(ruleOf(settings));
+    else {
+      const change = { change: 'add-element', map: place.map, element: { ...place.key, mark: settings.mark } } as const;
+      wanted.set(elementKey(place.map, place.key), { map: place.map, change });
+    }
+  }
+  const maps = distinctMaps([...wanted.values()].map(({ map }) => map));
+  const { before, after } = planStructure(table, { maps, rules: general });
+  const remove: TableChange[] = [];
+  const kept = new Set(maps.map(mapText));
+  for (const { name, elements } of table?.maps ?? []) {
+    if (!kept.has(mapText(name))) continue; // goes with its map
+    for (const { mark, counter: _, ...key } of elements ?? []) {
+      const text = elementKey(name, key);
+      if (wanted.get(text)?.change.element.mark === mark) wanted.delete(text);
+      else remove.push({ change: 'delete-element', map: name, key });
+    }
+  }
+  return [...before, ...remove, ...[...wanted.values()].map(({ change }) => change), ...after];
+}
+
+/**
+ * The changes that make the edits. `known`: the table was read with its elements, and edits that
+ * are made already are passed over.
+ * @throws IpvsError for what is there already, or is not there
+ */
+export function planEdits(table: TableEntry | undefined, edits: Edits, known: boolean): TableChange[] {
+  const { maps, rules } = structureOf(table);
+  const present = new Map<string, number>();
+  if (known) {
+    for (const { name, elements } of table?.maps ?? [])
+      for (const element of elements ?? []) present.set(elementKey(name, element), element.mark);
+  }
+  const general = [...rules];
+  const elements: TableChange[] = [];
+  const newMaps: MapName[] = [];
+  const put = (rule: Rule, words: string, code: 'ERR_IPVS_MARK_EXISTS' | 'ERR_IPVS_RULE_EXISTS'): void => {
+    if (!general.some((other) => sameRule(other, rule))) general.push(rule);
+    else if (!known) throw new IpvsError(code, `cannot add ${words}: it is there already`);
+  };
+  const take = (rule: Rule, words: string, code: 'ERR_IPVS_NO_SUCH_MARK' | 'ERR_IPVS_NO_SUCH_RULE'): void => {
+    const at = general.findIndex((other) => sameRule(other, rule));
+    if (at >= 0) general.splice(at, 1);
+    else if (!known) throw new IpvsError(code, `cannot change or remove ${words}: it is not there`);
+  };
+  for (const settings of edits.removeMarks) {
+    const place = mapOf(settings);
+    if (!place) take(ruleOf(settings), markWords(settings), 'ERR_IPVS_NO_SUCH_MARK');
+    else if (!maps.some(({ hook, shape }) => hook === place.map.hook && shape === place.map.shape)) {
+      if (!known) throw new IpvsError('ERR_IPVS_NO_SUCH_MARK', `cannot remove ${markWords(settings)}: it is not there`);
+    } else if (!known || present.has(elementKey(place.map, place.key)))
+      elements.push({ change: 'delete-element', map: place.map, key: place.key });
+  }
+  for (const settings of edits.setMarks) {
+    const place = mapOf(settings);
+    if (!place) {
+      take(ruleOf(settings), markWords(settings), 'ERR_IPVS_NO_SUCH_MARK');
+      general.push(ruleOf(settings));
+    } else if (!known || present.get(elementKey(place.map, place.key)) !== settings.mark) {
+      // The kernel does not change the data of an element; both at once look like it.
+      elements.push({ change: 'delete-element', map: place.map, key: place.key });
+      elements.push({ change: 'add-element', map: place.map, element: { ...place.key, mark: settings.mark } });
+    }
+  }
+  for (const settings of edits.addMarks) {
+    const place = mapOf(settings);
+    if (!place) put(ruleOf(settings), markWords(settings), 'ERR_IPVS_MARK_EXISTS');
+    else {
+      newMaps.push(place.map);
+      if (!known || present.get(elementKey(place.map, place.key)) !== settings.mark)
+        elements.push({ change: 'add-element', map: place.map, element: { ...place.key, mark: settings.mark } });
+    }
+  }
+  for (const rule of edits.removeRules) take(rule, `rule ${ruleText(rule)}`, 'ERR_IPVS_NO_SUCH_RULE');
+  for (const rule of edits.addRules) put(rule, `rule ${ruleText(rule)}`, 'ERR_IPVS_RULE_EXISTS');
+  if (elements.length === 0 && general.length === rules.length && general.every((rule, i) => rule === rules[i]))
+    return [];
+  const { before, after } = planStructure(table, { maps: distinctMaps([...maps, ...newMaps]), rules: general });
+  // What others put among our rules is for set() to remove, not for this.
+  const others = after.filter((change) => change.change !== 'delete-rule' || isOurs(table, change.handle));
+  return [...before, ...elements, ...others];
+}
+
+function isOurs(table: TableEntry | undefined, handle: bigint): boolean {
+  return (table?.chains ?? []).some(({ rules }) => rules.some((entry) => entry.handle === handle && entry.rule));
+}
+
+/** A mark is the same for the same packets and bits, whatever it is. */
+function sameRule(a: Rule, b: Rule): boolean {
+  if (a.action.type === 'mark' && b.action.type === 'mark' && a.action.mask === b.action.mask)
+    return chainRuleKey({ ...a, action: b.action }) === chainRuleKey(b);
+  return chainRuleKey(a) === chainRuleKey(b);
+}
+
+function markWords(settings: MarkSettings): string {
+  return `mark of ${markKey(settings)}`;
+}

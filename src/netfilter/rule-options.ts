@@ -1,0 +1,170 @@
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { Action, Hook, Match, Rule } from '../kernel/netfilter/types.js';
+import {
+  checkMarkBits,
+  checkMatch,
+  type MatchOptions,
+  markValueText,
+  matchNames,
+  matchText,
+  sameFamily,
+} from './match.js';
+
+/** What a packet has to be like for a rule. */
+export interface RuleMatchOptions extends MatchOptions {
+  /** The packet's mark, or some bits of it. It survives the NAT of IPVS: what it marks is what IPVS forwards. */
+  readonly mark?: number | { readonly mark: number; readonly mask?: number | undefined } | undefined;
+  /** Whether the destination is an address of this network namespace, whichever it is. */
+  readonly local?: boolean | undefined;
+}
+
+/**
+ * Of those NAT rules that match a packet the narrowest is taken. They see the first packet of a
+ * connection; connection tracking does the rest. What IPVS forwards (`nat`) they only see with
+ * the sysctl `net.ipv4.vs.conntrack`.
+ */
+export type RuleOptions = RuleMatchOptions &
+  (
+    | {
+        /** The source becomes the address of the interface that the packet leaves by. */
+        readonly type: 'masquerade';
+        readonly hook?: 'postrouting' | undefined;
+      }
+    | {
+        /** The source becomes `to`. `input`: of what this machine itself serves. */
+        readonly type: 'snat';
+        readonly to: string;
+        readonly hook?: 'postrouting' | 'input' | undefined;
+      }
+    | {
+        /** The destination becomes `to`. `output`: of what this machine sends. */
+        readonly type: 'dnat';
+        readonly to: string;
+        /** Default: the port stays. */
+        readonly toPort?: number | undefined;
+        readonly hook?: 'prerouting' | 'output' | undefined;
+      }
+    | {
+        /** The destination becomes this machine (the interface's address), at that port. */
+        readonly type: 'redirect';
+        readonly toPort: number;
+        readonly hook?: 'prerouting' | 'output' | undefined;
+      }
+    | {
+        /**
+         * TCP segments get no larger than `size`: bytes, or what fits the path that is known
+         * (`path`). Tunnels need it where the discovery of the path does not get through.
+         */
+        readonly type: 'clamp-mss';
+        readonly size: number | 'path';
+        readonly hook?: 'forward' | 'output' | 'postrouting' | undefined;
+      }
+  );
+
+type RuleType = RuleOptions['type'];
+
+const hooksOf: Readonly<Record<RuleType, readonly [Hook, ...Hook[]]>> = {
+  masquerade: ['postrouting'],
+  snat: ['postrouting', 'input'],
+  dnat: ['prerouting', 'output'],
+  redirect: ['prerouting', 'output'],
+  'clamp-mss': ['forward', 'output', 'postrouting'],
+};
+
+const namesOf: Readonly<Record<RuleType, readonly string[]>> = {
+  masquerade: [],
+  snat: ['to'],
+  dnat: ['to', 'toPort'],
+  redirect: ['toPort'],
+  'clamp-mss': ['size'],
+};
+
+const types = Object.keys(hooksOf) as RuleType[];
+
+export function checkRule(options: RuleOptions): Rule {
+  if (typeof options !== 'object' || options === null)
+    throw invalid(`a rule is described by an object, not ${show(options)}`);
+  const type = checkOneOf('the type of a rule', options.type, types);
+  const what = `a rule of type ${type}`;
+  checkOptions(what, options, ['type', 'hook', 'mark', 'local', ...matchNames, ...namesOf[type]]);
+  const hook = options.hook === undefined ? hooksOf[type][0] : checkOneOf('hook', options.hook, hooksOf[type]);
+  const { mark, local } = options;
+  if (local !== undefined && typeof local !== 'boolean') throw invalid(`local is true or false, not ${show(local)}`);
+  const match: Match = {
+    ...checkMatch(what, options, hook),
+    ...(mark !== undefined && { packetMark: checkMarkBits(mark) }),
+    ...(local !== undefined && { local }),
+  };
+  if (Object.keys(match).length === 0 && type !== 'clamp-mss')
+    throw invalid(`${what} names what it is for: an address, a port, a mark, local`);
+  if (type === 'clamp-mss' && match.protocol !== undefined && match.protocol !== 'tcp')
+    throw invalid(`${what} is for tcp, not for ${match.protocol}`);
+  const action = checkAction(what, options, match);
+  // The flags of TCP are looked at only in TCP.
+  return { hook, match: type === 'clamp-mss' ? { ...match, protocol: 'tcp' } : match, action };
+}
+
+function checkAction(what: string, options: RuleOptions, match: Match): Action {
+  switch (options.type) {
+    case 'masquerade':
+      return { type: 'masquerade' };
+    case 'snat': {
+      const { address, family } = checkAddress('to', options.to);
+      sameFamily(what, [match.family, family]);
+      return { type: 'snat', to: address };
+    }
+    case 'dnat': {
+      const { address, family } = checkAddress('to', options.to);
+      sameFamily(what, [match.family, family]);
+      if (options.toPort === undefined) return { type: 'dnat', to: address };
+      return { type: 'dnat', to: address, toPort: checkToPort(what, options.toPort, match) };
+    }
+    case 'redirect':
+      return { type: 'redirect', toPort: checkToPort(what, options.toPort, match) };
+    case 'clamp-mss': {
+      // A segment of IPv4 can be as small as 536 - 40 anywhere; less is a mistake.
+      const size = options.size === 'path' ? 'path' : checkInteger('size (or "path")', options.size, 88, 0xffff);
+      return { type: 'clamp-mss', size };
+    }
+  }
+}
+
+function checkToPort(what: string, toPort: number, match: Match): number {
+  if (match.protocol === undefined) throw invalid(`${what}: a port takes a protocol`);
+  return checkInteger('toPort', toPort, 1, 0xffff);
+}
+
+/** The options that make that rule. */
+export function ruleOptions({ hook, match, action }: Rule): RuleOptions {
+  const { packetMark, ...rest } = match;
+  const options = { ...rest, ...(packetMark && { mark: packetMark }), ...action, hook };
+  return options as RuleOptions; // its hooks and actions were checked when it was made
+}
+
+/** As nft would write it. */
+export function ruleText({ hook, match, action }: Rule): string {
+  const matched =
+    action.type === 'clamp-mss' ? matchText(match).replace('meta l4proto tcp', 'tcp flags syn') : matchText(match);
+  return `${hook} ${matched} ${actionText(action)}`;
+}
+
+function actionText(action: Action): string {
+  switch (action.type) {
+    case 'mark':
+      return `mark set ${markValueText(action.mark, action.mask)}`;
+    case 'masquerade':
+      return 'masquerade';
+    case 'snat':
+      return `snat to ${action.to}`;
+    case 'dnat': {
+      const { to, toPort } = action;
+      if (toPort === undefined) return `dnat to ${to}`;
+      return `dnat to ${to.includes(':') ? `[${to}]` : to}:${toPort}`;
+    }
+    case 'redirect':
+      return `redirect to :${action.toPort}`;
+    case 'clamp-mss':
+      return `tcp option maxseg size set ${action.size === 'path' ? 'rt mtu' : action.size}`;
+  }
+}
