@@ -20,7 +20,10 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], pool: 'forks' } },
       onKernel('kernel'), // IPVS
+      onKernel('roles'), // IPVS too
       onKernel('conntrack'),
+      onKernel('netfilter'),
+      onKernel('network'),
     ],
   },
 });
