@@ -31,8 +31,10 @@
         "native/netlink/io_thread.cc",
         "native/netlink/message_reader.cc",
         "native/netlink/message_writer.cc",
+        "native/netlink/packet_socket.cc",
         "native/netlink/socket.cc",
         "native/netlink/transaction.cc",
+        "native/netns/named.cc",
         "native/netns/namespace.cc"
       ],
       "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],

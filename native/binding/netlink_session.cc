@@ -1,7 +1,12 @@
 #include "binding/netlink_session.h"
 
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <utility>
+
+#include "netlink/packet_socket.h"
+#include "netns/named.h"
 
 namespace binding {
 
@@ -118,6 +123,9 @@ Napi::Function NetlinkSession::Define(Napi::Env env) {
                          InstanceMethod<&NetlinkSession::Listen>("listen"),
                          InstanceMethod<&NetlinkSession::Heard>("heard"),
                          InstanceMethod<&NetlinkSession::Unlisten>("unlisten"),
+                         InstanceMethod<&NetlinkSession::SendFrame>("sendFrame"),
+                         InstanceMethod<&NetlinkSession::CreateNamespace>("createNamespace"),
+                         InstanceMethod<&NetlinkSession::DeleteNamespace>("deleteNamespace"),
                          InstanceMethod<&NetlinkSession::ReadFiles>("readFiles"),
                          InstanceMethod<&NetlinkSession::WriteFile>("writeFile"),
                      });
@@ -126,18 +134,24 @@ Napi::Function NetlinkSession::Define(Napi::Env env) {
 NetlinkSession::NetlinkSession(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<NetlinkSession>(info), handle_(info[0]) {}
 
+// The result is the namespace's cookie: no other has the same until the machine is started again.
 void NetlinkSession::Open(const Napi::CallbackInfo& info) {
-  handle_.Open<bool>(
+  handle_.Open<uint64_t>(
       info,
       [protocol = info[2].As<Napi::Number>().Int32Value(), &io = handle_.io()](NetlinkState& state, uint32_t /*id*/,
-                                                                               const Done<bool>& done) {
+                                                                               const Done<uint64_t>& done) {
         auto socket = OpenSocket(state.network_namespace, protocol);
         if (!socket.ok()) return done(socket.failure());
+        uint64_t cookie = 0;
+        socklen_t length = sizeof cookie;
+        if (getsockopt(socket.value().fd(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0) {
+          return done(Failure{errno, "SO_NETNS_COOKIE"});
+        }
         state.protocol = protocol;
         state.channel = netlink::Channel::Create(io, std::move(socket.value()));
-        done(true);
+        done(cookie);
       },
-      FromBool);
+      [](Napi::Env env, uint64_t cookie) -> Napi::Value { return Napi::BigInt::New(env, cookie); });
 }
 
 // Plain requests, each with NLM_F_ACK, each with its outcome.
@@ -209,6 +223,43 @@ void NetlinkSession::Unlisten(const Napi::CallbackInfo& info) {
                                                           const Done<bool>& done) {
         state.listeners.erase(cursor);
         done(true);
+      },
+      FromBool);
+}
+
+void NetlinkSession::SendFrame(const Napi::CallbackInfo& info) {
+  const auto array = info[2].As<Napi::Uint8Array>();
+  const auto* data = reinterpret_cast<const std::byte*>(array.Data());
+  handle_.Start<bool>(
+      info,
+      [index = info[1].As<Napi::Number>().Int32Value(), frame = Bytes(data, data + array.ByteLength())](
+          NetlinkState& state, uint32_t /*id*/, const Done<bool>& done) {
+        Failure sent;
+        const Failure failure = state.network_namespace.Run([&] { sent = netlink::SendFrame(index, frame); });
+        if (failure) return done(failure);
+        done(sent ? Result<bool>(sent) : true);
+      },
+      FromBool);
+}
+
+void NetlinkSession::CreateNamespace(const Napi::CallbackInfo& info) {
+  handle_.StartClosed<bool>(
+      info,
+      [directory = info[1].As<Napi::String>().Utf8Value(), name = info[2].As<Napi::String>().Utf8Value()](
+          NetlinkState& /*state*/, uint32_t /*id*/, const Done<bool>& done) {
+        const Failure failure = netns::CreateNamed(directory, name);
+        done(failure ? Result<bool>(failure) : true);
+      },
+      FromBool);
+}
+
+void NetlinkSession::DeleteNamespace(const Napi::CallbackInfo& info) {
+  handle_.StartClosed<bool>(
+      info,
+      [directory = info[1].As<Napi::String>().Utf8Value(), name = info[2].As<Napi::String>().Utf8Value()](
+          NetlinkState& /*state*/, uint32_t /*id*/, const Done<bool>& done) {
+        const Failure failure = netns::DeleteNamed(directory, name);
+        done(failure ? Result<bool>(failure) : true);
       },
       FromBool);
 }

@@ -1,4 +1,5 @@
-// Netlink as it is, for what is written and read in TypeScript: routes, links, rules of nf_tables.
+// Netlink as it is, for what is written and read in TypeScript: routes, links, rules of nf_tables. And the
+// network namespaces that have names.
 #pragma once
 
 #include <napi.h>
@@ -43,6 +44,9 @@ class NetlinkSession : public Napi::ObjectWrap<NetlinkSession> {
   void Listen(const Napi::CallbackInfo& info);
   void Heard(const Napi::CallbackInfo& info);
   void Unlisten(const Napi::CallbackInfo& info);
+  void SendFrame(const Napi::CallbackInfo& info);
+  void CreateNamespace(const Napi::CallbackInfo& info);
+  void DeleteNamespace(const Napi::CallbackInfo& info);
   void ReadFiles(const Napi::CallbackInfo& info) { handle_.ReadFiles(info); }
   void WriteFile(const Napi::CallbackInfo& info) { handle_.WriteFile(info); }
 

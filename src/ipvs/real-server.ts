@@ -4,6 +4,7 @@ import type {
   Forwarding,
   ServerEntry,
   ServerKey,
+  ServerSettings,
   ServiceKey,
   Statistics,
   TunnelChecksum,
@@ -13,7 +14,13 @@ import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeServer, describeService } from './describe.js';
 import { noServer } from './errors.js';
-import { changeServer, checkServerChanges, type ServerChanges } from './server-options.js';
+import {
+  changeServer,
+  checkServerChanges,
+  newServerSettings,
+  type ServerChanges,
+  type ServerOptions,
+} from './server-options.js';
 import { statisticsToJSON } from './statistics.js';
 import { serverLine } from './text.js';
 
@@ -118,6 +125,15 @@ export class RealServer {
     return readBack(this.#context, this.service, server, options);
   }
 
+  /** Whether it is what {@link VirtualService.addServer} would make of these options. */
+  matches(options: ServerOptions): boolean {
+    const wanted = newServerSettings(options, this.service);
+    // The kernel's own doing, where the address is the director's.
+    const forwarding = this.forwarding === 'local' ? 'local' : wanted.forwarding;
+    const { tunnelType, tunnelPort, tunnelChecksum } = forwarding === 'tunnel' ? wanted : this.#entry;
+    return sameServer({ ...wanted, forwarding, tunnelType, tunnelPort, tunnelChecksum }, this.#entry);
+  }
+
   /**
    * Removes it from the service. Its connections are cut, or go on until they end: see the
    * sysctl `expire_nodest_conn`.
@@ -149,7 +165,7 @@ export class RealServer {
 }
 
 /** Whether two readings of a server agree in all that can be set. @internal */
-export function sameServer(a: ServerEntry, b: ServerEntry): boolean {
+export function sameServer(a: ServerSettings, b: ServerSettings): boolean {
   return (
     a.forwarding === b.forwarding &&
     a.weight === b.weight &&

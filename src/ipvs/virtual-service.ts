@@ -6,6 +6,7 @@ import {
   type ServiceEntry,
   ServiceFlag,
   type ServiceKey,
+  type ServiceSettings,
   type Statistics,
 } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
@@ -16,9 +17,11 @@ import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelec
 import {
   changeService,
   checkServiceChanges,
+  newServiceSettings,
   type Scheduler,
   type SchedulerFlag,
   type ServiceChanges,
+  type ServiceOptions,
   showNetmask,
   showSchedulerFlags,
 } from './service-options.js';
@@ -108,6 +111,14 @@ export class VirtualService {
     return this.read(options);
   }
 
+  /** Whether it is what {@link Ipvs.addService} would make of these options. */
+  matches(options: ServiceOptions): boolean {
+    const wanted = newServiceSettings(options);
+    const { scheduler, flags, timeout, netmask, engine } = this.#entry;
+    // The kernel sets `hashed` by itself.
+    return sameService(wanted, { scheduler, flags: flags & ~ServiceFlag.hashed, timeout, netmask, engine });
+  }
+
   /** Sets the counters of the service and of its servers to 0; see {@link Ipvs.zero}. */
   async zero(options?: CallOptions): Promise<void> {
     await this.#context.change({ command: 'ZERO', service: this.key }, options);
@@ -167,7 +178,7 @@ export class VirtualService {
 }
 
 /** Whether two readings of a service agree in all that can be set. @internal */
-export function sameService(a: ServiceEntry, b: ServiceEntry): boolean {
+export function sameService(a: Omit<ServiceSettings, 'key'>, b: Omit<ServiceSettings, 'key'>): boolean {
   return (
     a.scheduler === b.scheduler &&
     a.flags === b.flags &&

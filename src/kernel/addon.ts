@@ -123,7 +123,8 @@ export interface NativeOutcomes {
 
 /** What the replies of {@link NativeNetlinkSession} hold, by method. */
 export interface NetlinkReplies {
-  open: undefined;
+  /** The namespace's cookie. */
+  open: bigint;
   close: undefined;
   request: NativeOutcomes & { readonly replies: ArrayBuffer };
   dump: NativeOutcomes & { readonly replies: ArrayBuffer };
@@ -131,6 +132,9 @@ export interface NetlinkReplies {
   listen: number;
   heard: { readonly messages: ArrayBuffer; readonly overrun: boolean };
   unlisten: undefined;
+  sendFrame: undefined;
+  createNamespace: undefined;
+  deleteNamespace: undefined;
   readFiles: readonly (string | number)[];
   writeFile: undefined;
 }
@@ -144,6 +148,10 @@ export interface NativeNetlinkSession extends NativeHandle {
   listen(id: number, groups: Uint32Array): void;
   heard(id: number, cursor: number): void;
   unlisten(id: number, cursor: number): void;
+  sendFrame(id: number, interfaceIndex: number, frame: Uint8Array): void;
+  /** Of a handle that need not be open, like {@link deleteNamespace}. */
+  createNamespace(id: number, directory: string, name: string): void;
+  deleteNamespace(id: number, directory: string, name: string): void;
 }
 
 /** Of native/binding/environment.h; opaque. */

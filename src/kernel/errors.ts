@@ -7,7 +7,7 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_INVALID_ARGUMENT'
   /** The addon can not be loaded on this machine; the message says what was tried. */
   | 'ERR_IPVS_ADDON_NOT_LOADED'
-  /** This kernel has no IPVS, or its module can not be loaded. */
+  /** This kernel has no IPVS (or what else was asked for), or its module can not be loaded. */
   | 'ERR_IPVS_NOT_AVAILABLE'
   /** CAP_NET_ADMIN (or, to enter a namespace, CAP_SYS_ADMIN) is missing. */
   | 'ERR_IPVS_PERMISSION'
@@ -18,9 +18,14 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_NO_SUCH_FLOW'
   | 'ERR_IPVS_NO_SUCH_EXPECTATION'
   | 'ERR_IPVS_NO_SUCH_INTERFACE'
+  | 'ERR_IPVS_NO_SUCH_ADDRESS'
+  | 'ERR_IPVS_NO_SUCH_ROUTE'
+  | 'ERR_IPVS_NO_SUCH_NEIGHBOUR'
+  | 'ERR_IPVS_NO_SUCH_FORWARDING_ENTRY'
   /** A sysctl that this kernel (or this namespace) does not have. */
   | 'ERR_IPVS_NO_SUCH_SYSCTL'
   | 'ERR_IPVS_NO_SUCH_MARK'
+  | 'ERR_IPVS_NO_SUCH_UDP_TUNNEL'
   /** No such rule of NAT, or of routing. */
   | 'ERR_IPVS_NO_SUCH_RULE'
   | 'ERR_IPVS_UNKNOWN_SCHEDULER'
@@ -34,10 +39,22 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_DAEMON_RUNNING'
   | 'ERR_IPVS_FLOW_EXISTS'
   | 'ERR_IPVS_EXPECTATION_EXISTS'
+  | 'ERR_IPVS_NAMESPACE_EXISTS'
+  | 'ERR_IPVS_LINK_EXISTS'
+  | 'ERR_IPVS_ADDRESS_EXISTS'
+  | 'ERR_IPVS_ROUTE_EXISTS'
+  | 'ERR_IPVS_FORWARDING_ENTRY_EXISTS'
+  /** A delete names several objects, or one that the kernel can not tell from another. Nothing was sent. */
+  | 'ERR_IPVS_AMBIGUOUS'
   | 'ERR_IPVS_MARK_EXISTS'
+  | 'ERR_IPVS_UDP_TUNNEL_EXISTS'
   | 'ERR_IPVS_RULE_EXISTS'
   /** What is in the way belongs to another program: it is not touched. */
   | 'ERR_IPVS_FOREIGN'
+  /** A step of a role failed; the message says which, and what is left of the others. */
+  | 'ERR_IPVS_STEP_FAILED'
+  /** The file in which a role keeps what it has made can not be read or written. */
+  | 'ERR_IPVS_RECORD'
   /** The kernel says that a number is out of range. */
   | 'ERR_IPVS_OUT_OF_RANGE'
   /** The kernel refused the request as invalid; the message names the usual causes. */

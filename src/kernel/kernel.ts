@@ -2,6 +2,7 @@ import type { ConntrackPort } from './conntrack/port.js';
 import type { IpvsPort } from './ipvs/port.js';
 import type { NetworkNamespace } from './namespace.js';
 import type { NetfilterPort } from './netfilter/port.js';
+import type { NamespacePort, NetworkPort } from './network/port.js';
 
 /**
  * How long to wait for one request. Giving up stops the waiting; what has not been sent is not sent
@@ -30,4 +31,7 @@ export interface Kernel {
   openIpvs(options: OpenOptions): Promise<IpvsPort>;
   openConntrack(options: OpenOptions): Promise<ConntrackPort>;
   openNetfilter(options: OpenOptions): Promise<NetfilterPort>;
+  openNetwork(options: OpenOptions): Promise<NetworkPort>;
+  /** Network namespaces with names. */
+  readonly namespaces: NamespacePort;
 }

@@ -4,7 +4,9 @@ import { NativeIpvsPort } from './ipvs/native-port.js';
 import type { Kernel, OpenOptions } from './kernel.js';
 import { namespacePath } from './namespace.js';
 import { NativeNetfilterPort } from './netfilter/native-port.js';
-import { NETLINK_NETFILTER, NetlinkSession } from './netlink/session.js';
+import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSession } from './netlink/session.js';
+import { nativeNamespaces } from './network/namespaces.js';
+import { NativeNetworkPort } from './network/native-port.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from './requests.js';
 
 /** The kernel this process runs on, through the addon. */
@@ -26,6 +28,13 @@ export const nativeKernel: Kernel = {
   async openNetfilter(options: OpenOptions) {
     return new NativeNetfilterPort(await NetlinkSession.open(NETLINK_NETFILTER, options));
   },
+
+  async openNetwork(options: OpenOptions) {
+    const openGeneric = () => NetlinkSession.open(NETLINK_GENERIC, { ...options, signal: undefined });
+    return new NativeNetworkPort(await NetlinkSession.open(NETLINK_ROUTE, options), openGeneric);
+  },
+
+  namespaces: nativeNamespaces,
 };
 
 function pathOf({ namespace }: OpenOptions): string | undefined {

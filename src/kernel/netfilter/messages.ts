@@ -225,8 +225,11 @@ export function readRuleEntry(message: Message): RuleEntry & { readonly chain: s
   return { chain, handle, ...(rule && { rule }), ...(counter && { counter }) };
 }
 
-/** The elements in one message of a dump. */
-export function* readElements(message: Message, map: MapName): Generator<NonNullable<MapEntry['elements']>[number]> {
+/** The elements in one message of a dump; `undefined` for one that this library could not have written. */
+export function* readElements(
+  message: Message,
+  map: MapName,
+): Generator<NonNullable<MapEntry['elements']>[number] | undefined> {
   for (const list of attributesOf(message).get(3)?.nested ?? []) {
     let key = new Uint8Array();
     let mark = 0;
@@ -237,6 +240,6 @@ export function* readElements(message: Message, map: MapName): Generator<NonNull
       if (attribute.type === 7) counter = counterOf([readExpression(attribute.nested)]);
     }
     const element: MapElement | undefined = readElement(map.shape, key, mark);
-    if (element) yield { ...element, ...(counter && { counter }) };
+    yield element && { ...element, ...(counter && { counter }) };
   }
 }

@@ -26,6 +26,8 @@ const READINGS = 20;
 const GROUP = 7;
 /** Attribute 1 of all messages of nf_tables but that of a generation: the table. */
 const TABLE = 1;
+/** NFT_TABLE_F_DORMANT: its chains are not hooked in. */
+const DORMANT = 1;
 
 /** Nf_tables through the addon. */
 export class NativeNetfilterPort implements NetfilterPort {
@@ -103,7 +105,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     const chainMessages = await dump(NFT_MSG.GETCHAIN);
     const rules = (await dump(NFT_MSG.GETRULE)).map(readRuleEntry);
     const setMessages = await dump(NFT_MSG.GETSET);
-    const others: { kind: 'chain' | 'set'; name: string }[] = [];
+    const others: TableEntry['others'][number][] = [];
     const chains = chainMessages.flatMap((message): ChainEntry[] => {
       const chain = readChain(message);
       if (!chain) {
@@ -119,17 +121,23 @@ export class NativeNetfilterPort implements NetfilterPort {
       if (!map) others.push({ kind: 'set', name: attributesOf(message).get(2)?.text ?? '' });
       else maps.push(withElements && map.intact ? await this.#withElements(table, map, options) : map);
     }
-    return { ...found, generation, chains, maps, others };
+    if (found.dormant) others.push({ kind: 'flag', name: 'dormant' });
+    const { comment } = found;
+    return { ...(comment !== undefined && { comment }), generation, chains, maps, others };
   }
 
-  async #table(table: string, options: CallOptions): Promise<{ comment?: string } | undefined> {
+  async #table(
+    table: string,
+    options: CallOptions,
+  ): Promise<{ readonly comment: string | undefined; readonly dormant: boolean } | undefined> {
     try {
       const [message] = await this.#ask(
         question(NFT_MSG.GETTABLE, NLM_F.ACK, (writer) => writer.text(TABLE, table)),
         options,
       );
-      const comment = message && commentOf(attributesOf(message).get(6)?.bytes);
-      return comment === undefined ? {} : { comment };
+      const attributes = message && attributesOf(message);
+      const dormant = ((attributes?.get(2)?.be32 ?? 0) & DORMANT) !== 0;
+      return { comment: commentOf(attributes?.get(6)?.bytes), dormant };
     } catch (error) {
       if (error instanceof KernelFailure && error.errno === Errno.ENOENT) return undefined;
       throw error;
@@ -144,7 +152,9 @@ export class NativeNetfilterPort implements NetfilterPort {
       }),
       options,
     );
-    return { ...map, elements: messages.flatMap((message) => [...readElements(message, map.name)]) };
+    const all = messages.flatMap((message) => [...readElements(message, map.name)]);
+    const elements = all.filter((element) => element !== undefined);
+    return { ...map, intact: elements.length === all.length, elements };
   }
 }
 

@@ -150,6 +150,11 @@ const synExpressions: readonly Expression[] = [
   compare(bytes(0), CMP.notEqual),
 ];
 
+/** A register of 4 bytes where one of 16 begins is told by the number of that one (nft_dump_register). */
+function asTold(register: number): number {
+  return register % 4 === 0 ? register / 4 - 1 : register;
+}
+
 /** The parts of a concatenated key begin in registers of their own, of 4 bytes each. */
 function lookupExpressions(hook: MarkHook, shape: MapShape): Expression[] {
   const lookup: Expression = { name: 'lookup', map: mapText({ hook, shape }), source: REGISTER, register: REGISTER };
@@ -164,7 +169,7 @@ function lookupExpressions(hook: MarkHook, shape: MapShape): Expression[] {
   ];
   if (!shape.endsWith('port')) return [...address, lookup, set];
   const next = 8 + length / 4;
-  const protocol: Expression = { name: 'meta', key: META.protocol, register: next };
+  const protocol: Expression = { name: 'meta', key: META.protocol, register: asTold(next) };
   return [...address, protocol, payload(TRANSPORT_HEADER, 2, 2, next + 1), lookup, set];
 }
 
@@ -180,7 +185,7 @@ export function ruleExpressions(hook: Hook, rule: ChainRule): readonly Expressio
 }
 
 function number(data: Uint8Array): number {
-  return Buffer.from(data).readUIntLE(0, Math.min(data.length, 4) || 1);
+  return data.length === 0 ? 0 : Buffer.from(data).readUIntLE(0, Math.min(data.length, 4));
 }
 
 function portNumber(data: Uint8Array): number {
@@ -272,7 +277,9 @@ class RuleReader {
     const toPort = this.take('immediate')?.data;
     const nat = this.take('nat');
     if (nat) {
-      const to = readAddress(value, 0, nat.family === familyNumber('ipv6') ? 'ipv6' : 'ipv4');
+      const family: Family = nat.family === familyNumber('ipv6') ? 'ipv6' : 'ipv4';
+      if (value.length !== addressFields[family].length) return undefined; // `dnat to :80`
+      const to = readAddress(value, 0, family);
       if (nat.type === NAT.source) return { type: 'snat', to };
       return { type: 'dnat', to, ...(toPort && { toPort: portNumber(toPort) }) };
     }

@@ -119,8 +119,8 @@ export interface TableEntry {
   readonly generation: number;
   readonly chains: readonly ChainEntry[];
   readonly maps: readonly MapEntry[];
-  /** Chains, maps and sets in it that are not of this library's making, by kind and name. */
-  readonly others: readonly { readonly kind: 'chain' | 'set'; readonly name: string }[];
+  /** Chains, maps and sets in it that are not of this library's making, and a flag that puts it to sleep. */
+  readonly others: readonly { readonly kind: 'chain' | 'set' | 'flag'; readonly name: string }[];
 }
 
 /** One message of a batch. What it is to be added to may be added before it in the same batch. */

@@ -10,6 +10,7 @@ import type { Messages } from './writer.js';
 /** Families of netlink (include/uapi/linux/netlink.h). */
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
+export const NETLINK_GENERIC = 16;
 
 /** How often a dump is begun again that the kernel says is not of one piece. */
 const READINGS = 20;
@@ -45,8 +46,12 @@ export interface Listener {
 export class NetlinkSession {
   readonly #sender: Sender<NativeNetlinkSession, NetlinkReplies>;
 
-  private constructor(sender: Sender<NativeNetlinkSession, NetlinkReplies>) {
+  /** Of the network namespace: no other has the same until the machine is started again (SO_NETNS_COOKIE). */
+  readonly cookie: bigint;
+
+  private constructor(sender: Sender<NativeNetlinkSession, NetlinkReplies>, cookie: bigint) {
     this.#sender = sender;
+    this.cookie = cookie;
   }
 
   /** Rejects with a `KernelFailure`, as all here. */
@@ -54,12 +59,11 @@ export class NetlinkSession {
     const path = options.namespace === undefined ? undefined : namespacePath(options.namespace);
     const sender = requests().newNetlink(options.timeout ?? DEFAULT_TIMEOUT);
     try {
-      await sender.send('open', [path, protocol], options);
+      return new NetlinkSession(sender, await sender.send('open', [path, protocol], options));
     } catch (error) {
       sender.forget('close', []);
       throw error;
     }
-    return new NetlinkSession(sender);
   }
 
   /** Messages with NLM_F_ACK, each with its own outcome; one that fails does not stop those behind it. */
@@ -103,6 +107,11 @@ export class NetlinkSession {
       },
       close: () => close(cursor),
     };
+  }
+
+  /** An Ethernet frame, as it is, out of the interface with this index. */
+  async sendFrame(index: number, frame: Uint8Array, options: CallOptions = {}): Promise<void> {
+    await this.#sender.send('sendFrame', [index, frame], options);
   }
 
   /** Files of /proc and /sys as this namespace sees them: the text, or an errno. */

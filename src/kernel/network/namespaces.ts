@@ -1,0 +1,94 @@
+import { type FileHandle, readdir } from 'node:fs/promises';
+import { Errno } from '../errno.js';
+import { KernelFailure } from '../errors.js';
+import type { CallOptions } from '../kernel.js';
+import { readAttributes } from '../netlink/reader.js';
+import { NETLINK_ROUTE, NetlinkSession } from '../netlink/session.js';
+import { MessageWriter, NLM_F } from '../netlink/writer.js';
+import { DEFAULT_TIMEOUT, requests } from '../requests.js';
+import { openNamespace } from './namespace-files.js';
+import type { NamespacePort } from './port.js';
+import type { NamespaceEntry } from './types.js';
+import { RTM } from './wire.js';
+
+const directory = '/run/netns';
+/** So many files are open at a time. */
+const SOME = 64;
+
+/** NETNSA_* (include/uapi/linux/net_namespace.h) */
+const NETNSA = { NSID: 1, FD: 3 } as const;
+
+/** Those of this machine, through the addon. */
+export const nativeNamespaces: NamespacePort = {
+  async create(name: string, options: CallOptions = {}) {
+    await requests().newNetlink(DEFAULT_TIMEOUT).send('createNamespace', [directory, name], options);
+  },
+
+  async delete(name: string, options: CallOptions = {}) {
+    await requests().newNetlink(DEFAULT_TIMEOUT).send('deleteNamespace', [directory, name], options);
+  },
+
+  async list(options: CallOptions = {}) {
+    const names = (await fileNames()).toSorted();
+    if (names.length === 0) return [];
+    const session = await NetlinkSession.open(NETLINK_ROUTE, options);
+    try {
+      const entries: NamespaceEntry[] = [];
+      for (let at = 0; at < names.length; at += SOME)
+        entries.push(...(await identify(session, names.slice(at, at + SOME), options)));
+      return entries;
+    } finally {
+      await session.close();
+    }
+  },
+};
+
+async function fileNames(): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    const errno = error instanceof Error && 'errno' in error ? Math.abs(Number(error.errno)) : Errno.EIO;
+    if (errno === Errno.ENOENT) return [];
+    throw new KernelFailure(errno, `read ${directory}`);
+  }
+}
+
+/** What is no namespace (any more) is left out. */
+async function identify(
+  session: NetlinkSession,
+  names: readonly string[],
+  options: CallOptions,
+): Promise<NamespaceEntry[]> {
+  const files: { name: string; file: FileHandle }[] = [];
+  try {
+    for (const name of names) {
+      const file = await openNamespace(`${directory}/${name}`);
+      if ('fd' in file) files.push({ name, file });
+    }
+    if (files.length === 0) return [];
+    const writer = new MessageWriter();
+    for (const { file } of files) {
+      writer.message(RTM.GETNSID, NLM_F.REQUEST | NLM_F.ACK, () => {
+        writer.fixed(new Uint8Array(4)); // struct rtgenmsg, padded
+        writer.u32(NETNSA.FD, file.fd);
+      });
+    }
+    const { outcomes, replies } = await session.request(writer.take(), options);
+    let next = 0;
+    return outcomes.map(({ errno }, place) => {
+      const name = files[place]?.name ?? '';
+      const reply = errno === 0 ? replies[next++] : undefined;
+      const id = reply && idOf(reply.payload);
+      return id === undefined ? { name } : { name, id };
+    });
+  } finally {
+    for (const { file } of files) await file.close();
+  }
+}
+
+/** -1 is none. */
+function idOf(payload: Uint8Array): number | undefined {
+  for (const attribute of readAttributes(payload, 4))
+    if (attribute.type === NETNSA.NSID && attribute.i32 >= 0) return attribute.i32;
+  return undefined;
+}

@@ -1,0 +1,113 @@
+import { type Family, readAddress, writeAddress } from '../address.js';
+import { Errno } from '../errno.js';
+import { KernelFailure } from '../errors.js';
+import type { MessageWriter } from '../netlink/writer.js';
+import { AF_INET, AF_INET6 } from '../records.js';
+import type { Scope } from './types.js';
+
+/** Message types of NETLINK_ROUTE (include/uapi/linux/rtnetlink.h). */
+export const RTM = {
+  NEWLINK: 16,
+  DELLINK: 17,
+  GETLINK: 18,
+  SETLINK: 19,
+  NEWADDR: 20,
+  DELADDR: 21,
+  GETADDR: 22,
+  NEWROUTE: 24,
+  DELROUTE: 25,
+  GETROUTE: 26,
+  NEWNEIGH: 28,
+  DELNEIGH: 29,
+  GETNEIGH: 30,
+  NEWRULE: 32,
+  DELRULE: 33,
+  GETRULE: 34,
+  NEWNSID: 88,
+  GETNSID: 90,
+} as const;
+
+export const AF_UNSPEC = 0;
+export const AF_BRIDGE = 7;
+
+/** Of an interface name, to its index. */
+export type IndexOf = (name: string) => number;
+/** Of an index, to the name of the interface, if it is there. */
+export type NameOf = (index: number) => string | undefined;
+
+export function familyOfNumber(number: number): Family | undefined {
+  if (number === AF_INET) return 'ipv4';
+  return number === AF_INET6 ? 'ipv6' : undefined;
+}
+
+export function addressSize(family: Family): number {
+  return family === 'ipv4' ? 4 : 16;
+}
+
+export function addressBytes(address: string, family: Family): Uint8Array {
+  const bytes = new Uint8Array(addressSize(family));
+  writeAddress(bytes, 0, address, family);
+  return bytes;
+}
+
+/** An address by its length. @throws KernelFailure EBADMSG */
+export function addressOf(bytes: Uint8Array): string {
+  if (bytes.length === 4) return readAddress(bytes, 0, 'ipv4');
+  if (bytes.length === 16) return readAddress(bytes, 0, 'ipv6');
+  throw malformed();
+}
+
+/** As {@link addressOf}; what is all zeros is none. */
+export function addressUnlessZero(bytes: Uint8Array): string | undefined {
+  return bytes.every((byte) => byte === 0) ? undefined : addressOf(bytes);
+}
+
+export function addressAttribute(writer: MessageWriter, type: number, address: string): void {
+  writer.bytes(type, addressBytes(address, address.includes(':') ? 'ipv6' : 'ipv4'));
+}
+
+export function formatLinkAddress(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+export function linkAddressBytes(address: string): Uint8Array {
+  return Uint8Array.from(address.split(':'), (byte) => Number.parseInt(byte, 16));
+}
+
+/** The fixed part of a message. @throws KernelFailure EBADMSG */
+export function fixedPart(payload: Uint8Array, size: number): DataView {
+  if (payload.length < size) throw malformed();
+  return new DataView(payload.buffer, payload.byteOffset, payload.length);
+}
+
+export function malformed(): KernelFailure {
+  return new KernelFailure(Errno.EBADMSG, 'malformed reply');
+}
+
+const scopes = new Map<number, Scope>([
+  [0, 'global'],
+  [200, 'site'],
+  [253, 'link'],
+  [254, 'host'],
+  [255, 'nowhere'],
+]);
+const scopeNumbers = new Map([...scopes].map(([number, name]) => [name, number]));
+
+export function scopeOf(number: number): Scope {
+  return scopes.get(number) ?? number;
+}
+
+export function scopeNumber(scope: Scope): number {
+  return typeof scope === 'number' ? scope : (scopeNumbers.get(scope) ?? 0);
+}
+
+/** The name of a number in a list of names, whose places are the numbers. */
+export function nameAt<T extends string>(names: readonly T[], number: number): T | undefined {
+  return names[number];
+}
+
+/** An object without what is undefined: what is not there is absent. */
+export function compact<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
+  for (const name of Object.keys(value) as (keyof T)[]) if (value[name] === undefined) delete value[name];
+  return value as T;
+}

@@ -1,0 +1,67 @@
+import { checkInteger, checkOptions } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
+import { checkBoolean, checkInterface, checkPrefix, checkScope, optional } from './checks.js';
+
+/** A new address of an interface. */
+export interface AddressOptions {
+  readonly interface: string;
+  /** With its prefix length: `192.168.1.100/32`. */
+  readonly address: string;
+  /** Default: `host` for 127.0.0.0/8, else `global`. The kernel knows that of an IPv6 address by itself. */
+  readonly scope?: Scope | undefined;
+  /** IPv4, up to 15 bytes. Default: the name of the interface. */
+  readonly label?: string | undefined;
+  /** No duplicate address detection: the address can be used at once. IPv4 has none. Default: false. */
+  readonly noDad?: boolean | undefined;
+  /** Who makes it, from 1 to 255 (IFA_PROTO); 1 to 3 is the kernel. */
+  readonly protocol?: number | undefined;
+}
+
+/** One address: its interface, and the address with its prefix length; one that was read will do. */
+export type AddressSelector = Pick<InterfaceAddress, 'interface' | 'address'> & Partial<InterfaceAddress>;
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkAddressOptions(options: AddressOptions): AddressSettings {
+  checkOptions('an address', options, ['interface', 'address', 'scope', 'label', 'noDad', 'protocol']);
+  const prefix = checkPrefix('address', options.address);
+  const loopback = prefix.family === 'ipv4' && prefix.address.startsWith('127.');
+  if (options.label !== undefined && prefix.family === 'ipv6') throw invalid('an IPv6 address has no label');
+  return {
+    interface: checkInterface('interface', options.interface),
+    ...prefix,
+    scope: checkScope(options.scope ?? (loopback ? 'host' : 'global')),
+    label: optional(options.label, (value) => checkInterface('label', value, 15)),
+    noDad: checkBoolean('noDad', options.noDad ?? false),
+    protocol: optional(options.protocol, (value) => checkInteger('protocol', value, 1, 255)),
+  };
+}
+
+const selectorNames = [
+  'interface',
+  'family',
+  'address',
+  'peer',
+  'broadcast',
+  'scope',
+  'label',
+  'protocol',
+  'secondary',
+  'tentative',
+  'duplicate',
+  'deprecated',
+  'noDad',
+  'noPrefixRoute',
+  'validLifetime',
+  'preferredLifetime',
+];
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkAddressSelector(selector: AddressSelector): AddressKey {
+  checkOptions('an address', selector, selectorNames);
+  if (selector.peer !== undefined) throw invalid('an address with a peer can not be deleted here');
+  return {
+    interface: checkInterface('interface', selector.interface),
+    ...checkPrefix('address', selector.address),
+  };
+}

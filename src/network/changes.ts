@@ -1,0 +1,101 @@
+import { checkOptions, show } from '../kernel/check.js';
+import { type IpvsError, invalid } from '../kernel/errors.js';
+import type { NetworkOperation } from '../kernel/network/types.js';
+import {
+  type AddressOptions,
+  type AddressSelector,
+  checkAddressOptions,
+  checkAddressSelector,
+} from './address-options.js';
+import { checkInterface } from './checks.js';
+import { checkLink, checkLinkChanges, type LinkChanges, type LinkOptions } from './link-options.js';
+import {
+  checkForwardingEntry,
+  checkForwardingSelector,
+  checkNeighbour,
+  checkNeighbourSelector,
+  type ForwardingEntryOptions,
+  type ForwardingEntrySelector,
+  type NeighbourOptions,
+  type NeighbourSelector,
+} from './neighbour-options.js';
+import { checkRoute, checkRouteSelector, type RouteOptions, type RouteSelector } from './route-options.js';
+import { checkRule, checkRuleSelector, type RoutingRuleOptions, type RoutingRuleSelector } from './rule-options.js';
+
+/** One of many changes for {@link Network.apply}. */
+export type NetworkChange =
+  | { readonly change: 'add-link'; readonly link: LinkOptions }
+  | { readonly change: 'set-link'; readonly name: string; readonly changes: LinkChanges }
+  | { readonly change: 'delete-link'; readonly name: string }
+  | { readonly change: 'add-address'; readonly address: AddressOptions }
+  | { readonly change: 'delete-address'; readonly address: AddressSelector }
+  | { readonly change: 'add-route' | 'replace-route'; readonly route: RouteOptions }
+  | { readonly change: 'delete-route'; readonly route: RouteSelector }
+  | { readonly change: 'add-rule'; readonly rule: RoutingRuleOptions }
+  | { readonly change: 'delete-rule'; readonly rule: RoutingRuleSelector }
+  | { readonly change: 'set-neighbour'; readonly neighbour: NeighbourOptions }
+  | { readonly change: 'delete-neighbour'; readonly neighbour: NeighbourSelector }
+  | { readonly change: 'add-forwarding-entry'; readonly entry: ForwardingEntryOptions }
+  | { readonly change: 'delete-forwarding-entry'; readonly entry: ForwardingEntrySelector };
+
+/** How a change ended, at the same place in the list as the change. */
+export type NetworkResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
+
+/** What each change has besides its name. */
+const fields: Readonly<Record<NetworkChange['change'], readonly string[]>> = {
+  'add-link': ['link'],
+  'set-link': ['name', 'changes'],
+  'delete-link': ['name'],
+  'add-address': ['address'],
+  'delete-address': ['address'],
+  'add-route': ['route'],
+  'replace-route': ['route'],
+  'delete-route': ['route'],
+  'add-rule': ['rule'],
+  'delete-rule': ['rule'],
+  'set-neighbour': ['neighbour'],
+  'delete-neighbour': ['neighbour'],
+  'add-forwarding-entry': ['entry'],
+  'delete-forwarding-entry': ['entry'],
+};
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function toOperation(change: NetworkChange): NetworkOperation {
+  const known = typeof change === 'object' && change !== null && Object.hasOwn(fields, change.change);
+  if (!known) {
+    const name = (change as { change?: unknown } | null | undefined)?.change;
+    throw invalid(`a change is one of ${Object.keys(fields).join(', ')}; not ${show(name)}`);
+  }
+  checkOptions('a change', change, ['change', ...fields[change.change]]);
+  switch (change.change) {
+    case 'add-link':
+      return { operation: 'add-link', link: checkLink(change.link) };
+    case 'set-link': {
+      const name = checkInterface('name', change.name);
+      return { operation: 'set-link', name, changes: checkLinkChanges(change.changes) };
+    }
+    case 'delete-link':
+      return { operation: 'delete-link', name: checkInterface('name', change.name) };
+    case 'add-address':
+      return { operation: 'add-address', address: checkAddressOptions(change.address) };
+    case 'delete-address':
+      return { operation: 'delete-address', address: checkAddressSelector(change.address) };
+    case 'add-route':
+    case 'replace-route':
+      return { operation: change.change, route: checkRoute(change.route) };
+    case 'delete-route':
+      return { operation: 'delete-route', route: checkRouteSelector(change.route) };
+    case 'add-rule':
+      return { operation: 'add-rule', rule: checkRule(change.rule) };
+    case 'delete-rule':
+      return { operation: 'delete-rule', rule: checkRuleSelector(change.rule) };
+    case 'set-neighbour':
+      return { operation: 'set-neighbour', neighbour: checkNeighbour(change.neighbour) };
+    case 'delete-neighbour':
+      return { operation: 'delete-neighbour', neighbour: checkNeighbourSelector(change.neighbour) };
+    case 'add-forwarding-entry':
+      return { operation: 'add-forwarding-entry', entry: checkForwardingEntry(change.entry) };
+    case 'delete-forwarding-entry':
+      return { operation: 'delete-forwarding-entry', entry: checkForwardingSelector(change.entry) };
+  }
+}

@@ -1,0 +1,115 @@
+import { canonicalAddress, type Family, familyOf, writeAddress } from '../kernel/address.js';
+import { checkAddress, checkInteger, checkOneOf, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { Scope } from '../kernel/network/types.js';
+
+/** What the kernel finds an interface by: its name, or an alternative one (dev_valid_name in net/core/dev.c). */
+export function checkInterface(what: string, value: unknown, longest = 127): string {
+  if (
+    typeof value === 'string' &&
+    /^[^\s/\0]+$/.test(value) &&
+    value !== '.' &&
+    value !== '..' &&
+    Buffer.byteLength(value) <= longest
+  )
+    return value;
+  throw invalid(
+    `${what} is the name of an interface, of 1 to ${longest} bytes without spaces and slashes, not ${show(value)}`,
+  );
+}
+
+/** A name to give: with a % the kernel would make a number of it. */
+export function checkNewInterface(what: string, value: unknown): string {
+  const name = checkInterface(what, value, 15);
+  if (/[:%]/.test(name)) throw invalid(`${what} can not have a colon or a percent sign in it: ${show(value)}`);
+  return name;
+}
+
+export function checkLinkAddress(what: string, value: unknown): string {
+  if (typeof value === 'string' && /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(value)) return value.toLowerCase();
+  throw invalid(`${what} is a link-layer address such as 02:42:0a:00:00:14, not ${show(value)}`);
+}
+
+export function checkBoolean(what: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalid(`${what} is true or false, not ${show(value)}`);
+}
+
+export function optional<T>(value: unknown, check: (value: unknown) => T): T | undefined {
+  return value === undefined ? undefined : check(value);
+}
+
+export function checkFamily(value: unknown): Family {
+  return checkOneOf('family', value, ['ipv4', 'ipv6']);
+}
+
+export interface Prefix {
+  readonly family: Family;
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+export function bitsOf(family: Family): number {
+  return family === 'ipv4' ? 32 : 128;
+}
+
+/** `10.0.0.1/8`; `bare`: without a length it is one address. */
+export function checkPrefix(what: string, value: unknown, { bare = false } = {}): Prefix {
+  const [address = '', length, more] = typeof value === 'string' ? value.split('/') : [];
+  const family = familyOf(address);
+  const known = length === undefined ? bare : /^\d{1,3}$/.test(length) && Number(length) <= bitsOf(family ?? 'ipv4');
+  if (family === undefined || more !== undefined || !known) {
+    const form = bare
+      ? 'an address, or addresses such as 10.0.0.0/8'
+      : 'an address with its prefix length: 10.0.0.1/24';
+    throw invalid(`${what} is ${form} (IPv4 or IPv6), not ${show(value)}`);
+  }
+  return {
+    family,
+    address: canonicalAddress(address, family),
+    prefixLength: length === undefined ? bitsOf(family) : Number(length),
+  };
+}
+
+/** As {@link checkPrefix}, of a network: the kernel refuses bits behind the prefix, or ignores them. */
+export function checkNetwork(what: string, value: unknown): Prefix {
+  const prefix = checkPrefix(what, value, { bare: true });
+  const bytes = new Uint8Array(16);
+  writeAddress(bytes, 0, prefix.address, prefix.family);
+  for (let bit = prefix.prefixLength; bit < bitsOf(prefix.family); bit++) {
+    if ((bytes[bit >> 3] ?? 0) & (0x80 >> (bit & 7)))
+      throw invalid(`${what} is a network: ${show(value)} has bits behind its prefix`);
+  }
+  return prefix;
+}
+
+export function formatPrefix({ address, prefixLength }: Prefix): string {
+  return `${address}/${prefixLength}`;
+}
+
+/** An address of that family. */
+export function checkAddressOf(what: string, value: unknown, family: Family): string {
+  const checked = checkAddress(what, value);
+  if (checked.family !== family)
+    throw invalid(`${what} is ${family === 'ipv4' ? 'an IPv4' : 'an IPv6'} address here, not ${show(value)}`);
+  return checked.address;
+}
+
+/** RT_TABLE_* (include/uapi/linux/rtnetlink.h) */
+export const tables = { default: 253, main: 254, local: 255 } as const;
+
+/** A routing table: by number, or one of those that the kernel has. */
+export type RoutingTable = keyof typeof tables | number;
+
+export function checkTable(value: unknown): number {
+  if (typeof value === 'string' && Object.hasOwn(tables, value)) return tables[value as keyof typeof tables];
+  if (typeof value === 'number') return checkInteger('table', value, 1, 0xffffffff);
+  throw invalid(`table is a number or one of ${Object.keys(tables).join(', ')}; not ${show(value)}`);
+}
+
+const scopes = ['global', 'site', 'link', 'host', 'nowhere'] as const;
+
+export function checkScope(value: unknown): Scope {
+  if (typeof value === 'number') return checkInteger('scope', value, 0, 255);
+  return checkOneOf('scope', value, scopes);
+}

@@ -1,0 +1,55 @@
+import { checkCallOptions } from '../kernel/check.js';
+import { Errno } from '../kernel/errno.js';
+import type { IpvsError } from '../kernel/errors.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import type { NetworkPort } from '../kernel/network/port.js';
+import type { NetworkOperation, OperationOutcome } from '../kernel/network/types.js';
+import { requestOf } from './describe.js';
+import { type Command, errorFor, type Request, translate } from './errors.js';
+
+/** The kernel, and errors that say what was asked of it. */
+export class Context {
+  readonly port: NetworkPort;
+
+  constructor(port: NetworkPort) {
+    this.port = port;
+  }
+
+  async ask<T>(
+    command: Command,
+    action: string,
+    object: string | undefined,
+    work: () => Promise<T>,
+    options?: CallOptions,
+    others?: readonly string[],
+  ): Promise<T> {
+    checkCallOptions(options, others);
+    try {
+      return await work();
+    } catch (error) {
+      throw translate({ command, action, ...(object !== undefined && { object }) }, error);
+    }
+  }
+
+  /** For each its error, if it failed. */
+  async send(operations: readonly NetworkOperation[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
+    if (operations.length === 0) return [];
+    const [first] = operations;
+    const all = operations.length === 1 && first ? requestOf(first) : undefined;
+    let outcomes: readonly OperationOutcome[];
+    try {
+      outcomes = await this.port.apply(operations, options);
+    } catch (error) {
+      throw translate(
+        all ?? { command: first?.operation ?? 'list', action: 'apply', object: `${operations.length} changes` },
+        error,
+      );
+    }
+    return operations.map((operation, index) => {
+      const { errno, message, namespace } = outcomes[index] ?? { errno: Errno.EBADMSG, message: '' };
+      if (errno === 0) return undefined;
+      const request: Request = requestOf(operation);
+      return errorFor(namespace ? { ...request, command: 'OPEN' } : request, errno, message);
+    });
+  }
+}

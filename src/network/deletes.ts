@@ -1,0 +1,172 @@
+import type { IpvsError } from '../kernel/errors.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import type {
+  ForwardingEntry,
+  InterfaceAddress,
+  NetworkOperation,
+  Route,
+  RoutingRule,
+} from '../kernel/network/types.js';
+import type { Context } from './context.js';
+import { requestOf } from './describe.js';
+import { noSuchForwardingEntry, noSuchRoute, noSuchRule, refusal, translate } from './errors.js';
+import { isEntry } from './neighbour-options.js';
+import { exactly, isRoute } from './route-options.js';
+import { isRule, kernelTakes } from './rule-options.js';
+
+type Delete<Name extends NetworkOperation['operation']> = Extract<NetworkOperation, { operation: Name }>;
+
+/**
+ * The kernel passes over what a delete does not name, and deletes the first object that is left;
+ * or more than one. So what is there is read first, and one object is named with all it has.
+ */
+export type Careful = Delete<'delete-address' | 'delete-route' | 'delete-rule' | 'delete-forwarding-entry'>;
+
+export function isCareful(operation: NetworkOperation): operation is Careful {
+  switch (operation.operation) {
+    case 'delete-route':
+    case 'delete-rule':
+    case 'delete-forwarding-entry':
+      return true;
+    case 'delete-address':
+      return operation.address.family === 'ipv4' && operation.address.prefixLength < 32;
+    default:
+      return false;
+  }
+}
+
+/** What was read for deletes one behind the other; what they delete is taken out. */
+export class Deletes {
+  readonly #context: Context;
+  readonly #options: CallOptions | undefined;
+  readonly #routes = new Map<string, Route[]>();
+  readonly #rules = new Map<string, RoutingRule[]>();
+  readonly #entries = new Map<string, ForwardingEntry[]>();
+
+  constructor(context: Context, options: CallOptions | undefined) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /** What to send, or why nothing is. */
+  async check(operation: Careful): Promise<NetworkOperation | IpvsError> {
+    try {
+      switch (operation.operation) {
+        case 'delete-address':
+          return await this.#address(operation);
+        case 'delete-route':
+          return await this.#route(operation);
+        case 'delete-rule':
+          return await this.#rule(operation);
+        case 'delete-forwarding-entry':
+          return await this.#entry(operation);
+      }
+    } catch (error) {
+      const translated = translate(requestOf(operation), error);
+      // A timeout or a closed handle is the end of all; an interface that is not there, of this one.
+      if (isOwn(translated)) return translated;
+      throw translated;
+    }
+  }
+
+  /** An IPv4 address takes those of the same network that were added after it along (__inet_del_ifa in net/ipv4/devinet.c). */
+  async #address(operation: Delete<'delete-address'>): Promise<NetworkOperation | IpvsError> {
+    const { interface: name, address, prefixLength } = operation.address;
+    const { port } = this.#context;
+    const all = await port.addresses({ interface: name, family: 'ipv4' }, this.#options);
+    const own = all.find((other) => other.address === `${address}/${prefixLength}`);
+    if (!own || own.secondary) return operation;
+    const behind = all.filter((other) => other.secondary && sameNetwork(other, own));
+    if (behind.length === 0) return operation;
+    const paths = ['all', own.interface].map((part) => `/proc/sys/net/ipv4/conf/${part}/promote_secondaries`);
+    const texts = await port.readFiles(paths, this.#options);
+    if (texts.some((text) => typeof text === 'string' && text.trim() !== '0')) return operation;
+    return refusal(requestOf(operation), {
+      code: 'ERR_IPVS_AMBIGUOUS',
+      says: `the kernel would delete ${behind.map((other) => other.address).join(', ')} with it`,
+      cause: `they are its secondaries: delete them first, or set net.ipv4.conf.${own.interface}.promote_secondaries to 1`,
+    });
+  }
+
+  async #route(operation: Delete<'delete-route'>): Promise<NetworkOperation | IpvsError> {
+    const { route: named } = operation;
+    const { family, table } = named;
+    const routes = await reading(this.#routes, `${family} ${table}`, () =>
+      this.#context.port.routes({ family, table }, this.#options),
+    );
+    const found = routes.filter((route) => isRoute(route, named));
+    const [route] = found;
+    if (!route) return refusal(requestOf(operation), noSuchRoute);
+    if (found.length > 1) return this.#ambiguous(operation, found.length, 'routes', 'source, protocol or scope');
+    routes.splice(routes.indexOf(route), 1);
+    return { operation: 'delete-route', route: exactly(route, named) };
+  }
+
+  async #rule(operation: Delete<'delete-rule'>): Promise<NetworkOperation | IpvsError> {
+    const { rule: named } = operation;
+    const rules = await reading(this.#rules, named.family, () => this.#context.port.rules(named.family, this.#options));
+    const found = rules.filter((rule) => isRule(rule, named));
+    const [rule] = found;
+    if (!rule) return refusal(requestOf(operation), noSuchRule);
+    if (found.length > 1) return this.#ambiguous(operation, found.length, 'rules', 'priority or protocol');
+    if (rules.find((other) => kernelTakes(other, rule)) !== rule)
+      return refusal(requestOf(operation), {
+        code: 'ERR_IPVS_AMBIGUOUS',
+        says: 'the kernel would delete another rule',
+        cause: 'one before it has the same and more: delete that first, or change its priority',
+      });
+    rules.splice(rules.indexOf(rule), 1);
+    const { further: _, ...settings } = rule;
+    return { operation: 'delete-rule', rule: settings };
+  }
+
+  async #entry(operation: Delete<'delete-forwarding-entry'>): Promise<NetworkOperation | IpvsError> {
+    const { entry: named } = operation;
+    const entries = await reading(this.#entries, named.interface, () =>
+      this.#context.port.forwardingEntries({ interface: named.interface }, this.#options),
+    );
+    const found = entries.find((entry) => isEntry(entry, named));
+    if (!found) {
+      const others = entries.filter((entry) => entry.linkAddress === named.linkAddress);
+      const has = others.map(({ destination, vlan }) => destination ?? (vlan === undefined ? 'none' : `vlan ${vlan}`));
+      const { cause, ...rest } = noSuchForwardingEntry;
+      const hint =
+        others.length === 0
+          ? cause
+          : `the address has other entries, and what they have must be named: ${has.join(', ')}`;
+      return refusal(requestOf(operation), { ...rest, cause: hint ?? '' });
+    }
+    entries.splice(entries.indexOf(found), 1);
+    return operation;
+  }
+
+  #ambiguous(operation: NetworkOperation, count: number, what: string, name: string): IpvsError {
+    return refusal(requestOf(operation), {
+      code: 'ERR_IPVS_AMBIGUOUS',
+      says: `there are ${count} such ${what}`,
+      cause: `they differ in what is not named: name ${name}, or give one that was read`,
+    });
+  }
+}
+
+/** Of which a delete behind another one needs what is there then. */
+async function reading<T>(kept: Map<string, T[]>, key: string, read: () => Promise<readonly T[]>): Promise<T[]> {
+  const known = kept.get(key);
+  if (known) return known;
+  const list = [...(await read())];
+  kept.set(key, list);
+  return list;
+}
+
+function isOwn(error: unknown): error is IpvsError {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_IPVS_NO_SUCH_INTERFACE';
+}
+
+function sameNetwork(a: InterfaceAddress, b: InterfaceAddress): boolean {
+  const [address = '', length = ''] = a.address.split('/');
+  const [other = '', otherLength = ''] = b.address.split('/');
+  if (length !== otherLength) return false;
+  const number = (text: string): number => text.split('.').reduce((all, octet) => all * 256 + Number(octet), 0);
+  const size = 2 ** (32 - Number(length));
+  return Math.floor(number(address) / size) === Math.floor(number(other) / size);
+}

@@ -1,0 +1,232 @@
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
+import type { LinkChange, LinkDetails, LinkSettings, MacvlanMode } from '../kernel/network/types.js';
+import {
+  checkAddressOf,
+  checkBoolean,
+  checkInterface,
+  checkLinkAddress,
+  checkNewInterface,
+  optional,
+} from './checks.js';
+
+/** What every interface can be made with. */
+export interface CommonLinkOptions {
+  /** 1 to 15 bytes, without spaces, slashes, colons and percent signs. */
+  readonly name: string;
+  /** Bytes, from 0 to 2^31-1; each kind has narrower bounds. Default: that of the kind. */
+  readonly mtu?: number | undefined;
+  /** Link-layer address: `02:42:0a:00:00:14`. Default: the kernel draws one. */
+  readonly address?: string | undefined;
+  /** Default: false. */
+  readonly up?: boolean | undefined;
+  /** The bridge to be a port of. Not together with `namespace`. */
+  readonly master?: string | undefined;
+  /** The namespace to make it in. Interfaces that it is made on (`parent`, `device`) are of the handle's. */
+  readonly namespace?: NetworkNamespace | undefined;
+}
+
+/** The other end of a veth. */
+export interface PeerOptions {
+  readonly name: string;
+  /** Default: the namespace of the handle, whatever that of the first end. */
+  readonly namespace?: NetworkNamespace | undefined;
+  readonly mtu?: number | undefined;
+  readonly address?: string | undefined;
+  /** Default: false. */
+  readonly up?: boolean | undefined;
+}
+
+/** A new interface. */
+export type LinkOptions = CommonLinkOptions &
+  (
+    | { readonly kind: 'dummy' }
+    | { readonly kind: 'veth'; readonly peer: PeerOptions }
+    | {
+        readonly kind: 'bridge';
+        /** Spanning tree protocol. Default: false. */
+        readonly stp?: boolean | undefined;
+        /** Default: false. */
+        readonly vlanFiltering?: boolean | undefined;
+        /** Default: true. */
+        readonly multicastSnooping?: boolean | undefined;
+      }
+    | {
+        readonly kind: 'vxlan';
+        /** The network's number, from 0 to 16 777 215; of an external one, none. */
+        readonly id?: number | undefined;
+        /** UDP. Default: 4789 (that of IANA; the kernel's own is 8472). */
+        readonly port?: number | undefined;
+        readonly local?: string | undefined;
+        /** Where to what no forwarding entry knows is sent. A multicast group takes `device`. */
+        readonly remote?: string | undefined;
+        /** The interface that packets leave by. */
+        readonly device?: string | undefined;
+        /** Learn forwarding entries from what arrives. Default: true. */
+        readonly learning?: boolean | undefined;
+        /** Each packet's route says the number and the other end (collect metadata). Default: false. */
+        readonly external?: boolean | undefined;
+      }
+    | {
+        readonly kind: 'ipip' | 'gre';
+        /** IPv4, like `remote`. Without either it takes what comes for any (as `tunl0` does). */
+        readonly local?: string | undefined;
+        readonly remote?: string | undefined;
+        readonly device?: string | undefined;
+        /** Of the packets outside, from 1 to 255. Default: that of the packet inside. */
+        readonly ttl?: number | undefined;
+        /** Of gre, in both directions: from 0 to 2^32-1. */
+        readonly key?: number | undefined;
+        /** Each packet's route says the other end. Default: false. */
+        readonly external?: boolean | undefined;
+      }
+    | {
+        readonly kind: 'macvlan';
+        readonly parent: string;
+        /** Default: `bridge`. */
+        readonly mode?: MacvlanMode | undefined;
+      }
+  );
+
+/** What is to change of an interface; what is left out stays. */
+export interface LinkChanges {
+  readonly up?: boolean | undefined;
+  /** Bytes. */
+  readonly mtu?: number | undefined;
+  readonly address?: string | undefined;
+  /** The bridge to be a port of; null: of none. Not together with `namespace`. */
+  readonly master?: string | null | undefined;
+  /** Another name. */
+  readonly name?: string | undefined;
+  /** To move it there; all else that is named is done there. */
+  readonly namespace?: NetworkNamespace | undefined;
+}
+
+const common = ['name', 'kind', 'mtu', 'address', 'up', 'master', 'namespace'];
+const own: Readonly<Record<LinkOptions['kind'], readonly string[]>> = {
+  dummy: [],
+  veth: ['peer'],
+  bridge: ['stp', 'vlanFiltering', 'multicastSnooping'],
+  vxlan: ['id', 'port', 'local', 'remote', 'device', 'learning', 'external'],
+  ipip: ['local', 'remote', 'device', 'ttl', 'external'],
+  gre: ['local', 'remote', 'device', 'ttl', 'key', 'external'],
+  macvlan: ['parent', 'mode'],
+};
+const kinds = Object.keys(own) as readonly LinkOptions['kind'][];
+const modes: readonly MacvlanMode[] = ['private', 'vepa', 'bridge', 'passthru', 'source'];
+
+const checkMtu = (value: unknown): number => checkInteger('mtu', value, 0, 0x7fffffff);
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkLink(options: LinkOptions): LinkSettings {
+  if (typeof options !== 'object' || options === null)
+    throw invalid(`an interface is described by an object, not ${show(options)}`);
+  const kind = checkOneOf('kind', options.kind, kinds);
+  checkOptions(`an interface of kind ${kind}`, options, [...common, ...own[kind]]);
+  const { master, namespace } = options;
+  if (master !== undefined && namespace !== undefined)
+    throw invalid('a master is of the namespace that the interface is made in: open that namespace, and make it there');
+  return {
+    name: checkNewInterface('name', options.name),
+    details: checkDetails(options),
+    mtu: optional(options.mtu, checkMtu),
+    address: optional(options.address, (value) => checkLinkAddress('address', value)),
+    up: checkBoolean('up', options.up ?? false),
+    master: optional(master, (value) => checkInterface('master', value)),
+    namespace: namespace === undefined ? undefined : namespacePath(namespace),
+  };
+}
+
+function checkDetails(options: LinkOptions): LinkDetails {
+  const device = 'device' in options ? optional(options.device, (value) => checkInterface('device', value)) : undefined;
+  switch (options.kind) {
+    case 'dummy':
+      return { kind: 'dummy' };
+    case 'veth':
+      return { kind: 'veth', peer: checkPeer(options.peer, options) };
+    case 'bridge':
+      return {
+        kind: 'bridge',
+        stp: optional(options.stp, (value) => checkBoolean('stp', value)),
+        vlanFiltering: optional(options.vlanFiltering, (value) => checkBoolean('vlanFiltering', value)),
+        multicastSnooping: optional(options.multicastSnooping, (value) => checkBoolean('multicastSnooping', value)),
+      };
+    case 'vxlan':
+      return checkVxlan(options, device);
+    case 'ipip':
+    case 'gre': {
+      const { kind, local, remote, ttl, external } = options;
+      return {
+        kind,
+        device,
+        local: optional(local, (value) => checkAddressOf('local', value, 'ipv4')),
+        remote: optional(remote, (value) => checkAddressOf('remote', value, 'ipv4')),
+        ttl: optional(ttl, (value) => checkInteger('ttl', value, 1, 255)),
+        key: optional(options.key, (value) => checkInteger('key', value, 0, 0xffffffff)),
+        external: checkBoolean('external', external ?? false),
+      };
+    }
+    case 'macvlan':
+      return {
+        kind: 'macvlan',
+        parent: checkInterface('parent', options.parent),
+        mode: checkOneOf('mode', options.mode ?? 'bridge', modes),
+      };
+  }
+}
+
+function checkPeer(peer: PeerOptions, options: CommonLinkOptions): Extract<LinkDetails, { kind: 'veth' }>['peer'] {
+  checkOptions('the peer of a veth', peer, ['name', 'namespace', 'mtu', 'address', 'up']);
+  const name = checkNewInterface('the name of the peer', peer.name);
+  if (name === options.name && peer.namespace === undefined && options.namespace === undefined)
+    throw invalid(`both ends of a veth in one namespace can not be ${show(name)}`);
+  return {
+    name,
+    namespace: peer.namespace === undefined ? undefined : namespacePath(peer.namespace),
+    mtu: optional(peer.mtu, checkMtu),
+    address: optional(peer.address, (value) => checkLinkAddress('the address of the peer', value)),
+    up: checkBoolean('up', peer.up ?? false),
+  };
+}
+
+function checkVxlan(
+  options: Extract<LinkOptions, { kind: 'vxlan' }>,
+  device: string | undefined,
+): Extract<LinkDetails, { kind: 'vxlan' }> {
+  const { id, port = 4789, local, remote, learning } = options;
+  const external = checkBoolean('external', options.external ?? false);
+  if (external && (id !== undefined || remote !== undefined))
+    throw invalid('an external vxlan has no number and no remote of its own');
+  const ends = [local, remote].flatMap((end) => (end === undefined ? [] : [checkAddress('local, like remote,', end)]));
+  if (new Set(ends.map(({ family }) => family)).size > 1)
+    throw invalid('local and remote of a vxlan are of one family');
+  return {
+    kind: 'vxlan',
+    id: external ? undefined : checkInteger('id', id, 0, 0xffffff),
+    port: checkInteger('port', port, 1, 65535),
+    local: local === undefined ? undefined : ends[0]?.address,
+    remote: remote === undefined ? undefined : ends.at(-1)?.address,
+    device,
+    learning: optional(learning ?? (external ? undefined : true), (value) => checkBoolean('learning', value)),
+    external,
+  };
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkLinkChanges(changes: LinkChanges): LinkChange {
+  checkOptions('a change of an interface', changes, ['up', 'mtu', 'address', 'master', 'name', 'namespace']);
+  const { up, mtu, address, master, name, namespace } = changes;
+  if (Object.values(changes).every((value) => value === undefined))
+    throw invalid('a change of an interface names nothing that is to change');
+  if (typeof master === 'string' && namespace !== undefined)
+    throw invalid('a master is of the namespace that the interface is in: move it first, and open that namespace');
+  return {
+    up: optional(up, (value) => checkBoolean('up', value)),
+    mtu: optional(mtu, checkMtu),
+    address: optional(address, (value) => checkLinkAddress('address', value)),
+    master: master === null ? null : optional(master, (value) => checkInterface('master', value)),
+    name: optional(name, (value) => checkNewInterface('name', value)),
+    namespace: namespace === undefined ? undefined : namespacePath(namespace),
+  };
+}

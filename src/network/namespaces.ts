@@ -1,0 +1,62 @@
+import { checkCallOptions, checkOptions } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { CallOptions, Kernel } from '../kernel/kernel.js';
+import { namespacePath } from '../kernel/namespace.js';
+import { nativeKernel } from '../kernel/native-kernel.js';
+import type { NamespaceEntry } from '../kernel/network/types.js';
+import { type Request, translate } from './errors.js';
+
+export interface NamespaceOptions extends CallOptions {
+  /** Another kernel than this machine's, for tests. */
+  readonly kernel?: Kernel | undefined;
+}
+
+async function ask<T>(
+  request: Request,
+  options: NamespaceOptions,
+  work: (kernel: Kernel, call: CallOptions) => Promise<T>,
+): Promise<T> {
+  checkOptions('a call', options, ['kernel', 'signal', 'timeout']);
+  const { kernel = nativeKernel, ...call } = options;
+  checkCallOptions(call);
+  try {
+    return await work(kernel, call);
+  } catch (error) {
+    throw translate(request, error);
+  }
+}
+
+function checkNamespace(name: unknown): string {
+  if (typeof name === 'string' && Buffer.byteLength(name) > 255)
+    throw invalid('the name of a network namespace has at most 255 bytes');
+  namespacePath({ name: name as string });
+  return name as string;
+}
+
+/**
+ * Makes a network namespace with a name, as `ip netns add` does: a file in `/run/netns`, on which it
+ * is mounted. Its `lo` is down. On a failure nothing is left behind. It takes root.
+ * @throws IpvsError `ERR_IPVS_NAMESPACE_EXISTS`, `ERR_IPVS_PERMISSION`
+ */
+export async function createNamespace(name: string, options: NamespaceOptions = {}): Promise<void> {
+  const checked = checkNamespace(name);
+  const request = { command: 'create-namespace', action: 'create namespace', object: checked } as const;
+  await ask(request, options, (kernel, call) => kernel.namespaces.create(checked, call));
+}
+
+/**
+ * Takes the name away, as `ip netns delete` does; the namespace goes when nothing uses it any more:
+ * no process, no open handle. Of a symbolic link only the link is deleted.
+ * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION`
+ */
+export async function deleteNamespace(name: string, options: NamespaceOptions = {}): Promise<void> {
+  const checked = checkNamespace(name);
+  const request = { command: 'delete-namespace', action: 'delete namespace', object: checked } as const;
+  await ask(request, options, (kernel, call) => kernel.namespaces.delete(checked, call));
+}
+
+/** Those in `/run/netns`, by name. A file there that is no namespace any more is left out. */
+export async function namespaces(options: NamespaceOptions = {}): Promise<readonly NamespaceEntry[]> {
+  const request = { command: 'list', action: 'list', object: 'namespaces' } as const;
+  return ask(request, options, (kernel, call) => kernel.namespaces.list(call));
+}

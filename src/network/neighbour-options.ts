@@ -1,0 +1,167 @@
+import type { Family } from '../kernel/address.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type {
+  ForwardingEntry,
+  ForwardingSettings,
+  Neighbour,
+  NeighbourKey,
+  NeighbourSettings,
+} from '../kernel/network/types.js';
+import { checkBoolean, checkInterface, checkLinkAddress, optional } from './checks.js';
+
+/** Which link-layer address a neighbour is to have. */
+export interface NeighbourOptions {
+  readonly interface: string;
+  readonly address: string;
+  /** `02:42:0a:00:00:14`. A proxy entry has none. */
+  readonly linkAddress?: string | undefined;
+  /** Default: `permanent`: it is never forgotten, and never asked for. */
+  readonly state?: 'permanent' | 'reachable' | 'stale' | 'delay' | 'probe' | 'noarp' | undefined;
+  /** This host answers for the address (where net.ipv4.conf.INTERFACE.proxy_arp, or proxy_ndp, allows it). */
+  readonly proxy?: boolean | undefined;
+}
+
+export type NeighbourSelector = Pick<Neighbour, 'interface' | 'address'> & Partial<Neighbour>;
+
+/** A new forwarding entry of a bridge or of a vxlan. */
+export interface ForwardingEntryOptions {
+  /** The vxlan; or the port of a bridge, with `master`. */
+  readonly interface: string;
+  /** All zeros (of a vxlan): what no other entry is for. */
+  readonly linkAddress: string;
+  /** The other end, of a vxlan. */
+  readonly destination?: string | undefined;
+  /** UDP, from 1 to 65535. Default: that of the vxlan. */
+  readonly port?: number | undefined;
+  /** From 0 to 16 777 215. Default: that of the vxlan. */
+  readonly vni?: number | undefined;
+  /** Of a vxlan that is external. */
+  readonly sourceVni?: number | undefined;
+  /** The interface that packets leave by. */
+  readonly via?: string | undefined;
+  /** Of a bridge with vlan filtering, from 1 to 4094. */
+  readonly vlan?: number | undefined;
+  /** The table of the interface itself. Default: true, unless `master` is. */
+  readonly self?: boolean | undefined;
+  /** The table of the bridge that the interface is a port of. */
+  readonly master?: boolean | undefined;
+  /** `permanent` in a bridge is an address of the port itself. Default: `static` in a bridge, else `permanent`. */
+  readonly state?: 'permanent' | 'static' | 'dynamic' | undefined;
+  /** One more destination for all zeros or for a multicast address; one that is there already is no error. */
+  readonly append?: boolean | undefined;
+}
+
+/** One entry; what it has of `destination`, `port`, `vni` and `vlan` is to be named. One that was read will do. */
+export type ForwardingEntrySelector = Pick<ForwardingEntry, 'interface' | 'linkAddress'> & Partial<ForwardingEntry>;
+
+const neighbourNames = ['interface', 'address', 'linkAddress', 'state', 'proxy'];
+const states = ['permanent', 'reachable', 'stale', 'delay', 'probe', 'noarp'] as const;
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkNeighbour(options: NeighbourOptions): NeighbourSettings {
+  checkOptions('a neighbour', options, neighbourNames);
+  const proxy = checkBoolean('proxy', options.proxy ?? false);
+  const linkAddress = optional(options.linkAddress, (value) => checkLinkAddress('linkAddress', value));
+  if (proxy && (linkAddress !== undefined || options.state !== undefined))
+    throw invalid('a proxy entry has no link-layer address and no state');
+  if (!proxy && linkAddress === undefined) throw invalid('a neighbour has a linkAddress');
+  const { address, family } = checkAddress('address', options.address);
+  return {
+    interface: checkInterface('interface', options.interface),
+    family,
+    address,
+    linkAddress,
+    state: proxy ? 'none' : checkOneOf('state', options.state ?? 'permanent', states),
+    proxy,
+  };
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkNeighbourSelector(selector: NeighbourSelector): NeighbourKey {
+  checkOptions('a neighbour', selector, [...neighbourNames, 'family', 'router', 'externallyLearned']);
+  const { address, family } = checkAddress('address', selector.address);
+  return {
+    interface: checkInterface('interface', selector.interface),
+    family,
+    address,
+    proxy: checkBoolean('proxy', selector.proxy ?? false),
+  };
+}
+
+const entryNames = [
+  'interface',
+  'linkAddress',
+  'destination',
+  'port',
+  'vni',
+  'sourceVni',
+  'via',
+  'vlan',
+  'self',
+  'master',
+  'state',
+  'append',
+];
+const newStates = ['permanent', 'static', 'dynamic'] as const;
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkForwardingEntry(options: ForwardingEntryOptions): ForwardingSettings {
+  checkOptions('a forwarding entry', options, entryNames);
+  const settings = common(options);
+  const usual = settings.of === 'master' ? 'static' : 'permanent';
+  const append = checkBoolean('append', options.append ?? false);
+  const first = Number.parseInt(settings.linkAddress.slice(0, 2), 16);
+  if (append && (first & 1) === 0 && settings.linkAddress !== '00:00:00:00:00:00')
+    throw invalid('only all zeros and multicast addresses have several destinations');
+  return { ...settings, state: checkOneOf('state', options.state ?? usual, newStates), append };
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkForwardingSelector(selector: ForwardingEntrySelector): ForwardingSettings {
+  const names = [...entryNames.filter((name) => name !== 'append'), 'bridge', 'nexthopId', 'externallyLearned'];
+  checkOptions('a forwarding entry', selector, names);
+  return { ...common(selector), state: 'permanent', append: false };
+}
+
+function common(
+  options: ForwardingEntryOptions | ForwardingEntrySelector,
+): Omit<ForwardingSettings, 'state' | 'append'> {
+  const { destination, port, vni, sourceVni, via, vlan } = options;
+  const master = checkBoolean('master', options.master ?? false);
+  const self = checkBoolean('self', options.self ?? !master);
+  if (self === master)
+    throw invalid(`a forwarding entry is either of the interface itself or of its master: ${show({ self, master })}`);
+  const ofVxlan = [destination, port, vni, sourceVni, via].some((value) => value !== undefined);
+  if (master && ofVxlan) throw invalid('an entry of a bridge has no destination');
+  const checkVni = (value: unknown): number => checkInteger('vni', value, 0, 0xffffff);
+  return {
+    interface: checkInterface('interface', options.interface),
+    linkAddress: checkLinkAddress('linkAddress', options.linkAddress),
+    of: master ? 'master' : 'self',
+    vlan: optional(vlan, (value) => checkInteger('vlan', value, 1, 4094)),
+    destination: optional(destination, (value) => checkAddress('destination', value).address),
+    port: optional(port, (value) => checkInteger('port', value, 1, 65535)),
+    vni: optional(vni, checkVni),
+    sourceVni: optional(sourceVni, checkVni),
+    via: optional(via, (value) => checkInterface('via', value)),
+  };
+}
+
+/** Whether an entry is the one that a selector names. */
+export function isEntry(entry: ForwardingEntry, wanted: ForwardingSettings): boolean {
+  const fields = ['destination', 'port', 'vni', 'sourceVni', 'via', 'vlan'] as const;
+  return (
+    entry.linkAddress === wanted.linkAddress &&
+    (wanted.of === 'master' ? entry.master : entry.self) &&
+    fields.every((name) => entry[name] === wanted[name])
+  );
+}
+
+export interface NeighbourFilter {
+  readonly interface?: string | undefined;
+  /** Default: both. */
+  readonly family?: Family | undefined;
+  /** Those that this host answers for, instead of all others. Default: false. */
+  readonly proxy?: boolean | undefined;
+}

@@ -1,0 +1,184 @@
+import type { Family } from '../kernel/address.js';
+import { checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { RoutingRule, RuleAction, RuleSettings } from '../kernel/network/types.js';
+import {
+  checkBoolean,
+  checkFamily,
+  checkInterface,
+  checkNetwork,
+  checkTable,
+  formatPrefix,
+  optional,
+  type RoutingTable,
+} from './checks.js';
+
+/** A rule of policy routing that is to be. */
+export interface RoutingRuleOptions {
+  /** Default: that of `source` or `destination`; without them it must be named. */
+  readonly family?: Family | undefined;
+  /** From 0 to 2^32-1; the lowest comes first. Default: the kernel's, one before all but the first rule. */
+  readonly priority?: number | undefined;
+  /** The mark of the packet, from 0 to 2^32-1. */
+  readonly mark?: number | undefined;
+  /** Which bits of the mark count. Default: all. */
+  readonly mask?: number | undefined;
+  /** An address, or a network: `10.0.0.0/8`. */
+  readonly source?: string | undefined;
+  readonly destination?: string | undefined;
+  /** It need not be there yet. */
+  readonly inputInterface?: string | undefined;
+  readonly outputInterface?: string | undefined;
+  /** Packets that all else does not fit. Default: false. */
+  readonly invert?: boolean | undefined;
+  /** Of `lookup`: the table to look in. */
+  readonly table?: RoutingTable | undefined;
+  /** Default: `lookup`. */
+  readonly action?: 'lookup' | 'blackhole' | 'unreachable' | 'prohibit' | undefined;
+  /** Routes of this or of a shorter prefix length are passed over: 0 passes over the default route. */
+  readonly suppressPrefixLength?: number | undefined;
+  /** Who makes it (RTPROT_*), from 1 to 255. Default: 4, an administrator. */
+  readonly protocol?: number | undefined;
+}
+
+/**
+ * One rule: what is not named (but for `priority` and `protocol`) it must not have. One that was
+ * read will do.
+ */
+export type RoutingRuleSelector = RoutingRuleOptions | RoutingRule;
+
+const optionNames = [
+  'family',
+  'priority',
+  'mark',
+  'mask',
+  'source',
+  'destination',
+  'inputInterface',
+  'outputInterface',
+  'invert',
+  'table',
+  'action',
+  'suppressPrefixLength',
+  'protocol',
+];
+const readNames = [...optionNames, 'goto', 'tos', 'ipProtocol', 'sourcePorts', 'destinationPorts', 'users', 'further'];
+const newActions = ['lookup', 'blackhole', 'unreachable', 'prohibit'] as const;
+const readActions: readonly RuleAction[] = [...newActions, 'goto', 'nop'];
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkRule(options: RoutingRuleOptions): RuleSettings {
+  checkOptions('a rule', options, optionNames);
+  const action = checkOneOf('action', options.action ?? 'lookup', newActions);
+  if ((action === 'lookup') !== (options.table !== undefined))
+    throw invalid('a rule of action lookup has a table, and no other has');
+  return {
+    ...common(options),
+    action,
+    protocol: checkInteger('protocol', options.protocol ?? 4, 1, 255),
+  };
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkRuleSelector(selector: RoutingRuleSelector): RuleSettings {
+  checkOptions('a rule', selector, readNames);
+  if ('further' in selector && selector.further)
+    throw invalid('a rule with more than is told here can not be deleted here');
+  const action = checkOneOf('action', selector.action ?? 'lookup', readActions);
+  if (action === 'lookup' && selector.table === undefined) throw invalid('a rule to delete is named with its table');
+  const read: Partial<RoutingRule> = 'further' in selector ? selector : {};
+  return {
+    ...common(selector),
+    action,
+    protocol: optional(selector.protocol, (value) => checkInteger('protocol', value, 0, 255)),
+    goto: read.goto,
+    tos: read.tos,
+    ipProtocol: read.ipProtocol,
+    sourcePorts: read.sourcePorts,
+    destinationPorts: read.destinationPorts,
+    users: read.users,
+  } as RuleSettings;
+}
+
+function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, 'action' | 'protocol'> {
+  const { mark, mask, priority, table, invert, inputInterface, outputInterface, suppressPrefixLength } = options;
+  const source = options.source === undefined ? undefined : checkNetwork('source', options.source);
+  const destination = options.destination === undefined ? undefined : checkNetwork('destination', options.destination);
+  const told = [source?.family, destination?.family, optional(options.family, checkFamily)].filter(Boolean);
+  const [family] = told;
+  if (family === undefined) throw invalid('a rule without source and destination is of a family: ipv4, or ipv6');
+  if (new Set(told).size > 1) throw invalid(`source, destination and family of a rule are of one family`);
+  if (mask !== undefined && mark === undefined) throw invalid('a mask is of a mark');
+  const checkedMark = optional(mark, (value) => checkInteger('mark', value, 0, 0xffffffff));
+  const checkedMask = optional(mask, (value) => checkInteger('mask', value, 0, 0xffffffff));
+  if (checkedMark === 0 && checkedMask === undefined && !('further' in options))
+    throw invalid('a mark of 0 takes a mask: without one the kernel takes it for no mark at all');
+  if (checkedMark !== undefined && checkedMask !== undefined && (checkedMark & ~checkedMask) !== 0)
+    throw invalid(`the mark ${show(mark)} has bits outside its mask: no packet would fit`);
+  const settings: { [K in keyof Omit<RuleSettings, 'action' | 'protocol'>]: RuleSettings[K] | undefined } = {
+    family,
+    priority: optional(priority, (value) => checkInteger('priority', value, 0, 0xffffffff)),
+    invert: checkBoolean('invert', invert ?? false),
+    source: prefixOf(source),
+    destination: prefixOf(destination),
+    mark: checkedMark,
+    mask: checkedMask,
+    inputInterface: optional(inputInterface, (value) => checkInterface('inputInterface', value, 15)),
+    outputInterface: optional(outputInterface, (value) => checkInterface('outputInterface', value, 15)),
+    table: optional(table, checkTable),
+    suppressPrefixLength: optional(suppressPrefixLength, (value) =>
+      checkInteger('suppressPrefixLength', value, 0, 128),
+    ),
+  };
+  for (const name of Object.keys(settings) as (keyof typeof settings)[])
+    if (settings[name] === undefined) delete settings[name];
+  return settings as Omit<RuleSettings, 'action' | 'protocol'>;
+}
+
+/** What holds for every address is as nothing. */
+function prefixOf(prefix: ReturnType<typeof checkNetwork> | undefined): string | undefined {
+  return prefix === undefined || prefix.prefixLength === 0 ? undefined : formatPrefix(prefix);
+}
+
+const compared = [
+  'family',
+  'action',
+  'table',
+  'goto',
+  'invert',
+  'source',
+  'destination',
+  'mark',
+  'inputInterface',
+  'outputInterface',
+  'tos',
+  'ipProtocol',
+  'suppressPrefixLength',
+] as const;
+
+/** Whether a rule is the one that a selector names: has what it names, and nothing else. */
+export function isRule(rule: RoutingRule, wanted: RuleSettings): boolean {
+  return (
+    !rule.further &&
+    compared.every((name) => rule[name] === wanted[name]) &&
+    (rule.mark === undefined || (rule.mask ?? 0xffffffff) === (wanted.mask ?? 0xffffffff)) &&
+    (['sourcePorts', 'destinationPorts', 'users'] as const).every(
+      (name) => JSON.stringify(rule[name]) === JSON.stringify(wanted[name]),
+    ) &&
+    (wanted.priority === undefined || rule.priority === wanted.priority) &&
+    (wanted.protocol === undefined || rule.protocol === wanted.protocol)
+  );
+}
+
+/**
+ * Whether the kernel takes `rule` for the one that a delete names: it passes over what the delete
+ * does not name (rule_find in net/core/fib_rules.c).
+ */
+export function kernelTakes(rule: RoutingRule, named: RoutingRule): boolean {
+  const fields = Object.keys(named).filter((name) => name !== 'further' && name !== 'protocol' && name !== 'invert');
+  return fields.every((name) => {
+    const field = name as keyof RoutingRule;
+    // Zero is not named either.
+    return named[field] === 0 || JSON.stringify(rule[field]) === JSON.stringify(named[field]);
+  });
+}

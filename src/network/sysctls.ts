@@ -1,0 +1,68 @@
+import { checkCallOptions, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { Errno } from '../kernel/errno.js';
+import { invalid } from '../kernel/errors.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import { checkInterface } from './checks.js';
+import type { Context } from './context.js';
+import { errorFor } from './errors.js';
+
+/**
+ * A setting of this namespace, below `/proc/sys/net`: that of an interface (`all` and `default` are
+ * such, too), or a path: with dots (`net.ipv4.ip_forward`), or with slashes, where a name in it has
+ * dots (`net/ipv4/conf/eth0.100/rp_filter`).
+ */
+export type NetworkSysctl =
+  | string
+  | { readonly family: 'ipv4' | 'ipv6'; readonly interface: string; readonly name: string };
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function sysctlPath(sysctl: NetworkSysctl): string {
+  if (typeof sysctl === 'string') return pathOf(sysctl, sysctl.split(sysctl.includes('/') ? '/' : '.'));
+  checkOptions('a sysctl', sysctl, ['family', 'interface', 'name']);
+  const family = checkOneOf('family', sysctl.family, ['ipv4', 'ipv6']);
+  const name = checkInterface('interface', sysctl.interface, 15);
+  if (typeof sysctl.name !== 'string' || !/^\w+$/.test(sysctl.name))
+    throw invalid(`name is that of a setting, such as arp_ignore, not ${show(sysctl.name)}`);
+  return pathOf(sysctl, ['net', family, 'conf', name, sysctl.name]);
+}
+
+function pathOf(sysctl: NetworkSysctl, parts: readonly string[]): string {
+  const fine = parts.every((part) => /^[^\s/\0]+$/.test(part) && part !== '.' && part !== '..');
+  if (!fine || parts[0] !== 'net' || parts.length < 2)
+    throw invalid(`a sysctl is named net.ipv4.ip_forward, or net/ipv4/ip_forward, not ${show(sysctl)}`);
+  return `/proc/sys/${parts.join('/')}`;
+}
+
+function checkValue(value: unknown): string {
+  if (typeof value === 'boolean') return value ? '1' : '0';
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  if (typeof value === 'string' && value.trim() !== '' && !/[\n\0]/.test(value)) return value;
+  throw invalid(`the value of a sysctl is a line of text, an integer, true or false, not ${show(value)}`);
+}
+
+async function read(context: Context, path: string, options: CallOptions | undefined): Promise<string> {
+  const work = (): Promise<readonly (string | number)[]> => context.port.readFiles([path], options);
+  const [text] = await context.ask('READ_FILE', 'read', path, work, options);
+  if (typeof text === 'string') return text.trim();
+  throw errorFor({ command: 'READ_FILE', action: 'read', object: path }, text ?? Errno.EIO);
+}
+
+export async function readSysctl(context: Context, sysctl: NetworkSysctl, options?: CallOptions): Promise<string> {
+  checkCallOptions(options);
+  return read(context, sysctlPath(sysctl), options);
+}
+
+/** The value before. */
+export async function writeSysctl(
+  context: Context,
+  sysctl: NetworkSysctl,
+  value: unknown,
+  options?: CallOptions,
+): Promise<string> {
+  checkCallOptions(options);
+  const path = sysctlPath(sysctl);
+  const text = checkValue(value);
+  const before = await read(context, path, options);
+  await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
+  return before;
+}

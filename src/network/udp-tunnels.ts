@@ -1,0 +1,34 @@
+import type { Family } from '../kernel/address.js';
+import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { UdpTunnel } from '../kernel/network/types.js';
+
+/** A UDP port whose packets the kernel unwraps, as `ip fou add` makes it. */
+export interface UdpTunnelOptions {
+  /** `gue`: what is in them says itself what it is. `fou`: they hold packets of one protocol. */
+  readonly type: 'gue' | 'fou';
+  /** From 1. */
+  readonly port: number;
+  /** Of the outer packets. Default `ipv4`. */
+  readonly family?: Family | undefined;
+  /** Of `fou`: the number of the IP protocol that they hold, such as 4 (ipip) or 47 (gre). */
+  readonly protocol?: number | undefined;
+}
+
+/** Which of them. */
+export type UdpTunnelSelector = Pick<UdpTunnelOptions, 'port' | 'family'>;
+
+export function checkUdpTunnel(options: UdpTunnelOptions): UdpTunnel {
+  checkOptions('a UDP tunnel', options, ['type', 'port', 'family', 'protocol']);
+  const type = checkOneOf('type', options.type, ['gue', 'fou']);
+  const { port, family } = checkUdpTunnelKey({ port: options.port, family: options.family });
+  if (type === 'gue' && options.protocol !== undefined) throw invalid('GUE says itself which protocol it holds');
+  if (type === 'gue') return { type, port, family };
+  return { type, port, family, protocol: checkInteger('protocol', options.protocol, 1, 255) };
+}
+
+export function checkUdpTunnelKey(options: UdpTunnelSelector): { readonly port: number; readonly family: Family } {
+  checkOptions('a UDP tunnel', options, ['type', 'port', 'family', 'protocol']);
+  const family = options.family === undefined ? 'ipv4' : checkOneOf('family', options.family, ['ipv4', 'ipv6']);
+  return { port: checkInteger('port', options.port, 1, 0xffff), family };
+}
