@@ -111,6 +111,42 @@ export type {
   TableChange as NetfilterTableChange,
   TableEntry as NetfilterTableEntry,
 } from './kernel/netfilter/types.js';
+export type { NamespacePort, NetworkEventPort, NetworkPort } from './kernel/network/port.js';
+export type {
+  AddressKey,
+  AddressSettings,
+  ForwardingEntry,
+  ForwardingSettings,
+  ForwardingState,
+  InterfaceAddress,
+  Link,
+  LinkChange,
+  LinkData,
+  LinkDetails,
+  LinkSettings,
+  MacvlanMode,
+  NamespaceEntry,
+  Neighbour,
+  NeighbourKey,
+  NeighbourSettings,
+  NeighbourState,
+  NetworkEvent,
+  NetworkEventType,
+  NetworkOperation,
+  Nexthop,
+  NexthopSettings,
+  NumberRange,
+  OperationalState,
+  OperationOutcome,
+  Route,
+  RouteQuery,
+  RouteSettings,
+  RouteType,
+  RoutingRule,
+  RuleAction,
+  RuleSettings,
+  Scope,
+} from './kernel/network/types.js';
 export type { NetfilterChange, NetfilterState } from './netfilter/changes.js';
 export type { Difference } from './netfilter/differences.js';
 export { Fwmark } from './netfilter/fwmark.js';
@@ -119,3 +155,36 @@ export type { MatchOptions } from './netfilter/match.js';
 export { Netfilter, type NetfilterOptions, type NetfilterRule } from './netfilter/netfilter.js';
 export type { RuleMatchOptions, RuleOptions } from './netfilter/rule-options.js';
 export { type NetfilterEvent, NetfilterWatch } from './netfilter/watch.js';
+export type { AddressOptions, AddressSelector } from './network/address-options.js';
+export type { AnnounceOptions } from './network/announce.js';
+export type { NetworkChange, NetworkResult } from './network/changes.js';
+export type { RoutingTable } from './network/checks.js';
+export type { CommonLinkOptions, LinkChanges, LinkOptions, PeerOptions } from './network/link-options.js';
+export { createNamespace, deleteNamespace, type NamespaceOptions, namespaces } from './network/namespaces.js';
+export type {
+  ForwardingEntryOptions,
+  ForwardingEntrySelector,
+  NeighbourFilter,
+  NeighbourOptions,
+  NeighbourSelector,
+} from './network/neighbour-options.js';
+export { type AddressFilter, Network, type NetworkOptions } from './network/network.js';
+export type {
+  NewRouteType,
+  RouteFilter,
+  RouteOptions,
+  RouteSelector,
+  RouteToOptions,
+} from './network/route-options.js';
+export type { RoutingRuleOptions, RoutingRuleSelector } from './network/rule-options.js';
+export type { NetworkSysctl } from './network/sysctls.js';
+export { NetworkWatch, type NetworkWatchOptions } from './network/watch.js';
+export type { RoleDescription } from './roles/descriptions.js';
+export type { DirectDirector, DirectServer } from './roles/direct-director.js';
+export type { Ingress, IngressService } from './roles/ingress.js';
+export type { NatDirector } from './roles/nat-director.js';
+export type { Node, NodeServer, NodeService } from './roles/node.js';
+export type { ServiceWithServers } from './roles/parts.js';
+export type { RoleStep } from './roles/plan.js';
+export type { RealServerRole, RealServerTunnel } from './roles/real-server.js';
+export { Role, type RoleOptions, type RoleProblem } from './roles/role.js';

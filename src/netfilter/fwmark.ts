@@ -32,7 +32,7 @@ export class Fwmark {
 
   /** What names it, for other calls and other handles. */
   get selector(): FwmarkSelector {
-    const { packetMark: _, local: __, ...match } = this.match;
+    const { packetMark: _, ...match } = this.match;
     return { hook: this.hook, mask: this.mask, ...match };
   }
 

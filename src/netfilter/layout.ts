@@ -30,7 +30,10 @@ export function chainRuleKey(rule: ChainRule): string {
 function wideFirst(a: Rule, b: Rule): number {
   const [left, right] = [narrowness(a.match), narrowness(b.match)];
   const differing = left.findIndex((part, i) => part !== right[i]);
-  return differing < 0 ? 0 : (left[differing] ?? 0) - (right[differing] ?? 0);
+  if (differing >= 0) return (left[differing] ?? 0) - (right[differing] ?? 0);
+  // Those that are as wide as each other have an order, too: else a change of one would move others.
+  const [one, other] = [chainRuleKey(a), chainRuleKey(b)];
+  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 /**
@@ -46,7 +49,7 @@ export function chainsOf({ maps, rules }: Structure): Map<string, { name: ChainN
     chains.set(text, found);
     return found.rules;
   };
-  const sorted = [...rules].sort(wideFirst);
+  const sorted = [...new Map(rules.map((rule) => [chainRuleKey(rule), rule])).values()].sort(wideFirst);
   const isPartial = ({ action }: Rule): boolean => action.type === 'mark' && action.mask !== ALL;
   for (const rule of sorted) if (!isPartial(rule) && rule.action.type !== 'clamp-mss') chain(chainOf(rule)).push(rule);
   for (const { name, rules: listed } of chains.values()) if (name.purpose === 'nat') listed.reverse();

@@ -18,6 +18,8 @@ export interface MatchOptions {
   readonly inputInterface?: string | undefined;
   /** Where it goes out; known from routing on. */
   readonly outputInterface?: string | undefined;
+  /** Whether the destination is an address of this network namespace, whichever it is. */
+  readonly local?: boolean | undefined;
 }
 
 export const matchNames = [
@@ -28,6 +30,7 @@ export const matchNames = [
   'port',
   'inputInterface',
   'outputInterface',
+  'local',
 ] as const;
 
 const families = ['ipv4', 'ipv6'] as const;
@@ -36,7 +39,7 @@ const ALL = 0xffffffff;
 
 /** A match in its one form: addresses canonical, a range of one port a port, the family where an address says it. */
 export function checkMatch(what: string, options: MatchOptions, hook: Hook): Match {
-  const { inputInterface, outputInterface, protocol, port } = options;
+  const { inputInterface, outputInterface, protocol, port, local } = options;
   const source = checkPrefix('source', options.source);
   const destination = checkPrefix('destination', options.destination);
   const named = options.family === undefined ? undefined : checkOneOf('family', options.family, families);
@@ -47,6 +50,7 @@ export function checkMatch(what: string, options: MatchOptions, hook: Hook): Mat
     throw invalid(`${what}: in ${hook} nothing has an output interface`);
   if (inputInterface !== undefined && hook === 'output')
     throw invalid(`${what}: in output nothing has an input interface`);
+  if (local !== undefined && typeof local !== 'boolean') throw invalid(`local is true or false, not ${show(local)}`);
   return {
     ...(family && { family }),
     ...(inputInterface !== undefined && { inputInterface: checkInterface(inputInterface) }),
@@ -55,6 +59,7 @@ export function checkMatch(what: string, options: MatchOptions, hook: Hook): Mat
     ...(destination && { destination: destination.text }),
     ...(protocol && { protocol }),
     ...(port !== undefined && { port: checkPort(port) }),
+    ...(local !== undefined && { local }),
   };
 }
 

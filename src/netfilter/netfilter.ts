@@ -120,13 +120,21 @@ export class Netfilter {
     const { from, to, taken } = checkMarkRange(range);
     const packets = checkMarkSelector(selector);
     let settings = packets;
-    await this.#change(true, options, (table) => {
-      const used = new Set(marksOf(table).map(([{ mark }]) => mark));
-      if (marksOf(table).some(([other]) => markKey(other) === markKey(packets)))
+    await this.#change(true, options, (table, uncertain) => {
+      const marks = marksOf(table);
+      const used = new Set(marks.map(([{ mark }]) => mark));
+      const present = marks.find(([other]) => markKey(other) === markKey(packets))?.[0];
+      if (present && uncertain && present.mark === settings.mark) return []; // it was made, but its end was not heard
+      if (present)
         throw new IpvsError('ERR_IPVS_MARK_EXISTS', `cannot allocate a mark: ${markKey(packets)} has one already`);
       let mark = from;
-      while (mark <= to && (used.has(mark) || taken.has(mark))) mark++;
-      if (mark > to) throw new IpvsError('ERR_IPVS_OUT_OF_RANGE', `all marks from ${from} to ${to} are taken`);
+      while (mark <= to && (used.has(mark) || taken.has(mark) || outside(mark, packets.mask)))
+        mark = nextMark(mark, packets.mask);
+      if (mark > to)
+        throw new IpvsError(
+          'ERR_IPVS_OUT_OF_RANGE',
+          `all marks from ${from} to ${to} are taken, or outside of the mask`,
+        );
       settings = checkMark({ ...selector, mark });
       return planEdits(table, { ...noEdits, addMarks: [settings] }, false);
     });
@@ -250,8 +258,17 @@ export class Netfilter {
     // A commit whose end was not heard may have been made: what there is tells.
     let uncertain = false;
     for (let attempt = 1; ; attempt++) {
+      const remembered = this.#table;
       const { entry, generation } = await this.#known(elements || uncertain, options);
-      const changes = plan(entry, uncertain);
+      let changes: TableChange[];
+      try {
+        changes = plan(entry, uncertain);
+      } catch (error) {
+        // What can not be, by what is remembered, may be possible by now.
+        if (this.#table !== remembered || attempt === ATTEMPTS) throw error;
+        this.#table = undefined;
+        continue;
+      }
       if (changes.length === 0) return;
       this.#table = undefined;
       try {
@@ -292,6 +309,16 @@ export class Netfilter {
       throw translate({ command, action, object: `table inet ${this.owner}` }, error);
     }
   }
+}
+
+function outside(mark: number, mask: number): number {
+  return (mark & ~mask) >>> 0;
+}
+
+/** The next that may be in the mask: past all that have the highest bit that is not in it. */
+function nextMark(mark: number, mask: number): number {
+  const size = 2 ** (32 - Math.clz32(outside(mark, mask)));
+  return outside(mark, mask) === 0 ? mark + 1 : (Math.floor(mark / size) + 1) * size;
 }
 
 function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {

@@ -15,8 +15,6 @@ import {
 export interface RuleMatchOptions extends MatchOptions {
   /** The packet's mark, or some bits of it. It survives the NAT of IPVS: what it marks is what IPVS forwards. */
   readonly mark?: number | { readonly mark: number; readonly mask?: number | undefined } | undefined;
-  /** Whether the destination is an address of this network namespace, whichever it is. */
-  readonly local?: boolean | undefined;
 }
 
 /**
@@ -87,14 +85,12 @@ export function checkRule(options: RuleOptions): Rule {
     throw invalid(`a rule is described by an object, not ${show(options)}`);
   const type = checkOneOf('the type of a rule', options.type, types);
   const what = `a rule of type ${type}`;
-  checkOptions(what, options, ['type', 'hook', 'mark', 'local', ...matchNames, ...namesOf[type]]);
+  checkOptions(what, options, ['type', 'hook', 'mark', ...matchNames, ...namesOf[type]]);
   const hook = options.hook === undefined ? hooksOf[type][0] : checkOneOf('hook', options.hook, hooksOf[type]);
-  const { mark, local } = options;
-  if (local !== undefined && typeof local !== 'boolean') throw invalid(`local is true or false, not ${show(local)}`);
+  const { mark } = options;
   const match: Match = {
     ...checkMatch(what, options, hook),
     ...(mark !== undefined && { packetMark: checkMarkBits(mark) }),
-    ...(local !== undefined && { local }),
   };
   if (Object.keys(match).length === 0 && type !== 'clamp-mss')
     throw invalid(`${what} names what it is for: an address, a port, a mark, local`);

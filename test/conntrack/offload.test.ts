@@ -24,9 +24,8 @@ test.runIf(hasModule('nf_flow_table'))('13: an offloaded flow has neither timeou
   });
   const { namespace } = lab.host('router');
   runIn(namespace, 'nft', rules);
-  const fixture = (name: string): URL => new URL(`../kernel/fixtures/${name}.mjs`, import.meta.url);
-  await lab.host('server').start(fixture('echo-server'), 'server', 8080);
-  const client = await lab.host('client').start(fixture('echo-client'));
+  await lab.host('server').start(new URL('../../examples/programs/server.mjs', import.meta.url), 'server', 8080);
+  const client = await lab.host('client').start(new URL('../../examples/programs/client.mjs', import.meta.url));
   await using conntrack = await Conntrack.open({ namespace });
   await client.ask({ kind: 'hold', address: '10.2.0.2', port: 8080 });
   let flow: Flow | undefined;

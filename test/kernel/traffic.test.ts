@@ -20,10 +20,10 @@ beforeEach(() => {
 
 beforeAll(async () => {
   network = addDirector(lab);
-  const fixture = (name: string): URL => new URL(`fixtures/${name}.mjs`, import.meta.url);
+  const program = (name: string): URL => new URL(`../../examples/programs/${name}.mjs`, import.meta.url);
   [client, ...servers] = (await Promise.all([
-    network.client.start(fixture('echo-client')),
-    ...network.servers.map(({ host }) => host.start(fixture('echo-server'), host.name, SERVER_PORT)),
+    network.client.start(program('client')),
+    ...network.servers.map(({ host }) => host.start(program('server'), host.name, SERVER_PORT)),
   ])) as [Helper, ...Helper[]];
   ipvs = await Ipvs.open({ namespace: network.director.namespace });
 }, 120_000);

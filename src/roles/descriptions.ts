@@ -1,0 +1,29 @@
+import { checkOneOf } from '../kernel/check.js';
+import { type DirectDirector, directDirector } from './direct-director.js';
+import { type Ingress, ingress } from './ingress.js';
+import type { Item } from './items.js';
+import { type NatDirector, natDirector } from './nat-director.js';
+import { type Node, node } from './node.js';
+import { type RealServerRole, realServer } from './real-server.js';
+
+/** What a machine, or a network namespace, is to be. */
+export type RoleDescription = DirectDirector | RealServerRole | NatDirector | Ingress | Node;
+
+const roles = ['direct-director', 'real-server', 'nat-director', 'ingress', 'node'] as const;
+
+/** What that takes, in order. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function describe(description: RoleDescription, owner: string): Item[] {
+  checkOneOf('role', description?.role, roles);
+  switch (description.role) {
+    case 'direct-director':
+      return directDirector(description, owner);
+    case 'real-server':
+      return realServer(description, owner);
+    case 'nat-director':
+      return natDirector(description, owner);
+    case 'ingress':
+      return ingress(description, owner);
+    case 'node':
+      return node(description, owner);
+  }
+}

@@ -1,0 +1,26 @@
+import type { Item } from '../items.js';
+import { address } from './addresses.js';
+import type { Handler } from './handler.js';
+import { server, service } from './ipvs.js';
+import { guePort, link, up } from './links.js';
+import { netfilter } from './netfilter.js';
+import { route, routingRule } from './routing.js';
+import { sysctl } from './sysctl.js';
+
+const handlers: { readonly [Kind in Item['kind']]: Handler<Kind> } = {
+  sysctl,
+  link,
+  up,
+  address,
+  route,
+  'routing-rule': routingRule,
+  'gue-port': guePort,
+  service,
+  server,
+  netfilter,
+};
+
+/** The handler of an item: one that takes that item, whichever it is. */
+export function handlerOf(item: Item): Handler<Item['kind']> {
+  return handlers[item.kind] as Handler<Item['kind']>;
+}

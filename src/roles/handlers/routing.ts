@@ -1,0 +1,45 @@
+import { missing, right } from '../items.js';
+import { type Handler, unlessGone } from './handler.js';
+
+/** Whether all that is named is so in what was read. */
+function agrees(wanted: object, is: object): boolean {
+  return Object.entries(wanted).every(
+    ([name, value]) => value === undefined || (is as Record<string, unknown>)[name] === value,
+  );
+}
+
+export const route: Handler<'route'> = {
+  name: ({ route: { type = 'unicast', destination, table = 254 } }) => `${type} route ${destination} in table ${table}`,
+
+  async inspect({ route: wanted }, { world }) {
+    const { table = 254, family = 'ipv4' } = wanted;
+    const routes = await (await world.network).routes({ table, family });
+    return routes.some((one) => agrees(wanted, one)) ? right : missing;
+  },
+
+  async make({ route: options }, world) {
+    await (await world.network).addRoute(options);
+  },
+
+  async takeBack({ route: options }, _remembered, world) {
+    const network = await world.network;
+    await unlessGone(['ERR_IPVS_NO_SUCH_ROUTE', 'ERR_IPVS_NO_SUCH_INTERFACE'], () => network.deleteRoute(options));
+  },
+};
+
+export const routingRule: Handler<'routing-rule'> = {
+  name: ({ rule: { family, mark, table } }) => `${family} rule for mark ${mark} to table ${table}`,
+
+  async inspect({ rule: wanted }, { routingRules }) {
+    return (await routingRules).some((one) => agrees(wanted, one)) ? right : missing;
+  },
+
+  async make({ rule: options }, world) {
+    await (await world.network).addRule(options);
+  },
+
+  async takeBack({ rule: options }, _remembered, world) {
+    const network = await world.network;
+    await unlessGone(['ERR_IPVS_NO_SUCH_RULE'], () => network.deleteRule(options));
+  },
+};

@@ -1,0 +1,77 @@
+import { checkInteger, checkOptions } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { FwmarkOptions } from '../netfilter/mark-options.js';
+import type { RuleOptions } from '../netfilter/rule-options.js';
+import type { Item } from './items.js';
+import {
+  at,
+  checkInterfaceName,
+  hostAddress,
+  ipvsSysctls,
+  list,
+  netfilterItem,
+  type ServiceWithServers,
+  serviceItems,
+  sysctlItem,
+} from './parts.js';
+
+/** Bits of the mark that say "masquerade this", as kube-proxy has them. */
+const MASQUERADE = 0x4000;
+
+/**
+ * A director through which requests and answers go (`ipvsadm -m`). Its servers either have it as
+ * their gateway, or it masquerades, and they see its address instead of the client's.
+ */
+export interface NatDirector {
+  readonly role: 'nat-director';
+  /** Services by protocol, address and port, with servers that are reached by `nat`. */
+  readonly services: readonly ServiceWithServers[];
+  /** Where the director has the addresses of the services. Default: it has them already. */
+  readonly interface?: string | undefined;
+  /** Default: false. */
+  readonly masquerade?: boolean | undefined;
+  /** The bit of the mark that is used for it. Default 0x4000. */
+  readonly masqueradeMark?: number | undefined;
+}
+
+const names = ['role', 'services', 'interface', 'masquerade', 'masqueradeMark'];
+
+export function natDirector(options: NatDirector, owner: string): Item[] {
+  checkOptions('a nat-director', options, names);
+  const { masquerade = false } = options;
+  const mark =
+    options.masqueradeMark === undefined
+      ? MASQUERADE
+      : checkInteger('masqueradeMark', options.masqueradeMark, 1, 0xffffffff);
+  const services = list('services', options.services);
+  const items = services.flatMap((one, index) => at(`services[${index}]`, () => serviceItems(checkNat(one))));
+  const marks = services.flatMap(({ service }): FwmarkOptions[] =>
+    service.address === undefined
+      ? []
+      : [{ destination: service.address, protocol: service.protocol, port: service.port, mark, mask: mark }],
+  );
+  const rules: RuleOptions[] = [{ type: 'masquerade', mark: { mark, mask: mark }, local: false }];
+  const vips = [
+    ...new Set(services.flatMap(({ service }) => (service.address === undefined ? [] : [service.address]))),
+  ];
+  return [
+    sysctlItem('net/ipv4/ip_forward', true),
+    ...(vips.some((address) => address.includes(':')) ? [sysctlItem('net/ipv6/conf/all/forwarding', true)] : []),
+    // NAT of netfilter sees what IPVS forwards only if IPVS tells connection tracking.
+    ...ipvsSysctls({ conntrack: masquerade ? true : undefined }),
+    ...items,
+    ...(masquerade ? netfilterItem(owner, { marks, rules }) : []),
+    ...vips.flatMap((address) =>
+      options.interface === undefined
+        ? []
+        : [hostAddress(checkInterfaceName('interface', options.interface), address, true)],
+    ),
+  ];
+}
+
+function checkNat(one: ServiceWithServers): ServiceWithServers {
+  checkOptions('a service with servers', one, ['service', 'servers']);
+  const other = list('servers', one.servers).find(({ forwarding = 'nat' }) => forwarding !== 'nat');
+  if (other) throw invalid(`the servers of a nat-director are reached by nat, not by ${other.forwarding}`);
+  return one;
+}

@@ -1,0 +1,77 @@
+import { Ipvs } from '../ipvs/ipvs.js';
+import type { TableRow } from '../ipvs/table.js';
+import type { Kernel, OpenOptions } from '../kernel/kernel.js';
+import { Netfilter } from '../netfilter/netfilter.js';
+import { Network } from '../network/network.js';
+
+/** The handles of one network namespace, each opened when it is first needed. */
+export class World {
+  readonly #options: OpenOptions & { readonly kernel?: Kernel | undefined };
+  readonly #handles = new Map<string, Promise<{ close(): Promise<void> }>>();
+
+  constructor(options: OpenOptions & { readonly kernel?: Kernel | undefined }) {
+    this.#options = options;
+  }
+
+  get network(): Promise<Network> {
+    return this.#handle('network', () => Network.open(this.#options));
+  }
+
+  get ipvs(): Promise<Ipvs> {
+    return this.#handle('ipvs', () => Ipvs.open(this.#options));
+  }
+
+  netfilter(owner: string): Promise<Netfilter> {
+    return this.#handle(`netfilter ${owner}`, () => Netfilter.open({ ...this.#options, owner }));
+  }
+
+  async close(): Promise<void> {
+    const handles = await Promise.allSettled(this.#handles.values());
+    this.#handles.clear();
+    await Promise.all(handles.map((handle) => (handle.status === 'fulfilled' ? handle.value.close() : undefined)));
+  }
+
+  #handle<T extends { close(): Promise<void> }>(name: string, open: () => Promise<T>): Promise<T> {
+    const known = this.#handles.get(name) as Promise<T> | undefined;
+    if (known) return known;
+    const opening = open();
+    this.#handles.set(name, opening);
+    // What could not be opened is tried again.
+    opening.catch(() => this.#handles.delete(name));
+    return opening;
+  }
+}
+
+/** What there is, each read once, when it is first needed: for one plan. */
+export class Readings {
+  readonly world: World;
+  readonly #read = new Map<string, Promise<unknown>>();
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  get table(): Promise<readonly TableRow[]> {
+    return this.#once('table', async () => (await this.world.ipvs).table());
+  }
+
+  get links(): ReturnType<Network['links']> {
+    return this.#once('links', async () => (await this.world.network).links());
+  }
+
+  get addresses(): ReturnType<Network['addresses']> {
+    return this.#once('addresses', async () => (await this.world.network).addresses());
+  }
+
+  get routingRules(): ReturnType<Network['rules']> {
+    return this.#once('rules', async () => (await this.world.network).rules());
+  }
+
+  #once<T>(name: string, read: () => Promise<T>): Promise<T> {
+    const known = this.#read.get(name) as Promise<T> | undefined;
+    if (known) return known;
+    const reading = read();
+    this.#read.set(name, reading);
+    return reading;
+  }
+}
