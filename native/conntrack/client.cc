@@ -5,74 +5,22 @@
 
 namespace conntrack {
 
+using netlink::Ask;
 using netlink::Exchange;
 using netlink::Failure;
 using netlink::Message;
 using netlink::MessageWriter;
-using netlink::View;
-
-namespace {
-
-const Failure kMalformed{EBADMSG, "malformed reply"};
-
-template <typename T, std::optional<T> (*Decode)(View)>
-bool Append(View payload, std::vector<T>& records) {
-  auto record = Decode(payload);
-  if (record) records.push_back(std::move(*record));
-  return record.has_value();
-}
-
-bool ReadGlobalStatistics(View payload, GlobalStatistics& result) {
-  const auto decoded = DecodeGlobalStatistics(payload);
-  if (decoded) result = *decoded;
-  return decoded.has_value();
-}
-
-}  // namespace
-
-template <typename T>
-void Client::Ask(uint32_t tag, bool dump, const Encode& encode, Read<T> read, Done<T> done) {
-  struct Reply {
-    T value{};
-    bool malformed = false;
-  };
-  auto reply = std::make_shared<Reply>();
-  MessageWriter writer;
-  encode(writer);
-  Exchange exchange;
-  exchange.batch = writer.Take();
-  exchange.dump = dump;
-  exchange.tag = tag;
-  exchange.on_reply = [reply, read](const Message& message) {
-    if (!read(message.payload, reply->value)) reply->malformed = true;
-  };
-  exchange.on_done = [reply, done = std::move(done)](const std::vector<Failure>& outcomes) {
-    if (outcomes[0]) return done(outcomes[0]);
-    if (reply->malformed) return done(kMalformed);
-    done(std::move(reply->value));
-  };
-  channel_->Submit(std::move(exchange));
-}
-
-void Client::Tell(uint32_t tag, const Encode& encode, Done<bool> done) {
-  MessageWriter writer;
-  encode(writer);
-  Exchange exchange;
-  exchange.batch = writer.Take();
-  exchange.tag = tag;
-  exchange.on_done = [done = std::move(done)](const std::vector<Failure>& outcomes) {
-    if (outcomes[0]) return done(outcomes[0]);
-    done(true);
-  };
-  channel_->Submit(std::move(exchange));
-}
+using netlink::ReadMany;
+using netlink::ReadOne;
+using netlink::Tell;
 
 void Client::Get(uint32_t tag, const Flow& key, Done<FlowBatch> done) {
   // The kernel would take a request without a tuple for one it can not answer, but what is
   // checked before a delete is checked here, too.
   if (!NamesFlow(key)) return done(Failure{EINVAL, "no tuple"});
   Ask<FlowBatch>(
-      tag, false, [&](MessageWriter& writer) { EncodeGet(writer, Command::kGet, key); }, DecodeFlow, std::move(done));
+      *channel_, tag, false, [&](MessageWriter& writer) { EncodeGet(writer, Command::kGet, key); }, DecodeFlow,
+      std::move(done));
 }
 
 void Client::Zero(uint32_t tag, const std::vector<Flow>& keys, Done<FlowBatch> done) {
@@ -94,7 +42,7 @@ void Client::Zero(uint32_t tag, const std::vector<Flow>& keys, Done<FlowBatch> d
     for (const Failure& outcome : outcomes) {
       if (outcome && outcome.code != ENOENT) return done(outcome);
     }
-    if (*malformed) return done(kMalformed);
+    if (*malformed) return done(netlink::kMalformed);
     done(std::move(*flows));
   };
   channel_->Submit(std::move(exchange));
@@ -105,62 +53,57 @@ void Client::Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::v
     // A delete without a tuple would delete everything.
     if (!NamesFlow(change.flow)) return done(Failure{EINVAL, "a change without a tuple"});
   }
-  if (changes.empty()) return done(std::vector<Failure>{});
   MessageWriter writer;
   for (const Change& change : changes) EncodeChange(writer, change, NLM_F_ACK);
-  Exchange exchange;
-  exchange.batch = writer.Take();
-  exchange.terse = true;
-  exchange.tag = tag;
-  exchange.on_done = [done = std::move(done)](std::vector<Failure> outcomes) { done(std::move(outcomes)); };
-  channel_->Submit(std::move(exchange));
+  TellAll(*channel_, tag, writer, std::move(done));
 }
 
 void Client::Flush(uint32_t tag, uint8_t family, Done<bool> done) {
   Tell(
-      tag, [&](MessageWriter& writer) { EncodeFlush(writer, family); }, std::move(done));
+      *channel_, tag, [&](MessageWriter& writer) { EncodeFlush(writer, family); }, std::move(done));
 }
 
 void Client::ProcessorStatistics(uint32_t tag, Done<std::vector<conntrack::ProcessorStatistics>> done) {
   Ask<std::vector<conntrack::ProcessorStatistics>>(
-      tag, true, [&](MessageWriter& writer) { EncodePlain(writer, Command::kGetStatisticsByProcessor, NLM_F_DUMP); },
-      Append<conntrack::ProcessorStatistics, DecodeProcessorStatistics>, std::move(done));
+      *channel_, tag, true,
+      [&](MessageWriter& writer) { EncodePlain(writer, Command::kGetStatisticsByProcessor, NLM_F_DUMP); },
+      ReadMany<conntrack::ProcessorStatistics, DecodeProcessorStatistics>, std::move(done));
 }
 
 void Client::GlobalStatistics(uint32_t tag, Done<conntrack::GlobalStatistics> done) {
   // Its answer, too, has no end of its own.
   Ask<conntrack::GlobalStatistics>(
-      tag, false, [&](MessageWriter& writer) { EncodePlain(writer, Command::kGetStatistics, NLM_F_ACK); },
-      ReadGlobalStatistics, std::move(done));
+      *channel_, tag, false, [&](MessageWriter& writer) { EncodePlain(writer, Command::kGetStatistics, NLM_F_ACK); },
+      ReadOne<conntrack::GlobalStatistics, DecodeGlobalStatistics>, std::move(done));
 }
 
 void Client::ExpectationStatistics(uint32_t tag, Done<std::vector<conntrack::ProcessorStatistics>> done) {
   Ask<std::vector<conntrack::ProcessorStatistics>>(
-      tag, true, [&](MessageWriter& writer) { EncodeExpectationStatistics(writer); },
-      Append<conntrack::ProcessorStatistics, DecodeProcessorStatistics>, std::move(done));
+      *channel_, tag, true, [&](MessageWriter& writer) { EncodeExpectationStatistics(writer); },
+      ReadMany<conntrack::ProcessorStatistics, DecodeProcessorStatistics>, std::move(done));
 }
 
 void Client::ListExpectations(uint32_t tag, uint8_t family, Done<std::vector<Expectation>> done) {
   Ask<std::vector<Expectation>>(
-      tag, true, [&](MessageWriter& writer) { EncodeDumpExpectations(writer, family); },
-      Append<Expectation, DecodeExpectation>, std::move(done));
+      *channel_, tag, true, [&](MessageWriter& writer) { EncodeDumpExpectations(writer, family); },
+      ReadMany<Expectation, DecodeExpectation>, std::move(done));
 }
 
 void Client::CreateExpectation(uint32_t tag, const Expectation& expectation, Done<bool> done) {
   Tell(
-      tag, [&](MessageWriter& writer) { EncodeExpectation(writer, expectation); }, std::move(done));
+      *channel_, tag, [&](MessageWriter& writer) { EncodeExpectation(writer, expectation); }, std::move(done));
 }
 
 void Client::DeleteExpectation(uint32_t tag, const Expectation& key, Done<bool> done) {
   // As with flows: without a tuple all would go.
   if ((key.tuple.present & kHasProtocol) == 0) return done(Failure{EINVAL, "no tuple"});
   Tell(
-      tag, [&](MessageWriter& writer) { EncodeDeleteExpectation(writer, key); }, std::move(done));
+      *channel_, tag, [&](MessageWriter& writer) { EncodeDeleteExpectation(writer, key); }, std::move(done));
 }
 
 void Client::FlushExpectations(uint32_t tag, Done<bool> done) {
   Tell(
-      tag, [&](MessageWriter& writer) { EncodeFlushExpectations(writer); }, std::move(done));
+      *channel_, tag, [&](MessageWriter& writer) { EncodeFlushExpectations(writer); }, std::move(done));
 }
 
 }  // namespace conntrack

@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "conntrack/messages.h"
-#include "netlink/channel.h"
+#include "netlink/request.h"
 
 namespace conntrack {
 
 class Client {
  public:
   template <typename T>
-  using Done = std::function<void(netlink::Result<T>)>;
+  using Done = netlink::Done<T>;
 
   Client(netlink::IoThread& io, netlink::Socket socket) : channel_(netlink::Channel::Create(io, std::move(socket))) {}
 
@@ -39,15 +39,6 @@ class Client {
   void Cancel(uint32_t tag) { channel_->Cancel(tag); }
 
  private:
-  using Encode = std::function<void(netlink::MessageWriter&)>;
-  // Reads one message into the result; false if it is malformed.
-  template <typename T>
-  using Read = bool (*)(netlink::View payload, T& result);
-
-  template <typename T>
-  void Ask(uint32_t tag, bool dump, const Encode& encode, Read<T> read, Done<T> done);
-  void Tell(uint32_t tag, const Encode& encode, Done<bool> done);
-
   std::shared_ptr<netlink::Channel> channel_;
 };
 

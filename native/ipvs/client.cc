@@ -10,11 +10,13 @@
 
 namespace ipvs {
 
-using netlink::Exchange;
+using netlink::Ask;
 using netlink::Failure;
-using netlink::Message;
 using netlink::MessageWriter;
+using netlink::ReadMany;
+using netlink::ReadOne;
 using netlink::Result;
+using netlink::Tell;
 
 namespace {
 
@@ -34,8 +36,6 @@ void Deduplicate(std::vector<T>& records, size_t key_size) {
 constexpr size_t kServiceKey = offsetof(Service, scheduler);
 constexpr size_t kServerKey = offsetof(Server, forwarding);
 
-const Failure kMalformed{EBADMSG, "malformed reply"};
-
 }  // namespace
 
 Client::Client(netlink::IoThread& io, netlink::Socket socket)
@@ -52,85 +52,23 @@ void Client::Resolve(uint32_t tag, Done<uint16_t> done) {
   });
 }
 
-template <typename T>
-void Client::Ask(uint32_t tag, const Encode& encode, Decode<T> decode, Done<T> done) {
-  auto reply = std::make_shared<std::optional<T>>();
-  MessageWriter writer;
-  encode(writer);
-  Exchange exchange;
-  exchange.batch = writer.Take();
-  exchange.tag = tag;
-  exchange.on_reply = [reply, decode](const Message& message) { *reply = decode(message.payload); };
-  exchange.on_done = [reply, done = std::move(done)](const std::vector<Failure>& outcomes) {
-    if (outcomes[0]) return done(outcomes[0]);
-    if (!*reply) return done(kMalformed);
-    done(std::move(**reply));
-  };
-  channel_->Submit(std::move(exchange));
-}
-
-template <typename T>
-void Client::Dump(uint32_t tag, const Encode& encode, Decode<T> decode, Done<std::vector<T>> done) {
-  struct Replies {
-    std::vector<T> records;
-    bool malformed = false;
-  };
-  auto replies = std::make_shared<Replies>();
-  MessageWriter writer;
-  encode(writer);
-  Exchange exchange;
-  exchange.batch = writer.Take();
-  exchange.dump = true;
-  exchange.tag = tag;
-  exchange.on_reply = [replies, decode](const Message& message) {
-    if (auto record = decode(message.payload)) {
-      replies->records.push_back(std::move(*record));
-    } else {
-      replies->malformed = true;
-    }
-  };
-  exchange.on_done = [replies, done = std::move(done)](const std::vector<Failure>& outcomes) {
-    if (outcomes[0]) return done(outcomes[0]);
-    if (replies->malformed) return done(kMalformed);
-    done(std::move(replies->records));
-  };
-  channel_->Submit(std::move(exchange));
-}
-
-void Client::Tell(uint32_t tag, const Encode& encode, Done<bool> done) {
-  MessageWriter writer;
-  encode(writer);
-  Exchange exchange;
-  exchange.batch = writer.Take();
-  exchange.tag = tag;
-  exchange.on_done = [done = std::move(done)](const std::vector<Failure>& outcomes) {
-    if (outcomes[0]) return done(outcomes[0]);
-    done(true);
-  };
-  channel_->Submit(std::move(exchange));
-}
-
 void Client::Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::vector<Failure>> done) {
-  if (changes.empty()) return done(std::vector<Failure>{});
   MessageWriter writer;
   for (const Change& change : changes) EncodeChange(writer, family_, change);
-  Exchange exchange;
-  exchange.batch = writer.Take();
-  exchange.terse = true;
-  exchange.tag = tag;
-  exchange.on_done = [done = std::move(done)](std::vector<Failure> outcomes) { done(std::move(outcomes)); };
-  channel_->Submit(std::move(exchange));
+  TellAll(*channel_, tag, writer, std::move(done));
 }
 
 void Client::GetService(uint32_t tag, const Service& key, Done<Service> done) {
   Ask<Service>(
-      tag, [&](MessageWriter& writer) { EncodeGetService(writer, family_, key); }, DecodeService, std::move(done));
+      *channel_, tag, false, [&](MessageWriter& writer) { EncodeGetService(writer, family_, key); },
+      ReadOne<Service, DecodeService>, std::move(done));
 }
 
 void Client::ListServices(uint32_t tag, Done<std::vector<Service>> done) {
-  Dump<Service>(
-      tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetService, NLM_F_DUMP); },
-      DecodeService,
+  Ask<std::vector<Service>>(
+      *channel_, tag, true,
+      [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetService, NLM_F_DUMP); },
+      ReadMany<Service, DecodeService>,
       [done = std::move(done)](Result<std::vector<Service>> result) {
         if (result.ok()) Deduplicate(result.value(), kServiceKey);
         done(std::move(result));
@@ -138,8 +76,9 @@ void Client::ListServices(uint32_t tag, Done<std::vector<Service>> done) {
 }
 
 void Client::ListServers(uint32_t tag, const Service& key, Done<std::vector<Server>> done) {
-  Dump<Server>(
-      tag, [&](MessageWriter& writer) { EncodeDumpServers(writer, family_, key); }, DecodeServer,
+  Ask<std::vector<Server>>(
+      *channel_, tag, true, [&](MessageWriter& writer) { EncodeDumpServers(writer, family_, key); },
+      ReadMany<Server, DecodeServer>,
       [this, tag, key, done = std::move(done)](Result<std::vector<Server>> servers) {
         if (!servers.ok()) return done(std::move(servers));
         Deduplicate(servers.value(), kServerKey);
@@ -162,9 +101,10 @@ void Client::ReadTable(uint32_t tag, Done<Table> done) {
   reading->next = [this, tag, weak = std::weak_ptr(reading)](uint32_t index) {
     const auto self = weak.lock();
     if (index == self->table.services.size()) return self->done(std::move(self->table));
-    Dump<Server>(
-        tag, [&](MessageWriter& writer) { EncodeDumpServers(writer, family_, self->table.services[index]); },
-        DecodeServer,
+    Ask<std::vector<Server>>(
+        *channel_, tag, true,
+        [&](MessageWriter& writer) { EncodeDumpServers(writer, family_, self->table.services[index]); },
+        ReadMany<Server, DecodeServer>,
         [self, index](Result<std::vector<Server>> servers) {
           if (!servers.ok()) return self->done(servers.failure());
           Deduplicate(servers.value(), kServerKey);
@@ -184,30 +124,32 @@ void Client::ReadTable(uint32_t tag, Done<Table> done) {
 
 void Client::GetInfo(uint32_t tag, Done<Info> done) {
   Ask<Info>(
-      tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetInfo, NLM_F_ACK); }, DecodeInfo,
-      std::move(done));
+      *channel_, tag, false, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetInfo, NLM_F_ACK); },
+      ReadOne<Info, DecodeInfo>, std::move(done));
 }
 
 void Client::GetTimeouts(uint32_t tag, Done<Timeouts> done) {
   Ask<Timeouts>(
-      tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetConfig, NLM_F_ACK); }, DecodeTimeouts,
-      std::move(done));
+      *channel_, tag, false,
+      [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetConfig, NLM_F_ACK); },
+      ReadOne<Timeouts, DecodeTimeouts>, std::move(done));
 }
 
 void Client::SetTimeouts(uint32_t tag, const Timeouts& timeouts, Done<bool> done) {
   Tell(
-      tag, [&](MessageWriter& writer) { EncodeSetTimeouts(writer, family_, timeouts); }, std::move(done));
+      *channel_, tag, [&](MessageWriter& writer) { EncodeSetTimeouts(writer, family_, timeouts); }, std::move(done));
 }
 
 void Client::ListDaemons(uint32_t tag, Done<std::vector<Daemon>> done) {
-  Dump<Daemon>(
-      tag, [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetDaemon, NLM_F_DUMP); }, DecodeDaemon,
-      std::move(done));
+  Ask<std::vector<Daemon>>(
+      *channel_, tag, true,
+      [&](MessageWriter& writer) { EncodePlain(writer, family_, Command::kGetDaemon, NLM_F_DUMP); },
+      ReadMany<Daemon, DecodeDaemon>, std::move(done));
 }
 
 void Client::ChangeDaemon(uint32_t tag, Command command, const Daemon& daemon, Done<bool> done) {
   Tell(
-      tag, [&](MessageWriter& writer) { EncodeDaemon(writer, family_, command, daemon); }, std::move(done));
+      *channel_, tag, [&](MessageWriter& writer) { EncodeDaemon(writer, family_, command, daemon); }, std::move(done));
 }
 
 }  // namespace ipvs

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ipvs/messages.h"
-#include "netlink/channel.h"
+#include "netlink/request.h"
 
 namespace ipvs {
 
@@ -18,7 +18,7 @@ struct Table {
 class Client {
  public:
   template <typename T>
-  using Done = std::function<void(netlink::Result<T>)>;
+  using Done = netlink::Done<T>;
 
   Client(netlink::IoThread& io, netlink::Socket socket);
 
@@ -41,16 +41,6 @@ class Client {
   void Cancel(uint32_t tag) { channel_->Cancel(tag); }
 
  private:
-  using Encode = std::function<void(netlink::MessageWriter&)>;
-  template <typename T>
-  using Decode = std::optional<T> (*)(netlink::View);
-
-  template <typename T>
-  void Ask(uint32_t tag, const Encode& encode, Decode<T> decode, Done<T> done);
-  template <typename T>
-  void Dump(uint32_t tag, const Encode& encode, Decode<T> decode, Done<std::vector<T>> done);
-  void Tell(uint32_t tag, const Encode& encode, Done<bool> done);
-
   std::shared_ptr<netlink::Channel> channel_;
   uint16_t family_ = 0;
 };
