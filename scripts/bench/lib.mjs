@@ -14,7 +14,7 @@ import { execFileSync } from 'node:child_process';
  * @property {string} [note] how far the samples are apart, say
  */
 
-/** @typedef {{ place: 'ipvs' | 'conntrack', run: () => Promise<Row[]> }} Benchmark `place`: what the kernel must have */
+/** @typedef {{ place: 'ipvs' | 'conntrack' | 'netfilter', run: () => Promise<Row[]> }} Benchmark `place`: what the kernel must have */
 
 /**
  * What is to be undone, the last first; also when this process is interrupted.

@@ -1,7 +1,7 @@
-// Compares the library with minimal C programs (reference.c, conntrack-reference.c) and with the
-// tools of the kernel's own projects: main.mjs [NAME ...] [--json FILE]
+// Compares the library with minimal C programs (reference.c, conntrack-reference.c,
+// netfilter-reference.c) and with the tools of the kernel's own projects: main.mjs [NAME ...] [--json FILE]
 // Times are of this run on this machine; what counts is their ratio, ours / reference.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -9,13 +9,14 @@ import * as conntrack from './conntrack.mjs';
 import { benchmarks as events } from './conntrack-events.mjs';
 import * as ipvs from './ipvs.mjs';
 import { thenUndo } from './lib.mjs';
+import * as netfilter from './netfilter.mjs';
 
 /** @import { Benchmark, Row } from './lib.mjs' */
 /** @typedef {{ title: string, rows: Row[] }} Results of one kernel */
 
 /** @type {Record<string, Benchmark>} */
-const benchmarks = { ...ipvs.benchmarks, ...conntrack.benchmarks, ...events };
-const settings = { ipvs: ipvs.setting, conntrack: conntrack.setting };
+const benchmarks = { ...ipvs.benchmarks, ...conntrack.benchmarks, ...events, ...netfilter.benchmarks };
+const settings = { ipvs: ipvs.setting, conntrack: conntrack.setting, netfilter: netfilter.setting };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -79,9 +80,10 @@ const root = process.getuid?.() === 0;
 const native = {
   ipvs: root && existsSync('/proc/net/ip_vs'),
   conntrack: root && existsSync('/proc/sys/net/netfilter/nf_conntrack_max'),
+  netfilter: root && spawnSync('nft', ['list', 'tables']).status === 0,
 };
 const all = [];
-for (const place of /** @type {const} */ (['ipvs', 'conntrack'])) {
+for (const place of /** @type {const} */ (['ipvs', 'conntrack', 'netfilter'])) {
   const chosen = names.filter((name) => benchmarks[name]?.place === place);
   if (chosen.length === 0) continue;
   // One that was started by elsewhere() goes nowhere else.

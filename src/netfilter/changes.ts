@@ -1,6 +1,13 @@
 import { checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
-import { checkMark, checkMarkSelector, type FwmarkOptions, type FwmarkSelector, markKey } from './mark-options.js';
+import {
+  checkMark,
+  checkMarkSelector,
+  type FwmarkOptions,
+  type FwmarkSelector,
+  markKey,
+  packetsKey,
+} from './mark-options.js';
 import type { Edits } from './plan.js';
 import { checkRule, type RuleOptions } from './rule-options.js';
 
@@ -65,8 +72,8 @@ function addEdit(edits: MutableEdits, change: NetfilterChange): void {
 function checkOnce({ addMarks, setMarks, removeMarks }: Edits): void {
   const seen = new Set<string>();
   for (const settings of [...addMarks, ...setMarks, ...removeMarks]) {
-    const key = markKey(settings);
-    if (seen.has(key)) throw invalid(`two changes are for the same packets: ${key}`);
+    const key = packetsKey(settings);
+    if (seen.has(key)) throw invalid(`two changes are for the same packets: ${markKey(settings)}`);
     seen.add(key);
   }
 }

@@ -61,7 +61,9 @@ export function chainsOf({ maps, rules }: Structure): Map<string, { name: ChainN
 }
 
 export function distinctMaps(maps: Iterable<MapName>): MapName[] {
-  return [...new Map([...maps].map((map) => [mapText(map), map])).values()];
+  const distinct = new Map<string, MapName>();
+  for (const map of maps) distinct.set(mapText(map), map);
+  return [...distinct.values()];
 }
 
 /** What to take out of a chain, and what to put in where, so that what stays keeps its counters. */
@@ -71,22 +73,23 @@ export function compareRules(
 ): { readonly remove: readonly RuleEntry[]; readonly add: readonly { rule: ChainRule; before?: bigint }[] } {
   const remove: RuleEntry[] = [];
   const kept: (RuleEntry | undefined)[] = wanted.map(() => undefined);
-  const keys = wanted.map(chainRuleKey);
+  const places = new Map(wanted.map((rule, index) => [chainRuleKey(rule), index]));
   let next = 0;
   for (const entry of current) {
     // What stands before something that is kept already is in the wrong place.
-    const at = entry.rule ? keys.indexOf(chainRuleKey(entry.rule), next) : -1;
-    if (at < 0) {
+    const at = (entry.rule && places.get(chainRuleKey(entry.rule))) ?? -1;
+    if (at < next) {
       remove.push(entry);
       continue;
     }
     kept[at] = entry;
     next = at + 1;
   }
-  const add = wanted.flatMap((rule, index) => {
-    if (kept[index]) return [];
-    const following = kept.slice(index + 1).find((entry) => entry !== undefined);
-    return [following ? { rule, before: following.handle } : { rule }];
-  });
-  return { remove, add };
+  const add: { rule: ChainRule; before?: bigint }[] = [];
+  let following: RuleEntry | undefined;
+  for (const [index, rule] of [...wanted.entries()].reverse()) {
+    following = kept[index] ?? following;
+    if (!kept[index]) add.push(following ? { rule, before: following.handle } : { rule });
+  }
+  return { remove, add: add.reverse() };
 }

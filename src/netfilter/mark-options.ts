@@ -75,15 +75,15 @@ export function checkMarkRange({ from, to, taken }: MarkRange): {
 
 /** Where such a mark lives, if a map has place for it: it is for one address, one port or both, and sets all bits. */
 export function mapOf({ hook, match, mask }: MarkSettings): { map: MapName; key: MapKey } | undefined {
-  const { family, destination, protocol, port, ...others } = match;
-  const bounded = destination?.includes('/') || typeof port === 'object' || Object.keys(others).length > 0;
+  const { family, destination, protocol, port } = match;
+  const others = match.source ?? match.inputInterface ?? match.outputInterface ?? match.packetMark ?? match.local;
+  const bounded = destination?.includes('/') || typeof port === 'object' || others !== undefined;
   if (bounded || mask !== ALL) return undefined;
   if ((protocol === undefined) !== (port === undefined)) return undefined;
-  const ofPort = protocol === undefined ? {} : { protocol, port };
-  if (destination === undefined) return family ? undefined : { map: { hook, shape: 'port' }, key: ofPort };
+  if (destination === undefined) return family ? undefined : { map: { hook, shape: 'port' }, key: { protocol, port } };
   const ip = family === 'ipv6' ? 'ip6' : 'ip';
   const shape = protocol === undefined ? ip : (`${ip}_port` as const);
-  return { map: { hook, shape }, key: { address: destination, ...ofPort } };
+  return { map: { hook, shape }, key: { address: destination, protocol, port } };
 }
 
 /** What is known of an element of a map. */
@@ -107,6 +107,14 @@ export function markKey(settings: Pick<MarkSettings, 'hook' | 'match' | 'mask'>)
 
 export function elementKey(map: MapName, { address, protocol, port }: MapKey): string {
   return `${mapText(map)} ${address} ${protocol} ${port}`;
+}
+
+/** As {@link markKey}, but only to be compared. */
+export function packetsKey({ hook, match, mask }: Pick<MarkSettings, 'hook' | 'match' | 'mask'>): string {
+  const { family, source, destination, protocol, port, inputInterface, outputInterface, packetMark, local } = match;
+  const ports = typeof port === 'object' ? `${port.from}-${port.to}` : port;
+  const bits = packetMark && `${packetMark.mark}/${packetMark.mask}`;
+  return `${hook} ${mask} ${family} ${source} ${destination} ${protocol} ${ports} ${inputInterface} ${outputInterface} ${bits} ${local}`;
 }
 
 /** As nft would write it. */

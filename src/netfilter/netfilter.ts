@@ -1,14 +1,14 @@
 import { checkCallOptions, checkOptions, show } from '../kernel/check.js';
-import { Errno } from '../kernel/errno.js';
-import { IpvsError, invalid, KernelFailure } from '../kernel/errors.js';
+import { IpvsError, invalid } from '../kernel/errors.js';
 import { withJson } from '../kernel/json.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
-import type { Counter, Rule, TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import type { Counter, Rule, TableEntry } from '../kernel/netfilter/types.js';
 import { checkEdits, checkOwner, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
+import { Commits } from './commits.js';
 import { type Difference, differences } from './differences.js';
-import { commitError, translate } from './errors.js';
+import { translate } from './errors.js';
 import { Fwmark } from './fwmark.js';
 import {
   checkMark,
@@ -21,7 +21,7 @@ import {
   markKey,
   markOf,
 } from './mark-options.js';
-import { COMMENT, type Edits, planAll, planEdits } from './plan.js';
+import { planAll, planEdits } from './plan.js';
 import { type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
 import { NetfilterWatch } from './watch.js';
 
@@ -44,8 +44,6 @@ export interface NetfilterRule {
   readonly counter: Counter;
 }
 
-/** How often a batch is made anew because others changed rules at the same time. */
-const ATTEMPTS = 20;
 const noCounter: Counter = { packets: 0n, bytes: 0n };
 
 /**
@@ -58,13 +56,11 @@ const noCounter: Counter = { packets: 0n, bytes: 0n };
 export class Netfilter {
   readonly owner: string;
   readonly #port: NetfilterPort;
-  /** The table without its elements, as of its generation; what is known to be outdated is not kept. */
-  #table: { readonly entry: TableEntry | undefined; readonly generation: number } | undefined;
-  /** Changes of one handle wait for each other: else one would make the other begin again. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #commits: Commits;
 
   private constructor(port: NetfilterPort, owner: string) {
     this.#port = port;
+    this.#commits = new Commits(port, owner);
     this.owner = owner;
   }
 
@@ -92,7 +88,7 @@ export class Netfilter {
 
   /** All marks, with their counters. Those for one address or port first, then the others. */
   async marks(options?: CallOptions): Promise<Fwmark[]> {
-    const table = await this.#read(true, options);
+    const table = await this.#commits.read(true, options);
     return marksOf(table).map(([settings, counter]) => new Fwmark(this, settings, counter));
   }
 
@@ -108,7 +104,7 @@ export class Netfilter {
   /** @throws IpvsError `ERR_IPVS_MARK_EXISTS` if these packets have a mark already, whichever */
   async addMark(mark: FwmarkOptions, options?: CallOptions): Promise<Fwmark> {
     const settings = checkMark(mark);
-    await this.#edit({ ...noEdits, addMarks: [settings] }, options);
+    await this.#commits.edit({ ...noEdits, addMarks: [settings] }, options);
     return new Fwmark(this, settings, noCounter);
   }
 
@@ -120,7 +116,7 @@ export class Netfilter {
     const { from, to, taken } = checkMarkRange(range);
     const packets = checkMarkSelector(selector);
     let settings = packets;
-    await this.#change(true, options, (table, uncertain) => {
+    await this.#commits.change(options, (table, uncertain) => {
       const marks = marksOf(table);
       const used = new Set(marks.map(([{ mark }]) => mark));
       const present = marks.find(([other]) => markKey(other) === markKey(packets))?.[0];
@@ -147,18 +143,18 @@ export class Netfilter {
    */
   async setMark(selector: FwmarkSelector, mark: number, options?: CallOptions): Promise<Fwmark> {
     const settings = checkMark({ ...selector, mark });
-    await this.#edit({ ...noEdits, setMarks: [settings] }, options);
+    await this.#commits.edit({ ...noEdits, setMarks: [settings] }, options);
     return new Fwmark(this, settings, noCounter);
   }
 
   /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async removeMark(selector: FwmarkSelector, options?: CallOptions): Promise<void> {
-    await this.#edit({ ...noEdits, removeMarks: [checkMarkSelector(selector)] }, options);
+    await this.#commits.edit({ ...noEdits, removeMarks: [checkMarkSelector(selector)] }, options);
   }
 
   /** NAT rules and those for segment sizes, in the order in which packets meet them. */
   async rules(options?: CallOptions): Promise<NetfilterRule[]> {
-    const table = await this.#read(false, options);
+    const table = await this.#commits.read(false, options);
     return rulesOf(table).map(([rule, counter]) =>
       withJson({ rule: ruleOptions(rule), text: ruleText(rule), counter }),
     );
@@ -179,7 +175,7 @@ export class Netfilter {
    * Of the same packets there may be one.
    */
   async apply(changes: readonly NetfilterChange[], options?: CallOptions): Promise<void> {
-    await this.#edit(checkEdits(changes), options);
+    await this.#commits.edit(checkEdits(changes), options);
   }
 
   /**
@@ -189,13 +185,13 @@ export class Netfilter {
    */
   async set(state: NetfilterState, options?: CallOptions): Promise<void> {
     const desired = checkState(state);
-    await this.#change(true, options, (table) => planAll(table, desired));
+    await this.#commits.change(options, (table) => planAll(table, desired));
   }
 
   /** What {@link set} would change, in words; empty if all is as it should be. */
   async check(state: NetfilterState, options?: CallOptions): Promise<Difference[]> {
     const desired = checkState(state);
-    const table = await this.#read(true, options);
+    const table = await this.#commits.read(true, options);
     return differences(table, planAll(table, desired));
   }
 
@@ -205,7 +201,9 @@ export class Netfilter {
    */
   async watch(options: CallOptions = {}): Promise<NetfilterWatch> {
     checkCallOptions(options);
-    const listener = await this.#ask('listen', 'watch', options, () => this.#port.listen(options));
+    const listener = await this.#port.listen(options).catch((error: unknown) => {
+      throw translate({ command: 'listen', action: 'watch', object: `table inet ${this.owner}` }, error);
+    });
     return new NetfilterWatch(listener, this.owner, options.signal);
   }
 
@@ -222,103 +220,6 @@ export class Netfilter {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-
-  #edit(edits: Edits, options: CallOptions | undefined): Promise<void> {
-    return this.#change(false, options, (table, uncertain) => planEdits(table, edits, uncertain));
-  }
-
-  async #read(elements: boolean, options: CallOptions | undefined): Promise<TableEntry | undefined> {
-    checkCallOptions(options);
-    const table = await this.#ask('read', 'read', options, () => this.#port.read(this.owner, { ...options, elements }));
-    if (table && table.comment !== COMMENT)
-      throw new IpvsError(
-        'ERR_IPVS_FOREIGN',
-        `table inet ${this.owner} was made by another program (its comment is not "${COMMENT}"); choose another owner`,
-      );
-    return table;
-  }
-
-  #change(
-    elements: boolean,
-    options: CallOptions | undefined,
-    plan: (table: TableEntry | undefined, uncertain: boolean) => TableChange[],
-  ): Promise<void> {
-    checkCallOptions(options);
-    const turn = this.#last.then(() => this.#attempt(elements, options, plan));
-    this.#last = turn.catch(() => {});
-    return turn;
-  }
-
-  /** Plans and commits, again and again while others are faster. */
-  async #attempt(
-    elements: boolean,
-    options: CallOptions | undefined,
-    plan: (table: TableEntry | undefined, uncertain: boolean) => TableChange[],
-  ): Promise<void> {
-    // A commit whose end was not heard may have been made: what there is tells.
-    let uncertain = false;
-    for (let attempt = 1; ; attempt++) {
-      const remembered = this.#table;
-      const { entry, generation } = await this.#known(elements || uncertain, options);
-      let changes: TableChange[];
-      try {
-        changes = plan(entry, uncertain);
-      } catch (error) {
-        // What can not be, by what is remembered, may be possible by now.
-        if (this.#table !== remembered || attempt === ATTEMPTS) throw error;
-        this.#table = undefined;
-        continue;
-      }
-      if (changes.length === 0) return;
-      this.#table = undefined;
-      try {
-        await this.#port.commit(this.owner, changes, { ...options, generation });
-        const small = changes.every(({ change }) => change === 'add-element' || change === 'delete-element');
-        if (small) this.#table = { entry, generation: generation + 1 };
-        return;
-      } catch (error) {
-        const errno = error instanceof KernelFailure ? error.errno : undefined;
-        if (errno === Errno.ENOBUFS) uncertain = true;
-        const again = errno === Errno.ERESTART || errno === Errno.ENOBUFS;
-        if (!again || attempt === ATTEMPTS) throw commitError(this.owner, changes, error);
-      }
-    }
-  }
-
-  async #known(
-    elements: boolean,
-    options: CallOptions | undefined,
-  ): Promise<{ entry: TableEntry | undefined; generation: number }> {
-    if (this.#table && !elements) return this.#table;
-    // Before the table is read: if it is not there, nothing else tells of which moment that is.
-    const before = await this.#ask('read', 'read', options, () => this.#port.generation(options));
-    const entry = await this.#read(elements, options);
-    this.#table = { entry, generation: entry?.generation ?? before };
-    return this.#table;
-  }
-
-  async #ask<T>(
-    command: 'read' | 'listen',
-    action: string,
-    _options: CallOptions | undefined,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw translate({ command, action, object: `table inet ${this.owner}` }, error);
-    }
-  }
-}
-
-function outside(mark: number, mask: number): number {
-  return (mark & ~mask) >>> 0;
-}
-
-/** The next that may be in the mask: past all that have the highest bit that is not in it. */
-function nextMark(mark: number, mask: number): number {
-  const size = 2 ** (32 - Math.clz32(outside(mark, mask)));
-  return outside(mark, mask) === 0 ? mark + 1 : (Math.floor(mark / size) + 1) * size;
 }
 
 function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {
@@ -344,4 +245,15 @@ function rulesOf(table: TableEntry | undefined): [Rule, Counter][] {
       rule && !('lookup' in rule) && rule.action.type !== 'mark' ? [[rule, counter ?? noCounter]] : [],
     ),
   );
+}
+
+/** The bits of a mark that a mask has not. */
+function outside(mark: number, mask: number): number {
+  return (mark & ~mask) >>> 0;
+}
+
+/** The next that may be within the mask: what has a bit outside of it is passed over as a whole. */
+function nextMark(mark: number, mask: number): number {
+  const size = 2 ** (32 - Math.clz32(outside(mark, mask)));
+  return outside(mark, mask) === 0 ? mark + 1 : (Math.floor(mark / size) + 1) * size;
 }

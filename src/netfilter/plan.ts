@@ -146,10 +146,35 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   for (const rule of edits.addRules) put(rule, `rule ${ruleText(rule)}`, 'ERR_IPVS_RULE_EXISTS');
   if (elements.length === 0 && general.length === rules.length && general.every((rule, i) => rule === rules[i]))
     return [];
+  const structural = general.length !== rules.length || general.some((rule, i) => rule !== rules[i]);
+  if (!structural && isComplete(table, newMaps)) return elements;
   const { before, after } = planStructure(table, { maps: distinctMaps([...maps, ...newMaps]), rules: general });
   // What others put among our rules is for set() to remove, not for this.
-  const others = after.filter((change) => change.change !== 'delete-rule' || isOurs(table, change.handle));
+  const others = after.filter((change) => {
+    if (change.change === 'delete-rule') return isOurs(table, change.handle);
+    return change.change !== 'delete-chain' || !hasOthers(table, change.name);
+  });
   return [...before, ...elements, ...others];
+}
+
+const complete = new WeakMap<TableEntry, boolean>();
+
+/** Whether these maps are there, and asked: looked at once for a table, not for each of its elements. */
+function isComplete(table: TableEntry | undefined, needed: readonly MapName[]): boolean {
+  if (!table) return false;
+  let known = complete.get(table);
+  if (known === undefined) {
+    const { before, after } = planStructure(table, structureOf(table));
+    known = before.length === 0 && after.length === 0;
+    complete.set(table, known);
+  }
+  const has = (map: MapName): boolean => table.maps.some(({ name }) => mapText(name) === mapText(map));
+  return known && needed.every(has);
+}
+
+function hasOthers(table: TableEntry | undefined, chain: string): boolean {
+  const entry = table?.chains.find(({ name }) => chainText(name) === chain);
+  return entry?.rules.some(({ rule }) => !rule) ?? false;
 }
 
 function isOurs(table: TableEntry | undefined, handle: bigint): boolean {

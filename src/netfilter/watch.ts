@@ -21,6 +21,8 @@ export class NetfilterWatch implements AsyncIterableIterator<NetfilterEvent, voi
   readonly #table: string;
   readonly #signal: AbortSignal | undefined;
   #queue: NetfilterEvent[] = [];
+  /** Those that wait at the same time wait one behind the other. */
+  #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   /** @internal */
@@ -31,7 +33,13 @@ export class NetfilterWatch implements AsyncIterableIterator<NetfilterEvent, voi
     closers.register(this, () => listener.close(), this);
   }
 
-  async next(): Promise<IteratorResult<NetfilterEvent, void>> {
+  next(): Promise<IteratorResult<NetfilterEvent, void>> {
+    const turn = this.#last.then(() => this.#next());
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  async #next(): Promise<IteratorResult<NetfilterEvent, void>> {
     while (!this.#closed) {
       const event = this.#queue.shift();
       if (event) return { done: false, value: event };

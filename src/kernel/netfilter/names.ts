@@ -37,8 +37,16 @@ export function chainText({ purpose, hook }: ChainName): string {
   return `${purpose}_${hook}`;
 }
 
+/** Made once: bulk changes ask for it for each element. */
+const mapTexts = Object.fromEntries(
+  (['prerouting', 'input', 'output'] as const).map((hook) => [
+    hook,
+    Object.fromEntries(mapShapes.map((shape) => [shape, `${hook}_${shape}`])),
+  ]),
+) as Readonly<Record<MarkHook, Readonly<Record<MapShape, string>>>>;
+
 export function mapText({ hook, shape }: MapName): string {
-  return `${hook}_${shape}`;
+  return mapTexts[hook][shape];
 }
 
 const chains = new Map<string, ChainName>();

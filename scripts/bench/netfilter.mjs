@@ -1,0 +1,168 @@
+// Benchmarks of marks in nf_tables: against netfilter-reference.c and nft.
+import { execFile } from 'node:child_process';
+import { randomFill } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Netfilter } from '../../dist/index.js';
+import { inFreshNamespace, inside, interleaved, median, milliseconds, row, run } from './lib.mjs';
+
+/** @import { FwmarkOptions } from '../../dist/index.js' */
+/** @import { Benchmark } from './lib.mjs' */
+
+const emulated = process.env.IPVS_VM !== undefined;
+const MARKS = 10_000;
+const MANY = emulated ? 20_000 : 100_000;
+const CHANGES = emulated ? 100 : 1000;
+const ROUNDS = 7;
+const MEBI = 1 << 20;
+const fill = promisify(randomFill);
+const four = Buffer.alloc(4);
+
+export const setting = `${MARKS} marks in one batch, single ones among ${MANY}; medians of ${ROUNDS}, taken in turn`;
+
+/** @param {number} i */
+const addressOf = (i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
+/**
+ * The marks of netfilter-reference.c.
+ * @returns {FwmarkOptions[]}
+ */
+export const marksOf = (count = MARKS) =>
+  Array.from({ length: count }, (_, i) => ({ destination: addressOf(i), protocol: 'tcp', port: 80, mark: i + 1 }));
+
+/**
+ * What a job of the C program took.
+ * @param {string} namespace
+ * @param {...(string | number)} args
+ */
+const byReference = (namespace, ...args) =>
+  Number(run([...inside(namespace), 'out/bench/netfilter-reference', ...args.map(String)]));
+
+/** The same table, as nft takes it. */
+const ruleset = () => `table inet ipvs {
+  comment "made by ipvs"
+  map prerouting_ip_port {
+    type ipv4_addr . inet_proto . inet_service : mark
+    counter
+    elements = { ${Array.from({ length: MARKS }, (_, i) => `${addressOf(i)} . tcp . 80 : ${i + 1}`).join(',\n      ')} }
+  }
+  chain mark_prerouting {
+    type filter hook prerouting priority mangle; policy accept;
+    meta mark set ip daddr . meta l4proto . th dport map @prerouting_ip_port
+  }
+}
+`;
+
+/**
+ * @template T
+ * @param {(netfilter: Netfilter, namespace: string) => Promise<T>} work
+ */
+function withNetfilter(work) {
+  return inFreshNamespace(async (namespace) => {
+    const netfilter = await Netfilter.open({ namespace });
+    try {
+      return await work(netfilter, namespace);
+    } finally {
+      await netfilter.close();
+    }
+  });
+}
+
+function apply() {
+  return withNetfilter(async (netfilter, namespace) => {
+    const marks = marksOf();
+    const changes = marks.map((mark) => /** @type {const} */ ({ change: 'add-mark', mark }));
+    const text = ruleset();
+    const checked = new Set();
+    /** Into no table, and it is the same table each time. @param {string} name @param {() => number | Promise<number>} work */
+    const sample = (name, work) => async () => {
+      await netfilter.delete();
+      await setTimeout(50); // the kernel frees what was deleted later
+      const time = await work();
+      if (checked.has(name)) return time;
+      const differences = await netfilter.check({ marks });
+      if (differences.length > 0) throw new Error(`${name} made another table: ${differences[0]}`);
+      checked.add(name);
+      return time;
+    };
+    const samples = await interleaved(ROUNDS, {
+      apply: sample('apply', () => milliseconds(() => netfilter.apply(changes))),
+      c: sample('C', () => byReference(namespace, 'apply', MARKS)),
+      set: sample('set', () => milliseconds(() => netfilter.set({ marks }))),
+      tool: sample('nft', () => milliseconds(() => run([...inside(namespace), 'nft', '-f', '-'], text))),
+    });
+    await netfilter.delete();
+    return [
+      row('marks-apply', samples.apply, 'nft -f', samples.tool, { target: 1.5 }),
+      row('marks-apply', samples.apply, 'C, one batch', samples.c),
+      row('marks-apply set', samples.set, 'nft -f', samples.tool, { target: 1.5 }),
+      row('marks-apply set', samples.set, 'C, one batch', samples.c),
+      ...(await probe(namespace)),
+    ];
+  });
+}
+
+/**
+ * Many marks in a process of its own each time: what this one has grown to already is not to help.
+ * @param {string} namespace
+ */
+async function probe(namespace) {
+  /** @type {Record<'time' | 'grown' | 'blocked', number>[]} */
+  const found = [];
+  const { c } = await interleaved(3, {
+    async ours() {
+      const args = ['scripts/bench/netfilter-probe.mjs', namespace, String(MANY)];
+      found.push(JSON.parse((await promisify(execFile)(process.execPath, args)).stdout));
+      return 0;
+    },
+    c: () => {
+      const time = byReference(namespace, 'apply', MANY);
+      run([...inside(namespace), 'nft', 'delete', 'table', 'inet', 'ipvs']);
+      return time;
+    },
+  });
+  const middle = (/** @type {'grown' | 'blocked'} */ what) => median(found.map((one) => one[what]));
+  const note = `memory grew by ${(middle('grown') / MEBI).toFixed()} MiB, the event loop stood still for ${middle('blocked').toFixed()} ms`;
+  const times = found.slice(1).map(({ time }) => time);
+  return [row(`marks-apply ${MANY}`, times, 'C, one batch', c, { note })];
+}
+
+function change() {
+  return withNetfilter(async (netfilter, namespace) => {
+    byReference(namespace, 'apply', MANY);
+    const { destination, protocol, port } = marksOf(MANY)[MANY / 2] ?? {};
+    const selector = { destination, protocol, port };
+    const key = `${destination} . ${protocol} . ${port}`;
+    let turn = 0;
+    const batch = () =>
+      `delete element inet ipvs prerouting_ip_port { ${key} }\nadd element inet ipvs prerouting_ip_port { ${key} : ${(turn++ % 2) + 1} }\n`;
+    const samples = await interleaved(ROUNDS, {
+      ours: async () => {
+        const time = await milliseconds(async () => {
+          for (let i = 0; i < CHANGES; i++) await netfilter.setMark(selector, (i % 2) + 1);
+        });
+        return (time / CHANGES) * 1000;
+      },
+      c: () => byReference(namespace, 'change', MANY, CHANGES) * 1000,
+      tool: async () => (await milliseconds(() => run([...inside(namespace), 'nft', '-f', '-'], batch()))) * 1000,
+      // What goes to another thread and back takes that long, whatever it does there.
+      thread: async () => {
+        const time = await milliseconds(async () => {
+          for (let i = 0; i < CHANGES; i++) await fill(four);
+        });
+        return (time / CHANGES) * 1000;
+      },
+    });
+    await netfilter.delete();
+    return [
+      row('marks-change', samples.ours, 'C, one batch each', samples.c, { unit: 'us', target: 3 }),
+      row('marks-change', samples.ours, "to Node's pool and back", samples.thread, { unit: 'us' }),
+      row('marks-change', samples.ours, 'nft, a process each', samples.tool, { unit: 'us' }),
+    ];
+  });
+}
+
+/** @type {Record<string, Benchmark>} */
+export const benchmarks = {
+  'marks-apply': { place: 'netfilter', run: apply },
+  'marks-change': { place: 'netfilter', run: change },
+};
