@@ -62,7 +62,7 @@ Failure CreateNamed(const std::string& directory, const std::string& name) {
     if (!lock.valid()) return {errno, "open " + directory};
     // As iproute2 does: two that share it at a time would mount it twice.
     if (flock(lock.get(), LOCK_EX) != 0) return {errno, "lock " + directory};
-    const Failure failure = Share(directory);
+    Failure failure = Share(directory);
     if (failure) return failure;
   }
   const std::string path = directory + "/" + name;
@@ -70,7 +70,7 @@ Failure CreateNamed(const std::string& directory, const std::string& name) {
     const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
     if (!file.valid()) return {errno, "make " + path};
   }
-  const Failure failure = MountNew(path);
+  Failure failure = MountNew(path);
   if (failure) unlink(path.c_str());
   return failure;
 }

@@ -40,7 +40,7 @@ export interface ForwardingEntryOptions {
   readonly sourceVni?: number | undefined;
   /** The interface that packets leave by. */
   readonly via?: string | undefined;
-  /** Of a bridge with vlan filtering, from 1 to 4094. */
+  /** Of a bridge, from 1 to 4094. Default: none, and all that the port is in; a delete takes the same. */
   readonly vlan?: number | undefined;
   /** The table of the interface itself. Default: true, unless `master` is. */
   readonly self?: boolean | undefined;

@@ -135,7 +135,8 @@ export class Network {
   }
 
   /**
-   * Its addresses and routes go with it; of a veth, so does the other end.
+   * Its addresses and routes go with it; of a veth, so does the other end. Of `tunl0` and `gre0` the
+   * kernel says that they are deleted, and keeps them.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`; `ERR_IPVS_REJECTED` for what a driver made
    */
   async deleteLink(name: string, options?: CallOptions): Promise<void> {
@@ -196,7 +197,9 @@ export class Network {
   }
 
   /**
-   * The route that the kernel would send a packet by, as `ip route get` tells it.
+   * The route that the kernel would send a packet by, as `ip route get` tells it. Its `destination`
+   * is the address. As long as a namespace has only the kernel's own rules, IPv4 routes of the table
+   * `local` are said to be of `main`: the kernel keeps both as one.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_ROUTE`
    */
   async routeTo(address: string, options: RouteToOptions & CallOptions = {}): Promise<Route> {

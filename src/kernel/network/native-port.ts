@@ -273,12 +273,14 @@ export class NativeNetworkPort implements NetworkPort {
       // Only the last can be one; if it was not made, its peer's name is another's.
       const peer = peerToRaise(operations.at(-1));
       if (peer && ended.at(-1)?.errno === 0) ended[ended.length - 1] = await this.#raise(peer, namespaces, options);
-      return ended;
-    } finally {
-      // A request that was given up may still be on its way with the descriptor's number: what is asked
-      // next of the thread that sends it comes behind.
-      if (namespaces.size > 0) await this.#session.readFiles([], { timeout: Infinity }).catch(() => {});
       await namespaces.close();
+      return ended;
+    } catch (error) {
+      // A request that was given up may still be on its way with the descriptors' numbers: what is asked
+      // next of the thread that sends it comes behind it.
+      const behind = namespaces.size > 0 ? this.#session.readFiles([], { timeout: Infinity }) : Promise.resolve();
+      behind.catch(() => {}).then(() => namespaces.close());
+      throw error;
     }
   }
 
