@@ -6,21 +6,25 @@ import { Lab } from '../scripts/lab.mjs';
 
 const program = (name) => new URL(`programs/${name}.mjs`, import.meta.url);
 const vip = '192.168.1.100';
-const servers = ['101', '102', '103'].map((number) => ({ name: number, address: `192.168.1.${number}` }));
+const servers = ['101', '102', '103'].map((number) => ({ name: `server${number}`, address: `192.168.1.${number}` }));
+const show = (name, steps) => steps.map(({ action, what }) => console.log(`${name}: ${action} ${what}`));
 const lab = new Lab();
+const roles = [];
 try {
   lab.add({
     client: { networks: { lan: ['192.168.1.10/24'] } },
     director: { networks: { lan: ['192.168.1.2/24'] } },
     ...Object.fromEntries(servers.map(({ name, address }) => [name, { networks: { lan: [`${address}/24`] } }])),
   });
-  for (const { name } of servers) {
-    await lab.host(name).start(program('server'), name, 1883);
-    const role = await Role.open({ role: 'real-server', vip, interface: 'lan' }, { namespace: lab.host(name).namespace });
-    for (const { action, what } of await role.apply()) console.log(`${name}: ${action} ${what}`);
-    await role.close();
-  }
+  await Promise.all(servers.map(({ name }) => lab.host(name).start(program('server'), name, 1883)));
 
+  for (const { name } of servers) {
+    const { namespace } = lab.host(name);
+    const role = await Role.open({ role: 'real-server', vip, interface: 'lan' }, { namespace });
+    show(name, await role.apply());
+    roles.push(role);
+  }
+  const { namespace } = lab.host('director');
   const director = await Role.open(
     {
       role: 'direct-director',
@@ -30,20 +34,26 @@ try {
       interface: 'lan',
       servers: servers.map(({ address }) => ({ address })),
     },
-    { namespace: lab.host('director').namespace },
+    { namespace },
   );
-  for (const { action, what } of await director.apply()) console.log(`director: ${action} ${what}`);
+  show('director', await director.apply());
+  console.log('problems:', await director.verify());
 
+  console.log('\nthe servers say who they are, and who the client is for them:');
   const client = await lab.host('client').start(program('client'));
   for (const line of await client.ask({ kind: 'seen', address: vip, port: 1883, count: 6 })) console.log(line);
 
-  const ipvs = await Ipvs.open({ namespace: lab.host('director').namespace });
+  const ipvs = await Ipvs.open({ namespace });
+  console.log();
   for (const { service, servers } of await ipvs.table()) console.log([service, ...servers].map(inspect).join('\n'));
+  // The kernel takes counters from the packet path every 2 s.
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  const { incomingPackets, outgoingPackets } = await ipvs.totals();
+  console.log(`\npackets through the director: ${incomingPackets} of requests, ${outgoingPackets} of answers\n`);
   await ipvs.close();
 
-  console.log('problems:', await director.verify());
-  for (const { action, what } of await director.remove()) console.log(`director: ${action} ${what}`);
-  await director.close();
+  show('director', await director.remove());
+  for (const role of [director, ...roles]) await role.remove().then(() => role.close());
 } finally {
   await lab.close();
 }

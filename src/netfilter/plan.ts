@@ -102,17 +102,17 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
     for (const { name, elements } of table?.maps ?? [])
       for (const element of elements ?? []) present.set(elementKey(name, element), element.mark);
   }
-  const general = [...rules];
+  const general = new Map(rules.map((rule) => [editKey(rule), rule]));
   const elements: TableChange[] = [];
   const newMaps: MapName[] = [];
   const put = (rule: Rule, words: string, code: 'ERR_IPVS_MARK_EXISTS' | 'ERR_IPVS_RULE_EXISTS'): void => {
-    if (!general.some((other) => sameRule(other, rule))) general.push(rule);
+    const key = editKey(rule);
+    if (!general.has(key)) general.set(key, rule);
     else if (!known) throw new IpvsError(code, `cannot add ${words}: it is there already`);
   };
   const take = (rule: Rule, words: string, code: 'ERR_IPVS_NO_SUCH_MARK' | 'ERR_IPVS_NO_SUCH_RULE'): void => {
-    const at = general.findIndex((other) => sameRule(other, rule));
-    if (at >= 0) general.splice(at, 1);
-    else if (!known) throw new IpvsError(code, `cannot change or remove ${words}: it is not there`);
+    if (general.delete(editKey(rule))) return;
+    if (!known) throw new IpvsError(code, `cannot change or remove ${words}: it is not there`);
   };
   for (const settings of edits.removeMarks) {
     const place = mapOf(settings);
@@ -126,7 +126,7 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
     const place = mapOf(settings);
     if (!place) {
       take(ruleOf(settings), markWords(settings), 'ERR_IPVS_NO_SUCH_MARK');
-      general.push(ruleOf(settings));
+      general.set(editKey(ruleOf(settings)), ruleOf(settings));
     } else if (!known || present.get(elementKey(place.map, place.key)) !== settings.mark) {
       // The kernel does not change the data of an element; both at once look like it.
       elements.push({ change: 'delete-element', map: place.map, key: place.key });
@@ -144,11 +144,10 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   }
   for (const rule of edits.removeRules) take(rule, `rule ${ruleText(rule)}`, 'ERR_IPVS_NO_SUCH_RULE');
   for (const rule of edits.addRules) put(rule, `rule ${ruleText(rule)}`, 'ERR_IPVS_RULE_EXISTS');
-  if (elements.length === 0 && general.length === rules.length && general.every((rule, i) => rule === rules[i]))
-    return [];
-  const structural = general.length !== rules.length || general.some((rule, i) => rule !== rules[i]);
-  if (!structural && isComplete(table, newMaps)) return elements;
-  const { before, after } = planStructure(table, { maps: distinctMaps([...maps, ...newMaps]), rules: general });
+  const left = [...general.values()];
+  const structural = left.length !== rules.length || left.some((rule, i) => rule !== rules[i]);
+  if (!structural && (elements.length === 0 || isComplete(table, newMaps))) return elements;
+  const { before, after } = planStructure(table, { maps: distinctMaps([...maps, ...newMaps]), rules: left });
   // What others put among our rules is for set() to remove, not for this.
   const others = after.filter((change) => {
     if (change.change === 'delete-rule') return isOurs(table, change.handle);
@@ -182,10 +181,8 @@ function isOurs(table: TableEntry | undefined, handle: bigint): boolean {
 }
 
 /** A mark is the same for the same packets and bits, whatever it is. */
-function sameRule(a: Rule, b: Rule): boolean {
-  if (a.action.type === 'mark' && b.action.type === 'mark' && a.action.mask === b.action.mask)
-    return chainRuleKey({ ...a, action: b.action }) === chainRuleKey(b);
-  return chainRuleKey(a) === chainRuleKey(b);
+function editKey(rule: Rule): string {
+  return chainRuleKey(rule.action.type === 'mark' ? { ...rule, action: { ...rule.action, mark: 0 } } : rule);
 }
 
 function markWords(settings: MarkSettings): string {

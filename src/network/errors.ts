@@ -55,6 +55,11 @@ for (const errno of [Errno.EALREADY, Errno.EADDRINUSE]) {
     cause: 'by another tunnel, or by a program that listens on it (ss -ulnp)',
   });
 }
+meanings.define(['list', 'add-udp-tunnel', 'delete-udp-tunnel'], Errno.EPROTONOSUPPORT, {
+  code: 'ERR_IPVS_NOT_AVAILABLE',
+  says: 'this kernel has no fou, which unwraps UDP',
+  cause: 'its module is not loaded, and the kernel does not load it by itself: as root, modprobe fou',
+});
 meanings.define(['delete-udp-tunnel'], Errno.EINVAL, {
   code: 'ERR_IPVS_NO_SUCH_UDP_TUNNEL',
   says: 'there is no such tunnel',

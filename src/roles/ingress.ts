@@ -1,12 +1,13 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { Item } from './items.js';
 import {
-  addresses,
   at,
   checkInterfaceName,
   checkPort,
+  distinctServices,
   hostAddress,
   ipvsSysctls,
   list,
@@ -17,15 +18,18 @@ import {
 
 /** A service of an ingress: what comes to its published ports, or to its virtual address, goes to its tasks. */
 export interface IngressService {
-  /** Of packets, and of the service of IPVS. From 1. */
+  /** Of packets, and of the service of IPVS: from 1, and another for each service. */
   readonly mark: number;
-  /** Its address in the overlay. */
-  readonly vip: string;
-  /** As they come into the namespace; tasks get them as they are, and translate them themselves. */
-  readonly ports: readonly { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly port: number }[];
+  /** Its address in the overlay, for clients there, with all ports. Default: only its published ports are served. */
+  readonly vip?: string | undefined;
+  /**
+   * Published ports, as they come into the namespace, to whichever address; tasks get them as they
+   * are, and translate them themselves. Default: none, it is for the overlay only.
+   */
+  readonly ports?: readonly { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly port: number }[] | undefined;
   /** Default `rr`. */
   readonly scheduler?: string | undefined;
-  /** Addresses of tasks, in the overlay. */
+  /** Addresses of tasks, in the overlay. One that is to go gets the weight 0 first, and keeps its connections. */
   readonly servers: readonly (string | Omit<ServerOptions, 'port' | 'forwarding'>)[];
 }
 
@@ -39,7 +43,7 @@ export interface Ingress {
   readonly interface: string;
   /** The prefix of the overlay: what is forwarded there gets `source` as its source. */
   readonly network: string;
-  /** The address of this namespace in the overlay. It has it already. */
+  /** The address of this namespace in the overlay, IPv4. It has it already. */
   readonly source: string;
   readonly services: readonly IngressService[];
 }
@@ -47,36 +51,48 @@ export interface Ingress {
 export function ingress(options: Ingress, owner: string): Item[] {
   checkOptions('an ingress', options, ['role', 'interface', 'network', 'source', 'services']);
   const device = checkInterfaceName('interface', options.interface);
-  const { address: source } = checkAddress('source', options.source);
+  const source = checkIPv4('source', options.source);
   const services = list('services', options.services).map((service, index) =>
     at(`services[${index}]`, () => checkService(service)),
   );
-  const marks = services.flatMap(({ mark, vip, ports }): FwmarkOptions[] => [
+  const marks = services.flatMap(({ mark, vip, ports = [] }): FwmarkOptions[] => [
     ...ports.map(({ protocol, port }) => ({ protocol, port, mark })),
-    { hook: 'input', destination: vip, mark },
+    ...(vip === undefined ? [] : [{ hook: 'input', destination: vip, mark } as const]),
   ]);
   return [
     sysctlItem('net/ipv4/ip_forward', true),
     // As Docker sets them: NAT after IPVS, and no connection that goes on to a task that is gone.
     ...ipvsSysctls({ conntrack: true, conn_reuse_mode: 0, expire_nodest_conn: 1, expire_quiescent_template: 1 }),
-    ...services.flatMap(({ mark, scheduler = 'rr', servers }) =>
-      serviceItems({ service: { fwmark: mark, scheduler }, servers: servers.map(toServer) }),
+    ...distinctServices(
+      services.flatMap(({ mark, scheduler = 'rr', servers }, index) =>
+        at(`services[${index}]`, () =>
+          serviceItems({ service: { fwmark: mark, scheduler }, servers: servers.map(toServer) }),
+        ),
+      ),
     ),
     ...netfilterItem(owner, { marks, rules: [{ type: 'snat', destination: options.network, to: source }] }),
-    ...services.map(({ vip }) => hostAddress(device, vip)),
+    ...services.flatMap(({ vip }) => (vip === undefined ? [] : [hostAddress(device, vip)])),
   ];
 }
 
 function checkService(service: IngressService): IngressService {
   checkOptions('a service', service, ['mark', 'vip', 'ports', 'scheduler', 'servers']);
-  checkInteger('mark', service.mark, 1, 0xffffffff);
-  addresses('vip', service.vip);
-  for (const { protocol, port } of list('ports', service.ports)) {
+  const { mark, vip, ports = [], servers } = service;
+  checkInteger('mark', mark, 1, 0xffffffff);
+  for (const { protocol, port } of list('ports', ports)) {
     checkOneOf('protocol', protocol, ['tcp', 'udp', 'sctp']);
     checkPort('port', port);
   }
-  list('servers', service.servers);
-  return service;
+  if (vip === undefined && ports.length === 0) throw invalid('a service has ports, a vip, or both');
+  list('servers', servers);
+  return vip === undefined ? service : { ...service, vip: checkIPv4('vip', vip) };
+}
+
+/** Swarm's ingress network is of IPv4. */
+function checkIPv4(what: string, value: string): string {
+  const { address, family } = checkAddress(what, value);
+  if (family === 'ipv4') return address;
+  throw invalid(`${what} is an IPv4 address, not ${address}`);
 }
 
 function toServer(server: IngressService['servers'][number]): ServerOptions {

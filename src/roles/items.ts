@@ -31,7 +31,9 @@ export type ItemOf<Kind extends Item['kind']> = Extract<Item, { readonly kind: K
 export type Found =
   | { readonly state: 'right' }
   | { readonly state: 'missing' }
-  | { readonly state: 'other'; readonly is: string };
+  | { readonly state: 'other'; readonly is: string }
+  /** Otherwise, and certainly not made by this role. */
+  | { readonly state: 'foreign'; readonly is: string };
 
 export const right: Found = { state: 'right' };
 export const missing: Found = { state: 'missing' };

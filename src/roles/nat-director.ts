@@ -6,6 +6,7 @@ import type { Item } from './items.js';
 import {
   at,
   checkInterfaceName,
+  distinctServices,
   hostAddress,
   ipvsSysctls,
   list,
@@ -44,11 +45,21 @@ export function natDirector(options: NatDirector, owner: string): Item[] {
       ? MASQUERADE
       : checkInteger('masqueradeMark', options.masqueradeMark, 1, 0xffffffff);
   const services = list('services', options.services);
-  const items = services.flatMap((one, index) => at(`services[${index}]`, () => serviceItems(checkNat(one))));
-  const marks = services.flatMap(({ service }): FwmarkOptions[] =>
-    service.address === undefined
-      ? []
-      : [{ destination: service.address, protocol: service.protocol, port: service.port, mark, mask: mark }],
+  const items = distinctServices(
+    services.flatMap((one, index) => at(`services[${index}]`, () => serviceItems(checkNat(one)))),
+  );
+  // In output, too: what the director itself asks has the virtual address as its source.
+  const marks = services.flatMap(({ service: { address, protocol, port } }) =>
+    (['prerouting', 'output'] as const).map(
+      (hook): FwmarkOptions => ({
+        hook,
+        destination: address,
+        protocol,
+        ...(port !== 0 && { port }),
+        mark,
+        mask: mark,
+      }),
+    ),
   );
   const rules: RuleOptions[] = [{ type: 'masquerade', mark: { mark, mask: mark }, local: false }];
   const vips = [
@@ -71,6 +82,8 @@ export function natDirector(options: NatDirector, owner: string): Item[] {
 
 function checkNat(one: ServiceWithServers): ServiceWithServers {
   checkOptions('a service with servers', one, ['service', 'servers']);
+  if (one.service.address === undefined)
+    throw invalid('the services of a nat-director go by protocol, address and port, not by a mark');
   const other = list('servers', one.servers).find(({ forwarding = 'nat' }) => forwarding !== 'nat');
   if (other) throw invalid(`the servers of a nat-director are reached by nat, not by ${other.forwarding}`);
   return one;

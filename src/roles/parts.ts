@@ -1,3 +1,4 @@
+import { describeService } from '../ipvs/describe.js';
 import { checkServerKey, newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import { type Family, familyOf } from '../kernel/address.js';
@@ -28,6 +29,18 @@ export function serviceItems({ service, servers }: ServiceWithServers): Item[] {
     { kind: 'service', service },
     ...servers.map((server): Item => ({ kind: 'server', service: selector, server })),
   ];
+}
+
+/** Two with the same address and port would each change what the other has made. */
+export function distinctServices(items: Item[]): Item[] {
+  const seen = new Set<string>();
+  for (const item of items) {
+    if (item.kind !== 'service') continue;
+    const text = describeService(checkServiceKey(item.service));
+    if (seen.has(text)) throw invalid(`two services are ${text}`);
+    seen.add(text);
+  }
+  return items;
 }
 
 export function netfilterItem(owner: string, state: NetfilterState): Item[] {

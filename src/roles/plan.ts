@@ -20,6 +20,7 @@ export interface RoleStep {
 /** A step with what it takes to do it. */
 export interface PlannedStep extends RoleStep {
   readonly item: Item;
+  /** Of the record. */
   readonly name: string;
 }
 
@@ -33,14 +34,19 @@ export function wordsOf(item: Item): string {
   return wanted === undefined ? name : `${name}: ${wanted}`;
 }
 
+function keyOf(item: Item): string {
+  const handler = handlerOf(item);
+  return handler.key?.(item) ?? handler.name(item);
+}
+
 export async function planRole(items: readonly Item[], record: Record, readings: Readings): Promise<PlannedStep[]> {
   const steps: PlannedStep[] = [];
   for (const item of items) {
     const handler = handlerOf(item);
-    const name = handler.name(item);
+    const name = keyOf(item);
     const found = await handler.inspect(item, readings);
     const action = actionFor(item, found, record.find(name) !== undefined, handler.change !== undefined);
-    steps.push({ action, what: wordsOf(item), item, name, ...(found.state === 'other' && { is: found.is }) });
+    steps.push({ action, what: wordsOf(item), item, name, ...('is' in found && { is: found.is }) });
   }
   const names = new Set(steps.map(({ name }) => name));
   const stale = record.entries.filter(({ name }) => !names.has(name));
@@ -50,6 +56,7 @@ export async function planRole(items: readonly Item[], record: Record, readings:
 function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean): RoleStep['action'] {
   if (found.state === 'right') return 'keep';
   if (found.state === 'missing') return 'make';
+  if (found.state === 'foreign') return 'conflict';
   return canChange && (ours || changeable.includes(item.kind)) ? 'change' : 'conflict';
 }
 

@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { checkOptions } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { Network } from '../network/network.js';
 import { describe, type RoleDescription } from './descriptions.js';
 import { handlerOf } from './handlers/index.js';
 import type { Item } from './items.js';
@@ -63,8 +65,7 @@ export class Role {
     const items = describe(description, `ipvs-${name}`);
     const world = new World(open);
     try {
-      const { cookie } = await world.network;
-      const path = record === false ? undefined : (record ?? `${DIRECTORY}/${cookie}-${name}.json`);
+      const path = record === false ? undefined : (record ?? (await defaultPath(await world.network, name)));
       return new Role(name, items, world, await Record.open(path));
     } catch (error) {
       await world.close();
@@ -87,25 +88,36 @@ export class Role {
    */
   apply(): Promise<RoleStep[]> {
     return this.#inTurn(async () => {
-      const steps = await this.#plan();
-      const conflicts = steps.filter(({ action }) => action === 'conflict');
-      if (conflicts.length > 0) throw inTheWay(conflicts);
-      const due = steps.filter(({ action }) => action !== 'keep');
       const done: { step: PlannedStep; before: Entry | undefined }[] = [];
-      for (const step of due) {
-        const before = this.#record.find(step.name);
-        try {
-          await this.#do(step);
-        } catch (error) {
-          // What somebody else made at the same time is not to be taken back.
-          if (isThere(error)) await this.#record.remove(step.name);
-          else done.push({ step, before });
-          throw stepFailed(step, error, await this.#undo(done));
-        }
-        done.push({ step, before });
-      }
-      return due.map(toStep);
+      const due = await this.#due();
+      await this.#doAll(due, done);
+      // With a link that was made anew went what stood on it.
+      const anew = due.some(({ action, item }) => action === 'change' && item.kind === 'link');
+      if (anew) await this.#doAll(await this.#due(), done);
+      return done.map(({ step }) => toStep(step));
     });
+  }
+
+  async #due(): Promise<PlannedStep[]> {
+    const steps = await this.#plan();
+    const conflicts = steps.filter(({ action }) => action === 'conflict');
+    if (conflicts.length > 0) throw inTheWay(conflicts);
+    return steps.filter(({ action }) => action !== 'keep');
+  }
+
+  async #doAll(due: readonly PlannedStep[], done: { step: PlannedStep; before: Entry | undefined }[]): Promise<void> {
+    for (const step of due) {
+      const before = this.#record.find(step.name);
+      try {
+        await this.#do(step);
+      } catch (error) {
+        // What somebody else made at the same time is not to be taken back.
+        if (isThere(error)) await this.#record.remove(step.name);
+        else done.push({ step, before });
+        throw stepFailed(step, error, await this.#undo(done));
+      }
+      done.push({ step, before });
+    }
   }
 
   /**
@@ -180,8 +192,8 @@ export class Role {
       try {
         if (before) {
           // Made by an earlier call, and changed or taken back by this one.
-          if (step.action === 'take-back') await handler.make(before.item, this.#world);
-          else await handler.change?.(before.item, this.#world);
+          if (step.action === 'take-back') await this.#makeAgain(before.item);
+          else if (step.action === 'change') await handler.change?.(before.item, this.#world);
           await this.#record.put(before);
         } else {
           const entry = this.#record.find(step.name);
@@ -195,11 +207,26 @@ export class Role {
     return left;
   }
 
+  /** If it is there still, its taking back had failed. */
+  async #makeAgain(item: Item): Promise<void> {
+    try {
+      await handlerOf(item).make(item, this.#world);
+    } catch (error) {
+      if (!isThere(error)) throw error;
+    }
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => {});
     return turn;
   }
+}
+
+/** Another one after the machine was started again: cookies begin anew then. */
+async function defaultPath({ cookie }: Network, name: string): Promise<string> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  return `${DIRECTORY}/${boot.slice(0, 8)}-${cookie}-${name}.json`;
 }
 
 function isThere(error: unknown): boolean {

@@ -1,8 +1,16 @@
+import { describeServer, describeService } from '../ipvs/describe.js';
 import { Ipvs } from '../ipvs/ipvs.js';
-import type { TableRow } from '../ipvs/table.js';
+import type { RealServer } from '../ipvs/real-server.js';
+import type { VirtualService } from '../ipvs/virtual-service.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { Netfilter } from '../netfilter/netfilter.js';
 import { Network } from '../network/network.js';
+
+/** A service of the table with its servers, by what {@link describeServer} says of them. */
+export interface ServiceReading {
+  readonly service: VirtualService;
+  readonly servers: ReadonlyMap<string, RealServer>;
+}
 
 /** The handles of one network namespace, each opened when it is first needed. */
 export class World {
@@ -51,16 +59,29 @@ export class Readings {
     this.world = world;
   }
 
-  get table(): Promise<readonly TableRow[]> {
-    return this.#once('table', async () => (await this.world.ipvs).table());
+  /** By what {@link describeService} says of them. */
+  get services(): Promise<ReadonlyMap<string, ServiceReading>> {
+    return this.#once('services', async () => {
+      const table = await (await this.world.ipvs).table();
+      return new Map(
+        table.map(({ service, servers }) => [
+          describeService(service.key),
+          { service, servers: new Map(servers.map((server) => [describeServer(server.key), server])) },
+        ]),
+      );
+    });
   }
 
   get links(): ReturnType<Network['links']> {
     return this.#once('links', async () => (await this.world.network).links());
   }
 
-  get addresses(): ReturnType<Network['addresses']> {
-    return this.#once('addresses', async () => (await this.world.network).addresses());
+  /** Each as `ADDRESS/LENGTH INTERFACE`. */
+  get addresses(): Promise<ReadonlySet<string>> {
+    return this.#once('addresses', async () => {
+      const addresses = await (await this.world.network).addresses();
+      return new Set(addresses.map(({ address, interface: name }) => `${address} ${name}`));
+    });
   }
 
   get routingRules(): ReturnType<Network['rules']> {

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
 import { failure, reaches, usePlaces } from './world.js';
 
@@ -155,12 +157,23 @@ interface BridgeEntry {
   readonly state?: string;
 }
 
+/** Groups come to the list by themselves while interfaces come up. */
 async function compareEntries(name: string): Promise<void> {
-  const entries = await left?.network.forwardingEntries({ interface: name });
-  const theirs = left?.json<BridgeEntry>('bridge', '-j', 'fdb', 'show', 'dev', name) ?? [];
-  expect(entries?.map(({ linkAddress, destination }) => `${linkAddress} ${destination}`).toSorted()).toEqual(
-    theirs.map(({ mac, dst }) => `${mac} ${dst}`).toSorted(),
-  );
+  const lists = async (): Promise<readonly [string[], string[]]> => {
+    const entries = (await left?.network.forwardingEntries({ interface: name })) ?? [];
+    const theirs = left?.json<BridgeEntry>('bridge', '-j', 'fdb', 'show', 'dev', name) ?? [];
+    return [
+      entries.map(({ linkAddress, destination }) => `${linkAddress} ${destination}`).toSorted(),
+      theirs.map(({ mac, dst }) => `${mac} ${dst}`).toSorted(),
+    ];
+  };
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const [ours, theirs] = await lists();
+    if (isDeepStrictEqual(ours, theirs)) break;
+    await sleep(100);
+  }
+  const [ours, theirs] = await lists();
+  expect(ours).toEqual(theirs);
 }
 
 test('real packets over a vxlan with forwarding entries and permanent neighbours', async () => {

@@ -5,8 +5,7 @@ export const address: Handler<'address'> = {
   name: (item) => `address ${item.address} on ${item.interface}`,
 
   async inspect(item, { addresses }) {
-    const found = (await addresses).some((one) => one.interface === item.interface && one.address === item.address);
-    return found ? right : missing;
+    return (await addresses).has(`${item.address} ${item.interface}`) ? right : missing;
   },
 
   async make(item, world) {

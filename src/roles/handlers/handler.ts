@@ -4,8 +4,10 @@ import type { Readings, World } from '../world.js';
 
 /** What can be done with the items of one kind. */
 export interface Handler<Kind extends Item['kind']> {
-  /** In words; the same for the same thing, whatever it is to be like. */
+  /** In words. */
   name(item: ItemOf<Kind>): string;
+  /** The same for the same thing, whatever it is to be like. Default: the name. */
+  key?(item: ItemOf<Kind>): string;
   /** How it is to be, if the name does not say it. */
   wanted?(item: ItemOf<Kind>): string;
   inspect(item: ItemOf<Kind>, readings: Readings): Promise<Found>;

@@ -1,18 +1,11 @@
 import { inspect } from 'node:util';
-import { describeService } from '../../ipvs/describe.js';
+import { describeServer, describeService } from '../../ipvs/describe.js';
 import { checkServerKey } from '../../ipvs/server-options.js';
 import { checkServiceKey, type NewServiceKey } from '../../ipvs/service-options.js';
-import type { TableRow } from '../../ipvs/table.js';
 import { formatEndpoint } from '../../kernel/address.js';
 import { missing, other, right } from '../items.js';
 import { type Handler, unlessGone } from './handler.js';
 
-function rowOf(table: readonly TableRow[], selector: NewServiceKey): TableRow | undefined {
-  const name = nameOf(selector);
-  return table.find(({ service: one }) => nameOf(one.key) === name);
-}
-
-/** Without the family of marks, which the name tells. */
 function nameOf(selector: NewServiceKey): string {
   return describeService(checkServiceKey(selector));
 }
@@ -21,8 +14,8 @@ export const service: Handler<'service'> = {
   name: ({ service: options }) => `service ${nameOf(options)}`,
   wanted: ({ service: { scheduler = 'wlc' } }) => scheduler,
 
-  async inspect({ service: options }, { table }) {
-    const row = rowOf(await table, options);
+  async inspect({ service: options }, { services }) {
+    const row = (await services).get(nameOf(options));
     if (!row) return missing;
     return row.service.matches(options) ? right : other(inspect(row.service));
   },
@@ -49,10 +42,9 @@ export const server: Handler<'server'> = {
   },
   wanted: ({ server: { forwarding = 'nat', weight = 1 } }) => `${forwarding}, weight ${weight}`,
 
-  async inspect({ service: of, server: options }, { table }) {
-    const row = rowOf(await table, of);
-    const { address, port } = checkServerKey(options, checkServiceKey(of));
-    const found = row?.servers.find((one) => one.address === address && one.port === port);
+  async inspect({ service: of, server: options }, { services }) {
+    const row = (await services).get(nameOf(of));
+    const found = row?.servers.get(describeServer(checkServerKey(options, checkServiceKey(of))));
     if (!found) return missing;
     return found.matches(options) ? right : other(inspect(found));
   },

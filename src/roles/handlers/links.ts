@@ -1,17 +1,39 @@
+import { IpvsError } from '../../kernel/errors.js';
+import type { Link } from '../../kernel/network/types.js';
+import type { LinkOptions } from '../../network/link-options.js';
+import type { Network } from '../../network/network.js';
 import { missing, other, right } from '../items.js';
 import { type Handler, unlessGone } from './handler.js';
 
+/** Whether a link is what the options say, as far as its kind can be told from what was read. */
+function agrees(options: LinkOptions, { kind, data }: Link): boolean {
+  if (kind !== options.kind) return false;
+  const is = (data ?? {}) as Readonly<Record<string, unknown>>;
+  return Object.entries(options).every(
+    ([name, value]) => typeof value === 'object' || is[name] === undefined || is[name] === value,
+  );
+}
+
 export const link: Handler<'link'> = {
   name: ({ link: { kind, name } }) => `${kind} link ${name}`,
+  key: ({ link: { name } }) => `link ${name}`,
 
-  async inspect({ link: { kind, name } }, { links }) {
-    const found = (await links).find((one) => one.name === name);
+  async inspect({ link: options }, { links }) {
+    const found = (await links).find((one) => one.name === options.name);
     if (!found) return missing;
-    return found.kind === kind ? right : other(`a ${found.kind} link`);
+    if (agrees(options, found)) return right;
+    return other(found.kind === options.kind ? `one with other addresses` : `a ${found.kind} link`);
   },
 
   async make({ link: options }, world) {
     await (await world.network).addLink(options);
+  },
+
+  /** The kernel changes neither its kind nor its ends: what stands on it has to be made again after that. */
+  async change({ link: options }, world) {
+    const network = await world.network;
+    await network.deleteLink(options.name);
+    await network.addLink(options);
   },
 
   async takeBack({ link: { kind, name } }, _remembered, world) {
@@ -45,11 +67,21 @@ export const up: Handler<'up'> = {
   },
 };
 
+/** None where the kernel can not have any; to make one tells what is missing. */
+async function udpTunnels(network: Network): ReturnType<Network['udpTunnels']> {
+  try {
+    return await network.udpTunnels();
+  } catch (error) {
+    if (error instanceof IpvsError && error.code === 'ERR_IPVS_NOT_AVAILABLE') return [];
+    throw error;
+  }
+}
+
 export const guePort: Handler<'gue-port'> = {
   name: ({ port }) => `GUE on UDP port ${port}`,
 
   async inspect({ port, family }, { world }) {
-    const ports = await (await world.network).udpTunnels();
+    const ports = await udpTunnels(await world.network);
     const found = ports.find((one) => one.port === port && one.family === family);
     if (!found) return missing;
     return found.type === 'gue' ? right : other(`a port for ${found.type}`);
@@ -61,6 +93,6 @@ export const guePort: Handler<'gue-port'> = {
 
   async takeBack({ port, family }, _remembered, world) {
     const network = await world.network;
-    await unlessGone(['ERR_IPVS_NO_SUCH_INTERFACE'], () => network.deleteUdpTunnel({ port, family }));
+    await unlessGone(['ERR_IPVS_NO_SUCH_UDP_TUNNEL'], () => network.deleteUdpTunnel({ port, family }));
   },
 };

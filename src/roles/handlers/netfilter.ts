@@ -1,3 +1,5 @@
+import { IpvsError } from '../../kernel/errors.js';
+import type { Difference } from '../../netfilter/differences.js';
 import { missing, other, right } from '../items.js';
 import type { Handler } from './handler.js';
 
@@ -7,7 +9,14 @@ export const netfilter: Handler<'netfilter'> = {
   wanted: ({ state: { marks = [], rules = [] } }) => `${marks.length} marks, ${rules.length} rules`,
 
   async inspect({ owner, state }, { world }) {
-    const differences = await (await world.netfilter(owner)).check(state);
+    let differences: Difference[];
+    try {
+      differences = await (await world.netfilter(owner)).check(state);
+    } catch (error) {
+      if (error instanceof IpvsError && error.code === 'ERR_IPVS_FOREIGN')
+        return { state: 'foreign', is: 'one of that name that another program made' };
+      throw error;
+    }
     if (differences.length === 0) return right;
     if (differences.some(({ problem, what }) => problem === 'missing' && what === 'the table')) return missing;
     return other(differences.map(({ problem, what }) => `${problem}: ${what}`).join('; '));

@@ -2,24 +2,34 @@ import { IpvsError } from '../../kernel/errors.js';
 import { missing, other, right } from '../items.js';
 import type { Handler } from './handler.js';
 
+/** The kernel sets this one, too, whenever forwarding is switched (inet_forward_change in net/ipv4/devinet.c). */
+const FORWARDING = 'net/ipv4/ip_forward';
+const REDIRECTS = 'net/ipv4/conf/all/accept_redirects';
+
 /** Below /proc/sys, with slashes: names of interfaces may hold dots. */
 export const sysctl: Handler<'sysctl'> = {
   name: ({ name }) => `sysctl ${name}`,
   wanted: ({ value }) => value,
 
   async inspect({ name, value }, { world }) {
+    // Those of ip_vs come with it, and opening loads it.
+    if (name.startsWith('net/ipv4/vs/')) await world.ipvs;
     try {
       const is = await (await world.network).sysctl(name);
       return is === value ? right : other(is);
     } catch (error) {
-      // Of an interface or of ip_vs, which come first.
+      // Of an interface, which comes first.
       if (error instanceof IpvsError && error.code === 'ERR_IPVS_NO_SUCH_SYSCTL') return missing;
       throw error;
     }
   },
 
   async remember({ name }, world) {
-    return (await world.network).sysctl(name);
+    const network = await world.network;
+    const [, of] = /^net\/ipv[46]\/conf\/([^/]+)\//.exec(name) ?? [];
+    if (of !== undefined && of !== 'all' && of !== 'default') await network.link(of); // says better what is missing
+    const is = await network.sysctl(name);
+    return name === FORWARDING ? `${is} ${await network.sysctl(REDIRECTS)}` : is;
   },
 
   async make({ name, value }, world) {
@@ -34,7 +44,11 @@ export const sysctl: Handler<'sysctl'> = {
     const network = await world.network;
     try {
       if (before === undefined || (await network.sysctl(name)) !== value) return;
-      await network.setSysctl(name, before);
+      if (name !== FORWARDING) return void (await network.setSysctl(name, before));
+      const [is = '', redirects] = before.split(' ');
+      const untouched = (await network.sysctl(REDIRECTS)) === String(1 - Number(value));
+      await network.setSysctl(name, is);
+      if (untouched && redirects !== undefined) await network.setSysctl(REDIRECTS, redirects);
     } catch (error) {
       if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_NO_SUCH_SYSCTL') throw error;
     }

@@ -1,0 +1,159 @@
+// What is there already, other descriptions, other roles, and the records of what was made.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type DirectDirector, KernelFailure, Role } from '../../src/index.js';
+import { changed, director, failure, inside, records, VIP } from './lan.js';
+import { make, realServer, usePlace } from './place.js';
+
+const EIO = 5;
+const place = usePlace();
+
+test('what others have made is in the way, and nothing is done', async () => {
+  inside(place.name, 'sh', '-c', 'ipvsadm -A -f 80 -s rr; ipvsadm -a -f 80 -r 192.168.1.102:0 -g -w 7');
+  const there = await place.state();
+  const role = await place.open(director);
+  const error = await failure(role.apply());
+  expect(error.code).toBe('ERR_IPVS_FOREIGN');
+  expect(error.message).toMatch(
+    /nothing was done: service FWM 80: lc \(there is .*FWM +80 rr.*; server 192\.168\.1\.102:0/s,
+  );
+  const conflicts = (await role.plan()).filter(({ action }) => action === 'conflict');
+  expect(conflicts.map(({ what }) => what)).toEqual([
+    'service FWM 80: lc',
+    'server 192.168.1.102:0 of FWM 80: direct, weight 1',
+  ]);
+  expect(await place.state()).toBe(there);
+  await place.ipvs.flush();
+
+  inside(place.name, 'nft', 'add table inet ipvs-direct-director');
+  const foreign = await failure(role.apply());
+  expect(foreign).toMatchObject({ code: 'ERR_IPVS_FOREIGN', message: expect.stringContaining('ipvs-direct-director') });
+  expect(await place.ipvs.table()).toEqual([]);
+  inside(place.name, 'nft', 'delete table inet ipvs-direct-director');
+});
+
+test('what is there already as it should be is kept, and stays', async () => {
+  inside(
+    place.name,
+    'sh',
+    '-c',
+    `ipvsadm -A -f 80 -s lc; ipvsadm -a -f 80 -r 192.168.1.102:0 -g; ip addr add ${VIP}/32 dev lan`,
+  );
+  const there = await place.state();
+  const role = await place.open(director);
+  expect(changed(await role.apply())).toEqual([
+    'make server 192.168.1.101:0 of FWM 80: direct, weight 1',
+    'make server 192.168.1.103:0 of FWM 80: direct, weight 1',
+    'make nf_tables table inet ipvs-direct-director: 1 marks, 0 rules',
+  ]);
+  await role.remove();
+  expect(await place.state()).toBe(there);
+
+  // The same address elsewhere, or with another prefix, is another.
+  inside(
+    place.name,
+    'sh',
+    '-c',
+    `ipvsadm -C; ip addr del ${VIP}/32 dev lan; ip addr add ${VIP}/32 dev lo; ip addr add ${VIP}/24 dev lan`,
+  );
+  const elsewhere = await place.state();
+  expect(changed(await role.apply())).toContain(`make address ${VIP}/32 on lan`);
+  await role.remove();
+  expect(await place.state()).toBe(elsewhere);
+  inside(place.name, 'sh', '-c', `ip addr del ${VIP}/32 dev lo; ip addr del ${VIP}/24 dev lan`);
+});
+
+const other: DirectDirector = {
+  ...director,
+  vip: '192.168.1.99',
+  scheduler: 'wlc',
+  servers: [{ address: '192.168.1.101', weight: 2 }, { address: '192.168.1.103' }, { address: '192.168.1.104' }],
+};
+
+test('another description takes the fewest steps, or none', async () => {
+  await (await place.open(director)).apply();
+  const there = await place.state();
+  const steps = [
+    'change service FWM 80: wlc',
+    'change server 192.168.1.101:0 of FWM 80: direct, weight 2',
+    'make server 192.168.1.104:0 of FWM 80: direct, weight 1',
+    'change nf_tables table inet ipvs-direct-director: 1 marks, 0 rules',
+    'make address 192.168.1.99/32 on lan',
+    `take-back address ${VIP}/32 on lan`,
+    'take-back server 192.168.1.102:0 of FWM 80: direct, weight 1',
+  ];
+  for (let number = 1, failed = true; failed; number++) {
+    const role = await place.open(other, {
+      meddle: (change, when) => {
+        if (change === number && when === 'before') throw new KernelFailure(EIO, 'it broke');
+      },
+    });
+    const [ended] = await Promise.allSettled([role.apply()]);
+    failed = ended.status === 'rejected';
+    if (ended.status === 'rejected') {
+      expect(ended.reason.message).toMatch(/taken back$/);
+      expect(await place.state()).toBe(there);
+    } else {
+      expect(changed(ended.value)).toEqual(steps);
+      expect(number).toBeGreaterThan(steps.length);
+    }
+  }
+  const back = await place.open(director);
+  expect((await back.verify()).filter(({ is }) => is === 'there still').map(({ what }) => what)).toEqual([
+    'address 192.168.1.99/32 on lan',
+    'server 192.168.1.104:0 of FWM 80: direct, weight 1',
+  ]);
+  expect(await back.apply()).toHaveLength(7);
+  expect(await place.state()).toBe(there);
+  await back.remove();
+});
+
+test('roles of different names do not disturb each other', async () => {
+  const first = await place.open(director, { name: 'first' });
+  const second = await place.open({ ...other, mark: 81, scheduler: 'rr' }, { name: 'second' });
+  const third = await place.open(realServer);
+  await Promise.all([first, second, third].map((role) => role.apply()));
+  expect(await Promise.all([first, second, third].map((role) => role.verify()))).toEqual([[], [], []]);
+  expect(records()).toHaveLength(3);
+  await first.remove();
+  expect(await Promise.all([second, third].map((role) => role.verify()))).toEqual([[], []]);
+  await third.remove();
+  expect(await second.verify()).toEqual([]);
+  expect(inside(place.name, 'nft', 'list ruleset')).toContain('ipvs-second');
+  await second.remove();
+});
+
+test('a record is of one namespace, not of its name', async () => {
+  const again = place.other;
+  const first = await place.open(director, { namespace: again });
+  const steps = changed(await first.apply());
+  const [stale = ''] = records();
+  await first.close();
+  spawnSync('ip', ['netns', 'del', again]);
+  make(again);
+  const second = await place.open(director, { namespace: again });
+  expect(changed(await second.plan())).toEqual(steps);
+  expect(await second.remove()).toEqual([]);
+  rmSync(`/run/ipvs/${stale}`);
+});
+
+test('a record that can not be used stops everything', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'role-'));
+  const file = join(directory, 'record');
+  writeFileSync(file, 'not JSON');
+  const error = await failure(Role.open(director, { namespace: place.name, record: file }));
+  expect(error).toMatchObject({ code: 'ERR_IPVS_RECORD', message: expect.stringContaining(file) });
+
+  const below = await place.open(director, { record: join(file, 'below') }).catch((reason: unknown) => reason);
+  expect(below).toMatchObject({ code: 'ERR_IPVS_RECORD' });
+  rmSync(file);
+  const role = await place.open(director, { record: file });
+  await role.apply();
+  expect(JSON.parse(readFileSync(file, 'utf8').split('\n')[0] ?? '')).toEqual({ version: 1 });
+  await role.remove();
+  expect(existsSync(file)).toBe(false);
+  rmSync(directory, { recursive: true });
+});

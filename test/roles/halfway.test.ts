@@ -1,0 +1,153 @@
+// What is left when a role is not taken to the end.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { KernelFailure, Role, type RoleDescription } from '../../src/index.js';
+import { director, failure, records, VIP } from './lan.js';
+import { type Meddle, meddlingKernel } from './meddling.js';
+import { byRouting, realServer, usePlace } from './place.js';
+
+const EIO = 5;
+const place = usePlace();
+
+function failing(fails: (change: number) => boolean): Meddle {
+  return (change, when) => {
+    if (when === 'before' && fails(change)) throw new KernelFailure(EIO, 'it broke');
+  };
+}
+
+describe.each([
+  ['a director', byRouting],
+  ['a real server', realServer],
+] as const)('%s', (_, description) => {
+  test('whichever change fails, nothing is left', async () => {
+    let last = 0;
+    for (let number = 1; last === 0; number++) {
+      let healed = false;
+      const role = await place.open(description, { meddle: failing((change) => change === number && !healed) });
+      const error = await role.apply().then(
+        () => undefined,
+        (reason: unknown) => reason as Error & { code: string },
+      );
+      if (error) {
+        expect(error).toMatchObject({ code: 'ERR_IPVS_STEP_FAILED', cause: expect.anything() });
+        expect(error.message).toMatch(/^cannot (make|change) .*; what was done before it was taken back$/);
+        expect(await place.state()).toBe(place.before);
+        expect(records()).toEqual([]);
+      } else {
+        last = number;
+        healed = true;
+        expect(await role.verify()).toEqual([]);
+        await role.remove();
+      }
+    }
+    expect(last).toBeGreaterThan(6);
+  });
+
+  test('if nothing works from some change on, what is left is said, and the next program takes it back', async () => {
+    const healthy = await place.open(description);
+    const all = (await healthy.plan()).filter(({ action }) => action !== 'keep').length;
+    for (let number = 1; number <= all; number++) {
+      const role = await place.open(description, { meddle: failing((change) => change >= number) });
+      const { message } = await failure(role.apply());
+      const later = await place.open(description);
+      const left = await later.remove();
+      if (left.length === 0) expect(message).toMatch(/taken back$/);
+      else
+        expect(message.split('; left: ')[1]?.split('; ')).toEqual(
+          left.map(({ what }) => expect.stringContaining(what)),
+        );
+      expect(await place.state()).toBe(place.before);
+    }
+  });
+
+  test('who dies at any point leaves a record that the next program goes on from', async () => {
+    let died = true;
+    for (let number = 1; died; number++) {
+      died = false;
+      const when = number % 2 ? 'before' : 'after';
+      const dead = await Role.open(description, {
+        namespace: place.name,
+        kernel: meddlingKernel((change, at) => {
+          died ||= change === number && at === when;
+          return died ? new Promise(() => {}) : undefined;
+        }),
+      });
+      const stopped = (async () => {
+        while (!died) await new Promise((resolve) => setTimeout(resolve, 2));
+      })();
+      await Promise.race([dead.apply(), stopped]);
+      const next = await place.open(description);
+      if (number % 3) {
+        await next.apply();
+        expect(await next.verify()).toEqual([]);
+      }
+      await next.remove();
+      expect(await place.state()).toBe(place.before);
+    }
+  });
+});
+
+test('an interface that vanishes in the middle', async () => {
+  for (let number = 2; number <= 7; number++) {
+    const role = await place.open(director, {
+      meddle: async (change, when) => {
+        if (change === number && when === 'before') await place.network.deleteLink('lan');
+      },
+    });
+    const error = await failure(role.apply());
+    expect(error.code).toBe('ERR_IPVS_STEP_FAILED');
+    expect(error.message).toMatch(/address 192\.168\.1\.100\/32 on lan: .*; what was done before it was taken back$/);
+    expect(error.cause).toMatchObject({ code: 'ERR_IPVS_NO_SUCH_INTERFACE' });
+    expect(await place.ipvs.table()).toEqual([]);
+    expect(records()).toEqual([]);
+    await place.network.addLink({ kind: 'dummy', name: 'lan', up: true });
+    await place.network.addAddress({ interface: 'lan', address: '192.168.1.2/24' });
+  }
+  // A new interface has a new address of its own.
+  await place.takeAsItIs();
+});
+
+test('an interface that vanishes afterwards is named; the rest can be taken back', async () => {
+  const role = await place.open(realServer);
+  await role.apply();
+  await place.network.deleteLink('vip0');
+  expect(await role.verify()).toEqual([
+    { what: 'dummy link vip0', is: 'missing' },
+    { what: 'link vip0 up', is: 'missing' },
+    { what: `address ${VIP}/32 on vip0`, is: 'missing' },
+  ]);
+  await role.remove();
+});
+
+test('a program that is killed, and one that may not', async () => {
+  const program = fileURLToPath(new URL('programs/apply.mjs', import.meta.url));
+  const run = (description: RoleDescription, more: readonly string[], before: readonly string[] = []) => {
+    const [command = '', ...args] = [...before, process.execPath, program, JSON.stringify(description), ...more];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.on('data', (data) => {
+      said += data;
+    });
+    return new Promise<{ said: string; signal: string | null }>((resolve) => {
+      child.on('close', (_code, signal) => resolve({ said, signal }));
+    });
+  };
+  const [powerless, killed] = await Promise.all([
+    run(
+      realServer,
+      [],
+      ['nsenter', `--net=/run/netns/${place.other}`, 'setpriv', '--bounding-set=-all', '--inh-caps=-all'],
+    ),
+    run(director, [place.name, '5']),
+  ]);
+  expect(powerless?.said).toMatch(/^ERR_IPVS_PERMISSION\n.*CAP_NET_ADMIN/s);
+  expect(killed).toEqual({ said: '', signal: 'SIGKILL' });
+  expect(records()).toHaveLength(1);
+
+  const role = await place.open(director);
+  expect((await role.plan()).map(({ action }) => action)).toEqual([...Array(4).fill('keep'), 'make', 'make']);
+  await role.apply();
+  expect(await role.verify()).toEqual([]);
+  await role.remove();
+}, 240_000);
