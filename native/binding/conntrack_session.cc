@@ -16,7 +16,6 @@ using conntrack::FlowBatch;
 using conntrack::FlowDump;
 using conntrack::Group;
 using netlink::Failure;
-using netlink::Result;
 
 namespace {
 

@@ -5,41 +5,62 @@ import { hasModule, saveText, sortedLines, useWorld } from './world.js';
 const all = ['rr', 'wrr', 'lc', 'wlc', 'fo', 'ovf', 'lblc', 'lblcr', 'dh', 'sh', 'mh', 'sed', 'nq', 'twos'];
 const schedulers = all.filter((name) => hasModule(`ip_vs_${name}`));
 
-const selectors: Record<string, NewServiceKey> = {
-  'TCP IPv4': { protocol: 'tcp', address: '10.0.0.1', port: 80 },
-  'TCP IPv6': { protocol: 'tcp', address: 'fd00::1', port: 80 },
-  'UDP IPv4': { protocol: 'udp', address: '10.0.0.1', port: 53 },
-  'UDP IPv6': { protocol: 'udp', address: 'fd00::1', port: 53 },
-  'SCTP IPv4': { protocol: 'sctp', address: '10.0.0.1', port: 9899 },
-  'SCTP IPv6': { protocol: 'sctp', address: 'fd00::1', port: 9899 },
-  'fwmark IPv4': { fwmark: 80 },
-  'fwmark IPv6': { fwmark: 2147483647, family: 'ipv6' }, // ipvsadm takes a larger one for negative
+/** By a number, so that there can be several. `ipvsadm` takes marks above 2^31 for negative. */
+const selectors: Record<string, (number: number) => NewServiceKey> = {
+  'TCP IPv4': (number) => ({ protocol: 'tcp', address: '10.0.0.1', port: 80 + number }),
+  'TCP IPv6': (number) => ({ protocol: 'tcp', address: 'fd00::1', port: 80 + number }),
+  'UDP IPv4': (number) => ({ protocol: 'udp', address: '10.0.0.1', port: 53 + number }),
+  'UDP IPv6': (number) => ({ protocol: 'udp', address: 'fd00::1', port: 53 + number }),
+  'SCTP IPv4': (number) => ({ protocol: 'sctp', address: '10.0.0.1', port: 9899 + number }),
+  'SCTP IPv6': (number) => ({ protocol: 'sctp', address: 'fd00::1', port: 9899 + number }),
+  'fwmark IPv4': (number) => ({ fwmark: 80 + number }),
+  'fwmark IPv6': (number) => ({ fwmark: 2147483647 - number, family: 'ipv6' }),
 };
 
 test('the kernel under test has the usual schedulers', () => {
   expect(schedulers).toEqual(expect.arrayContaining(['rr', 'wrr', 'lc', 'wlc', 'sh', 'mh']));
 });
 
-describe.each(Object.entries(selectors))('%s', (_name, selector) => {
+describe('with every scheduler', () => {
   const world = useWorld();
 
-  test.each(schedulers)('%s: made, listed, updated to every other scheduler, deleted', async (scheduler) => {
-    const { ipvs } = world;
-    const service = await ipvs.addService({ ...selector, scheduler });
-    expect(service.scheduler).toBe(scheduler);
-    expect((await ipvs.services()).map((entry) => entry.key)).toEqual([service.key]);
-    expect(sortedLines(world.ipvsadm('-Sn'))).toEqual(saveText(await ipvs.table()));
+  test.each(Object.entries(selectors))(
+    '%s: made, listed, updated to every other one, deleted',
+    async (_name, select) => {
+      const { ipvs } = world;
+      const compare = async (): Promise<void> =>
+        expect(sortedLines(world.ipvsadm('-Sn'))).toEqual(saveText(await ipvs.table()).sort());
+      const services = [];
+      for (const [number, scheduler] of schedulers.entries()) {
+        const service = await ipvs.addService({ ...select(number), scheduler });
+        expect(service.scheduler).toBe(scheduler);
+        services.push(service);
+      }
+      expect(new Set((await ipvs.services()).map(({ key }) => JSON.stringify(key)))).toEqual(
+        new Set(services.map(({ key }) => JSON.stringify(key))),
+      );
+      await compare();
+      for (let step = 1; step < schedulers.length; step++) {
+        for (const [number, service] of services.entries()) {
+          const scheduler = schedulers[(number + step) % schedulers.length] ?? '';
+          const updated = await service.update({ scheduler });
+          expect(updated.toJSON()).toEqual({ ...service.toJSON(), scheduler });
+        }
+        if (step === 1 || step === schedulers.length - 1) await compare();
+      }
+      for (const service of services) {
+        await service.delete();
+        await expect(service.read()).rejects.toMatchObject({ code: 'ERR_IPVS_NO_SUCH_SERVICE' });
+      }
+      expect(await ipvs.services()).toEqual([]);
+      expect(world.ipvsadm('-Sn')).toBe('');
+    },
+  );
 
-    for (const other of schedulers.filter((name) => name !== scheduler)) {
-      const updated = await service.update({ scheduler: other });
-      expect(updated.toJSON()).toEqual({ ...service.toJSON(), scheduler: other });
-    }
+  test('counters, as ipvsadm has them', async () => {
+    const service = await world.ipvs.addService({ protocol: 'tcp', address: '10.0.0.1', port: 80 });
     // ipvsadm pads its columns: words are what both agree in.
-    const words = world
-      .ipvsadm('-Ln', '--stats', '--exact')
-      .split('\n')
-      .slice(3)
-      .map((line) => line.trim().split(/\s+/));
+    const [line = ''] = world.ipvsadm('-Ln', '--stats', '--exact').split('\n').slice(3);
     const { statistics } = await service.read();
     const counters = [
       statistics.connections,
@@ -48,12 +69,7 @@ describe.each(Object.entries(selectors))('%s', (_name, selector) => {
       statistics.incomingBytes,
       statistics.outgoingBytes,
     ];
-    expect(words[0]?.slice(-5)).toEqual(counters.map(String));
-
-    await service.delete();
-    expect(await ipvs.services()).toEqual([]);
-    await expect(service.read()).rejects.toMatchObject({ code: 'ERR_IPVS_NO_SUCH_SERVICE' });
-    expect(world.ipvsadm('-Sn')).toBe('');
+    expect(line.trim().split(/\s+/).slice(-5)).toEqual(counters.map(String));
   });
 });
 

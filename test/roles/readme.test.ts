@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Lab } from '../../scripts/lab.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const file = `${root}/readme-roles.mjs`;
+const lab = new Lab();
+/** The namespace that the README names; another's of that name is left alone. */
+const blue = !existsSync('/run/netns/blue');
+
+beforeAll(() => {
+  lab.add({ host: { networks: { eth0: ['192.168.1.2/24'] } } });
+  if (blue) execFileSync('ip', ['netns', 'add', 'blue']);
+});
+afterAll(async () => {
+  rmSync(file, { force: true });
+  if (blue) execFileSync('ip', ['netns', 'delete', 'blue']);
+  await lab.close();
+});
+
+/** The example that begins with that import, run on the host. */
+function runExample(imported: string): string {
+  const readme = readFileSync(`${root}/README.md`, 'utf8');
+  const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+  const example = examples.find((text) => text.startsWith(`import { ${imported} }`));
+  if (example === undefined) throw new Error(`no example imports ${imported}`);
+  writeFileSync(file, `${example}\nprocess.exit();\n`); // a package may import itself by its name
+  const { namespace } = lab.host('host');
+  const command = [`--net=/run/netns/${namespace}`, process.execPath, file];
+  return execFileSync('nsenter', command, { encoding: 'utf8', cwd: root });
+}
+
+test('the roles of the README', () => {
+  const output = runExample('Role');
+  expect(output).toMatch(/^make service FWM 80: lc\n/);
+  expect(output).toContain('make nf_tables table inet ipvs-direct-director');
+  expect(output.trimEnd().split('\n').at(-1)).toBe('[]');
+});
+
+test.skipIf(!blue)('marks, NAT and addresses of the README', () => {
+  expect(runExample('Netfilter, Network')).toBe('0n\n');
+  const { namespace } = lab.host('host');
+  const rules = execFileSync('ip', ['netns', 'exec', namespace, 'nft', 'list', 'ruleset'], { encoding: 'utf8' });
+  expect(rules).toContain('192.168.1.100 counter packets 0 bytes 0 : 0x00000050');
+  expect(rules).not.toContain('snat');
+  const there = execFileSync('ip', ['-n', 'blue', 'address'], { encoding: 'utf8' });
+  expect(there).toContain('inet 192.168.1.100/32');
+  expect(execFileSync('ip', ['-n', 'blue', 'rule'], { encoding: 'utf8' })).toContain('fwmark 0x50 lookup 100');
+});
