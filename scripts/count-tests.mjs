@@ -7,6 +7,8 @@ const folder = process.argv[2] ?? '.';
 let passed = 0;
 let failed = 0;
 for (const name of readdirSync(folder)) {
+  // A run that ended before it could report (scripts/test).
+  if (name.endsWith('.failed')) failed++;
   const text = readFileSync(join(folder, name), 'utf8');
   if (name.endsWith('.json')) {
     const report = JSON.parse(text);
