@@ -146,6 +146,7 @@ export type {
   RuleAction,
   RuleSettings,
   Scope,
+  UdpTunnel,
 } from './kernel/network/types.js';
 export type { NetfilterChange, NetfilterState } from './netfilter/changes.js';
 export type { Difference } from './netfilter/differences.js';
@@ -178,6 +179,7 @@ export type {
 } from './network/route-options.js';
 export type { RoutingRuleOptions, RoutingRuleSelector } from './network/rule-options.js';
 export type { NetworkSysctl } from './network/sysctls.js';
+export type { UdpTunnelOptions, UdpTunnelSelector } from './network/udp-tunnels.js';
 export { NetworkWatch, type NetworkWatchOptions } from './network/watch.js';
 export type { RoleDescription } from './roles/descriptions.js';
 export type { DirectDirector, DirectServer } from './roles/direct-director.js';

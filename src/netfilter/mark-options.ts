@@ -42,7 +42,9 @@ export interface MarkSettings {
 
 const selectorNames = ['hook', 'mask', ...matchNames];
 
-export function checkMark(options: FwmarkOptions): MarkSettings {
+export function checkMark(given: FwmarkOptions): MarkSettings {
+  const selected = selectorOf(given);
+  const options = selected === given ? given : { ...selected, mark: given.mark };
   checkOptions('a mark', options, ['mark', ...selectorNames]);
   const { mark, ...selector } = options;
   const settings = selectMark(selector, checkInteger('mark', mark, 0, ALL));
@@ -50,8 +52,15 @@ export function checkMark(options: FwmarkOptions): MarkSettings {
   return settings;
 }
 
+/** One that was read will do: a `Fwmark` has its selector. */
+function selectorOf(given: FwmarkSelector): FwmarkSelector {
+  if (typeof given !== 'object' || given === null || !('selector' in given)) return given;
+  return given.selector as FwmarkSelector;
+}
+
 /** The packets alone. */
-export function checkMarkSelector(selector: FwmarkSelector): MarkSettings {
+export function checkMarkSelector(given: FwmarkSelector): MarkSettings {
+  const selector = selectorOf(given);
   checkOptions('a mark', selector, selectorNames);
   return selectMark(selector, 0);
 }
@@ -64,11 +73,13 @@ function selectMark(selector: FwmarkSelector, mark: number): MarkSettings {
   return { hook, match, mark, mask };
 }
 
-export function checkMarkRange({ from, to, taken }: MarkRange): {
+export function checkMarkRange(range: MarkRange): {
   from: number;
   to: number;
   taken: ReadonlySet<number>;
 } {
+  checkOptions('a range of marks', range, ['from', 'to', 'taken']);
+  const { from, to, taken } = range;
   const least = checkInteger('from', from, 1, ALL);
   return { from: least, to: checkInteger('to', to, least, ALL), taken: new Set(taken) };
 }

@@ -22,7 +22,7 @@ import {
   markOf,
 } from './mark-options.js';
 import { planAll, planEdits } from './plan.js';
-import { type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
+import { checkRule, type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
 import { NetfilterWatch } from './watch.js';
 
 export interface NetfilterOptions extends OpenOptions {
@@ -162,12 +162,12 @@ export class Netfilter {
 
   /** @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_NOT_SUPPORTED` */
   async addRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
-    await this.apply([{ change: 'add-rule', rule }], options);
+    await this.#commits.edit({ ...noEdits, addRules: [checkRule(rule)] }, options);
   }
 
   /** @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
   async removeRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
-    await this.apply([{ change: 'remove-rule', rule }], options);
+    await this.#commits.edit({ ...noEdits, removeRules: [checkRule(rule)] }, options);
   }
 
   /**

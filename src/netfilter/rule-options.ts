@@ -80,7 +80,10 @@ const namesOf: Readonly<Record<RuleType, readonly string[]>> = {
 
 const types = Object.keys(hooksOf) as RuleType[];
 
-export function checkRule(options: RuleOptions): Rule {
+export function checkRule(given: RuleOptions): Rule {
+  // One that was read will do.
+  const read = typeof given === 'object' && given !== null && 'rule' in given && 'text' in given;
+  const options = read ? (given.rule as RuleOptions) : given;
   if (typeof options !== 'object' || options === null)
     throw invalid(`a rule is described by an object, not ${show(options)}`);
   const type = checkOneOf('the type of a rule', options.type, types);

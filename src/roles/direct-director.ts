@@ -1,7 +1,7 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Family } from '../kernel/address.js';
-import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { Item } from './items.js';
@@ -10,6 +10,7 @@ import {
   at,
   checkInterfaceName,
   checkPort,
+  checkPortKey,
   hostAddress,
   list,
   netfilterItem,
@@ -41,7 +42,7 @@ export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'sche
    * mark and a `local` route in this table, without having the addresses. From 1; not 253 to 255, the kernel's own.
    */
   readonly table?: number | undefined;
-  readonly servers: readonly DirectServer[];
+  readonly servers: readonly (string | DirectServer)[];
 }
 
 const names = [
@@ -72,6 +73,7 @@ export function directDirector(options: DirectDirector, owner: string): Item[] {
     serviceItems({
       service: { fwmark: mark, family, ...defined(changes) },
       servers: list('servers', servers)
+        .map((server, index) => at(`servers[${index}]`, () => toServer(server)))
         .filter((server) => server.tunnel !== undefined || server.forwarding === 'tunnel' || isOf(server, family))
         .map((server, index) => at(`servers[${index}]`, () => serverOptions(server))),
     }),
@@ -79,12 +81,14 @@ export function directDirector(options: DirectDirector, owner: string): Item[] {
   const marks = vips.flatMap(({ address }): FwmarkOptions[] =>
     ports === undefined
       ? [{ destination: address, mark }]
-      : list('ports', ports).map(({ protocol, port }) => ({
-          destination: address,
-          protocol: checkOneOf('protocol', protocol, ['tcp', 'udp', 'sctp'] as const),
-          port: checkPort('port', port),
-          mark,
-        })),
+      : list('ports', ports)
+          .map(checkPortKey)
+          .map(({ protocol, port }) => ({
+            destination: address,
+            protocol: checkOneOf('protocol', protocol, ['tcp', 'udp', 'sctp'] as const),
+            port: checkPort('port', port),
+            mark,
+          })),
   );
   // The address comes last: before it nobody sends anything here.
   return [
@@ -101,6 +105,13 @@ export function directDirector(options: DirectDirector, owner: string): Item[] {
 
 function defined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** An address alone, or what it is to be like. */
+function toServer(server: string | DirectServer): DirectServer {
+  const options = typeof server === 'string' ? { address: server } : server;
+  checkAddress('a server', options?.address);
+  return options;
 }
 
 function isOf({ address }: DirectServer, family: Family): boolean {

@@ -7,6 +7,7 @@ import {
   at,
   checkInterfaceName,
   checkPort,
+  checkPortKey,
   distinctServices,
   hostAddress,
   ipvsSysctls,
@@ -79,7 +80,7 @@ function checkService(service: IngressService): IngressService {
   checkOptions('a service', service, ['mark', 'vip', 'ports', 'scheduler', 'servers']);
   const { mark, vip, ports = [], servers } = service;
   checkInteger('mark', mark, 1, 0xffffffff);
-  for (const { protocol, port } of list('ports', ports)) {
+  for (const { protocol, port } of list('ports', ports).map(checkPortKey)) {
     checkOneOf('protocol', protocol, ['tcp', 'udp', 'sctp']);
     checkPort('port', port);
   }

@@ -2,7 +2,7 @@ import { describeService } from '../ipvs/describe.js';
 import { checkServerKey, newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import { type Family, familyOf } from '../kernel/address.js';
-import { checkAddress, checkInteger, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import { checkState, type NetfilterState } from '../netfilter/changes.js';
 import type { Item } from './items.js';
@@ -98,4 +98,10 @@ export function at<T>(place: string, work: () => T): T {
   } catch (error) {
     throw error instanceof IpvsError ? invalid(`${place}: ${error.message}`) : error;
   }
+}
+
+/** A port that is published: it can not be translated here. */
+export function checkPortKey<T extends { readonly protocol: string; readonly port: number }>(key: T): T {
+  checkOptions('a port', key, ['protocol', 'port']);
+  return key;
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { checkOptions } from '../kernel/check.js';
+import { checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { Network } from '../network/network.js';
@@ -43,13 +43,16 @@ export class Role {
   readonly name: string;
   readonly #items: readonly Item[];
   readonly #world: World;
-  readonly #record: Record;
+  /** Of the record; none: it is only in memory. */
+  readonly #path: string | undefined;
+  #record: Record;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(name: string, items: readonly Item[], world: World, record: Record) {
+  private constructor(name: string, items: readonly Item[], world: World, path: string | undefined, record: Record) {
     this.name = name;
     this.#items = items;
     this.#world = world;
+    this.#path = path;
     this.#record = record;
   }
 
@@ -60,13 +63,17 @@ export class Role {
    */
   static async open(description: RoleDescription, options: RoleOptions = {}): Promise<Role> {
     checkOptions('a role', options, ['namespace', 'name', 'record', 'kernel', 'signal', 'timeout']);
+    if (typeof description !== 'object' || description === null)
+      throw invalid(`a role is an object, not ${show(description)}`);
     const { name = description.role, record, ...open } = options;
+    if (record !== undefined && record !== false && (typeof record !== 'string' || record === ''))
+      throw invalid(`record is a path or false, not ${show(record)}`);
     if (!/^[A-Za-z0-9_.-]{1,48}$/.test(name)) throw invalid(`a role has a name of letters, digits, "_", "." and "-"`);
     const items = describe(description, `ipvs-${name}`);
     const world = new World(open);
     try {
       const path = record === false ? undefined : (record ?? (await defaultPath(await world.network, name)));
-      return new Role(name, items, world, await Record.open(path));
+      return new Role(name, items, world, path, await Record.open(path));
     } catch (error) {
       await world.close();
       throw error;
@@ -88,6 +95,7 @@ export class Role {
    */
   apply(): Promise<RoleStep[]> {
     return this.#inTurn(async () => {
+      await this.#readRecord();
       const done: { step: PlannedStep; before: Entry | undefined }[] = [];
       const due = await this.#due();
       await this.#doAll(due, done);
@@ -128,6 +136,7 @@ export class Role {
    */
   remove(): Promise<RoleStep[]> {
     return this.#inTurn(async () => {
+      await this.#readRecord();
       const done: RoleStep[] = [];
       const failed: { step: PlannedStep; error: unknown }[] = [];
       for (const step of takeBacks(this.#record.entries)) {
@@ -164,6 +173,11 @@ export class Role {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Another handle, or another program, may have written it since. */
+  async #readRecord(): Promise<void> {
+    if (this.#path !== undefined) this.#record = await Record.open(this.#path);
   }
 
   #plan(): Promise<PlannedStep[]> {
