@@ -9,7 +9,7 @@ import type {
 } from '../kernel/network/types.js';
 import type { Context } from './context.js';
 import { requestOf } from './describe.js';
-import { noSuchForwardingEntry, noSuchRoute, noSuchRule, refusal, translate } from './errors.js';
+import { noSuchAddress, noSuchForwardingEntry, noSuchRoute, noSuchRule, refusal, translate } from './errors.js';
 import { isEntry } from './neighbour-options.js';
 import { exactly, isRoute } from './route-options.js';
 import { isRule, kernelTakes } from './rule-options.js';
@@ -27,9 +27,8 @@ export function isCareful(operation: NetworkOperation): operation is Careful {
     case 'delete-route':
     case 'delete-rule':
     case 'delete-forwarding-entry':
-      return true;
     case 'delete-address':
-      return operation.address.family === 'ipv4' && operation.address.prefixLength < 32;
+      return true;
     default:
       return false;
   }
@@ -71,11 +70,13 @@ export class Deletes {
 
   /** An IPv4 address takes those of the same network that were added after it along (__inet_del_ifa in net/ipv4/devinet.c). */
   async #address(operation: Delete<'delete-address'>): Promise<NetworkOperation | IpvsError> {
-    const { interface: name, address, prefixLength } = operation.address;
+    const { interface: name, address, prefixLength, family } = operation.address;
     const { port } = this.#context;
-    const all = await port.addresses({ interface: name, family: 'ipv4' }, this.#options);
+    const all = await port.addresses({ interface: name, family }, this.#options);
     const own = all.find((other) => other.address === `${address}/${prefixLength}`);
-    if (!own || own.secondary) return operation;
+    // The kernel does not ask for the other end, and it was not named.
+    if (own?.peer !== undefined) return refusal(requestOf(operation), noSuchAddress);
+    if (!own || own.secondary || family === 'ipv6') return operation;
     const behind = all.filter((other) => other.secondary && sameNetwork(other, own));
     if (behind.length === 0) return operation;
     const paths = ['all', own.interface].map((part) => `/proc/sys/net/ipv4/conf/${part}/promote_secondaries`);

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
@@ -40,6 +40,7 @@ const names = ['role', 'services', 'interface', 'masquerade', 'masqueradeMark'];
 export function natDirector(options: NatDirector, owner: string): Item[] {
   checkOptions('a nat-director', options, names);
   const { masquerade = false } = options;
+  if (typeof masquerade !== 'boolean') throw invalid(`masquerade is true or false, not ${show(masquerade)}`);
   const mark =
     options.masqueradeMark === undefined
       ? MASQUERADE
@@ -63,7 +64,11 @@ export function natDirector(options: NatDirector, owner: string): Item[] {
   );
   const rules: RuleOptions[] = [{ type: 'masquerade', mark: { mark, mask: mark }, local: false }];
   const vips = [
-    ...new Set(services.flatMap(({ service }) => (service.address === undefined ? [] : [service.address]))),
+    ...new Set(
+      services.flatMap(({ service }) =>
+        service.address === undefined ? [] : [checkAddress('address', service.address).address],
+      ),
+    ),
   ];
   return [
     sysctlItem('net/ipv4/ip_forward', true),
@@ -82,6 +87,8 @@ export function natDirector(options: NatDirector, owner: string): Item[] {
 
 function checkNat(one: ServiceWithServers): ServiceWithServers {
   checkOptions('a service with servers', one, ['service', 'servers']);
+  if (typeof one.service !== 'object' || one.service === null)
+    throw invalid('a service with servers: what it goes by stands in `service`');
   if (one.service.address === undefined)
     throw invalid('the services of a nat-director go by protocol, address and port, not by a mark');
   const other = list('servers', one.servers).find(({ forwarding = 'nat' }) => forwarding !== 'nat');

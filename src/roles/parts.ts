@@ -74,7 +74,8 @@ export function hostAddress(interfaceName: string, address: string, announce = f
 export function addresses(what: string, value: string | readonly string[]): { address: string; family: Family }[] {
   const given = typeof value === 'string' ? [value] : list(what, value);
   if (given.length === 0) throw invalid(`${what}: at least one address`);
-  return given.map((address) => checkAddress(what, address));
+  const checked = given.map((address) => checkAddress(what, address));
+  return [...new Map(checked.map((one) => [one.address, one])).values()];
 }
 
 export function checkInterfaceName(what: string, value: unknown): string {

@@ -44,8 +44,9 @@ export async function planRole(items: readonly Item[], record: Record, readings:
   for (const item of items) {
     const handler = handlerOf(item);
     const name = keyOf(item);
-    const found = await handler.inspect(item, readings);
-    const action = actionFor(item, found, record.find(name) !== undefined, handler.change !== undefined);
+    const recorded = record.find(name)?.item;
+    const found = await handler.inspect(item, readings, recorded);
+    const action = actionFor(item, found, recorded !== undefined, handler.change !== undefined);
     steps.push({ action, what: wordsOf(item), item, name, ...('is' in found && { is: found.is }) });
   }
   const names = new Set(steps.map(({ name }) => name));

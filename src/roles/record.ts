@@ -75,6 +75,7 @@ export class Record {
       try {
         await this.#keep(this.#path, line);
       } catch (cause) {
+        this.#lines = 0; // a part of a line may have been written: the next time all of it is
         throw unusable(this.#path, cause);
       }
     }

@@ -13,7 +13,8 @@ import { Readings, World } from './world.js';
 export interface RoleOptions extends OpenOptions {
   /**
    * Tells roles of the same kind in one namespace apart, and names the table of nf_tables
-   * (`ipvs-NAME`). Default: what `role` says.
+   * (`ipvs-NAME`). Default: what `role` says. They do not count what they share, such as sysctls: what the
+   * first one set goes with it.
    */
   readonly name?: string | undefined;
   /**
@@ -68,9 +69,11 @@ export class Role {
     const { name = description.role, record, ...open } = options;
     if (record !== undefined && record !== false && (typeof record !== 'string' || record === ''))
       throw invalid(`record is a path or false, not ${show(record)}`);
-    if (!/^[A-Za-z0-9_.-]{1,48}$/.test(name)) throw invalid(`a role has a name of letters, digits, "_", "." and "-"`);
+    if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,48}$/.test(name))
+      throw invalid(`a role has a name of letters, digits, "_", "." and "-"`);
     const items = describe(description, `ipvs-${name}`);
-    const world = new World(open);
+    const { signal: _, ...later } = open; // that of this call, not of those that open more later
+    const world = new World(later);
     try {
       const path = record === false ? undefined : (record ?? (await defaultPath(await world.network, name)));
       return new Role(name, items, world, path, await Record.open(path));
@@ -120,8 +123,9 @@ export class Role {
         await this.#do(step);
       } catch (error) {
         // What somebody else made at the same time is not to be taken back.
-        if (isThere(error)) await this.#record.remove(step.name);
-        else done.push({ step, before });
+        const recorded = before !== undefined || done.some((other) => other.step.name === step.name);
+        if (!isThere(error)) done.push({ step, before });
+        else if (!recorded) await this.#record.remove(step.name);
         throw stepFailed(step, error, await this.#undo(done));
       }
       done.push({ step, before });
@@ -208,6 +212,7 @@ export class Role {
           // Made by an earlier call, and changed or taken back by this one.
           if (step.action === 'take-back') await this.#makeAgain(before.item);
           else if (step.action === 'change') await handler.change?.(before.item, this.#world);
+          else if (step.action === 'make') await handler.takeBack(step.item, before.before, this.#world);
           await this.#record.put(before);
         } else {
           const entry = this.#record.find(step.name);

@@ -2,6 +2,7 @@ import { describeServer, describeService } from '../ipvs/describe.js';
 import { Ipvs } from '../ipvs/ipvs.js';
 import type { RealServer } from '../ipvs/real-server.js';
 import type { VirtualService } from '../ipvs/virtual-service.js';
+import { IpvsError } from '../kernel/errors.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { Netfilter } from '../netfilter/netfilter.js';
 import { Network } from '../network/network.js';
@@ -16,6 +17,7 @@ export interface ServiceReading {
 export class World {
   readonly #options: OpenOptions & { readonly kernel?: Kernel | undefined };
   readonly #handles = new Map<string, Promise<{ close(): Promise<void> }>>();
+  #closed = false;
 
   constructor(options: OpenOptions & { readonly kernel?: Kernel | undefined }) {
     this.#options = options;
@@ -34,12 +36,14 @@ export class World {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const handles = await Promise.allSettled(this.#handles.values());
     this.#handles.clear();
     await Promise.all(handles.map((handle) => (handle.status === 'fulfilled' ? handle.value.close() : undefined)));
   }
 
   #handle<T extends { close(): Promise<void> }>(name: string, open: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new IpvsError('ERR_IPVS_CLOSED', 'the role is closed'));
     const known = this.#handles.get(name) as Promise<T> | undefined;
     if (known) return known;
     const opening = open();
@@ -80,7 +84,9 @@ export class Readings {
   get addresses(): Promise<ReadonlySet<string>> {
     return this.#once('addresses', async () => {
       const addresses = await (await this.world.network).addresses();
-      return new Set(addresses.map(({ address, interface: name }) => `${address} ${name}`));
+      // With another end it is another address.
+      const plain = addresses.filter(({ peer }) => peer === undefined);
+      return new Set(plain.map(({ address, interface: name }) => `${address} ${name}`));
     });
   }
 

@@ -10,7 +10,8 @@ export interface Handler<Kind extends Item['kind']> {
   key?(item: ItemOf<Kind>): string;
   /** How it is to be, if the name does not say it. */
   wanted?(item: ItemOf<Kind>): string;
-  inspect(item: ItemOf<Kind>, readings: Readings): Promise<Found>;
+  /** `recorded`: what the role made of that key before. */
+  inspect(item: ItemOf<Kind>, readings: Readings, recorded?: Item): Promise<Found>;
   /** What has to be known to take it back; asked before it is made. JSON. */
   remember?(item: ItemOf<Kind>, world: World): Promise<string>;
   make(item: ItemOf<Kind>, world: World): Promise<void>;

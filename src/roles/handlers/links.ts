@@ -18,11 +18,13 @@ export const link: Handler<'link'> = {
   name: ({ link: { kind, name } }) => `${kind} link ${name}`,
   key: ({ link: { name } }) => `link ${name}`,
 
-  async inspect({ link: options }, { links }) {
+  async inspect({ link: options }, { links }, recorded) {
     const found = (await links).find((one) => one.name === options.name);
     if (!found) return missing;
     if (agrees(options, found)) return right;
-    return other(found.kind === options.kind ? `one with other addresses` : `a ${found.kind} link`);
+    if (found.kind === options.kind) return other('one with other addresses');
+    const ours = recorded?.kind === 'link' && recorded.link.kind === found.kind;
+    return { state: ours ? 'other' : 'foreign', is: `a ${found.kind} link` };
   },
 
   async make({ link: options }, world) {

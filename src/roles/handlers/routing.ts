@@ -10,11 +10,15 @@ function agrees(wanted: object, is: object): boolean {
 
 export const route: Handler<'route'> = {
   name: ({ route: { type = 'unicast', destination, table = 254 } }) => `${type} route ${destination} in table ${table}`,
+  key: ({ route: { family = 'ipv4', type = 'unicast', destination, table = 254 } }) =>
+    `${family} ${type} route ${destination} in table ${table}`,
 
   async inspect({ route: wanted }, { world }) {
     const { table = 254, family = 'ipv4' } = wanted;
     const routes = await (await world.network).routes({ table, family });
-    return routes.some((one) => agrees(wanted, one)) ? right : missing;
+    if (routes.some((one) => agrees(wanted, one))) return right;
+    const there = routes.find((one) => one.destination === wanted.destination && one.metric === (wanted.metric ?? 0));
+    return there ? { state: 'foreign', is: `one of type ${there.type} to ${there.via ?? there.interface}` } : missing;
   },
 
   async make({ route: options }, world) {
