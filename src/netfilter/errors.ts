@@ -21,28 +21,19 @@ meanings.define(['delete-element'], Errno.ENOENT, {
   says: 'these packets have no mark',
   cause: 'it was removed already, or it was made for other packets (another protocol, port or hook)',
 });
-meanings.define(['add-table', 'add-chain', 'add-rule', 'add-map'], Errno.ENOENT, {
-  code: 'ERR_IPVS_NOT_SUPPORTED',
-  says: 'this kernel can not do what the rule needs',
-  cause:
-    'a part of nf_tables (nft_nat, nft_masq, nft_redir, nft_fib_inet, nft_chain_nat) is not built, or may not be loaded here',
-});
-meanings.define(['add-chain', 'add-rule', 'add-map'], Errno.EOPNOTSUPP, {
-  code: 'ERR_IPVS_NOT_SUPPORTED',
-  says: 'this kernel can not do what the rule needs',
-  cause:
-    'a part of nf_tables (nft_nat, nft_masq, nft_redir, nft_fib_inet, nft_chain_nat) is not built, or may not be loaded here',
-});
-meanings.defineForAll(Errno.EINTR, {
-  code: 'ERR_IPVS_UNSTABLE',
-  says: 'the rules of this namespace changed during each of several attempts',
-  cause: 'another program changes rules all the time; try again later',
-});
-meanings.defineForAll(Errno.ERESTART, {
-  code: 'ERR_IPVS_UNSTABLE',
-  says: 'the rules of this namespace changed during each of several attempts',
-  cause: 'another program changes rules all the time; try again later',
-});
+for (const errno of [Errno.ENOENT, Errno.EOPNOTSUPP])
+  meanings.define(['add-table', 'add-chain', 'add-rule', 'add-map'], errno, {
+    code: 'ERR_IPVS_NOT_SUPPORTED',
+    says: 'this kernel can not do what the rule needs',
+    cause:
+      'a part of nf_tables (nft_nat, nft_masq, nft_redir, nft_fib_inet, nft_chain_nat) is not built, or may not be loaded here',
+  });
+for (const errno of [Errno.EINTR, Errno.ERESTART])
+  meanings.defineForAll(errno, {
+    code: 'ERR_IPVS_UNSTABLE',
+    says: 'the rules of this namespace changed during each of several attempts',
+    cause: 'another program changes rules all the time; try again later',
+  });
 meanings.defineForAll(Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
   says: 'not permitted',

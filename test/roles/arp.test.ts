@@ -66,7 +66,9 @@ test('while roles come and go, no server ever answers', async () => {
     await Promise.all(roles.map((role) => role.remove()));
   }
   await Promise.all(roles.map((role) => role.apply()));
-  const { asked, answers, by } = await lan.ask('probed', undefined, { number });
+  const { asked, answers, by } = await lan.ask<{ asked: number; answers: number; by: string[] }>('probed', undefined, {
+    number,
+  });
   expect(by).toEqual([directorMac]);
   expect(asked).toBeGreaterThan(10);
   expect(answers).toBeGreaterThan(asked / 2);

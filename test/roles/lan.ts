@@ -86,8 +86,7 @@ export class Lan {
   }
 
   /** Of the program for packets. */
-  // biome-ignore lint/suspicious/noExplicitAny: what it answers is for the caller to know
-  ask(what: string, host?: string, question: object = {}): Promise<any> {
+  ask<T>(what: string, host?: string, question: object = {}): Promise<T> {
     return this.#packets.ask({
       do: what,
       ...(host !== undefined && { namespace: this.lab.host(host).namespace }),

@@ -1,4 +1,5 @@
 import { IpvsError } from '../../kernel/errors.js';
+import type { NetfilterState } from '../../netfilter/changes.js';
 import type { Difference } from '../../netfilter/differences.js';
 import { missing, other, right } from '../items.js';
 import type { Handler } from './handler.js';
@@ -22,6 +23,14 @@ export const netfilter: Handler<'netfilter'> = {
     return other(differences.map(({ problem, what }) => `${problem}: ${what}`).join('; '));
   },
 
+  /** A table of that name, if there was one: its record was lost. */
+  async remember({ owner }, world) {
+    const netfilter = await world.netfilter(owner);
+    const marks = (await netfilter.marks()).map(({ selector, mark }) => ({ ...selector, mark }));
+    const rules = (await netfilter.rules()).map(({ rule }) => rule);
+    return JSON.stringify({ marks, rules });
+  },
+
   async make({ owner, state }, world) {
     await (await world.netfilter(owner)).set(state);
   },
@@ -30,7 +39,8 @@ export const netfilter: Handler<'netfilter'> = {
     await (await world.netfilter(owner)).set(state);
   },
 
-  async takeBack({ owner }, _remembered, world) {
-    await (await world.netfilter(owner)).delete();
+  async takeBack({ owner }, before, world) {
+    const state: NetfilterState = before === undefined ? {} : JSON.parse(before);
+    await (await world.netfilter(owner)).set(state);
   },
 };
