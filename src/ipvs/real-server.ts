@@ -158,7 +158,7 @@ export class RealServer {
     };
   }
 
-  /** As a line of `ipvsadm -Ln`. */
+  /** As a line of `ipvsadm -Ln`. @internal So that who has no types of Node needs none for this. */
   [inspect.custom](): string {
     return serverLine(this);
   }

@@ -34,7 +34,7 @@ export class TableRow {
     return { ...this.service.toJSON(), servers: this.servers };
   }
 
-  /** As `ipvsadm -Ln` has it. */
+  /** As `ipvsadm -Ln` has it. @internal So that who has no types of Node needs none for this. */
   [inspect.custom](): string {
     return [serviceLine(this.service), ...this.servers.map(serverLine)].join('\n');
   }

@@ -171,7 +171,7 @@ export class VirtualService {
     };
   }
 
-  /** As a line of `ipvsadm -Ln`. */
+  /** As a line of `ipvsadm -Ln`. @internal So that who has no types of Node needs none for this. */
   [inspect.custom](): string {
     return serviceLine(this);
   }

@@ -1,15 +1,18 @@
 import { checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
+import type { Rule } from '../kernel/netfilter/types.js';
+import { chainRuleKey } from './layout.js';
 import {
   checkMark,
   checkMarkSelector,
   type FwmarkOptions,
   type FwmarkSelector,
+  type MarkSettings,
   markKey,
   packetsKey,
 } from './mark-options.js';
 import type { Edits } from './plan.js';
-import { checkRule, type RuleOptions } from './rule-options.js';
+import { checkRule, type RuleOptions, ruleText } from './rule-options.js';
 
 /** One of many changes that are made together, or not at all. */
 export type NetfilterChange =
@@ -23,7 +26,7 @@ export type NetfilterChange =
 const kinds = ['add-mark', 'set-mark', 'remove-mark', 'add-rule', 'remove-rule'] as const;
 
 export function checkEdits(changes: readonly NetfilterChange[]): Edits {
-  if (!Array.isArray(changes)) throw invalid('apply takes a list of changes');
+  if (!Array.isArray(changes)) throw invalid(`apply takes a list of changes, not ${show(changes)}`);
   const edits = {
     addMarks: [] as Edits['addMarks'][number][],
     setMarks: [] as Edits['setMarks'][number][],
@@ -31,50 +34,71 @@ export function checkEdits(changes: readonly NetfilterChange[]): Edits {
     addRules: [] as Edits['addRules'][number][],
     removeRules: [] as Edits['removeRules'][number][],
   };
+  // Changes of one batch are made in no order that a caller could know: of the same there is one.
+  const places = new Places((index) => `change ${index}`);
   // Not forEach(): it would pass over holes.
   for (const [index, change] of (changes as readonly NetfilterChange[]).entries()) {
     try {
-      addEdit(edits, change);
+      const { mark, rule } = addEdit(edits, change);
+      if (mark) places.addMark(mark, index);
+      if (rule) places.addRule(rule, change.change, index);
     } catch (error) {
       throw error instanceof IpvsError ? invalid(`change ${index}: ${error.message}`) : error;
     }
   }
-  checkOnce(edits);
   return edits;
 }
 
 type MutableEdits = { -readonly [K in keyof Edits]: Edits[K][number][] };
 
-function addEdit(edits: MutableEdits, change: NetfilterChange): void {
+function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSettings; rule?: Rule } {
   if (typeof change !== 'object' || change === null) throw invalid(`a change is an object, not ${show(change)}`);
   checkOneOf('change', change.change, kinds);
   checkOptions('a change', change, ['change', change.change.endsWith('mark') ? 'mark' : 'rule']);
   switch (change.change) {
     case 'add-mark':
-      edits.addMarks.push(checkMark(change.mark));
-      break;
+      return { mark: put(edits.addMarks, checkMark(change.mark)) };
     case 'set-mark':
-      edits.setMarks.push(checkMark(change.mark));
-      break;
+      return { mark: put(edits.setMarks, checkMark(change.mark)) };
     case 'remove-mark':
-      edits.removeMarks.push(checkMarkSelector(change.mark));
-      break;
+      return { mark: put(edits.removeMarks, checkMarkSelector(change.mark)) };
     case 'add-rule':
-      edits.addRules.push(checkRule(change.rule));
-      break;
+      return { rule: put(edits.addRules, checkRule(change.rule)) };
     case 'remove-rule':
-      edits.removeRules.push(checkRule(change.rule));
-      break;
+      return { rule: put(edits.removeRules, checkRule(change.rule)) };
   }
 }
 
-/** Changes of one batch are made in no order that a caller could know: of the same packets there is one. */
-function checkOnce({ addMarks, setMarks, removeMarks }: Edits): void {
-  const seen = new Set<string>();
-  for (const settings of [...addMarks, ...setMarks, ...removeMarks]) {
-    const key = packetsKey(settings);
-    if (seen.has(key)) throw invalid(`two changes are for the same packets: ${markKey(settings)}`);
-    seen.add(key);
+function put<T>(list: T[], item: T): T {
+  list.push(item);
+  return item;
+}
+
+/** Where in a list something was named first. */
+class Places {
+  readonly #placeOf: (index: number) => string;
+  readonly #seen = new Map<string, number>();
+
+  constructor(placeOf: (index: number) => string) {
+    this.#placeOf = placeOf;
+  }
+
+  addMark(settings: MarkSettings, index: number): void {
+    const first = this.#add(packetsKey(settings), index);
+    if (first !== undefined)
+      throw invalid(`it is for the same packets as ${this.#placeOf(first)}: ${markKey(settings)}`);
+  }
+
+  addRule(rule: Rule, change: string, index: number): void {
+    const first = this.#add(`${change} ${chainRuleKey(rule)}`, index);
+    if (first !== undefined)
+      throw invalid(`the list has ${change} ${ruleText(rule)} twice: it is ${this.#placeOf(first)} already`);
+  }
+
+  #add(key: string, index: number): number | undefined {
+    const first = this.#seen.get(key);
+    if (first === undefined) this.#seen.set(key, index);
+    return first;
   }
 }
 
@@ -88,18 +112,22 @@ export interface NetfilterState {
 
 export function checkState(state: NetfilterState): { marks: Edits['addMarks']; rules: Edits['addRules'] } {
   checkOptions('the desired state', state, ['marks', 'rules']);
-  const each = <T, R>(what: string, list: readonly T[] = [], check: (item: T) => R): R[] => {
+  const each = <T, R>(what: string, list: readonly T[] = [], check: (item: T, index: number) => R): R[] => {
     if (!Array.isArray(list)) throw invalid(`${what} are a list, not ${show(list)}`);
     return Array.from(list as readonly T[], (item, index) => {
       try {
-        return check(item);
+        return check(item, index);
       } catch (error) {
         throw error instanceof IpvsError ? invalid(`${what}[${index}]: ${error.message}`) : error;
       }
     });
   };
-  const marks = each('marks', state.marks, checkMark);
-  checkOnce({ ...noEdits, addMarks: marks });
+  const places = new Places((index) => `marks[${index}]`);
+  const marks = each('marks', state.marks, (mark, index) => {
+    const settings = checkMark(mark);
+    places.addMark(settings, index);
+    return settings;
+  });
   return { marks, rules: each('rules', state.rules, checkRule) };
 }
 

@@ -4,7 +4,7 @@ import { IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { TableChange, TableEntry } from '../kernel/netfilter/types.js';
-import { commitError, translate } from './errors.js';
+import { commitError, markInTheWay, translate } from './errors.js';
 import { packetsKey } from './mark-options.js';
 import { COMMENT, type Edits, planEdits } from './plan.js';
 
@@ -143,9 +143,22 @@ export class Commits {
         const errno = error instanceof KernelFailure ? error.errno : undefined;
         if (errno === Errno.ENOBUFS) uncertain = true;
         const again = errno === Errno.ERESTART || errno === Errno.ENOBUFS;
-        if (!again || attempt === ATTEMPTS) throw commitError(this.#owner, changes, error);
+        if (!again || attempt === ATTEMPTS) {
+          throw commitError(this.#owner, changes, error, await this.#markInTheWay(changes, error, options));
+        }
       }
     }
+  }
+
+  /** Which there is, of an element that could not be added; undefined if it can not be told. */
+  async #markInTheWay(
+    changes: readonly TableChange[],
+    error: unknown,
+    options: CallOptions | undefined,
+  ): Promise<number | undefined> {
+    const added = markInTheWay(changes, error);
+    // That it can not be read is not what failed.
+    return added && this.#port.markOf?.(this.#owner, added.map, added.element, options).catch(() => undefined);
   }
 
   async #known(

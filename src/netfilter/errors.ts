@@ -1,21 +1,21 @@
 import { Errno } from '../kernel/errno.js';
-import type { IpvsError } from '../kernel/errors.js';
-import { type Request as KernelRequest, Meanings } from '../kernel/meanings.js';
+import { errorOf, type Request as KernelRequest, type Meaning, Meanings } from '../kernel/meanings.js';
 import { ChangeFailure } from '../kernel/netfilter/port.js';
 import type { TableChange } from '../kernel/netfilter/types.js';
 import { chainRuleText } from './layout.js';
-import { markOf, markText, packetsText } from './mark-options.js';
+import { elementKey, hasMark, markOf, markText, packetsText } from './mark-options.js';
 
 export type Command = TableChange['change'] | 'read' | 'commit' | 'listen';
 export type Request = KernelRequest<Command>;
 
 const meanings = new Meanings<Command>();
 
-meanings.define(['add-element'], Errno.EEXIST, {
+const markExists: Meaning = {
   code: 'ERR_IPVS_MARK_EXISTS',
   says: 'these packets have a mark already',
   cause: 'it was added before; to change it, use setMark, or set for all',
-});
+};
+meanings.define(['add-element'], Errno.EEXIST, markExists);
 meanings.define(['delete-element'], Errno.ENOENT, {
   code: 'ERR_IPVS_NO_SUCH_MARK',
   says: 'these packets have no mark',
@@ -73,11 +73,37 @@ function requestOf(table: string, change: TableChange): Request {
   }
 }
 
-/** The error for a batch of which nothing was carried out. */
-export function commitError(table: string, changes: readonly TableChange[], error: unknown): unknown {
+/** The mark that could not be added, since there is one. */
+export function markInTheWay(
+  changes: readonly TableChange[],
+  error: unknown,
+): Extract<TableChange, { change: 'add-element' }> | undefined {
+  const change = error instanceof ChangeFailure && error.errno === Errno.EEXIST ? changes[error.index] : undefined;
+  return change?.change === 'add-element' ? change : undefined;
+}
+
+/** The error for a batch of which nothing was carried out. `present`: which mark was in the way, if it is known. */
+export function commitError(
+  table: string,
+  changes: readonly TableChange[],
+  error: unknown,
+  present: number | undefined,
+): unknown {
   const change = error instanceof ChangeFailure ? changes[error.index] : undefined;
-  const request = change
-    ? requestOf(table, change)
-    : ({ command: 'commit', action: 'change', object: `table inet ${table}` } as const);
-  return translate(request, error) as IpvsError;
+  if (!change) return translate({ command: 'commit', action: 'change', object: `table inet ${table}` }, error);
+  const request = requestOf(table, change);
+  const added = markInTheWay(changes, error);
+  if (added && present !== undefined && error instanceof ChangeFailure) {
+    const says = hasMark(markOf(added.map, added.element, 0), present);
+    return errorOf(request, error.errno, { ...markExists, says }, error.message);
+  }
+  // A mark is changed by both at once.
+  const changed = change.change === 'delete-element' && changes.some((other) => isAgain(other, change));
+  return translate(changed ? { ...request, action: 'change mark of' } : request, error);
+}
+
+function isAgain(change: TableChange, deleted: Extract<TableChange, { change: 'delete-element' }>): boolean {
+  return (
+    change.change === 'add-element' && elementKey(change.map, change.element) === elementKey(deleted.map, deleted.key)
+  );
 }

@@ -58,6 +58,7 @@ export class Fwmark {
     return { hook, match, mark, mask, packets: String(counter.packets), bytes: String(counter.bytes) };
   }
 
+  /** @internal So that who has no types of Node needs none for this. */
   [inspect.custom](): string {
     return `${this} (${this.counter.packets} packets, ${this.counter.bytes} bytes)`;
   }

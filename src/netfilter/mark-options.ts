@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import { mapText } from '../kernel/netfilter/names.js';
 import type { MapKey, MapName, MarkHook, Match, Rule } from '../kernel/netfilter/types.js';
@@ -66,10 +66,11 @@ export function checkMarkSelector(given: FwmarkSelector): MarkSettings {
 }
 
 function selectMark(selector: FwmarkSelector, mark: number): MarkSettings {
-  const hook = selector.hook === undefined ? 'prerouting' : checkOneOf('hook', selector.hook, hooks);
+  const hook = selector.hook === undefined ? 'prerouting' : checkOneOf('the hook of a mark', selector.hook, hooks);
   const mask = selector.mask === undefined ? ALL : checkInteger('mask', selector.mask, 1, ALL);
   const match = checkMatch('a mark', selector, hook);
-  if (Object.keys(match).length === 0) throw invalid('a mark names what it is for: an address, a port, an interface');
+  if (Object.keys(match).length === 0)
+    throw invalid(`a mark names the packets that it is for, by at least one of ${matchNames.join(', ')}`);
   return { hook, match, mark, mask };
 }
 
@@ -80,8 +81,10 @@ export function checkMarkRange(range: MarkRange): {
 } {
   checkOptions('a range of marks', range, ['from', 'to', 'taken']);
   const { from, to, taken } = range;
-  const least = checkInteger('from', from, 1, ALL);
-  return { from: least, to: checkInteger('to', to, least, ALL), taken: new Set(taken) };
+  const least = checkInteger('from of a range of marks', from, 1, ALL);
+  if (taken !== undefined && typeof (taken as Partial<Iterable<number>> | null)?.[Symbol.iterator] !== 'function')
+    throw invalid(`taken is a list of marks, not ${show(taken)}`);
+  return { from: least, to: checkInteger(`to of a range from ${least}`, to, least, ALL), taken: new Set(taken) };
 }
 
 /** Where such a mark lives, if a map has place for it: it is for one address, one port or both, and sets all bits. */
@@ -131,6 +134,12 @@ export function packetsKey({ hook, match, mask }: Pick<MarkSettings, 'hook' | 'm
 /** As nft would write it. */
 export function markText(settings: MarkSettings): string {
   return `${packetsText(settings)} mark set ${markValueText(settings.mark, settings.mask)}`;
+}
+
+/** What stands in the way of another mark. */
+export function hasMark(settings: Pick<MarkSettings, 'hook' | 'match' | 'mask'>, mark: number): string {
+  const bits = settings.mask === ALL ? '' : ` in the bits ${hex(settings.mask)}`;
+  return `${packetsText(settings)} has the mark ${mark} (${hex(mark)})${bits} already`;
 }
 
 export function packetsText({ hook, match }: Pick<MarkSettings, 'hook' | 'match'>): string {

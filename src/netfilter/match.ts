@@ -1,6 +1,6 @@
 import { canonicalAddress, type Family, familyOf } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { type IpvsError, invalid } from '../kernel/errors.js';
 import type { Hook, MarkBits, Match, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
 import { cutPrefix } from './prefix.js';
 
@@ -37,25 +37,29 @@ const families = ['ipv4', 'ipv6'] as const;
 const protocols = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
 const ALL = 0xffffffff;
 
+const familyNames = ['family', 'source', 'destination'] as const;
+
 /** A match in its one form: addresses canonical, a range of one port a port, the family where an address says it. */
 export function checkMatch(what: string, options: MatchOptions, hook: Hook): Match {
   const { inputInterface, outputInterface, protocol, port, local } = options;
   const source = checkPrefix('source', options.source);
   const destination = checkPrefix('destination', options.destination);
   const named = options.family === undefined ? undefined : checkOneOf('family', options.family, families);
-  const family = sameFamily(what, [named, source?.family, destination?.family]);
+  const family = sameFamily(what, familyNames, [named, source?.family, destination?.family]);
   if (protocol !== undefined) checkOneOf('protocol', protocol, protocols);
-  if (port !== undefined && protocol === undefined) throw invalid(`${what}: a port takes a protocol`);
+  if (port !== undefined && protocol === undefined) throw missingProtocol(what, 'port');
   if (outputInterface !== undefined && (hook === 'prerouting' || hook === 'input'))
-    throw invalid(`${what}: in ${hook} nothing has an output interface`);
+    throw invalid(
+      `${what} in the hook ${hook} can not name an outputInterface: where a packet leaves is not known there`,
+    );
   if (inputInterface !== undefined && hook === 'output')
-    throw invalid(`${what}: in output nothing has an input interface`);
+    throw invalid(`${what} in the hook output can not name an inputInterface: what this machine sends came in nowhere`);
   if (local !== undefined && typeof local !== 'boolean') throw invalid(`local is true or false, not ${show(local)}`);
   // Property by property: spreading what may be absent takes several times as long, and there are many marks.
   const match: { -readonly [K in keyof Match]: Match[K] } = {};
   if (family) match.family = family;
-  if (inputInterface !== undefined) match.inputInterface = checkInterface(inputInterface);
-  if (outputInterface !== undefined) match.outputInterface = checkInterface(outputInterface);
+  if (inputInterface !== undefined) match.inputInterface = checkInterface('inputInterface', inputInterface);
+  if (outputInterface !== undefined) match.outputInterface = checkInterface('outputInterface', outputInterface);
   if (source) match.source = source.text;
   if (destination) match.destination = destination.text;
   if (protocol) match.protocol = protocol;
@@ -64,13 +68,26 @@ export function checkMatch(what: string, options: MatchOptions, hook: Hook): Mat
   return match;
 }
 
-export function sameFamily(what: string, families: readonly (Family | undefined)[]): Family | undefined {
-  let first: Family | undefined;
-  for (const family of families) {
-    first ??= family;
-    if (family !== undefined && family !== first) throw invalid(`${what}: addresses of one family, not of both`);
+/** What packets have ports of is to be told with the port. */
+export function missingProtocol(what: string, option: string): IpvsError {
+  return invalid(`${what} that names a ${option} names its protocol, too: one of ${protocols.join(', ')}`);
+}
+
+/** The family of them all; `names` are those of the options that they are of. */
+export function sameFamily(
+  what: string,
+  names: readonly string[],
+  families: readonly (Family | undefined)[],
+): Family | undefined {
+  let first = -1;
+  for (let index = 0; index < families.length; index++) {
+    const family = families[index];
+    if (family === undefined) continue;
+    if (first < 0) first = index;
+    else if (family !== families[first])
+      throw invalid(`${what} is for one family: ${names[first]} is ${families[first]}, ${names[index]} ${family}`);
   }
-  return first;
+  return families[first];
 }
 
 function checkPrefix(what: string, value: string | undefined): { text: string; family: Family } | undefined {
@@ -83,23 +100,28 @@ function checkPrefix(what: string, value: string | undefined): { text: string; f
     throw invalid(`${what} is an address or a prefix such as 10.0.0.0/24, not ${show(value)}`);
   const { address, family } = checkAddress(what, text);
   const most = family === 'ipv4' ? 32 : 128;
+  if (Number(length) === 0)
+    throw invalid(`${what} ${value} is every address: leave ${what} out, and name the family (${family}) instead`);
   const prefix = length === undefined ? most : checkInteger(`the prefix length of ${what}`, Number(length), 1, most);
   if (prefix === most) return { text: address, family };
   const cut = cutPrefix(address, prefix, family);
-  if (cut !== address) throw invalid(`${what} ${value} has bits beyond its prefix; ${cut}/${prefix} is meant?`);
+  if (cut !== address)
+    throw invalid(`${what} ${value} has bits beyond its prefix: ${cut}/${prefix}, perhaps, or ${address} alone`);
   return { text: `${address}/${prefix}`, family };
 }
 
 function checkPort(port: number | PortRange): number | PortRange {
   if (typeof port === 'number') return checkInteger('port', port, 1, 0xffff);
+  if (typeof port !== 'object' || port === null)
+    throw invalid(`port is an integer from 1 to 65535, or a range { from, to }, not ${show(port)}`);
   checkOptions('a range of ports', port, ['from', 'to']);
-  const from = checkInteger('from', port.from, 1, 0xffff);
-  const to = checkInteger('to', port.to, from, 0xffff);
+  const from = checkInteger('from of a range of ports', port.from, 1, 0xffff);
+  const to = checkInteger(`to of a range of ports from ${from}`, port.to, from, 0xffff);
   return from === to ? from : { from, to };
 }
 
 /** The names that the kernel takes (dev_valid_name in net/core/dev.c). */
-function checkInterface(name: string): string {
+function checkInterface(option: string, name: string): string {
   if (
     typeof name === 'string' &&
     /^[^\s/:\0]{1,15}$/.test(name) &&
@@ -108,12 +130,16 @@ function checkInterface(name: string): string {
     name !== '..'
   )
     return name;
-  throw invalid(`an interface has a name of 1 to 15 characters, not ${show(name)}`);
+  throw invalid(
+    `${option} is the name of an interface, of 1 to 15 characters of ASCII without spaces, slashes and colons, not ${show(name)}`,
+  );
 }
 
 /** Bits of a packet's mark that are looked at: a number stands for all of them. */
 export function checkMarkBits(value: number | { readonly mark: number; readonly mask?: number | undefined }): MarkBits {
   if (typeof value === 'number') return { mark: checkInteger('mark', value, 0, ALL), mask: ALL };
+  if (typeof value !== 'object' || value === null)
+    throw invalid(`mark is an integer from 0 to ${ALL}, or { mark, mask }, not ${show(value)}`);
   checkOptions('a mark', value, ['mark', 'mask']);
   const mask = value.mask === undefined ? ALL : checkInteger('mask', value.mask, 1, ALL);
   const mark = checkInteger('mark', value.mark, 0, ALL);
@@ -122,7 +148,8 @@ export function checkMarkBits(value: number | { readonly mark: number; readonly 
 }
 
 export function checkInMask(mark: number, mask: number): void {
-  if ((mark & ~mask) !== 0) throw invalid(`mark ${hex(mark)} has bits outside of its mask ${hex(mask)}`);
+  if ((mark & ~mask) !== 0)
+    throw invalid(`mark ${hex(mark)} has bits outside of its mask ${hex(mask)}: the mask has to cover them`);
 }
 
 export function hex(mark: number): string {

@@ -16,6 +16,7 @@ import {
   checkMarkSelector,
   type FwmarkOptions,
   type FwmarkSelector,
+  hasMark,
   type MarkRange,
   type MarkSettings,
   markKey,
@@ -122,7 +123,7 @@ export class Netfilter {
       const present = marks.find(([other]) => markKey(other) === markKey(packets))?.[0];
       if (present && uncertain && present.mark === settings.mark) return []; // it was made, but its end was not heard
       if (present)
-        throw new IpvsError('ERR_IPVS_MARK_EXISTS', `cannot allocate a mark: ${markKey(packets)} has one already`);
+        throw new IpvsError('ERR_IPVS_MARK_EXISTS', `cannot allocate a mark: ${hasMark(packets, present.mark)}`);
       let mark = from;
       while (mark <= to && (used.has(mark) || taken.has(mark) || outside(mark, packets.mask)))
         mark = nextMark(mark, packets.mask);
@@ -195,6 +196,11 @@ export class Netfilter {
     return differences(table, planAll(table, desired));
   }
 
+  /** The table as the kernel gives it. @internal */
+  entry(options?: CallOptions): Promise<TableEntry | undefined> {
+    return this.#commits.read(true, options);
+  }
+
   /**
    * Tells when anybody changes the table, this handle too, from when it resolves: a loop that waits
    * for changes and then calls {@link set} keeps the table as it should be.
@@ -220,6 +226,11 @@ export class Netfilter {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** What {@link Netfilter.set} would change of such a table. @internal */
+export function compareState(table: TableEntry | undefined, state: NetfilterState): Difference[] {
+  return differences(table, planAll(table, checkState(state)));
 }
 
 function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {

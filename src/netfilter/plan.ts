@@ -2,7 +2,7 @@ import { IpvsError } from '../kernel/errors.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
 import type { MapName, Rule, TableChange, TableEntry } from '../kernel/netfilter/types.js';
 import { chainRuleKey, chainsOf, compareRules, distinctMaps, type Structure } from './layout.js';
-import { elementKey, type MarkSettings, mapOf, markKey, ruleOf } from './mark-options.js';
+import { elementKey, hasMark, type MarkSettings, mapOf, markKey, markText, ruleOf } from './mark-options.js';
 import { ruleText } from './rule-options.js';
 
 /** Says whose the table is. */
@@ -105,27 +105,29 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   const general = new Map(rules.map((rule) => [editKey(rule), rule]));
   const elements: TableChange[] = [];
   const newMaps: MapName[] = [];
-  const put = (rule: Rule, words: string, code: 'ERR_IPVS_MARK_EXISTS' | 'ERR_IPVS_RULE_EXISTS'): void => {
+  /** The one that was in its place already. */
+  const put = (rule: Rule): Rule | undefined => {
     const key = editKey(rule);
-    if (!general.has(key)) general.set(key, rule);
-    else if (!known) throw new IpvsError(code, `cannot add ${words}: it is there already`);
+    const present = general.get(key);
+    if (!present) general.set(key, rule);
+    return known ? undefined : present;
   };
-  const take = (rule: Rule, words: string, code: 'ERR_IPVS_NO_SUCH_MARK' | 'ERR_IPVS_NO_SUCH_RULE'): void => {
-    if (general.delete(editKey(rule))) return;
-    if (!known) throw new IpvsError(code, `cannot change or remove ${words}: it is not there`);
-  };
+  const take = (rule: Rule): boolean => general.delete(editKey(rule)) || known;
+  const noMark = (verb: 'change' | 'remove', settings: MarkSettings): IpvsError =>
+    new IpvsError('ERR_IPVS_NO_SUCH_MARK', `cannot ${verb} ${markWords(settings)}: these packets have no mark`);
   for (const settings of edits.removeMarks) {
     const place = mapOf(settings);
-    if (!place) take(ruleOf(settings), markWords(settings), 'ERR_IPVS_NO_SUCH_MARK');
-    else if (!maps.some(({ hook, shape }) => hook === place.map.hook && shape === place.map.shape)) {
-      if (!known) throw new IpvsError('ERR_IPVS_NO_SUCH_MARK', `cannot remove ${markWords(settings)}: it is not there`);
+    if (!place) {
+      if (!take(ruleOf(settings))) throw noMark('remove', settings);
+    } else if (!maps.some(({ hook, shape }) => hook === place.map.hook && shape === place.map.shape)) {
+      if (!known) throw noMark('remove', settings);
     } else if (!known || present.has(elementKey(place.map, place.key)))
       elements.push({ change: 'delete-element', map: place.map, key: place.key });
   }
   for (const settings of edits.setMarks) {
     const place = mapOf(settings);
     if (!place) {
-      take(ruleOf(settings), markWords(settings), 'ERR_IPVS_NO_SUCH_MARK');
+      if (!take(ruleOf(settings))) throw noMark('change', settings);
       general.set(editKey(ruleOf(settings)), ruleOf(settings));
     } else if (!known || present.get(elementKey(place.map, place.key)) !== settings.mark) {
       // The kernel does not change the data of an element; both at once look like it.
@@ -135,15 +137,25 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   }
   for (const settings of edits.addMarks) {
     const place = mapOf(settings);
-    if (!place) put(ruleOf(settings), markWords(settings), 'ERR_IPVS_MARK_EXISTS');
-    else {
+    if (!place) {
+      const present = put(ruleOf(settings))?.action;
+      if (present?.type === 'mark')
+        throw new IpvsError(
+          'ERR_IPVS_MARK_EXISTS',
+          `cannot add mark ${markText(settings)}: ${hasMark(settings, present.mark)}`,
+        );
+    } else {
       newMaps.push(place.map);
       if (!known || present.get(elementKey(place.map, place.key)) !== settings.mark)
         elements.push({ change: 'add-element', map: place.map, element: { ...place.key, mark: settings.mark } });
     }
   }
-  for (const rule of edits.removeRules) take(rule, `rule ${ruleText(rule)}`, 'ERR_IPVS_NO_SUCH_RULE');
-  for (const rule of edits.addRules) put(rule, `rule ${ruleText(rule)}`, 'ERR_IPVS_RULE_EXISTS');
+  for (const rule of edits.removeRules)
+    if (!take(rule))
+      throw new IpvsError('ERR_IPVS_NO_SUCH_RULE', `cannot remove rule ${ruleText(rule)}: it is not there`);
+  for (const rule of edits.addRules)
+    if (put(rule))
+      throw new IpvsError('ERR_IPVS_RULE_EXISTS', `cannot add rule ${ruleText(rule)}: it is there already`);
   const left = [...general.values()];
   const structural = left.length !== rules.length || left.some((rule, i) => rule !== rules[i]);
   if (!structural && (elements.length === 0 || isComplete(table, newMaps))) return elements;

@@ -8,6 +8,7 @@ import {
   markValueText,
   matchNames,
   matchText,
+  missingProtocol,
   sameFamily,
 } from './match.js';
 
@@ -89,16 +90,17 @@ export function checkRule(given: RuleOptions): Rule {
   const type = checkOneOf('the type of a rule', options.type, types);
   const what = `a rule of type ${type}`;
   checkOptions(what, options, ['type', 'hook', 'mark', ...matchNames, ...namesOf[type]]);
-  const hook = options.hook === undefined ? hooksOf[type][0] : checkOneOf('hook', options.hook, hooksOf[type]);
+  const hook =
+    options.hook === undefined ? hooksOf[type][0] : checkOneOf(`the hook of ${what}`, options.hook, hooksOf[type]);
   const { mark } = options;
   const match: Match = {
     ...checkMatch(what, options, hook),
     ...(mark !== undefined && { packetMark: checkMarkBits(mark) }),
   };
   if (Object.keys(match).length === 0 && type !== 'clamp-mss')
-    throw invalid(`${what} names what it is for: an address, a port, a mark, local`);
+    throw invalid(`${what} names the packets that it is for, by at least one of mark, ${matchNames.join(', ')}`);
   if (type === 'clamp-mss' && match.protocol !== undefined && match.protocol !== 'tcp')
-    throw invalid(`${what} is for tcp, not for ${match.protocol}`);
+    throw invalid(`${what} is for TCP alone: its protocol is tcp, or left out, not ${match.protocol}`);
   const action = checkAction(what, options, match);
   // The flags of TCP are looked at only in TCP.
   return { hook, match: type === 'clamp-mss' ? { ...match, protocol: 'tcp' } : match, action };
@@ -109,13 +111,10 @@ function checkAction(what: string, options: RuleOptions, match: Match): Action {
     case 'masquerade':
       return { type: 'masquerade' };
     case 'snat': {
-      const { address, family } = checkAddress('to', options.to);
-      sameFamily(what, [match.family, family]);
-      return { type: 'snat', to: address };
+      return { type: 'snat', to: checkTo(what, options.to, match) };
     }
     case 'dnat': {
-      const { address, family } = checkAddress('to', options.to);
-      sameFamily(what, [match.family, family]);
+      const address = checkTo(what, options.to, match);
       if (options.toPort === undefined) return { type: 'dnat', to: address };
       return { type: 'dnat', to: address, toPort: checkToPort(what, options.toPort, match) };
     }
@@ -123,14 +122,23 @@ function checkAction(what: string, options: RuleOptions, match: Match): Action {
       return { type: 'redirect', toPort: checkToPort(what, options.toPort, match) };
     case 'clamp-mss': {
       // A segment of IPv4 can be as small as 536 - 40 anywhere; less is a mistake.
-      const size = options.size === 'path' ? 'path' : checkInteger('size (or "path")', options.size, 88, 0xffff);
-      return { type: 'clamp-mss', size };
+      if (options.size === 'path') return { type: 'clamp-mss', size: 'path' };
+      if (typeof options.size !== 'number')
+        throw invalid(`size is a number of bytes from 88 to 65535, or "path", not ${show(options.size)}`);
+      return { type: 'clamp-mss', size: checkInteger('size', options.size, 88, 0xffff) };
     }
   }
 }
 
+function checkTo(what: string, to: string, match: Match): string {
+  const { address, family } = checkAddress('to', to);
+  const named = match.source === undefined ? 'destination' : 'source';
+  sameFamily(what, [match[named] === undefined ? 'family' : named, 'to'], [match.family, family]);
+  return address;
+}
+
 function checkToPort(what: string, toPort: number, match: Match): number {
-  if (match.protocol === undefined) throw invalid(`${what}: a port takes a protocol`);
+  if (match.protocol === undefined) throw missingProtocol(what, 'toPort');
   return checkInteger('toPort', toPort, 1, 0xffff);
 }
 

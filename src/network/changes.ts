@@ -1,5 +1,5 @@
 import { checkOptions, show } from '../kernel/check.js';
-import { type IpvsError, invalid } from '../kernel/errors.js';
+import { IpvsError, invalid } from '../kernel/errors.js';
 import type { NetworkOperation } from '../kernel/network/types.js';
 import {
   type AddressOptions,
@@ -98,4 +98,17 @@ export function toOperation(change: NetworkChange): NetworkOperation {
     case 'delete-forwarding-entry':
       return { operation: 'delete-forwarding-entry', entry: checkForwardingSelector(change.entry) };
   }
+}
+
+/** All of a list. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place in it */
+export function toOperations(changes: readonly NetworkChange[]): NetworkOperation[] {
+  if (!Array.isArray(changes)) throw invalid(`apply takes a list of changes, not ${show(changes)}`);
+  // Not map(): it would pass over holes.
+  return Array.from(changes as readonly NetworkChange[], (change, index) => {
+    try {
+      return toOperation(change);
+    } catch (error) {
+      throw error instanceof IpvsError ? invalid(`change ${index}: ${error.message}`) : error;
+    }
+  });
 }

@@ -5,7 +5,8 @@ import type { CallOptions } from '../kernel/kernel.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import type { NetworkOperation, OperationOutcome } from '../kernel/network/types.js';
 import { requestOf } from './describe.js';
-import { type Command, errorFor, type Request, translate } from './errors.js';
+import { type Command, translate } from './errors.js';
+import { refused } from './refusals.js';
 
 /** The kernel, and errors that say what was asked of it. */
 export class Context {
@@ -46,10 +47,8 @@ export class Context {
       );
     }
     return operations.map((operation, index) => {
-      const { errno, message, namespace } = outcomes[index] ?? { errno: Errno.EBADMSG, message: '' };
-      if (errno === 0) return undefined;
-      const request: Request = requestOf(operation);
-      return errorFor(namespace ? { ...request, command: 'OPEN' } : request, errno, message);
+      const outcome = outcomes[index] ?? { errno: Errno.EBADMSG, message: '' };
+      return outcome.errno === 0 ? undefined : refused(operation, outcome);
     });
   }
 }

@@ -75,15 +75,28 @@ meanings.define(['set-link'], Errno.EEXIST, {
   code: 'ERR_IPVS_LINK_EXISTS',
   says: 'there is an interface of this name already',
 });
-meanings.define(['add-link'], Errno.EOPNOTSUPP, {
-  code: 'ERR_IPVS_NOT_AVAILABLE',
-  says: 'this kernel has no interfaces of this kind',
-  cause: 'its module is not built, or can not be loaded here: as root, modprobe KIND',
-});
+meanings.define(
+  ['add-link'],
+  Errno.EOPNOTSUPP,
+  rejected('the kernel refuses the interface', 'an option that this kernel was built without'),
+);
 meanings.define(
   ['add-link'],
   Errno.EINVAL,
-  rejected('the kernel refuses the interface', 'an MTU or a link-layer address that its kind does not take'),
+  rejected(
+    'the kernel refuses the interface',
+    'an MTU, a link-layer address or an option that its kind does not take, or one that can not be a port of its master',
+  ),
+);
+meanings.define(
+  ['add-link'],
+  Errno.EBUSY,
+  rejected('an interface that it is made on is in use', 'the parent of a macvlan is a port of a bridge'),
+);
+meanings.define(
+  ['set-link'],
+  Errno.EOPNOTSUPP,
+  rejected('the kernel refuses the change', 'its driver can not change the link-layer address or the MTU'),
 );
 meanings.define(
   ['set-link'],
@@ -106,6 +119,11 @@ for (const command of ['add-link', 'set-link'] as const) {
   );
   meanings.define(
     [command],
+    Errno.EADDRINUSE,
+    rejected('its UDP port is used already', 'by another tunnel, or by a program that listens on it (ss -ulnp)'),
+  );
+  meanings.define(
+    [command],
     Errno.ELOOP,
     rejected('the interface would be its own master', 'a bridge can not be a port of a bridge'),
   );
@@ -122,20 +140,13 @@ meanings.define(['add-address'], Errno.EEXIST, {
 meanings.define(
   ['add-address'],
   Errno.EINVAL,
-  rejected(
-    'the kernel refuses the address',
-    'a multicast or broadcast address, or IPv6 on an interface with too small an MTU',
-  ),
+  rejected('the kernel refuses the address', 'IPv6 on an interface whose MTU is below 1280'),
 );
-for (const errno of [Errno.EACCES, Errno.EPERM])
-  meanings.define(['add-address'], errno, {
-    code: errno === Errno.EPERM ? 'ERR_IPVS_PERMISSION' : 'ERR_IPVS_REJECTED',
-    says: errno === Errno.EPERM ? 'not permitted' : 'IPv6 is off',
-    cause:
-      errno === Errno.EPERM
-        ? 'it takes CAP_NET_ADMIN over the network namespace'
-        : 'net.ipv6.conf.INTERFACE.disable_ipv6 is 1',
-  });
+meanings.define(
+  ['add-address'],
+  Errno.EADDRNOTAVAIL,
+  rejected('the kernel refuses the address', 'a multicast address, ::, or ::1 on another interface than lo'),
+);
 meanings.define(['delete-address'], Errno.EADDRNOTAVAIL, noSuchAddress);
 meanings.define(['add-route'], Errno.EEXIST, {
   code: 'ERR_IPVS_ROUTE_EXISTS',
@@ -249,6 +260,7 @@ meanings.define(['READ_FILE', 'WRITE_FILE'], Errno.ENOTDIR, {
   says: 'there is no such file',
 });
 
+meanings.defineForAll(Errno.EOPNOTSUPP, rejected('the kernel can not do this', 'this kernel was built without it'));
 meanings.defineForAll(Errno.ENODEV, {
   code: 'ERR_IPVS_NO_SUCH_INTERFACE',
   says: 'there is no such interface here',

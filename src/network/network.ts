@@ -10,17 +10,16 @@ import type {
   InterfaceAddress,
   Link,
   Neighbour,
-  NetworkOperation,
   Route,
   RoutingRule,
   UdpTunnel,
 } from '../kernel/network/types.js';
 import type { AddressOptions, AddressSelector } from './address-options.js';
 import { type AnnounceOptions, announce } from './announce.js';
-import { type NetworkChange, type NetworkResult, toOperation } from './changes.js';
+import { carryOut } from './carry-out.js';
+import { type NetworkChange, type NetworkResult, toOperation, toOperations } from './changes.js';
 import { checkBoolean, checkFamily, checkInterface, optional } from './checks.js';
 import { Context } from './context.js';
-import { Deletes, isCareful } from './deletes.js';
 import { translate } from './errors.js';
 import type { LinkChanges, LinkOptions } from './link-options.js';
 import type {
@@ -289,17 +288,9 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list
    */
   async apply(changes: readonly NetworkChange[], options?: CallOptions): Promise<NetworkResult[]> {
-    if (!Array.isArray(changes)) throw invalid('apply takes a list of changes');
-    // Not map(): it would pass over holes.
-    const operations = Array.from(changes as readonly NetworkChange[], (change, index) => {
-      try {
-        return toOperation(change);
-      } catch (error) {
-        throw error instanceof IpvsError ? invalid(`change ${index}: ${error.message}`) : error;
-      }
-    });
+    const operations = toOperations(changes);
     checkCallOptions(options);
-    const errors = await this.#all(operations, options);
+    const errors = await carryOut(this.#context, operations, options);
     return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
   }
 
@@ -387,46 +378,8 @@ export class Network {
   async #change(change: NetworkChange, options: CallOptions | undefined): Promise<void> {
     const operation = toOperation(change);
     checkCallOptions(options);
-    const [error] = await this.#all([operation], options);
+    const [error] = await carryOut(this.#context, [operation], options);
     if (error) throw error;
-  }
-
-  async #all(
-    operations: readonly NetworkOperation[],
-    options: CallOptions | undefined,
-  ): Promise<(IpvsError | undefined)[]> {
-    const errors: (IpvsError | undefined)[] = [];
-    let some: { operation: NetworkOperation; place: number }[] = [];
-    let deletes: Deletes | undefined;
-    const send = async (): Promise<void> => {
-      const sent = some;
-      some = [];
-      const ended = await this.#context.send(
-        sent.map(({ operation }) => operation),
-        options,
-      );
-      sent.forEach(({ place }, index) => {
-        errors[place] = ended[index];
-      });
-    };
-    for (const [place, operation] of operations.entries()) {
-      errors.push(undefined);
-      if (!isCareful(operation)) {
-        deletes = undefined;
-        some.push({ operation, place });
-        continue;
-      }
-      // What is read is to be as it is then; deletes one behind the other are told of each other.
-      if (!deletes || operation.operation === 'delete-address') {
-        await send();
-        deletes = new Deletes(this.#context, options);
-      }
-      const checked = await deletes.check(operation);
-      if ('operation' in checked) some.push({ operation: checked, place });
-      else errors[place] = checked;
-    }
-    await send();
-    return errors;
   }
 
   async #linkIn(namespace: NetworkNamespace, name: string, options: CallOptions | undefined): Promise<Link> {

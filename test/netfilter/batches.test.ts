@@ -33,6 +33,7 @@ describe('a batch with one change that can not be', () => {
     await expect(netfilter.apply(changes)).rejects.toMatchObject({
       code: 'ERR_IPVS_MARK_EXISTS',
       errnoName: 'EEXIST',
+      message: expect.stringContaining(': prerouting tcp dport 1500 has the mark 7 (0x7) already (EEXIST'),
       request: { action: 'add mark', object: 'prerouting tcp dport 1500 mark set 0x5dc' },
     });
     expect(await generation()).toBe(before);
@@ -57,7 +58,25 @@ describe('a batch with one change that can not be', () => {
     expect(await netfilter.marks()).toHaveLength(10);
     await expect(netfilter.setMark({ protocol: 'tcp', port: 99 }, 1)).rejects.toMatchObject({
       code: 'ERR_IPVS_NO_SUCH_MARK',
+      message: expect.stringMatching(/^cannot change mark of prerouting tcp dport 99: these packets have no mark/),
     });
+  });
+
+  test('which mark there is, of every kind of map', async () => {
+    const { netfilter } = world;
+    const kinds: readonly FwmarkOptions[] = [
+      { protocol: 'udp', port: 53, mark: 0xffffffff },
+      { destination: '10.0.0.1', mark: 2 },
+      { destination: '10.0.0.1', protocol: 'tcp', port: 80, mark: 3 },
+      { destination: 'fd00::1', mark: 4 },
+      { hook: 'output', destination: 'fd00::1', protocol: 'sctp', port: 80, mark: 5 },
+    ];
+    await netfilter.apply(kinds.map(add));
+    for (const mark of kinds)
+      await expect(netfilter.addMark({ ...mark, mark: 9 })).rejects.toMatchObject({
+        code: 'ERR_IPVS_MARK_EXISTS',
+        message: expect.stringContaining(` has the mark ${mark.mark} (0x${mark.mark.toString(16)}) already (EEXIST`),
+      });
   });
 
   test('50 000 elements that are all there already: an error, and not that the reply is lost', async () => {

@@ -1,7 +1,7 @@
 // Each construct is what one would have written by hand, as nft prints it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../scripts/lab.mjs';
-import { constructs } from './constructs.js';
+import { constructs } from './constructs/index.js';
 import { runIn, useWorld } from './world.js';
 
 const COMMENT = 'comment "made by ipvs"';

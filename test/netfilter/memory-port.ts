@@ -3,7 +3,7 @@ import { Errno } from '../../src/kernel/errno.js';
 import { chainText, mapText } from '../../src/kernel/netfilter/names.js';
 import { ChangeFailure, type NetfilterPort } from '../../src/kernel/netfilter/port.js';
 import { readRule, ruleExpressions } from '../../src/kernel/netfilter/rules.js';
-import type { TableChange, TableEntry } from '../../src/kernel/netfilter/types.js';
+import type { MapKey, MapName, TableChange, TableEntry } from '../../src/kernel/netfilter/types.js';
 import { elementKey } from '../../src/netfilter/mark-options.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: NonNullable<T[K]> extends readonly (infer U)[] ? Mutable<U>[] : T[K] };
@@ -100,6 +100,10 @@ export class MemoryPort implements NetfilterPort {
 
   async read(): Promise<TableEntry | undefined> {
     return this.table && { ...structuredClone(this.table), generation: this.#generation };
+  }
+  async markOf(_table: string, map: MapName, key: MapKey): Promise<number | undefined> {
+    const elements = this.table?.maps.find(({ name }) => mapText(name) === mapText(map))?.elements ?? [];
+    return elements.find((element) => elementKey(map, element) === elementKey(map, key))?.mark;
   }
   async generation(): Promise<number> {
     return this.#generation;

@@ -1,7 +1,7 @@
 // Each construct is what one would have written by hand: for packets, and where it was loaded by hand.
 import { randomBytes } from 'node:crypto';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Connection, constructs, type Packet } from './constructs.js';
+import { type Connection, constructs, type Packet } from './constructs/index.js';
 import { addresses, useNetwork, useWorld } from './world.js';
 
 const COMMENT = 'comment "made by ipvs"';

@@ -220,13 +220,51 @@ describe('kinds that are not in every kernel', () => {
   });
 });
 
-test('a kind that the kernel has not', async () => {
-  const kind = (['dummy', 'ipip', 'macvlan'] as const).find(
-    (name) => !hasKind(name) && !hasKind(name, 'local', '127.7.7.7'),
-  );
-  if (kind !== 'dummy') return;
-  const error = await failure(here.network.addLink({ kind, name: 'nokind' }));
-  expect(error.code).toBe('ERR_IPVS_NOT_AVAILABLE');
+test('a kind that the kernel has not: the module to load is named', async () => {
+  const modules = { dummy: 'dummy', ipip: 'ipip', gre: 'ip_gre' } as const;
+  for (const kind of ['dummy', 'ipip', 'gre'] as const) {
+    if (hasKind(kind) || hasKind(kind, 'local', '127.7.7.7')) continue;
+    const error = await failure(here.network.addLink({ kind, name: 'nokind' }));
+    expect(error.code).toBe('ERR_IPVS_NOT_AVAILABLE');
+    expect(error.message).toMatch(new RegExp(`no interfaces of kind ${kind} .* as root, modprobe ${modules[kind]}$`));
+  }
+});
+
+test('a kind that the kernel has, and what it can not be', async () => {
+  await here.network.addLink({ kind: 'veth', name: 'no-bridge', peer: { name: 'port' } });
+  const refused = [
+    here.network.addLink({ kind: 'vxlan', name: 'never', id: 6, port: 5001, master: 'no-bridge' }),
+    here.network.addLink({ kind: 'veth', name: 'never', peer: { name: 'nor-this' }, master: 'no-bridge' }),
+    here.network.setLink('port', { master: 'no-bridge' }),
+  ];
+  for (const work of refused) {
+    const { code, message } = await failure(work);
+    expect(code).toBe('ERR_IPVS_REJECTED');
+    expect(message).toMatch(/\(EOPNOTSUPP\). Usual cause: the master no-bridge is no bridge, and takes no ports$/);
+  }
+  expect((await here.network.links()).map(({ name }) => name)).not.toContain('never');
+  await here.network.deleteLink('no-bridge');
+});
+
+test.skipIf(hasKind('bridge', 'vlan_filtering', '1'))('a bridge of a kernel without VLANs for bridges', async () => {
+  const { code, message } = await failure(here.network.addLink({ kind: 'bridge', name: 'never', vlanFiltering: true }));
+  expect(code).toBe('ERR_IPVS_REJECTED');
+  expect(message).toContain('built without vlanFiltering (CONFIG_BRIDGE_VLAN_FILTERING)');
+});
+
+test('addresses that the kernel refuses', async () => {
+  await here.network.addLink({ kind: 'veth', name: 'end', peer: { name: 'dne' } });
+  const add = (address: string): Promise<void> => here.network.addAddress({ interface: 'end', address });
+  for (const address of ['ff02::5/128', '::/128', '::1/128']) {
+    const { code, message } = await failure(add(address));
+    expect(code).toBe('ERR_IPVS_REJECTED');
+    expect(message).toContain('Usual cause: a multicast address, ::, or ::1 on another interface than lo');
+  }
+  await here.network.setSysctl({ family: 'ipv6', interface: 'end', name: 'disable_ipv6' }, true);
+  const { code, message } = await failure(add('fd00::7/64'));
+  expect(code).toBe('ERR_IPVS_REJECTED');
+  expect(message).toContain('net.ipv6.conf.end.disable_ipv6, or that of all, is 1');
+  await here.network.deleteLink('end');
 });
 
 test('errors name what was asked, and what usually causes it', async () => {

@@ -139,7 +139,7 @@ function writeMap(writer: MessageWriter, map: MapName): void {
   });
 }
 
-function writeElement(writer: MessageWriter, map: MapName, key: MapKey, mark?: number): void {
+export function writeElement(writer: MessageWriter, map: MapName, key: MapKey, mark?: number): void {
   writer.text(2, mapText(map));
   writer.nest(3, () => {
     writer.nest(1, () => {

@@ -15,10 +15,11 @@ import {
   readMap,
   readRuleEntry,
   typeOf,
+  writeElement,
 } from './messages.js';
 import { chainText, mapText } from './names.js';
 import { ChangeFailure, type NetfilterPort, type RulesetListener } from './port.js';
-import type { ChainEntry, MapEntry, RulesetEvent, TableChange, TableEntry } from './types.js';
+import type { ChainEntry, MapEntry, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from './types.js';
 
 /** How often a table is read that changes meanwhile. */
 const READINGS = 20;
@@ -55,6 +56,19 @@ export class NativeNetfilterPort implements NetfilterPort {
       generation = after;
     }
     throw new KernelFailure(Errno.EINTR, `changed during each of ${READINGS} readings`);
+  }
+
+  async markOf(table: string, map: MapName, key: MapKey, options: CallOptions = {}): Promise<number | undefined> {
+    const ask = question(NFT_MSG.GETSETELEM, NLM_F.ACK, (writer) => {
+      writer.text(TABLE, table);
+      writeElement(writer, map, key);
+    });
+    const { outcomes, replies } = await this.#session.request(ask, options);
+    const [outcome] = outcomes;
+    if (outcome?.errno === Errno.ENOENT) return undefined;
+    if (outcome && outcome.errno !== 0) throw new KernelFailure(outcome.errno, outcome.message);
+    const [element] = replies.flatMap((message) => [...readElements(message, map)]);
+    return element?.mark;
   }
 
   async commit(

@@ -1,6 +1,6 @@
 import { KernelFailure } from '../errors.js';
 import type { CallOptions } from '../kernel.js';
-import type { RulesetEvent, TableChange, TableEntry } from './types.js';
+import type { MapKey, MapName, RulesetEvent, TableChange, TableEntry } from './types.js';
 
 /** Nothing of a batch was carried out, because of that change of it. */
 export class ChangeFailure extends KernelFailure {
@@ -22,6 +22,8 @@ export interface NetfilterPort {
   ): Promise<TableEntry | undefined>;
   /** Of all rules of the namespace. */
   generation(options?: CallOptions): Promise<number>;
+  /** That of one element, for an error that names it. A kernel without this has errors that do not. */
+  markOf?(table: string, map: MapName, key: MapKey, options?: CallOptions): Promise<number | undefined>;
   /**
    * All or nothing. With a generation, ERESTART if the rules have changed since. ENOBUFS: whether
    * it was carried out is unknown.

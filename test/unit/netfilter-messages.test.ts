@@ -1,0 +1,171 @@
+// What is refused says what was given, what is allowed, and where it stands.
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type FwmarkOptions, Netfilter, type NetfilterChange, type RuleOptions } from '../../src/index.js';
+import { MemoryPort } from '../netfilter/memory-port.js';
+
+let port: MemoryPort;
+let netfilter: Netfilter;
+beforeEach(async () => {
+  port = new MemoryPort();
+  netfilter = await Netfilter.open({ kernel: { openNetfilter: async () => port } });
+});
+
+async function failure(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => ({ code: 'none', message: 'it did not fail' }),
+    (reason: { code: string; message: string }) => reason,
+  );
+  return `${error.code.replace('ERR_IPVS_', '')}: ${error.message}`;
+}
+
+const web = { protocol: 'tcp', port: 80 } as const;
+const wide = { destination: '10.0.0.0/8' } as const;
+const add = (mark: FwmarkOptions): NetfilterChange => ({ change: 'add-mark', mark });
+
+describe('marks that are there, or not', () => {
+  test.each([
+    ['in a map', web, 'prerouting tcp dport 80'],
+    ['as a rule', wide, 'prerouting ip daddr 10.0.0.0/8'],
+  ])('%s: which mark there is', async (_, packets, text) => {
+    await netfilter.addMark({ ...packets, mark: 80 });
+    const exists = `${text} has the mark 80 (0x50) already`;
+    expect(await failure(netfilter.addMark({ ...packets, mark: 81 }))).toContain(
+      `MARK_EXISTS: cannot add mark ${text} mark set 0x51: ${exists}`,
+    );
+    const batch = netfilter.apply([add({ protocol: 'udp', port: 1, mark: 1 }), add({ ...packets, mark: 82 })]);
+    expect(await failure(batch)).toContain(exists);
+    expect(await failure(netfilter.allocateMark(packets, { from: 1, to: 9 }))).toBe(
+      `MARK_EXISTS: cannot allocate a mark: ${exists}`,
+    );
+  });
+
+  test('many at once: each is told its own', async () => {
+    const ports = Array.from({ length: 20 }, (_, i) => i + 1);
+    await netfilter.apply(ports.map((number) => add({ protocol: 'tcp', port: number, mark: number })));
+    const all = await Promise.all(
+      ports.map((number) => failure(netfilter.addMark({ protocol: 'tcp', port: number, mark: 99 }))),
+    );
+    for (const [index, text] of all.entries())
+      expect(text).toContain(`tcp dport ${index + 1} has the mark ${index + 1} (0x`);
+  });
+
+  test('some bits of a mark', async () => {
+    await netfilter.addMark({ ...web, mark: 0x100, mask: 0xff00 });
+    expect(await failure(netfilter.addMark({ ...web, mark: 0x200, mask: 0xff00 }))).toContain(
+      'prerouting tcp dport 80 has the mark 256 (0x100) in the bits 0xff00 already',
+    );
+  });
+
+  test('a kernel that can not say which: the error does not either', async () => {
+    Object.assign(port, { markOf: undefined });
+    await netfilter.addMark({ ...web, mark: 80 });
+    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('these packets have a mark already');
+    Object.assign(port, { markOf: () => Promise.reject(new Error('no')) });
+    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('these packets have a mark already');
+  });
+
+  test.each([
+    ['in a map', web],
+    ['as a rule', wide],
+  ])('%s: what is not there is not changed, or not removed', async (_, packets) => {
+    const fail = async (verb: string): Promise<void> => {
+      const set = await failure(netfilter.setMark(packets, 1));
+      expect(set).toMatch(/^NO_SUCH_MARK: cannot change mark of prerouting .*these packets have no mark/);
+      const removed = await failure(netfilter.removeMark(packets));
+      expect(removed, verb).toMatch(/^NO_SUCH_MARK: cannot remove mark of prerouting .*these packets have no mark/);
+    };
+    await fail('without a table');
+    await netfilter.addMark({ protocol: 'tcp', port: 9, mark: 1 });
+    await fail('with others');
+    expect(await failure(netfilter.apply([{ change: 'set-mark', mark: { ...packets, mark: 1 } }]))).toContain(
+      'cannot change mark of',
+    );
+  });
+});
+
+describe('the same twice in one list', () => {
+  const masquerade: RuleOptions = { type: 'masquerade', mark: 1 };
+
+  test('rules: both places', async () => {
+    const list: NetfilterChange[] = [
+      { change: 'add-rule', rule: masquerade },
+      add({ ...web, mark: 1 }),
+      { change: 'add-rule', rule: { ...masquerade, hook: 'postrouting' } },
+    ];
+    expect(await failure(netfilter.apply(list))).toBe(
+      'INVALID_ARGUMENT: change 2: the list has add-rule postrouting meta mark 0x1 masquerade twice: it is change 0 already',
+    );
+    expect(port.commits).toEqual([]);
+    const remove: NetfilterChange = { change: 'remove-rule', rule: masquerade };
+    expect(await failure(netfilter.apply([remove, remove]))).toContain('change 1: the list has remove-rule');
+  });
+
+  test('a rule that is removed and added is no mistake', async () => {
+    await netfilter.addRule(masquerade);
+    await netfilter.apply([
+      { change: 'remove-rule', rule: masquerade },
+      { change: 'add-rule', rule: masquerade },
+    ]);
+    expect(await netfilter.rules()).toHaveLength(1);
+    expect(await failure(netfilter.addRule(masquerade))).toBe(
+      'RULE_EXISTS: cannot add rule postrouting meta mark 0x1 masquerade: it is there already',
+    );
+    expect(await failure(netfilter.removeRule({ ...masquerade, mark: 2 }))).toBe(
+      'NO_SUCH_RULE: cannot remove rule postrouting meta mark 0x2 masquerade: it is not there',
+    );
+  });
+
+  test('marks: both places', async () => {
+    const changes = [add({ ...web, mark: 1 }), { change: 'remove-mark' as const, mark: web }];
+    expect(await failure(netfilter.apply(changes))).toMatch(
+      /^INVALID_ARGUMENT: change 1: it is for the same packets as change 0: prerouting tcp dport 80/,
+    );
+    const marks = [1, 2].map((mark) => ({ ...web, mark }));
+    expect(await failure(netfilter.set({ marks }))).toMatch(
+      /^INVALID_ARGUMENT: marks\[1\]: it is for the same packets as marks\[0\]: prerouting tcp dport 80/,
+    );
+  });
+});
+
+describe('options', () => {
+  test.each<[object, string]>([
+    [{}, 'by at least one of family, source, destination, protocol, port,'],
+    [{ port: 80 }, 'a mark that names a port names its protocol, too: one of tcp, udp, sctp, dccp, udplite'],
+    [{ protocol: 'tcp', port: '80' }, 'port is an integer from 1 to 65535, or a range { from, to }, not "80"'],
+    [{ protocol: 'tcp', port: { from: 5, to: 4 } }, 'to of a range of ports from 5 is an integer from 5 to 65535'],
+    [{ source: '10.0.0.1', destination: 'fd00::1' }, 'is for one family: source is ipv4, destination ipv6'],
+    [{ family: 'ipv6', destination: '10.0.0.1' }, 'is for one family: family is ipv6, destination ipv4'],
+    [{ destination: '0.0.0.0/0' }, 'is every address: leave destination out, and name the family (ipv4) instead'],
+    [{ destination: '10.0.0.1/24' }, 'bits beyond its prefix: 10.0.0.0/24, perhaps, or 10.0.0.1 alone'],
+    [{ outputInterface: 'eth0' }, 'in the hook prerouting can not name an outputInterface'],
+    [{ hook: 'output', inputInterface: 'eth0' }, 'in the hook output can not name an inputInterface'],
+    [{ inputInterface: 'a/b' }, 'inputInterface is the name of an interface, of 1 to 15 characters'],
+    [{ hook: 'forward', ...web }, 'the hook of a mark is one of prerouting, input, output; not "forward"'],
+    [{ ...web, mask: 0xff00, mark: 0xff }, 'mark 0xff has bits outside of its mask 0xff00: the mask has to cover'],
+  ])('a mark for %j', async (options, text) => {
+    expect(await failure(netfilter.addMark({ mark: 1, ...options }))).toContain(text);
+  });
+
+  test.each<[object, string]>([
+    [{ type: 'masquerade' }, 'a rule of type masquerade names the packets that it is for, by at least one of mark,'],
+    [{ type: 'masquerade', mark: '1' }, 'mark is an integer from 0 to 4294967295, or { mark, mask }, not "1"'],
+    [{ type: 'masquerade', mark: 1, hook: 'input' }, 'the hook of a rule of type masquerade is one of postrouting;'],
+    [{ type: 'snat', destination: 'fd00::1', to: '10.0.0.1' }, 'one family: destination is ipv6, to ipv4'],
+    [{ type: 'snat', family: 'ipv6', to: '10.0.0.1' }, 'one family: family is ipv6, to ipv4'],
+    [{ type: 'dnat', mark: 1, to: '10.0.0.1', toPort: 80 }, 'that names a toPort names its protocol, too: one of tcp'],
+    [{ type: 'clamp-mss', size: 'mtu' }, 'size is a number of bytes from 88 to 65535, or "path", not "mtu"'],
+    [{ type: 'clamp-mss', size: 9 }, 'size is an integer from 88 to 65535, not 9'],
+    [{ type: 'clamp-mss', size: 1000, protocol: 'udp' }, 'is for TCP alone: its protocol is tcp, or left out, not udp'],
+  ])('a rule %j', async (options, text) => {
+    expect(await failure(netfilter.addRule(options as RuleOptions))).toContain(text);
+  });
+
+  test('ranges and lists', async () => {
+    expect(await failure(netfilter.allocateMark(web, { from: 5, to: 4 }))).toContain('to of a range from 5 is an');
+    const taken = 7 as unknown as Iterable<number>;
+    expect(await failure(netfilter.allocateMark(web, { from: 1, to: 4, taken }))).toContain(
+      'taken is a list of marks, not 7',
+    );
+    expect(await failure(netfilter.apply({} as never))).toContain('apply takes a list of changes, not {}');
+  });
+});
