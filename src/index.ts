@@ -23,6 +23,29 @@ export {
   sumStatistics,
 } from './conntrack/statistics.js';
 export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
+export { ApplyError, type StepOutcome } from './desired/apply-error.js';
+export {
+  type ApplyDocumentOptions,
+  applyDocument,
+  DesiredState,
+  type DesiredStateOptions,
+  type PlanDocumentOptions,
+  planDocument,
+  type WatchDocumentOptions,
+} from './desired/desired-state.js';
+export {
+  CheckedDocument,
+  type DesiredAddress,
+  type DesiredDocument,
+  type DesiredService,
+} from './desired/document.js';
+export type { DrainOptions, DrainProgress } from './desired/drain.js';
+export type { DrainPolicy } from './desired/drain-policy.js';
+export { Plan } from './desired/plan-view.js';
+export { Role, type RoleOptions, type RoleProblem } from './desired/role.js';
+export { StateSnapshot } from './desired/state-snapshot.js';
+export type { Step } from './desired/step.js';
+export type { Drift, DriftReport } from './desired/watch.js';
 export type { ChangeResult, TableChange } from './ipvs/changes.js';
 export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';
@@ -186,7 +209,5 @@ export type { DirectDirector, DirectServer } from './roles/direct-director.js';
 export type { Ingress, IngressService } from './roles/ingress.js';
 export type { NatDirector } from './roles/nat-director.js';
 export type { Node, NodeServer, NodeService } from './roles/node.js';
-export type { ServiceWithServers } from './roles/parts.js';
-export type { RoleStep } from './roles/plan.js';
+export type { PublishedPort, ServiceWithServers } from './roles/parts.js';
 export type { RealServerRole, RealServerTunnel } from './roles/real-server.js';
-export { Role, type RoleOptions, type RoleProblem } from './roles/role.js';

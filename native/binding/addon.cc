@@ -1,5 +1,7 @@
 #include <napi.h>
+#include <sys/file.h>
 
+#include <cerrno>
 #include <system_error>
 
 #include "binding/conntrack_layout.h"
@@ -22,8 +24,16 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   }
 }
 
+// lock(fd): 0, or an errno; EAGAIN if another has the file locked. The lock goes with the last descriptor of
+// this opening of the file, at the latest with the process (flock(2)). Never waits: no thread is needed.
+Napi::Value Lock(const Napi::CallbackInfo& info) {
+  const int result = flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB);
+  return Napi::Number::New(info.Env(), result == 0 ? 0 : errno);
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("start", Napi::Function::New(env, Start, "start"));
+  exports.Set("lock", Napi::Function::New(env, Lock, "lock"));
   exports.Set("IpvsSession", binding::IpvsSession::Define(env));
   exports.Set("ConntrackSession", binding::ConntrackSession::Define(env));
   exports.Set("NetlinkSession", binding::NetlinkSession::Define(env));

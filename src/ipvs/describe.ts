@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../kernel/address.js';
-import type { ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
+import type { Protocol, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 
 /** A service as ipvsadm names it: `TCP 192.168.1.100:80`, `FWM 80`, `FWM 80 IPv6`. */
 export function describeService(key: ServiceKey): string {
@@ -9,6 +9,21 @@ export function describeService(key: ServiceKey): string {
 
 export function describeServer(key: ServerKey): string {
   return formatEndpoint(key.address, key.port);
+}
+
+/** The service that {@link describeService} said. */
+export function parseService(text: string): ServiceKey {
+  const [, mark, ipv6] = /^FWM (\d+)( IPv6)?$/.exec(text) ?? [];
+  if (mark !== undefined) return { family: ipv6 ? 'ipv6' : 'ipv4', fwmark: Number(mark) };
+  const [, protocol, address = '', port] = /^(TCP|UDP|SCTP) (.*):(\d+)$/.exec(text) ?? [];
+  if (protocol === undefined) throw new TypeError(`not a service: ${text}`);
+  const plain = address.replace(/^\[(.*)\]$/, '$1');
+  return {
+    family: plain.includes(':') ? 'ipv6' : 'ipv4',
+    protocol: protocol.toLowerCase() as Protocol,
+    address: plain,
+    port: Number(port),
+  };
 }
 
 /** One string per service, equal for equal services. */

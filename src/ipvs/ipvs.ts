@@ -1,13 +1,24 @@
 import { checkCallOptions, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
-import type { ConnectionEntry, Daemon, DaemonRole, Info, Statistics, Timeouts } from '../kernel/ipvs/types.js';
+import type {
+  Change,
+  ConnectionEntry,
+  Daemon,
+  DaemonRole,
+  Info,
+  ServiceKey,
+  Statistics,
+  TableEntry,
+  Timeouts,
+} from '../kernel/ipvs/types.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import { type ChangeResult, type TableChange, toKernelChange } from './changes.js';
 import { type ConnectionFilter, readConnections } from './connections.js';
 import { Context } from './context.js';
 import { checkRole, type DaemonOptions, daemonSettings } from './daemon.js';
+import { describeService } from './describe.js';
 import { translate } from './errors.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
 import { readFile, readSysctl, readSysctls, type SysctlName, type Sysctls, writeSysctl } from './sysctls.js';
@@ -113,6 +124,30 @@ export class Ipvs {
     });
     const errors = await this.#context.changes(checked, options);
     return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
+  }
+
+  /** The table as the kernel gives it, without objects that can change it. @internal */
+  async entries(options?: CallOptions): Promise<readonly TableEntry[]> {
+    return this.#context.ask('GET_SERVICE', 'read', 'the table', () => this.#port.table(options), options);
+  }
+
+  /** One service of it; `undefined` if it is not there. @internal */
+  async entry(key: ServiceKey, options?: CallOptions): Promise<TableEntry | undefined> {
+    const read = async (): Promise<TableEntry> => ({
+      service: await this.#port.service(key, options),
+      servers: await this.#port.servers(key, options),
+    });
+    try {
+      return await this.#context.ask('GET_SERVICE', 'read', describeService(key), read, options);
+    } catch (error) {
+      if (error instanceof IpvsError && error.code === 'ERR_IPVS_NO_SUCH_SERVICE') return undefined;
+      throw error;
+    }
+  }
+
+  /** Changes that were checked already; for each its error, if it failed. @internal */
+  send(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
+    return this.#context.changes(changes, options);
   }
 
   /** Deletes every service of the namespace, whoever made it. */

@@ -163,6 +163,8 @@ export interface Addon {
   readonly IpvsSession: new (environment: NativeEnvironment) => NativeIpvsSession;
   readonly ConntrackSession: new (environment: NativeEnvironment) => NativeConntrackSession;
   readonly NetlinkSession: new (environment: NativeEnvironment) => NativeNetlinkSession;
+  /** flock(2) of a descriptor, without waiting: an errno, EAGAIN if another has it. */
+  lock(fd: number): number;
   readonly layout: Readonly<Record<string, number>>;
   readonly conntrackLayout: Readonly<Record<string, number>>;
 }

@@ -1,5 +1,6 @@
 import type { ConntrackPort } from './conntrack/port.js';
 import type { IpvsPort } from './ipvs/port.js';
+import type { OpenJournal } from './journal.js';
 import type { NetworkNamespace } from './namespace.js';
 import type { NetfilterPort } from './netfilter/port.js';
 import type { NamespacePort, NetworkPort } from './network/port.js';
@@ -18,6 +19,14 @@ export interface CallOptions {
   readonly timeout?: number | undefined;
 }
 
+/** The time that deadlines go by. */
+export interface Clock {
+  /** Milliseconds since 1970; with a kernel in memory, since whenever. */
+  now(): number;
+  /** Rejects with the signal's reason. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
 export interface OpenOptions extends CallOptions {
   /** Default: the namespace this process runs in. */
   readonly namespace?: NetworkNamespace | undefined;
@@ -34,4 +43,6 @@ export interface Kernel {
   openNetwork(options: OpenOptions): Promise<NetworkPort>;
   /** Network namespaces with names. */
   readonly namespaces: NamespacePort;
+  readonly openJournal: OpenJournal;
+  readonly clock: Clock;
 }

@@ -1,8 +1,10 @@
+import { setTimeout } from 'node:timers/promises';
 import type { NativeHandle } from './addon.js';
 import { NativeConntrackPort } from './conntrack/native-port.js';
 import { NativeIpvsPort } from './ipvs/native-port.js';
 import type { Kernel, OpenOptions } from './kernel.js';
 import { namespacePath } from './namespace.js';
+import { openNativeJournal } from './native-journal.js';
 import { NativeNetfilterPort } from './netfilter/native-port.js';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSession } from './netlink/session.js';
 import { nativeNamespaces } from './network/namespaces.js';
@@ -35,6 +37,13 @@ export const nativeKernel: Kernel = {
   },
 
   namespaces: nativeNamespaces,
+
+  openJournal: openNativeJournal,
+
+  clock: {
+    now: () => Date.now(),
+    sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+  },
 };
 
 function pathOf({ namespace }: OpenOptions): string | undefined {

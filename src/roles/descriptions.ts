@@ -1,7 +1,7 @@
 import { checkOneOf } from '../kernel/check.js';
 import { type DirectDirector, directDirector } from './direct-director.js';
 import { type Ingress, ingress } from './ingress.js';
-import type { Item } from './items.js';
+import type { Part } from './items.js';
 import { type NatDirector, natDirector } from './nat-director.js';
 import { type Node, node } from './node.js';
 import { type RealServerRole, realServer } from './real-server.js';
@@ -12,7 +12,7 @@ export type RoleDescription = DirectDirector | RealServerRole | NatDirector | In
 const roles = ['direct-director', 'real-server', 'nat-director', 'ingress', 'node'] as const;
 
 /** What that takes, in order. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function describe(description: RoleDescription, owner: string): Item[] {
+export function describe(description: RoleDescription, owner: string): Part[] {
   checkOneOf('role', description?.role, roles);
   switch (description.role) {
     case 'direct-director':

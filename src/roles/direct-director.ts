@@ -1,19 +1,19 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Family } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
-import type { Item } from './items.js';
+import type { Part } from './items.js';
 import {
   addresses,
   at,
   checkInterfaceName,
-  checkPort,
-  checkPortKey,
+  checkPorts,
   hostAddress,
   list,
   netfilterItem,
+  type PublishedPort,
   serviceItems,
 } from './parts.js';
 
@@ -34,7 +34,7 @@ export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'sche
   /** Of packets, and of the service. From 1. */
   readonly mark: number;
   /** Only these ports. Default: everything that is for the virtual addresses. */
-  readonly ports?: readonly { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly port: number }[] | undefined;
+  readonly ports?: readonly PublishedPort[] | undefined;
   /** Where the director has the virtual addresses, and tells the neighbours so. */
   readonly interface?: string | undefined;
   /**
@@ -58,37 +58,35 @@ const names = [
   'persistence',
 ];
 
-export function directDirector(options: DirectDirector, owner: string): Item[] {
+export function directDirector(options: DirectDirector, owner: string): Part[] {
   checkOptions('a direct-director', options, names);
-  const { mark, table, ports, servers, scheduler, schedulerFlags, persistence } = options;
+  const { mark, table, scheduler, schedulerFlags, persistence } = options;
   const vips = addresses('vip', options.vip);
   checkInteger('mark', mark, 1, 0xffffffff);
   if ((options.interface === undefined) === (table === undefined))
     throw invalid(
-      'a direct-director has its addresses on an interface, or takes packets through a routing table: one of both',
+      'a direct-director is told where it has its addresses (interface), or else which routing table takes their ' +
+        `packets (table); ${table === undefined ? 'neither is named' : 'both are named'}`,
     );
+  if (options.ports?.length === 0) throw invalid('ports is a list of at least one; left out: everything for the vip');
+  const ports = options.ports === undefined ? undefined : checkPorts(options.ports);
   const families = (['ipv4', 'ipv6'] as const).filter((family) => vips.some((vip) => vip.family === family));
   const changes = { scheduler, schedulerFlags, persistence };
-  const services = families.flatMap((family) =>
-    serviceItems({
-      service: { fwmark: mark, family, ...defined(changes) },
-      servers: list('servers', servers)
-        .map((server, index) => at(`servers[${index}]`, () => toServer(server)))
-        .filter((server) => server.tunnel !== undefined || server.forwarding === 'tunnel' || isOf(server, family))
-        .map((server, index) => at(`servers[${index}]`, () => serverOptions(server))),
-    }),
-  );
+  const servers = list('servers', options.servers).map((server, index) => {
+    const place = `servers[${index}]`;
+    return { place, server: at(place, () => checkServer(server, families)) };
+  });
+  const services = families.flatMap((family) => {
+    const own = servers.filter(({ server }) => server.forwarding === 'tunnel' || isOf(server, family));
+    return serviceItems(
+      { service: { fwmark: mark, family, ...defined(changes) }, servers: own.map(({ server }) => server) },
+      (index) => own[index]?.place ?? '',
+    );
+  });
   const marks = vips.flatMap(({ address }): FwmarkOptions[] =>
     ports === undefined
       ? [{ destination: address, mark }]
-      : list('ports', ports)
-          .map(checkPortKey)
-          .map(({ protocol, port }) => ({
-            destination: address,
-            protocol: checkOneOf('protocol', protocol, ['tcp', 'udp', 'sctp'] as const),
-            port: checkPort('port', port),
-            mark,
-          })),
+      : ports.map(({ protocol, port }) => ({ destination: address, protocol, port, mark })),
   );
   // The address comes last: before it nobody sends anything here.
   return [
@@ -107,29 +105,34 @@ function defined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** An address alone, or what it is to be like. */
-function toServer(server: string | DirectServer): DirectServer {
-  const options = typeof server === 'string' ? { address: server } : server;
-  checkAddress('a server', options?.address);
-  return options;
+/** `families`: those of the virtual addresses. Only through a tunnel can a server be of another. */
+function checkServer(given: string | DirectServer, families: readonly Family[]): ServerOptions {
+  const options = typeof given === 'string' ? { address: given } : given;
+  if (typeof options !== 'object' || options === null)
+    throw invalid(`a server is an address, or an object with one, not ${show(given)}`);
+  if ('port' in options)
+    throw invalid('a server of a direct-director has no port: packets keep the one that they have');
+  const { address, family } = checkAddress('the address of a server', options.address);
+  const method = options.forwarding ?? (options.tunnel === undefined ? 'direct' : 'tunnel');
+  const forwarding = checkOneOf('forwarding', method, ['direct', 'tunnel'] as const);
+  if (forwarding === 'direct' && !families.includes(family))
+    throw invalid(`the server ${address} is ${family}, and vip has no ${family} address: no packet would reach it`);
+  return { ...options, port: 0, forwarding };
 }
 
-function isOf({ address }: DirectServer, family: Family): boolean {
+function isOf({ address }: ServerOptions, family: Family): boolean {
   return address.includes(':') === (family === 'ipv6');
 }
 
-function serverOptions({ forwarding, ...server }: DirectServer): ServerOptions {
-  const method = forwarding ?? (server.tunnel === undefined ? 'direct' : 'tunnel');
-  return { ...server, port: 0, forwarding: checkOneOf('forwarding', method, ['direct', 'tunnel'] as const) };
-}
-
 function checkTable(table: number): number {
-  if (table >= 253 && table <= 255) throw invalid(`table ${table} is the kernel's own`);
-  return checkInteger('table', table, 1, 0xffffffff);
+  checkInteger('table', table, 1, 0xffffffff);
+  if (table >= 253 && table <= 255)
+    throw invalid(`table is not 253 to 255, which are the kernel's own (default, main, local): ${table}`);
+  return table;
 }
 
 /** `ip rule add fwmark MARK lookup TABLE; ip route add local default dev lo table TABLE` */
-function policyRouting(family: Family, mark: number, table: number): Item[] {
+function policyRouting(family: Family, mark: number, table: number): Part[] {
   return [
     { kind: 'route', route: { family, type: 'local', destination: 'default', interface: 'lo', table } },
     { kind: 'routing-rule', rule: { family, mark, table } },

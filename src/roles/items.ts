@@ -1,13 +1,15 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { NewServiceKey, ServiceOptions } from '../ipvs/service-options.js';
+import type { Timeouts } from '../kernel/ipvs/types.js';
 import type { NetfilterState } from '../netfilter/changes.js';
 import type { LinkOptions } from '../network/link-options.js';
 import type { RouteOptions } from '../network/route-options.js';
 import type { RoutingRuleOptions } from '../network/rule-options.js';
 
-/** One thing that a role makes, in the words of the rooms below. All of it can be kept as JSON. */
+/** What stands around the table of IPVS, in the words of the rooms below. All of it can be kept as JSON. */
 export type Item =
   | { readonly kind: 'sysctl'; readonly name: string; readonly value: string }
+  | { readonly kind: 'timeout'; readonly name: keyof Timeouts; readonly seconds: number }
   | { readonly kind: 'link'; readonly link: LinkOptions }
   | { readonly kind: 'up'; readonly interface: string }
   | {
@@ -21,18 +23,22 @@ export type Item =
   | { readonly kind: 'route'; readonly route: RouteOptions }
   | { readonly kind: 'routing-rule'; readonly rule: RoutingRuleOptions }
   | { readonly kind: 'gue-port'; readonly port: number; readonly family: 'ipv4' | 'ipv6' }
-  | { readonly kind: 'service'; readonly service: ServiceOptions }
-  | { readonly kind: 'server'; readonly service: NewServiceKey; readonly server: ServerOptions }
   | { readonly kind: 'netfilter'; readonly owner: string; readonly state: NetfilterState };
 
 export type ItemOf<Kind extends Item['kind']> = Extract<Item, { readonly kind: Kind }>;
+
+/** One thing that a role makes: an item, or a row of the table of IPVS. */
+export type Part =
+  | Item
+  | { readonly kind: 'service'; readonly service: ServiceOptions }
+  | { readonly kind: 'server'; readonly service: NewServiceKey; readonly server: ServerOptions };
 
 /** How something is: as wanted, not there, or otherwise. */
 export type Found =
   | { readonly state: 'right' }
   | { readonly state: 'missing' }
   | { readonly state: 'other'; readonly is: string }
-  /** Otherwise, and certainly not made by this role. */
+  /** Otherwise, and certainly not made by this owner. */
   | { readonly state: 'foreign'; readonly is: string };
 
 export const right: Found = { state: 'right' };

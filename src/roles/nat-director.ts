@@ -2,7 +2,7 @@ import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
-import type { Item } from './items.js';
+import type { Part } from './items.js';
 import {
   at,
   checkInterfaceName,
@@ -37,7 +37,7 @@ export interface NatDirector {
 
 const names = ['role', 'services', 'interface', 'masquerade', 'masqueradeMark'];
 
-export function natDirector(options: NatDirector, owner: string): Item[] {
+export function natDirector(options: NatDirector, owner: string): Part[] {
   checkOptions('a nat-director', options, names);
   const { masquerade = false } = options;
   if (typeof masquerade !== 'boolean') throw invalid(`masquerade is true or false, not ${show(masquerade)}`);
@@ -47,7 +47,7 @@ export function natDirector(options: NatDirector, owner: string): Item[] {
       : checkInteger('masqueradeMark', options.masqueradeMark, 1, 0xffffffff);
   const services = list('services', options.services);
   const items = distinctServices(
-    services.flatMap((one, index) => at(`services[${index}]`, () => serviceItems(checkNat(one)))),
+    services.map((one, index) => at(`services[${index}]`, () => serviceItems(checkNat(one)))),
   );
   // In output, too: what the director itself asks has the virtual address as its source.
   const marks = services.flatMap(({ service: { address, protocol, port } }) =>
@@ -88,10 +88,18 @@ export function natDirector(options: NatDirector, owner: string): Item[] {
 function checkNat(one: ServiceWithServers): ServiceWithServers {
   checkOptions('a service with servers', one, ['service', 'servers']);
   if (typeof one.service !== 'object' || one.service === null)
-    throw invalid('a service with servers: what it goes by stands in `service`');
+    throw invalid(
+      `a service of a nat-director is { service: { protocol, address, port }, servers }; its service is ${show(one.service)}`,
+    );
   if (one.service.address === undefined)
-    throw invalid('the services of a nat-director go by protocol, address and port, not by a mark');
-  const other = list('servers', one.servers).find(({ forwarding = 'nat' }) => forwarding !== 'nat');
-  if (other) throw invalid(`the servers of a nat-director are reached by nat, not by ${other.forwarding}`);
+    throw invalid(
+      'the services of a nat-director go by protocol, address and port, not by a mark: this one has no address',
+    );
+  const servers = list('servers', one.servers);
+  const other = servers.findIndex((server) => (server?.forwarding ?? 'nat') !== 'nat');
+  if (other >= 0)
+    throw invalid(
+      `servers[${other}]: the servers of a nat-director are reached by nat, not by ${servers[other]?.forwarding}`,
+    );
   return one;
 }

@@ -5,7 +5,8 @@ import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../k
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
-import type { Item } from './items.js';
+import { checkNetwork, formatPrefix } from '../network/checks.js';
+import type { Part } from './items.js';
 import {
   at,
   checkInterfaceName,
@@ -94,7 +95,7 @@ interface CheckedService extends NodeService {
   readonly nodeAddresses: readonly string[];
 }
 
-export function node(options: Node, owner: string): Item[] {
+export function node(options: Node, owner: string): Part[] {
   checkOptions('a node', options, names);
   const device = options.device === undefined ? 'ipvs0' : checkInterfaceName('device', options.device);
   const bit =
@@ -104,11 +105,12 @@ export function node(options: Node, owner: string): Item[] {
   if (options.strictArp !== undefined && typeof options.strictArp !== 'boolean')
     throw invalid(`strictArp is true or false, not ${show(options.strictArp)}`);
   const nodes = list('nodeAddresses', options.nodeAddresses).map((address) => checkAddress('nodeAddresses', address));
-  const networks =
+  const given =
     typeof options.clusterNetwork === 'string'
       ? [options.clusterNetwork]
       : list('clusterNetwork', options.clusterNetwork);
-  if (networks.length === 0) throw invalid('clusterNetwork: at least one prefix');
+  if (given.length === 0) throw invalid('clusterNetwork is a prefix such as 10.2.0.0/16, or a list of at least one');
+  const networks = given.map((network) => formatPrefix(checkNetwork('clusterNetwork', network)));
   const services = list('services', options.services).map((service, index) =>
     at(`services[${index}]`, () => checkService(service, nodes)),
   );
@@ -125,7 +127,7 @@ export function node(options: Node, owner: string): Item[] {
     ...ipvsSysctls({ conntrack: true, expire_nodest_conn: 1, expire_quiescent_template: 1 }),
     { kind: 'link', link: { kind: 'dummy', name: device } },
     { kind: 'up', interface: device },
-    ...distinctServices(services.flatMap((service, index) => at(`services[${index}]`, () => itemsOf(service)))),
+    ...distinctServices(services.map((service, index) => at(`services[${index}]`, () => itemsOf(service)))),
     ...netfilterItem(owner, {
       marks: marksOf(services, nodes, networks, bit),
       rules: rulesOf(services, bit),
@@ -145,11 +147,17 @@ function checkService(service: NodeService, nodes: readonly { address: string; f
   );
   const nodeAddresses =
     nodePort === undefined ? [] : nodes.filter(({ family }) => family === cluster.family).map(({ address }) => address);
-  if (external.some(({ family }) => family !== cluster.family))
-    throw invalid('clusterAddress and externalAddresses are of one family: of the other, it is another service');
+  const stranger = external.find(({ family }) => family !== cluster.family);
+  if (stranger)
+    throw invalid(
+      `clusterAddress and externalAddresses are of one family: ${cluster.address} is ${cluster.family}, ` +
+        `${stranger.address} is not; make another service for it`,
+    );
   if (nodePort !== undefined) checkPort('nodePort', nodePort);
   if (nodePort !== undefined && nodeAddresses.length === 0)
-    throw invalid(`the node has no ${cluster.family} address for the node port ${nodePort}`);
+    throw invalid(
+      `the node has no ${cluster.family} address for the node port ${nodePort}: nodeAddresses is to name one`,
+    );
   if (externalTrafficPolicy !== undefined) checkOneOf('externalTrafficPolicy', externalTrafficPolicy, policies);
   if (internalTrafficPolicy !== undefined) checkOneOf('internalTrafficPolicy', internalTrafficPolicy, policies);
   const canonical = list('servers', servers).map((server, index) =>
@@ -170,7 +178,7 @@ function checkService(service: NodeService, nodes: readonly { address: string; f
   };
 }
 
-function itemsOf(service: CheckedService): Item[] {
+function itemsOf(service: CheckedService): Part[] {
   const { protocol, clusterAddress, port, externalAddresses, nodeAddresses, nodePort } = service;
   const { sessionAffinity, scheduler = 'rr', schedulerFlags } = service;
   const changes = {
@@ -183,7 +191,7 @@ function itemsOf(service: CheckedService): Item[] {
     service.servers.filter(({ local }) => policy === 'cluster' || local).map(toServer);
   const inside = ofPolicy(service.internalTrafficPolicy);
   const outside = ofPolicy(service.externalTrafficPolicy);
-  const items = (address: string, port: number, servers: readonly ServerOptions[]): Item[] =>
+  const items = (address: string, port: number, servers: readonly ServerOptions[]): Part[] =>
     serviceItems({ service: { protocol, address, port, ...changes }, servers });
   return [
     ...items(clusterAddress, port, inside),

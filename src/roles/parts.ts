@@ -1,11 +1,17 @@
-import { describeService } from '../ipvs/describe.js';
-import { checkServerKey, newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
+import { describeServer, describeService } from '../ipvs/describe.js';
+import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import { type Family, familyOf } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import { checkState, type NetfilterState } from '../netfilter/changes.js';
-import type { Item } from './items.js';
+import type { Part } from './items.js';
+
+/** A port as it comes in. */
+export interface PublishedPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly port: number;
+}
 
 /** A service, and where it goes. */
 export interface ServiceWithServers {
@@ -13,59 +19,88 @@ export interface ServiceWithServers {
   readonly servers: readonly ServerOptions[];
 }
 
-/** The service, then its servers: it is checked here what would else fail half-way. */
-export function serviceItems({ service, servers }: ServiceWithServers): Item[] {
+/**
+ * The service, then its servers: it is checked here what would else fail half-way. `placeOf`: what
+ * the description calls a server.
+ */
+export function serviceItems(
+  { service, servers }: ServiceWithServers,
+  placeOf = (index: number): string => `servers[${index}]`,
+): Part[] {
   newServiceSettings(service);
   const key = checkServiceKey(service);
-  const seen = new Set<string>();
-  for (const server of list('servers', servers)) {
-    newServerSettings(server, key);
-    const { address, port } = checkServerKey(server, key);
-    if (seen.has(`${address} ${port}`)) throw invalid(`a server is named twice: ${address} ${port}`);
-    seen.add(`${address} ${port}`);
+  const seen = new Map<string, string>();
+  for (const [index, server] of list('servers', servers).entries()) {
+    const place = placeOf(index);
+    const text = at(place, () => describeServer(newServerSettings(server, key).key));
+    const first = seen.get(text);
+    if (first !== undefined) throw invalid(`${place}: a server is named twice: ${text} is ${first}, too`);
+    seen.set(text, place);
   }
   const { scheduler: _, schedulerFlags: __, persistence: ___, onePacket: ____, ...selector } = service;
   return [
     { kind: 'service', service },
-    ...servers.map((server): Item => ({ kind: 'server', service: selector, server })),
+    ...servers.map((server): Part => ({ kind: 'server', service: selector, server })),
   ];
 }
 
-/** Two with the same address and port would each change what the other has made. */
-export function distinctServices(items: Item[]): Item[] {
-  const seen = new Set<string>();
-  for (const item of items) {
-    if (item.kind !== 'service') continue;
-    const text = describeService(checkServiceKey(item.service));
-    if (seen.has(text)) throw invalid(`two services are ${text}`);
-    seen.add(text);
-  }
-  return items;
+/**
+ * What each of `services` makes, one after the other. Two with the same address and port would each
+ * change what the other has made.
+ */
+export function distinctServices(services: readonly (readonly Part[])[]): Part[] {
+  const distinct = new Distinct((text) => `are ${text}`);
+  for (const [index, parts] of services.entries())
+    for (const part of parts)
+      if (part.kind === 'service') distinct.add(describeService(checkServiceKey(part.service)), index);
+  return services.flat();
 }
 
-export function netfilterItem(owner: string, state: NetfilterState): Item[] {
+/** What only one service can have. */
+export class Distinct {
+  readonly #says: (text: string) => string;
+  readonly #seen = new Map<string, number>();
+
+  /** `says`: what two services do that have the same. */
+  constructor(says: (text: string) => string) {
+    this.#says = says;
+  }
+
+  add(text: string, index: number): void {
+    const first = this.#seen.get(text);
+    if (first !== undefined)
+      throw invalid(
+        first === index
+          ? `services[${index}]: two of its services ${this.#says(text)}`
+          : `two services ${this.#says(text)}: services[${first}] and services[${index}]`,
+      );
+    this.#seen.set(text, index);
+  }
+}
+
+export function netfilterItem(owner: string, state: NetfilterState): Part[] {
   checkState(state);
   return (state.marks?.length ?? 0) + (state.rules?.length ?? 0) === 0 ? [] : [{ kind: 'netfilter', owner, state }];
 }
 
 /** `net/ipv4/conf/eth0/arp_ignore`: with slashes, since an interface's name may hold dots. */
-export function interfaceSysctl(interfaceName: string, name: string, value: number): Item {
+export function interfaceSysctl(interfaceName: string, name: string, value: number): Part {
   return { kind: 'sysctl', name: `net/ipv4/conf/${interfaceName}/${name}`, value: String(value) };
 }
 
-export function sysctlItem(name: string, value: boolean | number): Item {
+export function sysctlItem(name: string, value: boolean | number): Part {
   return { kind: 'sysctl', name, value: String(Number(value)) };
 }
 
 /** Sysctls of ip_vs in this namespace. */
-export function ipvsSysctls(values: Readonly<Record<string, boolean | number | undefined>>): Item[] {
+export function ipvsSysctls(values: Readonly<Record<string, boolean | number | undefined>>): Part[] {
   return Object.entries(values).flatMap(([name, value]) =>
     value === undefined ? [] : [sysctlItem(`net/ipv4/vs/${name}`, value)],
   );
 }
 
 /** An address as the only one of its network. */
-export function hostAddress(interfaceName: string, address: string, announce = false): Item {
+export function hostAddress(interfaceName: string, address: string, announce = false): Part {
   const length = familyOf(address) === 'ipv6' ? 128 : 32;
   return { kind: 'address', interface: interfaceName, address: `${address}/${length}`, ...(announce && { announce }) };
 }
@@ -73,8 +108,10 @@ export function hostAddress(interfaceName: string, address: string, announce = f
 /** One or several addresses, in canonical form. */
 export function addresses(what: string, value: string | readonly string[]): { address: string; family: Family }[] {
   const given = typeof value === 'string' ? [value] : list(what, value);
-  if (given.length === 0) throw invalid(`${what}: at least one address`);
-  const checked = given.map((address) => checkAddress(what, address));
+  if (given.length === 0) throw invalid(`${what} is an address, or a list of at least one, not []`);
+  const checked = given.map((address, index) =>
+    checkAddress(typeof value !== 'string' ? `${what}[${index}]` : what, address),
+  );
   return [...new Map(checked.map((one) => [one.address, one])).values()];
 }
 
@@ -101,8 +138,18 @@ export function at<T>(place: string, work: () => T): T {
   }
 }
 
-/** A port that is published: it can not be translated here. */
-export function checkPortKey<T extends { readonly protocol: string; readonly port: number }>(key: T): T {
-  checkOptions('a port', key, ['protocol', 'port']);
-  return key;
+/** Ports that are published, each once: they can not be translated here. */
+export function checkPorts(ports: readonly PublishedPort[]): readonly PublishedPort[] {
+  const seen = new Map<string, number>();
+  return list('ports', ports).map((key, index) =>
+    at(`ports[${index}]`, () => {
+      checkOptions('a port', key, ['protocol', 'port']);
+      const protocol = checkOneOf('protocol', key.protocol, ['tcp', 'udp', 'sctp'] as const);
+      const port = checkPort('port', key.port);
+      const first = seen.get(`${protocol} ${port}`);
+      if (first !== undefined) throw invalid(`${protocol} port ${port} is named twice: it is ports[${first}], too`);
+      seen.set(`${protocol} ${port}`, index);
+      return { protocol, port };
+    }),
+  );
 }

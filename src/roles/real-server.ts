@@ -1,6 +1,6 @@
-import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
-import type { Item } from './items.js';
+import type { Part } from './items.js';
 import { addresses, checkInterfaceName, checkPort, hostAddress, interfaceSysctl, netfilterItem } from './parts.js';
 
 /** How packets come through a tunnel. */
@@ -37,7 +37,7 @@ export interface RealServerRole {
 
 const names = ['role', 'vip', 'interface', 'device', 'tunnel', 'segmentSize'];
 
-export function realServer(options: RealServerRole, owner: string): Item[] {
+export function realServer(options: RealServerRole, owner: string): Part[] {
   checkOptions('a real-server', options, names);
   const vips = addresses('vip', options.vip);
   const lan = checkInterfaceName('interface', options.interface);
@@ -67,21 +67,23 @@ export function realServer(options: RealServerRole, owner: string): Item[] {
  * asked (arp_ignore 1), and never ask in the name of another's (arp_announce 2). The larger of `all`
  * and the interface counts.
  */
-function silent(lan: string): Item[] {
+function silent(lan: string): Part[] {
   return ['all', lan].flatMap((name) => [
     interfaceSysctl(name, 'arp_ignore', 1),
     interfaceSysctl(name, 'arp_announce', 2),
   ]);
 }
 
-function tunnelItems(tunnel: RealServerTunnel): Item[] {
+function tunnelItems(tunnel: RealServerTunnel): Part[] {
   checkOptions('a tunnel', tunnel, ['type', 'local', 'port', 'name']);
   const type = checkOneOf('type', tunnel.type, ['ipip', 'gre', 'gue']);
   const name = tunnel.name === undefined ? 'ipvs-tunnel' : checkInterfaceName('name', tunnel.name);
-  const [local] = addresses('local', tunnel.local);
-  if (local?.family !== 'ipv4') throw invalid('local is an IPv4 address: the outer packets are IPv4');
-  if (type !== 'gue' && tunnel.port !== undefined) throw invalid(`only a GUE tunnel has a port, ${type} has none`);
-  const gue: Item[] =
+  const local = checkAddress('local', tunnel.local);
+  if (local.family !== 'ipv4')
+    throw invalid(`local is an IPv4 address, as the outer packets are, not ${local.address}`);
+  if (type !== 'gue' && tunnel.port !== undefined)
+    throw invalid(`port is an option of a tunnel of type gue; one of type ${type} has none`);
+  const gue: Part[] =
     type === 'gue'
       ? [{ kind: 'gue-port', port: checkPort('the port of a GUE tunnel', tunnel.port), family: 'ipv4' }]
       : [];

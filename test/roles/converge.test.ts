@@ -17,9 +17,7 @@ test('what others have made is in the way, and nothing is done', async () => {
   const role = await place.open(director);
   const error = await failure(role.apply());
   expect(error.code).toBe('ERR_IPVS_FOREIGN');
-  expect(error.message).toMatch(
-    /nothing was done: service FWM 80: lc \(there is .*FWM +80 rr.*; server 192\.168\.1\.102:0/s,
-  );
+  expect(error.message).toMatch(/nothing was done: service FWM 80: lc \(there is rr\); server 192\.168\.1\.102:0/s);
   const conflicts = (await role.plan()).filter(({ action }) => action === 'conflict');
   expect(conflicts.map(({ what }) => what)).toEqual([
     'service FWM 80: lc',
@@ -98,7 +96,7 @@ test('another description takes the fewest steps, or none', async () => {
       expect(await place.state()).toBe(there);
     } else {
       expect(changed(ended.value)).toEqual(steps);
-      expect(number).toBeGreaterThan(steps.length);
+      expect(number).toBeGreaterThan(4); // rows of IPVS go to the kernel many at a time
     }
   }
   const back = await place.open(director);

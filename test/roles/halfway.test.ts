@@ -41,22 +41,24 @@ describe.each([
         await role.remove();
       }
     }
-    expect(last).toBeGreaterThan(6);
+    expect(last).toBeGreaterThan(4); // rows of IPVS go to the kernel many at a time
   });
 
   test('if nothing works from some change on, what is left is said, and the next program takes it back', async () => {
-    const healthy = await place.open(description);
-    const all = (await healthy.plan()).filter(({ action }) => action !== 'keep').length;
-    for (let number = 1; number <= all; number++) {
+    for (let number = 1, failed = true; failed; number++) {
       const role = await place.open(description, { meddle: failing((change) => change >= number) });
-      const { message } = await failure(role.apply());
+      const [ended] = await Promise.allSettled([role.apply()]);
+      failed = ended.status === 'rejected';
+      const message = ended.status === 'rejected' ? String(ended.reason.message) : '';
       const later = await place.open(description);
       const left = await later.remove();
-      if (left.length === 0) expect(message).toMatch(/taken back$/);
-      else
-        expect(message.split('; left: ')[1]?.split('; ')).toEqual(
-          left.map(({ what }) => expect.stringContaining(what)),
-        );
+      if (!failed) expect(number).toBeGreaterThan(3);
+      else if (left.length === 0) expect(message).toMatch(/taken back$/);
+      else {
+        const whats = left.map(({ what }) => what).sort();
+        const told = message.split('; left: ')[1]?.split('; ').sort();
+        expect(told).toEqual(whats.map((what) => expect.stringContaining(what)));
+      }
       expect(await place.state()).toBe(place.before);
     }
   });
@@ -66,17 +68,16 @@ describe.each([
     for (let number = 1; died; number++) {
       died = false;
       const when = number % 2 ? 'before' : 'after';
-      const dead = await Role.open(description, {
-        namespace: place.name,
-        kernel: meddlingKernel((change, at) => {
-          died ||= change === number && at === when;
-          return died ? new Promise(() => {}) : undefined;
-        }),
+      const kernel = meddlingKernel((change, at) => {
+        died ||= change === number && at === when;
+        return died ? new Promise(() => {}) : undefined;
       });
+      const dead = await Role.open(description, { namespace: place.name, kernel });
       const stopped = (async () => {
         while (!died) await new Promise((resolve) => setTimeout(resolve, 2));
       })();
       await Promise.race([dead.apply(), stopped]);
+      await kernel.die();
       const next = await place.open(description);
       if (number % 3) {
         await next.apply();
@@ -89,7 +90,7 @@ describe.each([
 });
 
 test('an interface that vanishes in the middle', async () => {
-  for (let number = 2; number <= 7; number++) {
+  for (let number = 1; number <= 3; number++) {
     const role = await place.open(director, {
       meddle: async (change, when) => {
         if (change === number && when === 'before') await place.network.deleteLink('lan');
@@ -139,7 +140,7 @@ test('a program that is killed, and one that may not', async () => {
       [],
       ['nsenter', `--net=/run/netns/${place.other}`, 'setpriv', '--bounding-set=-all', '--inh-caps=-all'],
     ),
-    run(director, [place.name, '5']),
+    run(director, [place.name, '2']),
   ]);
   expect(powerless?.said).toMatch(/^ERR_IPVS_PERMISSION\n.*CAP_NET_ADMIN/s);
   expect(killed).toEqual({ said: '', signal: 'SIGKILL' });

@@ -9,7 +9,7 @@ import {
   Role,
   type RoleDescription,
   type RoleOptions,
-  type RoleStep,
+  type Step,
 } from '../../src/index.js';
 
 export const VIP = '192.168.1.100';
@@ -145,13 +145,14 @@ export function inside(namespace: string, ...command: string[]): string {
 }
 
 /** What is in the way, or was done: only what is not as it was already. */
-export function changed(steps: readonly RoleStep[]): string[] {
+export function changed(steps: readonly Step[]): string[] {
   return steps.filter(({ action }) => action !== 'keep').map(({ action, what }) => `${action} ${what}`);
 }
 
 /** Files in which roles keep what they have made. */
 export function records(): string[] {
-  return existsSync('/run/ipvs') ? readdirSync('/run/ipvs') : [];
+  // Of who was killed the lock is left, which locks nothing any more.
+  return existsSync('/run/ipvs') ? readdirSync('/run/ipvs').filter((name) => !name.endsWith('.lock')) : [];
 }
 
 export async function failure(work: Promise<unknown>): Promise<IpvsError> {

@@ -1,5 +1,6 @@
 // A kernel that somebody meddles with: before and after each change that is asked of it.
 import type { Kernel } from '../../src/index.js';
+import type { JournalPort } from '../../src/kernel/journal.js';
 import { nativeKernel } from '../../src/kernel/native-kernel.js';
 
 const changes = ['apply', 'commit', 'sendFrame', 'addUdpTunnel', 'deleteUdpTunnel', 'writeFile'];
@@ -7,8 +8,10 @@ const changes = ['apply', 'commit', 'sendFrame', 'addUdpTunnel', 'deleteUdpTunne
 /** Told of each change, from 1; a rejection is the change's own. */
 export type Meddle = (change: number, when: 'before' | 'after') => Promise<void> | void;
 
-export function meddlingKernel(meddle: Meddle): Kernel {
+/** `die`: gives back the journals that are open, as the end of a process does. */
+export function meddlingKernel(meddle: Meddle): Kernel & { die(): Promise<void> } {
   let count = 0;
+  const journals: JournalPort[] = [];
   const wrap = <T extends object>(port: T): T =>
     new Proxy(port, {
       get(target, name) {
@@ -26,8 +29,15 @@ export function meddlingKernel(meddle: Meddle): Kernel {
       },
     });
   return {
-    namespaces: nativeKernel.namespaces,
-    openConntrack: (options) => nativeKernel.openConntrack(options),
+    ...nativeKernel,
+    die: async () => {
+      await Promise.all(journals.map((journal) => journal.close()));
+    },
+    openJournal: async (path, options) => {
+      const journal = await nativeKernel.openJournal(path, options);
+      journals.push(journal);
+      return journal;
+    },
     openIpvs: async (options) => wrap(await nativeKernel.openIpvs(options)),
     openNetfilter: async (options) => wrap(await nativeKernel.openNetfilter(options)),
     openNetwork: async (options) => wrap(await nativeKernel.openNetwork(options)),

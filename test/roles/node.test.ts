@@ -1,7 +1,7 @@
 // Scenario 8, and 11 for it: a node of a cluster as kube-proxy's IPVS mode makes it, among others' rules.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../scripts/lab.mjs';
-import { Netfilter, type Node, type NodeServer, type NodeService, Role, type RoleStep } from '../../src/index.js';
+import { Netfilter, type Node, type NodeServer, type NodeService, Role, type Step } from '../../src/index.js';
 import {
   addCluster,
   alone,
@@ -59,7 +59,7 @@ function take(node: Node): Promise<Role> {
   return Role.open(node, { namespace, record: `/run/ipvs-test-${process.pid}.json` });
 }
 
-const words = (steps: readonly RoleStep[]): string[] => steps.map(({ action, what }) => `${action} ${what}`);
+const words = (steps: readonly Step[]): string[] => steps.map(({ action, what }) => `${action} ${what}`);
 
 /** What others have made, as the tools print it. */
 function others(): string {
@@ -237,13 +237,13 @@ test('what is broken is told, and only that is mended', async () => {
   expect(problems.map(({ what, is }) => `${what}; ${is.replace(/\s+/g, ' ')}`)).toEqual([
     'sysctl net/ipv4/ip_forward: 1; 0',
     'sysctl net/ipv4/vs/conntrack: 1; 0',
-    'server 10.2.0.12:8080 of TCP 10.96.0.10:80: nat, weight 1; missing',
-    expect.stringMatching(/^server 10.2.0.13:8080 of TCP 10.96.0.10:80: nat, weight 1; .*Masq 5/),
-    'service TCP 10.96.0.12:80: rr; TCP 10.96.0.12:80 sh',
+    'service TCP 10.96.0.12:80: rr; sh',
     `service TCP ${EXTERNAL}:80: rr; missing`,
+    'server 10.2.0.12:8080 of TCP 10.96.0.10:80: nat, weight 1; missing',
     `server 10.2.0.11:8080 of TCP ${EXTERNAL}:80: nat, weight 1; missing`,
     expect.stringMatching(/^nf_tables table inet ipvs-node.*; missing: output fib daddr type local mark set/),
     'address 10.96.0.11/32 on ipvs0; missing',
+    'server 10.2.0.13:8080 of TCP 10.96.0.10:80: nat, weight 1; nat, weight 5',
   ]);
   expect((await role.apply()).map(({ what }) => what)).toEqual(problems.map(({ what }) => what));
   expect(await role.verify()).toEqual([]);
@@ -266,19 +266,21 @@ test('another description is reached by the fewest steps, also from another prog
     strictArp: true,
     services: [{ ...web, servers: [pod(1), { ...pod(2), weight: 0 }] }, dns, alone, kept, sticky, web6, dns6, fresh],
   });
-  expect(words(await role.apply())).toEqual([
+  const done = words(await role.apply());
+  // Servers that go do so in the kernel's order.
+  expect([...done.slice(0, 6), ...done.slice(6, 11).sort(), ...done.slice(11)]).toEqual([
     'change sysctl net/ipv4/conf/all/arp_ignore: 1',
     'change sysctl net/ipv4/conf/all/arp_announce: 2',
-    'change server 10.2.0.12:8080 of TCP 10.96.0.10:80: nat, weight 0',
-    `change server 10.2.0.12:8080 of TCP ${NODE}:30080: nat, weight 0`,
     'make service TCP 10.96.0.16:81: rr',
     'make server 10.2.0.12:8080 of TCP 10.96.0.16:81: nat, weight 1',
     'make address 10.96.0.16/32 on ipvs0',
     'take-back address 10.96.0.13/32 on ipvs0',
-    'take-back server 10.2.0.13:8080 of TCP 10.96.0.13:80: nat, weight 1',
-    'take-back service TCP 10.96.0.13:80: rr',
-    `take-back server 10.2.0.13:8080 of TCP ${NODE}:30080: nat, weight 1`,
+    'change server 10.2.0.12:8080 of TCP 10.96.0.10:80: nat, weight 0',
+    `change server 10.2.0.12:8080 of TCP ${NODE}:30080: nat, weight 0`,
     'take-back server 10.2.0.13:8080 of TCP 10.96.0.10:80: nat, weight 1',
+    'take-back server 10.2.0.13:8080 of TCP 10.96.0.13:80: nat, weight 1',
+    `take-back server 10.2.0.13:8080 of TCP ${NODE}:30080: nat, weight 1`,
+    'take-back service TCP 10.96.0.13:80: rr',
   ]);
   expect(await role.verify()).toEqual([]);
   expect(others()).toBe(theirs);

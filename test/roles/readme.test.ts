@@ -11,7 +11,7 @@ const lab = new Lab();
 const blue = !existsSync('/run/netns/blue');
 
 beforeAll(() => {
-  lab.add({ host: { networks: { eth0: ['192.168.1.2/24'] } } });
+  lab.add({ host: { networks: { eth0: ['192.168.1.2/24'] } }, other: { networks: { eth0: ['192.168.1.3/24'] } } });
 });
 afterAll(async () => {
   rmSync(file, { force: true });
@@ -19,14 +19,14 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** The example that begins with that import, run on the host. */
-function runExample(imported: string): string {
+/** The example that begins with that import and holds that text, run on a host. `more`: after it. */
+function runExample(imported: string, text = '', name: 'host' | 'other' = 'host', more = ''): string {
   const readme = readFileSync(`${root}/README.md`, 'utf8');
-  const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, text = '']) => text);
-  const example = examples.find((text) => text.startsWith(`import { ${imported} }`));
+  const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, example = '']) => example);
+  const example = examples.find((found) => found.startsWith(`import { ${imported} }`) && found.includes(text));
   if (example === undefined) throw new Error(`no example imports ${imported}`);
-  writeFileSync(file, `${example}\nprocess.exit();\n`); // a package may import itself by its name
-  const { namespace } = lab.host('host');
+  writeFileSync(file, `${example}\n${more}\nprocess.exit();\n`); // a package may import itself by its name
+  const { namespace } = lab.host(name);
   const command = [`--net=/run/netns/${namespace}`, process.execPath, file];
   return execFileSync('nsenter', command, { encoding: 'utf8', cwd: root });
 }
@@ -36,6 +36,16 @@ test('the roles of the README', () => {
   expect(output).toMatch(/^make service FWM 80: lc\n/);
   expect(output).toContain('make nf_tables table inet ipvs-direct-director');
   expect(output.trimEnd().split('\n').at(-1)).toBe('[]');
+});
+
+test('the other roles of the README', () => {
+  const more = `for (const role of [nat, ingress, node]) {
+    const made = await role.apply();
+    console.log(role.name, made.length > 5, await role.verify());
+    await role.remove();
+  }`;
+  const output = runExample('Role', "role: 'nat-director'", 'other', more);
+  expect(output).toBe('nat-director true []\ningress true []\nnode true []\n');
 });
 
 test.skipIf(!blue)('marks, NAT and addresses of the README', () => {

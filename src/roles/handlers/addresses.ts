@@ -4,8 +4,12 @@ import { type Handler, unlessGone } from './handler.js';
 export const address: Handler<'address'> = {
   name: (item) => `address ${item.address} on ${item.interface}`,
 
-  async inspect(item, { addresses }) {
-    return (await addresses).has(`${item.address} ${item.interface}`) ? right : missing;
+  inspect(item, { addresses = [] }) {
+    // With another end it is another address.
+    const found = addresses.some(
+      (one) => one.address === item.address && one.interface === item.interface && one.peer === undefined,
+    );
+    return found ? right : missing;
   },
 
   async make(item, world) {

@@ -1,6 +1,7 @@
 import { IpvsError, type IpvsErrorCode } from '../../kernel/errors.js';
 import type { Found, Item, ItemOf } from '../items.js';
-import type { Readings, World } from '../world.js';
+import type { Snapshot } from '../snapshot.js';
+import type { World } from '../world.js';
 
 /** What can be done with the items of one kind. */
 export interface Handler<Kind extends Item['kind']> {
@@ -10,14 +11,14 @@ export interface Handler<Kind extends Item['kind']> {
   key?(item: ItemOf<Kind>): string;
   /** How it is to be, if the name does not say it. */
   wanted?(item: ItemOf<Kind>): string;
-  /** `recorded`: what the role made of that key before. */
-  inspect(item: ItemOf<Kind>, readings: Readings, recorded?: Item): Promise<Found>;
+  /** `recorded`: what the owner made of that key before. */
+  inspect(item: ItemOf<Kind>, snapshot: Snapshot, recorded?: Item): Found;
   /** What has to be known to take it back; asked before it is made. JSON. */
   remember?(item: ItemOf<Kind>, world: World): Promise<string>;
   make(item: ItemOf<Kind>, world: World): Promise<void>;
-  /** From what was found to what is wanted. Without it, what is there otherwise is not this role's to change. */
+  /** From what was found to what is wanted. Without it, what is there otherwise is not this owner's to change. */
   change?(item: ItemOf<Kind>, world: World): Promise<void>;
-  /** If it still is what the role made of it; what is gone already is fine. */
+  /** If it still is what the owner made of it; what is gone already is fine. */
   takeBack(item: ItemOf<Kind>, remembered: string | undefined, world: World): Promise<void>;
 }
 

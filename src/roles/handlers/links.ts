@@ -1,7 +1,5 @@
-import { IpvsError } from '../../kernel/errors.js';
 import type { Link } from '../../kernel/network/types.js';
 import type { LinkOptions } from '../../network/link-options.js';
-import type { Network } from '../../network/network.js';
 import { missing, other, right } from '../items.js';
 import { type Handler, unlessGone } from './handler.js';
 
@@ -18,8 +16,8 @@ export const link: Handler<'link'> = {
   name: ({ link: { kind, name } }) => `${kind} link ${name}`,
   key: ({ link: { name } }) => `link ${name}`,
 
-  async inspect({ link: options }, { links }, recorded) {
-    const found = (await links).find((one) => one.name === options.name);
+  inspect({ link: options }, { links = [] }, recorded) {
+    const found = links.find((one) => one.name === options.name);
     if (!found) return missing;
     if (agrees(options, found)) return right;
     if (found.kind === options.kind) return other('one with other addresses');
@@ -49,8 +47,8 @@ export const link: Handler<'link'> = {
 export const up: Handler<'up'> = {
   name: (item) => `link ${item.interface} up`,
 
-  async inspect(item, { links }) {
-    const found = (await links).find((one) => one.name === item.interface);
+  inspect(item, { links = [] }) {
+    const found = links.find((one) => one.name === item.interface);
     if (!found) return missing;
     return found.up ? right : other('down');
   },
@@ -69,22 +67,11 @@ export const up: Handler<'up'> = {
   },
 };
 
-/** None where the kernel can not have any; to make one tells what is missing. */
-async function udpTunnels(network: Network): ReturnType<Network['udpTunnels']> {
-  try {
-    return await network.udpTunnels();
-  } catch (error) {
-    if (error instanceof IpvsError && error.code === 'ERR_IPVS_NOT_AVAILABLE') return [];
-    throw error;
-  }
-}
-
 export const guePort: Handler<'gue-port'> = {
   name: ({ port }) => `GUE on UDP port ${port}`,
 
-  async inspect({ port, family }, { world }) {
-    const ports = await udpTunnels(await world.network);
-    const found = ports.find((one) => one.port === port && one.family === family);
+  inspect({ port, family }, { udpTunnels = [] }) {
+    const found = udpTunnels.find((one) => one.port === port && one.family === family);
     if (!found) return missing;
     return found.type === 'gue' ? right : other(`a port for ${found.type}`);
   },

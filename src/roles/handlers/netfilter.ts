@@ -1,6 +1,5 @@
-import { IpvsError } from '../../kernel/errors.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
-import type { Difference } from '../../netfilter/differences.js';
+import { compareState } from '../../netfilter/netfilter.js';
 import { missing, other, right } from '../items.js';
 import type { Handler } from './handler.js';
 
@@ -9,17 +8,12 @@ export const netfilter: Handler<'netfilter'> = {
   name: ({ owner }) => `nf_tables table inet ${owner}`,
   wanted: ({ state: { marks = [], rules = [] } }) => `${marks.length} marks, ${rules.length} rules`,
 
-  async inspect({ owner, state }, { world }) {
-    let differences: Difference[];
-    try {
-      differences = await (await world.netfilter(owner)).check(state);
-    } catch (error) {
-      if (error instanceof IpvsError && error.code === 'ERR_IPVS_FOREIGN')
-        return { state: 'foreign', is: 'one of that name that another program made' };
-      throw error;
-    }
+  inspect({ owner, state }, { netfilter }) {
+    const table = netfilter[owner] ?? undefined;
+    if (table === 'foreign') return { state: 'foreign', is: 'one of that name that another program made' };
+    const differences = compareState(table, state);
     if (differences.length === 0) return right;
-    if (differences.some(({ problem, what }) => problem === 'missing' && what === 'the table')) return missing;
+    if (table === undefined) return missing;
     return other(differences.map(({ problem, what }) => `${problem}: ${what}`).join('; '));
   },
 

@@ -13,11 +13,11 @@ export const route: Handler<'route'> = {
   key: ({ route: { family = 'ipv4', type = 'unicast', destination, table = 254 } }) =>
     `${family} ${type} route ${destination} in table ${table}`,
 
-  async inspect({ route: wanted }, { world }) {
+  inspect({ route: wanted }, { routes = [] }) {
     const { table = 254, family = 'ipv4' } = wanted;
-    const routes = await (await world.network).routes({ table, family });
-    if (routes.some((one) => agrees(wanted, one))) return right;
-    const there = routes.find((one) => one.destination === wanted.destination && one.metric === (wanted.metric ?? 0));
+    const among = routes.filter((one) => one.table === table && one.family === family);
+    if (among.some((one) => agrees(wanted, one))) return right;
+    const there = among.find((one) => one.destination === wanted.destination && one.metric === (wanted.metric ?? 0));
     return there ? { state: 'foreign', is: `one of type ${there.type} to ${there.via ?? there.interface}` } : missing;
   },
 
@@ -34,8 +34,8 @@ export const route: Handler<'route'> = {
 export const routingRule: Handler<'routing-rule'> = {
   name: ({ rule: { family, mark, table } }) => `${family} rule for mark ${mark} to table ${table}`,
 
-  async inspect({ rule: wanted }, { routingRules }) {
-    return (await routingRules).some((one) => agrees(wanted, one)) ? right : missing;
+  inspect({ rule: wanted }, { rules = [] }) {
+    return rules.some((one) => agrees(wanted, one)) ? right : missing;
   },
 
   async make({ rule: options }, world) {

@@ -11,17 +11,10 @@ export const sysctl: Handler<'sysctl'> = {
   name: ({ name }) => `sysctl ${name}`,
   wanted: ({ value }) => value,
 
-  async inspect({ name, value }, { world }) {
-    // Those of ip_vs come with it, and opening loads it.
-    if (name.startsWith('net/ipv4/vs/')) await world.ipvs;
-    try {
-      const is = await (await world.network).sysctl(name);
-      return is === value ? right : other(is);
-    } catch (error) {
-      // Of an interface, which comes first.
-      if (error instanceof IpvsError && error.code === 'ERR_IPVS_NO_SUCH_SYSCTL') return missing;
-      throw error;
-    }
+  inspect({ name, value }, { sysctls }) {
+    const is = sysctls[name] ?? undefined;
+    if (is === undefined) return missing;
+    return is === value ? right : other(is);
   },
 
   async remember({ name }, world) {

@@ -1,0 +1,55 @@
+import { IpvsError } from '../kernel/errors.js';
+import type { Tried } from './execute.js';
+import { type Step, toStep } from './step.js';
+
+/** How a step of an apply ended. */
+export interface StepOutcome {
+  readonly step: Step;
+  /** None: it was done (and undone, if the error says so). */
+  readonly error?: IpvsError | undefined;
+}
+
+/**
+ * `ERR_IPVS_STEP_FAILED`: something could not be done; `cause` is the first error. The message says
+ * what became of the rest.
+ */
+export class ApplyError extends IpvsError {
+  /** Of each step that was tried. */
+  readonly outcomes: readonly StepOutcome[];
+  /** Steps that were not tried. */
+  readonly notTried: readonly Step[];
+  /** What was done and could not be undone, in words; `undefined` if nothing was to be undone. */
+  readonly left: readonly string[] | undefined;
+
+  /** @internal */
+  constructor(
+    first: Tried & { readonly error: IpvsError },
+    tried: readonly Tried[],
+    due: readonly Step[],
+    left: readonly string[] | undefined,
+  ) {
+    const { step, error } = first;
+    const notTried = due.filter((other) => !tried.some((one) => one.step === other));
+    super(
+      'ERR_IPVS_STEP_FAILED',
+      `cannot ${step.action.replace('-', ' ')} ${step.what}: ${error.message}; ${rest(tried, notTried, left)}`,
+      { cause: error },
+    );
+    this.outcomes = tried.map((one) => ({ step: toStep(one.step), ...(one.error && { error: one.error }) }));
+    this.notTried = notTried.map(toStep);
+    this.left = left;
+  }
+}
+
+function rest(tried: readonly Tried[], notTried: readonly Step[], left: readonly string[] | undefined): string {
+  if (left?.length === 0) return 'what was done before it was taken back';
+  if (left) return `left: ${left.join('; ')}`;
+  const done = tried.filter(({ error }) => error === undefined).length;
+  const failed = tried.length - done;
+  return `${done} steps were done and stay, ${failed} failed, ${notTried.length} were not tried; the next apply goes on`;
+}
+
+export function inTheWay(conflicts: readonly Step[]): IpvsError {
+  const list = conflicts.map(({ what, is }) => `${what} (there is ${is})`).join('; ');
+  return new IpvsError('ERR_IPVS_FOREIGN', `others made what is in the way; nothing was done: ${list}`);
+}

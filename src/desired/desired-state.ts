@@ -1,0 +1,275 @@
+import { checkCallOptions, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { IpvsError, invalid } from '../kernel/errors.js';
+import type { CallOptions, Kernel } from '../kernel/kernel.js';
+import { World } from '../roles/world.js';
+import { CheckedDocument, type DesiredDocument } from './document.js';
+import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
+import { defaultPath, Engine } from './engine.js';
+import { Plan } from './plan-view.js';
+import { checkRecord } from './role.js';
+import { StateSnapshot } from './state-snapshot.js';
+import { type Step, toStep } from './step.js';
+import type { Adoption } from './table-plan.js';
+import { type DriftReport, driftOf, Waker } from './watch.js';
+
+export interface DesiredStateOptions extends CallOptions {
+  /**
+   * Where what the owner has made is noted, so that another program can go on: a file, or `false` for
+   * nowhere. Default: a file in /run/ipvs, one for each namespace and owner.
+   */
+  readonly record?: string | false | undefined;
+  /** Another kernel than this machine's, for tests. */
+  readonly kernel?: Kernel | undefined;
+}
+
+export interface PlanDocumentOptions extends CallOptions {
+  /**
+   * What becomes of services and servers that others made. `false`, the default: they are not
+   * touched, and one that is wanted otherwise is a conflict. `true`: those that are wanted become the
+   * owner's. `all`: all of the namespace become the owner's, and those that are not wanted go.
+   */
+  readonly adopt?: boolean | 'all' | undefined;
+}
+
+export interface ApplyDocumentOptions extends PlanDocumentOptions {
+  /**
+   * When something fails. `roll-back`, the default: what this call did before is undone. `leave`: it
+   * stays, and the next apply goes on; what is pipelined with what failed is done, too.
+   */
+  readonly onFailure?: 'roll-back' | 'leave' | undefined;
+  /** Waits until what drains is gone. Default: false; see {@link DesiredState.drain}. */
+  readonly settle?: boolean | undefined;
+}
+
+export interface WatchDocumentOptions extends PlanDocumentOptions {
+  /** Whether what is not as it should be is mended. Default: false. */
+  readonly repair?: boolean | undefined;
+  /**
+   * Milliseconds between two looks at the table of IPVS, which has no events; from 10, default 2000.
+   * Changes of marks, NAT, addresses, links, routes and rules are seen at once.
+   */
+  readonly interval?: number | undefined;
+}
+
+/**
+ * What one owner wants of a network namespace, as a document that is applied again and again.
+ * Only what the owner made is ever changed or removed; several owners live side by side.
+ */
+export class DesiredState {
+  readonly #engine: Engine;
+  #checked: CheckedDocument;
+
+  private constructor(engine: Engine, checked: CheckedDocument) {
+    this.#engine = engine;
+    this.#checked = checked;
+  }
+
+  /**
+   * Checks the document (an object, or YAML), and opens what it takes; nothing is changed.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the places in the document, `ERR_IPVS_RECORD`,
+   * and as {@link Network.open}
+   */
+  static async open(
+    document: string | DesiredDocument | CheckedDocument,
+    options: DesiredStateOptions = {},
+  ): Promise<DesiredState> {
+    checkOptions('open', options, ['record', 'kernel', 'signal', 'timeout']);
+    const { record, signal, timeout, kernel } = options;
+    checkCallOptions({ signal, timeout });
+    checkRecord(record);
+    const checked = await CheckedDocument.parse(document);
+    const { owner, namespace } = checked.document;
+    const world = new World({ kernel, timeout, namespace });
+    try {
+      const path = record === false ? undefined : (record ?? (await defaultPath(await world.network, owner)));
+      const engine = new Engine(world, path);
+      await engine.exclusively({ signal, timeout }, async () => {}); // the record can be read
+      return new DesiredState(engine, checked);
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+  }
+
+  get owner(): string {
+    return this.#checked.document.owner;
+  }
+
+  /** The last that was planned or applied here. */
+  get document(): DesiredDocument {
+    return this.#checked.document;
+  }
+
+  /** What it takes to make the namespace as the document says, the same or another of this owner. Nothing is changed. */
+  async plan(document?: string | DesiredDocument | CheckedDocument, options: PlanDocumentOptions = {}): Promise<Plan> {
+    checkOptions('plan', options, ['adopt', 'signal', 'timeout']);
+    const { target, planning } = await this.#take(document, options);
+    return new Plan(await this.#engine.plan(target, planning));
+  }
+
+  /**
+   * Makes the namespace as the document says, the same or another of this owner: what clients need is
+   * there before they are sent to it, and goes after. Repeated, it does nothing, or mends.
+   * @returns the steps that were done. Servers that drain are not gone yet: see {@link drain}.
+   * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the owner did not make:
+   * nothing was done. An {@link ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step.
+   */
+  async apply(
+    document?: string | DesiredDocument | CheckedDocument,
+    options: ApplyDocumentOptions = {},
+  ): Promise<Step[]> {
+    checkOptions('apply', options, ['adopt', 'onFailure', 'settle', 'signal', 'timeout']);
+    const { onFailure = 'roll-back', settle = false, signal, timeout } = options;
+    checkOneOf('onFailure', onFailure, ['roll-back', 'leave']);
+    const { target, planning } = await this.#take(document, options);
+    const done = await this.#engine.apply(target, { ...planning, onFailure }, { signal, timeout });
+    if (settle) for await (const _ of this.drain({ signal, timeout }));
+    return done.map(toStep);
+  }
+
+  /**
+   * All that the owner made goes: what is in the way of nobody's connections first. Sysctls get the
+   * values back that they had, unless somebody else has changed them since.
+   * @throws IpvsError an {@link ApplyError} that says what is left; it can be repeated
+   */
+  async remove(): Promise<Step[]> {
+    return (await this.#engine.remove({ adopt: 'none' })).map(toStep);
+  }
+
+  /** What the kernel has of all this, and what the owner made: plans can be made of it elsewhere. */
+  async snapshot(): Promise<StateSnapshot> {
+    const { snapshot, ledger } = await this.#engine.snapshot(this.#checked.target);
+    return new StateSnapshot(snapshot, ledger);
+  }
+
+  /** The servers that drain now, also if another program began it. */
+  draining(): Promise<DrainProgress[]> {
+    return readDrains(this.#engine);
+  }
+
+  /**
+   * Removes servers that drain as soon as they are through, until there are none, and tells of each
+   * whenever its connections change. It takes up what other programs have begun. A loop that is left
+   * leaves the rest for later: somebody has to go on.
+   */
+  async *drain(options: DrainOptions = {}): AsyncGenerator<DrainProgress, void, void> {
+    checkOptions('drain', options, ['interval', 'signal', 'timeout']);
+    const { signal, timeout } = options;
+    const interval = checkInteger('interval', options.interval ?? 1000, 10, 0x7fffffff);
+    const told = new Map<string, string>();
+    for (;;) {
+      const all = await stepDrains(this.#engine, this.#checked.target, this.document.drain, { signal, timeout });
+      for (const progress of all) {
+        const { remaining: _, ...rest } = progress;
+        const key = `${progress.server} of ${progress.service}`;
+        const text = JSON.stringify(rest);
+        if (told.get(key) === text) continue;
+        told.set(key, text);
+        yield progress;
+      }
+      const left = all.filter(({ state }) => state === 'draining');
+      if (left.length === 0) return;
+      const next = Math.min(interval, ...left.map(({ remaining }) => Math.max(remaining, 1)));
+      await this.#engine.world.clock.sleep(next, signal);
+    }
+  }
+
+  /**
+   * A server that drains gets its weight back, in place: its connections do not notice. It is still not
+   * in the document: the next apply drains it again, unless that has it.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain
+   */
+  cancelDrain(server: Pick<DrainProgress, 'service' | 'server'>, options?: CallOptions): Promise<void> {
+    checkCallOptions(options);
+    return cancelDrain(this.#engine, server.service, server.server, options);
+  }
+
+  /**
+   * Looks again and again whether all is as the document says, and tells whenever that changes. Drains
+   * go on with it if it repairs. Ends with the signal's reason, or when the loop is left.
+   */
+  async *watch(options: WatchDocumentOptions = {}): AsyncGenerator<DriftReport, void, void> {
+    checkOptions('watch', options, ['adopt', 'repair', 'interval', 'signal', 'timeout']);
+    const { repair = false, signal, timeout, adopt } = options;
+    const interval = checkInteger('interval', options.interval ?? 2000, 10, 0x7fffffff);
+    const waker = new Waker();
+    try {
+      await waker.listen(this.#engine.world, this.#checked.target);
+      let told = '[]';
+      for (;;) {
+        signal?.throwIfAborted();
+        const plan = await this.plan(undefined, { adopt, timeout });
+        const drift = driftOf(plan);
+        const due = repair && plan.changes.length > 0 && plan.conflicts.length === 0;
+        const report: DriftReport = due
+          ? { drift, ...(await this.#repair({ adopt, timeout, signal })) }
+          : { drift, repaired: [] };
+        const text = JSON.stringify([drift, report.error?.message]);
+        if (text !== told) yield report;
+        // What was mended is news again when it breaks again.
+        told = due && report.error === undefined ? '[]' : text;
+        await waker.wait(this.#engine.world, interval, signal);
+      }
+    } finally {
+      waker.close();
+    }
+  }
+
+  /** Closes its handles; what it made stays. */
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #repair(options: ApplyDocumentOptions): Promise<Pick<DriftReport, 'repaired' | 'error'>> {
+    try {
+      return { repaired: await this.apply(undefined, { ...options, onFailure: 'leave' }) };
+    } catch (error) {
+      if (error instanceof IpvsError && error.code !== 'ERR_IPVS_CLOSED') return { repaired: [], error };
+      throw error;
+    }
+  }
+
+  async #take(document: string | DesiredDocument | CheckedDocument | undefined, options: PlanDocumentOptions) {
+    const { adopt = false, signal, timeout } = options;
+    checkCallOptions({ signal, timeout });
+    if (adopt !== 'all' && typeof adopt !== 'boolean') throw invalid('adopt is true, false or "all"');
+    if (document !== undefined) {
+      const checked = await CheckedDocument.parse(document);
+      for (const name of ['owner', 'namespace'] as const)
+        if (checked.document[name] !== this.document[name])
+          throw invalid(`the document is of another ${name}: ${checked.document[name]}, not ${this.document[name]}`);
+      this.#checked = checked;
+    }
+    const adoption: Adoption = adopt === 'all' ? 'all' : adopt ? 'wanted' : 'none';
+    return { target: this.#checked.target, planning: { adopt: adoption, drain: this.document.drain } };
+  }
+}
+
+/**
+ * Makes a namespace as a document says (an object, or YAML), by one call.
+ * @returns the steps that were done
+ * @throws as {@link DesiredState.open} and {@link DesiredState.apply}
+ */
+export async function applyDocument(
+  document: string | DesiredDocument | CheckedDocument,
+  options: DesiredStateOptions & ApplyDocumentOptions = {},
+): Promise<Step[]> {
+  const { record, kernel, ...apply } = options;
+  const { signal, timeout } = apply;
+  await using state = await DesiredState.open(document, { record, kernel, signal, timeout });
+  return await state.apply(undefined, apply);
+}
+
+/** The plan of a document for a kernel as a snapshot has it, on whatever machine. */
+export function planDocument(
+  document: CheckedDocument,
+  snapshot: StateSnapshot,
+  options: Pick<PlanDocumentOptions, 'adopt'> = {},
+): Plan {
+  const { adopt = false } = options;
+  return snapshot.plan(document, adopt === 'all' ? 'all' : adopt ? 'wanted' : 'none');
+}

@@ -1,0 +1,207 @@
+import type { ServerOptions } from '../ipvs/server-options.js';
+import { newServerSettings } from '../ipvs/server-options.js';
+import { newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
+import { checkAddress, checkOptions, show } from '../kernel/check.js';
+import { IpvsError, invalid } from '../kernel/errors.js';
+import type { ServiceSettings, Timeouts } from '../kernel/ipvs/types.js';
+import { checkState } from '../netfilter/changes.js';
+import type { FwmarkOptions, FwmarkSelector } from '../netfilter/mark-options.js';
+import type { RuleOptions } from '../netfilter/rule-options.js';
+import { describe, type RoleDescription } from '../roles/descriptions.js';
+import { checkInterfaceName } from '../roles/parts.js';
+import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
+import { at, type Datagrams, type Target, TargetBuilder } from './target.js';
+
+/** A virtual service of a document. Defaults are those of `ServiceOptions` and `ServerOptions`. */
+export type DesiredService = ServiceOptions & {
+  /** Real servers; an address alone has the defaults. Default: none. */
+  readonly servers?: readonly (string | ServerOptions)[] | undefined;
+  /** Of a service by mark: the packets that get the mark. Default: others mark them. */
+  readonly marks?: readonly FwmarkSelector[] | undefined;
+  /** Takes connections as long as no other server does: none is there, or all have weight 0. */
+  readonly sorryServer?: string | ServerOptions | undefined;
+  /** How servers of this service leave. Default: that of the document. */
+  readonly drain?: DrainPolicy | undefined;
+};
+
+/** An address that the namespace is to have. */
+export interface DesiredAddress {
+  readonly interface: string;
+  /** With its prefix length; without one it is the only address of its network (32, or 128). */
+  readonly address: string;
+  /** The neighbours are told when it is there. Default: false. */
+  readonly announce?: boolean | undefined;
+}
+
+/** What one owner wants of one network namespace. What is left out is not wanted; what others made is not touched. */
+export interface DesiredDocument {
+  /**
+   * Who wants this: a name of letters, digits, "_", "." and "-". All that was made under this name,
+   * and is not in the document, goes.
+   */
+  readonly owner: string;
+  /** A name as of `ip netns`, or a path. Default: the namespace of the process. */
+  readonly namespace?: string | undefined;
+  /** Whole machines, as `Role` makes them. */
+  readonly roles?: readonly RoleDescription[] | undefined;
+  readonly services?: readonly DesiredService[] | undefined;
+  readonly addresses?: readonly DesiredAddress[] | undefined;
+  /** Marks that belong to no service of this document. */
+  readonly marks?: readonly FwmarkOptions[] | undefined;
+  /** Rules of NAT, and for segment sizes. */
+  readonly nat?: readonly RuleOptions[] | undefined;
+  /** How servers leave, where their service says nothing. Default: at once. */
+  readonly drain?: DrainPolicy | undefined;
+  /** Seconds, for all services of the namespace. */
+  readonly timeouts?: { readonly [Name in keyof Timeouts]?: Timeouts[Name] | undefined } | undefined;
+  /** `net.ipv4.vs.conntrack`, or with slashes, where a name has dots. Set back when they are not wanted any more. */
+  readonly sysctls?: Readonly<Record<string, string | number | boolean>> | undefined;
+}
+
+/** A document that was checked, in the kernel's terms. */
+export class CheckedDocument {
+  readonly document: DesiredDocument;
+  /** @internal */
+  readonly target: Target;
+
+  private constructor(document: DesiredDocument, target: Target) {
+    this.document = document;
+    this.target = target;
+  }
+
+  /**
+   * A document as an object, or as text: YAML, of which JSON is a part. To check it once makes sense
+   * for large ones that are planned often.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` that names each place in the document and what is wrong there
+   */
+  static async parse(input: string | DesiredDocument | CheckedDocument): Promise<CheckedDocument> {
+    if (input instanceof CheckedDocument) return input;
+    const value = typeof input === 'string' ? await parseYaml(input) : input;
+    // What makes schemas is only loaded by who has a document.
+    const { documentSchema, problemsOf } = await import('./schema.js');
+    const result = documentSchema.safeParse(value);
+    if (!result.success) throw invalid(`the document: ${problemsOf(result.error).join('; ')}`);
+    const document = result.data;
+    return new CheckedDocument(
+      document,
+      at('the document', () => targetOf(document)),
+    );
+  }
+
+  toJSON(): DesiredDocument {
+    return this.document;
+  }
+}
+
+async function parseYaml(text: string): Promise<unknown> {
+  const { parse, YAMLParseError } = await import('yaml');
+  try {
+    return parse(text);
+  } catch (error) {
+    if (error instanceof YAMLParseError) throw invalid(`the document is not YAML: ${error.message}`);
+    throw error;
+  }
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the path in the document */
+function targetOf(document: DesiredDocument): Target {
+  const { roles = [], services = [], addresses = [], nat = [], timeouts = {}, sysctls = {} } = document;
+  checkOwnerName(document.owner);
+  if (document.drain) at('drain', () => checkDrainPolicy(document.drain as DrainPolicy));
+  const owner = tableOf(document.owner);
+  const builder = new TargetBuilder();
+  for (const [name, value] of Object.entries(sysctls)) builder.add(sysctl(name, value));
+  for (const name of ['tcp', 'tcpFin', 'udp'] as const) {
+    const seconds = timeouts[name];
+    if (seconds !== undefined) builder.add({ kind: 'timeout', name, seconds });
+  }
+  for (const [index, role] of roles.entries())
+    at(`roles[${index}]`, () => {
+      for (const part of describe(role, owner)) builder.add(part);
+    });
+  const marks = [...(document.marks ?? [])];
+  for (const [index, service] of services.entries())
+    at(`services[${index}]`, () => marks.push(...addService(builder, service)));
+  if (marks.length + nat.length > 0) builder.add({ kind: 'netfilter', owner, state: { marks, rules: nat } });
+  for (const [index, address] of addresses.entries())
+    builder.add(at(`addresses[${index}]`, () => addressItem(address)));
+  const target = builder.build();
+  // Of all roles and services together: what they mark may be the same.
+  for (const item of target.items) if (item.kind === 'netfilter') checkState(item.state);
+  return target;
+}
+
+/** The marks that it takes. */
+function addService(builder: TargetBuilder, service: DesiredService): FwmarkOptions[] {
+  const { servers = [], marks = [], sorryServer, drain, ...options } = service;
+  const settings = newServiceSettings(options);
+  const { key } = settings;
+  const server = (given: string | ServerOptions) =>
+    newServerSettings(typeof given === 'string' ? { address: given } : given, key);
+  if (marks.length > 0 && !('fwmark' in key))
+    throw invalid('marks are for a service by mark; this one goes by protocol, address and port');
+  const marked = 'fwmark' in key ? marks.map((packets, i) => at(`marks[${i}]`, () => markOf(packets, settings))) : [];
+  builder.addService(settings, {
+    ...(sorryServer !== undefined && { sorry: at('sorryServer', () => server(sorryServer)) }),
+    ...(drain && { drain: at('drain', () => checkDrainPolicy(drain)) }),
+    ...(marked.length > 0 && {
+      datagrams: marked.flatMap(datagramsTo),
+      udp: marked.every(({ protocol }) => protocol === 'udp'),
+    }),
+  });
+  for (const [index, one] of servers.entries()) at(`servers[${index}]`, () => builder.addServer(key, server(one)));
+  return marked;
+}
+
+function markOf(packets: FwmarkSelector, { key }: ServiceSettings): FwmarkOptions {
+  if (!('fwmark' in key)) throw new TypeError('a service by mark is expected');
+  if ('mark' in packets) throw invalid('the mark is that of the service');
+  return { ...packets, family: packets.family ?? key.family, mark: key.fwmark };
+}
+
+/** Where a mark names it: flows to a whole prefix can not be told from others. */
+function datagramsTo({ protocol, destination, port }: FwmarkOptions): Datagrams[] {
+  if (protocol !== 'udp' || destination === undefined || destination.includes('/')) return [];
+  if (port !== undefined && typeof port !== 'number') return [];
+  return [{ address: destination, ...(port !== undefined && { port }) }];
+}
+
+function addressItem(options: DesiredAddress) {
+  checkOptions('an address', options, ['interface', 'address', 'announce']);
+  const name = checkInterfaceName('interface', options.interface);
+  const [plain = '', length] = options.address.split('/');
+  const { address, family } = checkAddress('address', plain);
+  const most = family === 'ipv6' ? 128 : 32;
+  const prefix = length === undefined ? most : Number(length);
+  if (!/^\d+$/.test(length ?? '0') || prefix > most)
+    throw invalid(`address has a prefix length from 0 to ${most}, not ${show(length)}`);
+  const { announce = false } = options;
+  return { kind: 'address', interface: name, address: `${address}/${prefix}`, ...(announce && { announce }) } as const;
+}
+
+function sysctl(name: string, value: string | number | boolean) {
+  const parts = name.split(name.includes('/') ? '/' : '.');
+  const fine =
+    parts.length > 1 && parts[0] === 'net' && parts.every((part) => /^[^\s/]+$/.test(part) && !/^\.+$/.test(part));
+  if (!fine) throw invalid(`sysctls: a name is net.ipv4.ip_forward, or net/ipv4/ip_forward, not ${show(name)}`);
+  const text = typeof value === 'boolean' ? String(Number(value)) : String(value).trim();
+  if (text === '' || text.includes('\n'))
+    throw invalid(`sysctls: the value of ${name} is a line of text, not ${show(value)}`);
+  return { kind: 'sysctl', name: parts.join('/'), value: text } as const;
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkOwnerName(owner: unknown): string {
+  if (typeof owner === 'string' && /^[A-Za-z0-9_.-]{1,48}$/.test(owner)) return owner;
+  throw invalid(`an owner is a name of 1 to 48 letters, digits, "_", "." and "-", not ${show(owner)}`);
+}
+
+/** The owner's table of nf_tables. */
+export function tableOf(owner: string): string {
+  return `ipvs-${owner}`;
+}
+
+/** @internal */
+export function isInvalid(error: unknown): error is IpvsError {
+  return error instanceof IpvsError && error.code === 'ERR_IPVS_INVALID_ARGUMENT';
+}

@@ -1,0 +1,134 @@
+import { describeServer, describeService, parseService } from '../ipvs/describe.js';
+import { IpvsError } from '../kernel/errors.js';
+import type { TableEntry } from '../kernel/ipvs/types.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import type { World } from '../roles/world.js';
+import { ApplyError } from './apply-error.js';
+import type { DrainPolicy } from './drain-policy.js';
+import type { Engine } from './engine.js';
+import type { Draining, Ledger } from './ledger.js';
+import { deleteStaleFlows } from './stale-flows.js';
+import { plainServer, planTable } from './table-plan.js';
+import type { Target, WantedService } from './target.js';
+
+/** A server that takes no new connections, and goes when those it has are over. */
+export interface DrainProgress {
+  /** As ipvsadm names it: `TCP 192.168.1.100:80`, `FWM 80`. */
+  readonly service: string;
+  readonly server: string;
+  /** `gone`: it was removed, for its connections were over, or its time was. */
+  readonly state: 'draining' | 'gone';
+  readonly activeConnections: number;
+  readonly inactiveConnections: number;
+  readonly persistentConnections: number;
+  /** Milliseconds until it goes anyway. */
+  readonly remaining: number;
+}
+
+/** What to do while servers drain, and how often to look: milliseconds. */
+export interface DrainOptions extends CallOptions {
+  /** From 10; default 1000. Only the servers of services in which one drains are read. */
+  readonly interval?: number | undefined;
+}
+
+type Rows = ReadonlyMap<string, ReadonlyMap<string, Draining>>;
+
+/** Of each service the servers that drain. */
+export function drainingRows(ledger: Ledger): Rows {
+  const rows = new Map<string, Map<string, Draining>>();
+  for (const [service, { servers }] of ledger.owned) {
+    const draining = [...servers].filter((one): one is [string, Draining] => one[1] !== undefined);
+    if (draining.length > 0) rows.set(service, new Map(draining));
+  }
+  return rows;
+}
+
+/** What drains now. Nothing is changed. */
+export function readDrains(engine: Engine): Promise<DrainProgress[]> {
+  return engine.exclusively(undefined, async ({ ledger }) => {
+    const rows = drainingRows(ledger);
+    return progressOf(rows, await readServices(engine.world, rows.keys()), engine.world.clock.now(), new Set());
+  });
+}
+
+/** Removes those that are through; how all of them are. */
+export function stepDrains(
+  engine: Engine,
+  target: Target,
+  drain: DrainPolicy | undefined,
+  call: CallOptions | undefined,
+): Promise<DrainProgress[]> {
+  return engine.exclusively(call, async ({ ledger }, executor) => {
+    const rows = drainingRows(ledger);
+    if (rows.size === 0) return [];
+    const entries = await readServices(engine.world, rows.keys());
+    const wanted = new Map<string, WantedService>();
+    for (const name of rows.keys()) {
+      const service = target.table.get(name);
+      if (service) wanted.set(name, service);
+    }
+    const time = engine.world.clock.now();
+    const steps = planTable(entries, wanted, ledger, { adopt: 'none', drain, time }).steps.filter(
+      ({ action, row }) =>
+        action === 'take-back' &&
+        rows.get(row.service) &&
+        (row.server === undefined || rows.get(row.service)?.has(row.server)),
+    );
+    await executor.run(
+      steps.toSorted((a, b) => Number(a.row.server === undefined) - Number(b.row.server === undefined)),
+    );
+    const [first] = executor.failures;
+    if (first) throw new ApplyError(first, executor.tried, steps, undefined);
+    await deleteStaleFlows(engine.world, target.table, steps);
+    const gone = new Set(steps.map(({ row }) => `${row.server} of ${row.service}`));
+    return progressOf(rows, entries, time, gone);
+  });
+}
+
+/** Gives a server its weight back. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain */
+export function cancelDrain(engine: Engine, service: string, server: string, call?: CallOptions): Promise<void> {
+  return engine.exclusively(call, async (journal) => {
+    const draining = drainingRows(journal.ledger).get(service)?.get(server);
+    const [entry] = draining ? await readServices(engine.world, [service]) : [];
+    const is = entry?.servers.find(({ key }) => describeServer(key) === server);
+    if (!draining || !entry || !is)
+      throw new IpvsError('ERR_IPVS_NO_SUCH_SERVER', `server ${server} of ${service} does not drain`);
+    const change = {
+      command: 'SET_DEST',
+      service: entry.service.key,
+      server: { ...plainServer(is), weight: draining.weight },
+    } as const;
+    const [error] = await (await engine.world.ipvs).send([change], call);
+    if (error) throw error;
+    await journal.write({ drain: { service, server, draining: null } });
+  });
+}
+
+async function readServices(world: World, names: Iterable<string>): Promise<TableEntry[]> {
+  const ipvs = await world.ipvs;
+  const entries = await Promise.all([...names].map((name) => ipvs.entry(parseService(name))));
+  return entries.filter((entry) => entry !== undefined);
+}
+
+function progressOf(
+  rows: Rows,
+  entries: readonly TableEntry[],
+  time: number,
+  gone: ReadonlySet<string>,
+): DrainProgress[] {
+  const found = new Map(entries.map((entry) => [describeService(entry.service.key), entry.servers]));
+  return [...rows].flatMap(([service, servers]) =>
+    [...servers].map(([server, { until }]): DrainProgress => {
+      const is = found.get(service)?.find(({ key }) => describeServer(key) === server);
+      return {
+        service,
+        server,
+        state: !is || gone.has(`${server} of ${service}`) ? 'gone' : 'draining',
+        activeConnections: is?.activeConnections ?? 0,
+        inactiveConnections: is?.inactiveConnections ?? 0,
+        persistentConnections: is?.persistentConnections ?? 0,
+        remaining: Math.max(0, until - time),
+      };
+    }),
+  );
+}

@@ -1,0 +1,271 @@
+import { IpvsError } from '../kernel/errors.js';
+import type { Change } from '../kernel/ipvs/types.js';
+import { handlerOf } from '../roles/handlers/index.js';
+import type { Item } from '../roles/items.js';
+import type { World } from '../roles/world.js';
+import type { Journal } from './journal.js';
+import type { Entry, Line, Rows } from './ledger.js';
+import { wordsOf } from './plan.js';
+import type { ItemStep, PlannedStep, TableStep } from './step.js';
+
+/** A step that was tried. */
+export interface Tried {
+  readonly step: PlannedStep;
+  /** None: it was done. */
+  readonly error?: IpvsError | undefined;
+}
+
+/** Something done, and what it takes to undo it. */
+type Done =
+  | { readonly step: ItemStep; readonly before: Entry | undefined }
+  | { readonly step: TableStep; readonly owned: boolean };
+
+/**
+ * Does steps, and can undo them. Before each, the journal says so; rows of IPVS go to the kernel
+ * many at a time, everything else one after the other.
+ */
+export class Executor {
+  readonly #world: World;
+  readonly #journal: Journal;
+  readonly #done: Done[] = [];
+  readonly tried: Tried[] = [];
+
+  constructor(world: World, journal: Journal) {
+    this.#world = world;
+    this.#journal = journal;
+  }
+
+  /** In order; ends with the first item, or the first batch of rows, in which something fails, unless it is to go on. */
+  async run(steps: readonly PlannedStep[], goOn = false): Promise<void> {
+    for (let at = 0; at < steps.length; ) {
+      const step = steps[at];
+      if (!step) return;
+      if ('row' in step) {
+        const end = steps.findIndex((other, index) => index > at && (!('row' in other) || other.phase !== step.phase));
+        const batch = steps.slice(at, end < 0 ? undefined : end) as readonly TableStep[];
+        await this.#rows(batch);
+        at += batch.length;
+      } else {
+        await this.#item(step);
+        at++;
+      }
+      if (!goOn && this.failures.length > 0) return;
+    }
+  }
+
+  /** Something that belongs to these steps: it fails with them. */
+  async also(step: PlannedStep, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.tried.push({ step, error: asIpvsError(error) });
+    }
+  }
+
+  get failures(): readonly (Tried & { readonly error: IpvsError })[] {
+    return this.tried.filter((one): one is Tried & { readonly error: IpvsError } => one.error !== undefined);
+  }
+
+  /** Back to how it was; what could not be, in words. */
+  async undo(): Promise<string[]> {
+    const left: string[] = [];
+    const tell = (what: string, error: unknown): void => {
+      left.push(`${what} (${error instanceof Error ? error.message : String(error)})`);
+    };
+    for (let at = this.#done.length; at > 0; ) {
+      const rows: Extract<Done, { step: TableStep }>[] = [];
+      for (let one = this.#done[at - 1]; one && 'owned' in one; one = this.#done[at - 1]) {
+        rows.push(one);
+        at--;
+      }
+      if (rows.length > 0) await this.#undoRows(rows, tell);
+      const item = this.#done[at - 1];
+      if (!item || 'owned' in item) continue;
+      at--;
+      try {
+        await this.#undoItem(item.step, item.before);
+      } catch (error) {
+        tell(wordsOf(item.step.item), error);
+      }
+    }
+    return left;
+  }
+
+  async #item(step: ItemStep): Promise<void> {
+    const { item, name, action } = step;
+    const handler = handlerOf(item);
+    const before = this.#journal.ledger.find(name);
+    try {
+      if (action === 'take-back') {
+        await handler.takeBack(item, before?.before, this.#world);
+        await this.#journal.write({ remove: name });
+      } else {
+        // Of what was recorded before, what was there at first counts.
+        const remembered = before ? before.before : await handler.remember?.(item, this.#world);
+        await this.#journal.write({ put: { name, item, ...(remembered !== undefined && { before: remembered }) } });
+        await (action === 'change' && handler.change
+          ? handler.change(item, this.#world)
+          : handler.make(item, this.#world));
+      }
+    } catch (error) {
+      // What somebody else made at the same time is not to be taken back.
+      if (!isThere(error)) this.#done.push({ step, before });
+      else if (before === undefined) await this.#journal.write({ remove: name });
+      this.tried.push({ step, error: asIpvsError(error) });
+      return;
+    }
+    this.#done.push({ step, before });
+    this.tried.push({ step });
+  }
+
+  async #undoItem({ action, item, name }: ItemStep, before: Entry | undefined): Promise<void> {
+    const handler = handlerOf(item);
+    if (before) {
+      // Made by an earlier call, and changed or taken back by this one.
+      if (action === 'take-back') await this.#makeAgain(before.item);
+      else if (action === 'change') await handler.change?.(before.item, this.#world);
+      else if (action === 'make') await handler.takeBack(item, before.before, this.#world);
+      await this.#journal.write({ put: before });
+      return;
+    }
+    const entry = this.#journal.ledger.find(name);
+    if (entry) await handler.takeBack(item, entry.before, this.#world);
+    await this.#journal.write({ remove: name });
+  }
+
+  /** If it is there still, its taking back had failed. */
+  async #makeAgain(item: Item): Promise<void> {
+    try {
+      await handlerOf(item).make(item, this.#world);
+    } catch (error) {
+      if (!isThere(error)) throw error;
+    }
+  }
+
+  async #rows(steps: readonly TableStep[]): Promise<void> {
+    const { ledger } = this.#journal;
+    const owned = steps.map(({ row }) => ledger.owns(row.service, row.server));
+    const fail = (error: unknown): void => {
+      for (const step of steps) this.tried.push({ step, error: asIpvsError(error) });
+    };
+    try {
+      await this.#journal.write(...intents(steps));
+    } catch (error) {
+      return fail(error);
+    }
+    let errors: readonly (IpvsError | undefined)[];
+    try {
+      errors = await this.#send(steps.map(({ change }) => change));
+    } catch (error) {
+      // Whether any of them was carried out is not known.
+      for (const [index, step] of steps.entries()) this.#done.push({ step, owned: owned[index] ?? false });
+      return fail(error);
+    }
+    const disown: TableStep[] = [];
+    for (const [index, step] of steps.entries()) {
+      const error = errors[index];
+      const gone = step.action === 'take-back' && (error === undefined || isGone(error));
+      const others = step.action === 'make' && isThere(error);
+      if (gone || (others && !owned[index])) disown.push(step);
+      // What failed may have been done all the same, or gone with its service.
+      if (!others) this.#done.push({ step, owned: owned[index] ?? false });
+      this.tried.push(error === undefined || gone ? { step } : { step, error });
+    }
+    const [first] = disown;
+    if (!first) return;
+    try {
+      await this.#journal.write({ disown: rowsOf(disown) });
+    } catch (error) {
+      this.tried.push({ step: first, error: asIpvsError(error) });
+    }
+  }
+
+  /** One error for each; what has nothing to be sent ends well. */
+  async #send(changes: readonly (Change | undefined)[]): Promise<(IpvsError | undefined)[]> {
+    const due = changes.filter((change) => change !== undefined);
+    if (due.length === 0) return changes.map(() => undefined);
+    const errors = await (await this.#world.ipvs).send(due);
+    let at = 0;
+    return changes.map((change) => (change === undefined ? undefined : errors[at++]));
+  }
+
+  async #undoRows(
+    done: readonly Extract<Done, { step: TableStep }>[],
+    tell: (what: string, error: unknown) => void,
+  ): Promise<void> {
+    const undos = done.filter(({ step }) => step.undo !== undefined);
+    let errors: (IpvsError | undefined)[];
+    try {
+      errors = await this.#send(undos.map(({ step }) => step.undo));
+    } catch (error) {
+      for (const { step } of done) tell(step.what, error);
+      return;
+    }
+    const failed = new Map<TableStep, IpvsError>();
+    for (const [index, { step }] of undos.entries()) {
+      const error = errors[index];
+      if (error && !isGone(error) && !isThere(error)) failed.set(step, error);
+    }
+    for (const [step, error] of failed) tell(step.what, error);
+    const back = done.filter(({ step }) => !failed.has(step));
+    try {
+      await this.#journal.write(
+        ...rowLines(
+          'disown',
+          back.filter(({ owned }) => !owned),
+        ),
+        ...rowLines(
+          'own',
+          back.filter(({ owned }) => owned),
+        ),
+        ...back.flatMap(({ step: { row, action } }): Line[] =>
+          action === 'drain' && row.server !== undefined
+            ? [{ drain: { service: row.service, server: row.server, draining: null } }]
+            : [],
+        ),
+      );
+    } catch (error) {
+      tell('the journal', error);
+    }
+  }
+}
+
+function rowLines(verb: 'own' | 'disown', done: readonly { readonly step: TableStep }[]): Line[] {
+  if (done.length === 0) return [];
+  const rows = rowsOf(done.map(({ step }) => step));
+  return [verb === 'own' ? { own: rows } : { disown: rows }];
+}
+
+/** What the journal says before the steps are done. */
+function intents(steps: readonly TableStep[]): Line[] {
+  const own = steps.filter(
+    ({ action }) => action === 'make' || action === 'adopt' || action === 'change' || action === 'drain',
+  );
+  const drains = steps.flatMap(({ action, row: { service, server }, draining }): Line[] => {
+    if (server === undefined || action === 'take-back' || action === 'make' || action === 'wait') return [];
+    return [{ drain: { service, server, draining: draining ?? null } }];
+  });
+  return [...(own.length > 0 ? [{ own: rowsOf(own) }] : []), ...drains];
+}
+
+function rowsOf(steps: readonly TableStep[]): Rows {
+  const rows: Record<string, string[]> = {};
+  for (const { row } of steps) {
+    rows[row.service] ??= [];
+    rows[row.service]?.push(row.server ?? '');
+  }
+  return rows;
+}
+
+function isThere(error: unknown): boolean {
+  return error instanceof IpvsError && error.code.endsWith('_EXISTS');
+}
+
+function isGone(error: IpvsError): boolean {
+  return error.code === 'ERR_IPVS_NO_SUCH_SERVICE' || error.code === 'ERR_IPVS_NO_SUCH_SERVER';
+}
+
+function asIpvsError(error: unknown): IpvsError {
+  if (error instanceof IpvsError) return error;
+  return new IpvsError('ERR_IPVS_SYSTEM', error instanceof Error ? error.message : String(error), { cause: error });
+}

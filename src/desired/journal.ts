@@ -1,0 +1,120 @@
+import { Errno } from '../kernel/errno.js';
+import { IpvsError, KernelFailure } from '../kernel/errors.js';
+import type { JournalPort } from '../kernel/journal.js';
+import type { CallOptions, Kernel } from '../kernel/kernel.js';
+import { Ledger, type Line } from './ledger.js';
+
+const HEAD = `${JSON.stringify({ version: 1 })}\n`;
+
+/**
+ * The ledger of an owner, kept where the next program finds it: written before each thing is made,
+ * so that a program that dies leaves nothing that nobody knows of. Lines are added, so that a
+ * thousand services are not written a thousand times.
+ */
+export class Journal {
+  readonly #port: JournalPort | undefined;
+  readonly #path: string;
+  #ledger: Ledger;
+  /** How many the file has; 0: it has to be written anew. */
+  #lines = 0;
+
+  private constructor(port: JournalPort | undefined, path: string, ledger: Ledger) {
+    this.#port = port;
+    this.#path = path;
+    this.#ledger = ledger;
+  }
+
+  /** Kept nowhere else. */
+  static inMemory(ledger: Ledger): Journal {
+    return new Journal(undefined, '', ledger);
+  }
+
+  /**
+   * Nobody else has it until it is closed.
+   * @throws IpvsError `ERR_IPVS_RECORD` if it can not be used, or another program does not give it back
+   */
+  static async open(kernel: Kernel, path: string, options?: CallOptions): Promise<Journal> {
+    const port = await using(path, () => kernel.openJournal(path, options));
+    try {
+      const journal = new Journal(port, path, new Ledger());
+      journal.#read(await using(path, () => port.read()));
+      return journal;
+    } catch (error) {
+      await port.close();
+      throw error;
+    }
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  /** All of them, or none; in the file before it resolves. */
+  async write(...lines: readonly Line[]): Promise<void> {
+    if (lines.length === 0) return;
+    if (!this.#port) return this.#change(lines);
+    if (this.#lines > 0 && this.#lines < 2 * this.#ledger.size + 100) return this.#append(this.#port, lines);
+    const changed = this.#ledger.copy();
+    for (const line of lines) changed.change(line);
+    await this.#replace(this.#port, changed);
+    this.#ledger = changed;
+  }
+
+  async close(): Promise<void> {
+    await this.#port?.close();
+  }
+
+  #read(text: string | undefined): void {
+    if (text === undefined) return;
+    try {
+      const [head, ...lines] = text.split('\n');
+      if (`${head}\n` !== HEAD) throw new Error('it is of another version');
+      // What stands after the last end of a line was being written when the program died: nothing was done yet.
+      const torn = lines.pop() !== '';
+      for (const line of lines) this.#ledger.change(JSON.parse(line) as Line);
+      this.#lines = torn ? 0 : lines.length;
+    } catch (cause) {
+      throw unusable(this.#path, cause);
+    }
+  }
+
+  async #append(port: JournalPort, lines: readonly Line[]): Promise<void> {
+    const before = this.#lines;
+    this.#lines = 0; // if only a part is written, the next time all of it is
+    await using(this.#path, () => port.append(lines.map(text).join('')));
+    this.#lines = before + lines.length;
+    this.#change(lines);
+    if (this.#ledger.size === 0) await this.#replace(port, this.#ledger);
+  }
+
+  async #replace(port: JournalPort, ledger: Ledger): Promise<void> {
+    const { lines } = ledger;
+    await using(this.#path, () => port.replace(ledger.size === 0 ? '' : HEAD + lines.map(text).join('')));
+    this.#lines = ledger.size === 0 ? 0 : lines.length;
+  }
+
+  #change(lines: readonly Line[]): void {
+    for (const line of lines) this.#ledger.change(line);
+  }
+}
+
+function text(line: Line): string {
+  return `${JSON.stringify(line)}\n`;
+}
+
+async function using<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw cause instanceof KernelFailure ? unusable(path, cause) : cause;
+  }
+}
+
+function unusable(path: string, cause: unknown): IpvsError {
+  const busy = cause instanceof KernelFailure && cause.errno === Errno.ETIMEDOUT;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const why = busy ? 'another program of the same owner is changing something' : reason;
+  return new IpvsError('ERR_IPVS_RECORD', `cannot use ${path}, where the owner keeps what it has made: ${why}`, {
+    cause,
+  });
+}

@@ -1,0 +1,114 @@
+import type { Item } from '../roles/items.js';
+
+/** Something that an owner made, and what is needed to take it back. */
+export interface Entry {
+  readonly name: string;
+  readonly item: Item;
+  /** What was there before, where that matters. */
+  readonly before?: string | undefined;
+}
+
+/** A server that goes when its connections are over. */
+export interface Draining {
+  /** That it gets back if it stays after all. */
+  readonly weight: number;
+  /** When it goes anyway: milliseconds of the kernel's clock. */
+  readonly until: number;
+}
+
+/** What of a service is the owner's, by the names of ipvsadm. */
+export interface OwnedService {
+  /** The service itself. */
+  readonly service: boolean;
+  readonly servers: ReadonlyMap<string, Draining | undefined>;
+}
+
+/** Names of servers by those of services; an empty one is the service itself. */
+export type Rows = Readonly<Record<string, readonly string[]>>;
+
+/** A change of a ledger; a line of the journal. */
+export type Line =
+  | { readonly put: Entry }
+  | { readonly remove: string }
+  | { readonly own: Rows }
+  | { readonly disown: Rows }
+  | { readonly drain: { readonly service: string; readonly server: string; readonly draining: Draining | null } };
+
+type Owned = { service: boolean; readonly servers: Map<string, Draining | undefined> };
+
+/** What an owner has made. */
+export class Ledger {
+  readonly #items = new Map<string, Entry>();
+  readonly #owned = new Map<string, Owned>();
+
+  /** In the order in which they were first put. */
+  get entries(): readonly Entry[] {
+    return [...this.#items.values()];
+  }
+
+  find(name: string): Entry | undefined {
+    return this.#items.get(name);
+  }
+
+  get owned(): ReadonlyMap<string, OwnedService> {
+    return this.#owned;
+  }
+
+  owns(service: string, server = ''): boolean {
+    const owned = this.#owned.get(service);
+    return owned !== undefined && (server === '' ? owned.service : owned.servers.has(server));
+  }
+
+  get size(): number {
+    return this.#items.size + this.#owned.size;
+  }
+
+  /** The lines that make it what it is. */
+  get lines(): Line[] {
+    const lines: Line[] = this.entries.map((put) => ({ put }));
+    const own: Record<string, string[]> = {};
+    for (const [service, owned] of this.#owned)
+      own[service] = [...(owned.service ? [''] : []), ...owned.servers.keys()];
+    if (this.#owned.size > 0) lines.push({ own });
+    for (const [service, { servers }] of this.#owned)
+      for (const [server, draining] of servers) if (draining) lines.push({ drain: { service, server, draining } });
+    return lines;
+  }
+
+  copy(): Ledger {
+    const copy = new Ledger();
+    for (const line of this.lines) copy.change(line);
+    return copy;
+  }
+
+  change(line: Line): void {
+    if ('put' in line) this.#items.set(line.put.name, line.put);
+    else if ('remove' in line) this.#items.delete(line.remove);
+    else if ('own' in line) for (const [service, names] of Object.entries(line.own)) this.#own(service, names);
+    else if ('disown' in line) for (const [service, names] of Object.entries(line.disown)) this.#disown(service, names);
+    else {
+      const { service, server, draining } = line.drain;
+      const servers = this.#owned.get(service)?.servers;
+      if (servers?.has(server)) servers.set(server, draining ?? undefined);
+    }
+  }
+
+  #own(service: string, names: readonly string[]): void {
+    const owned = this.#owned.get(service) ?? { service: false, servers: new Map() };
+    this.#owned.set(service, owned);
+    for (const name of names) {
+      if (name === '') owned.service = true;
+      else if (!owned.servers.has(name)) owned.servers.set(name, undefined);
+    }
+  }
+
+  #disown(service: string, names: readonly string[]): void {
+    const owned = this.#owned.get(service);
+    if (!owned) return;
+    for (const name of names) {
+      if (name === '') owned.service = false;
+      else owned.servers.delete(name);
+    }
+    if (!owned.service && owned.servers.size === 0) this.#owned.delete(service);
+  }
+}

@@ -1,0 +1,94 @@
+import { handlerOf } from '../roles/handlers/index.js';
+import type { Found, Item } from '../roles/items.js';
+import type { Needs, Snapshot } from '../roles/snapshot.js';
+import type { Entry, Ledger } from './ledger.js';
+import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step } from './step.js';
+import { planTable, type TablePlanOptions } from './table-plan.js';
+import type { Target } from './target.js';
+
+export type PlanOptions = Omit<TablePlanOptions, 'time'>;
+
+/** What is to be done, in order, and what is as it should be. */
+export interface PlannedSteps {
+  readonly steps: readonly PlannedStep[];
+  /** How much is as it should be. */
+  readonly unchanged: number;
+}
+
+/** What a plan has to know of the kernel. */
+export function needsOf(target: Target, ledger: Ledger): Needs {
+  return {
+    table: target.table.size > 0 || ledger.owned.size > 0,
+    items: [...target.items, ...ledger.entries.map(({ item }) => item)],
+  };
+}
+
+/** The steps to the target: of a snapshot and a ledger alone, on whatever machine. */
+export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, options: PlanOptions): PlannedSteps {
+  const items = target.items.map((item) => planItem(item, snapshot, ledger));
+  const rows = planTable(snapshot.table ?? [], target.table, ledger, { ...options, time: snapshot.time });
+  const names = new Set(items.map(({ name }) => name));
+  const stale = ledger.entries.filter(({ name }) => !names.has(name));
+  const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
+  return {
+    steps: inOrder([...due, ...rows.steps, ...takeBacks(stale)]),
+    unchanged: rows.unchanged + items.filter(({ action }) => action === 'keep').length,
+  };
+}
+
+/** Sorted by phase; within one they stay in their order. */
+function inOrder(steps: readonly PlannedStep[]): PlannedStep[] {
+  return [...steps].sort((a, b) => a.phase - b.phase || rank(a) - rank(b));
+}
+
+/** In one batch services come before their servers, and go after them. */
+function rank(step: PlannedStep): number {
+  if (!('row' in step)) return 0;
+  const isServer = step.row.server !== undefined;
+  return step.phase === Phase.raise ? (isServer ? 2 : 1) : step.action !== 'take-back' ? 1 : isServer ? 2 : 3;
+}
+
+/** What always has some value, or belongs to the owner by its name: to change it is to make it. */
+const changeable: readonly Item['kind'][] = ['sysctl', 'timeout', 'up', 'netfilter'];
+
+function planItem(item: Item, snapshot: Snapshot, ledger: Ledger): ItemStep {
+  const handler = handlerOf(item);
+  const name = handler.key?.(item) ?? handler.name(item);
+  const recorded = ledger.find(name)?.item;
+  const found = handler.inspect(item, snapshot, recorded);
+  const action = actionFor(item, found, recorded !== undefined, handler.change !== undefined);
+  const is = 'is' in found ? { is: found.is } : {};
+  return { action, what: wordsOf(item), ...is, phase: phaseOf(item, 'make'), item, name };
+}
+
+function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean): Step['action'] {
+  if (found.state === 'right') return 'keep';
+  if (found.state === 'missing') return 'make';
+  if (found.state === 'foreign') return 'conflict';
+  return canChange && (ours || changeable.includes(item.kind)) ? 'change' : 'conflict';
+}
+
+/** The last that was made goes first. */
+function takeBacks(entries: readonly Entry[]): ItemStep[] {
+  return [...entries].reverse().map(({ name, item }) => ({
+    action: 'take-back',
+    what: wordsOf(item),
+    phase: phaseOf(item, 'take-back'),
+    item,
+    name,
+  }));
+}
+
+function phaseOf({ kind }: Item, doing: 'make' | 'take-back'): PhaseNumber {
+  if (kind === 'netfilter') return doing === 'make' ? Phase.rules : Phase.unrule;
+  const reaches = kind === 'address' || kind === 'route' || kind === 'routing-rule';
+  if (doing === 'make') return reaches ? Phase.reach : Phase.ground;
+  return reaches ? Phase.unreach : Phase.unground;
+}
+
+export function wordsOf(item: Item): string {
+  const handler = handlerOf(item);
+  const wanted = handler.wanted?.(item);
+  const name = handler.name(item);
+  return wanted === undefined ? name : `${name}: ${wanted}`;
+}

@@ -1,0 +1,128 @@
+import { checkOptions, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { Kernel, OpenOptions } from '../kernel/kernel.js';
+import { describe, type RoleDescription } from '../roles/descriptions.js';
+import { World } from '../roles/world.js';
+import { defaultPath, Engine } from './engine.js';
+import { type Step, toStep } from './step.js';
+import { type Target, TargetBuilder } from './target.js';
+
+export interface RoleOptions extends OpenOptions {
+  /**
+   * Tells roles of the same kind in one namespace apart, and names the table of nf_tables
+   * (`ipvs-NAME`). Default: what `role` says. They do not count what they share, such as sysctls: what the
+   * first one set goes with it.
+   */
+  readonly name?: string | undefined;
+  /**
+   * Where what the role has made is recorded, so that another program can take it back: a file, or
+   * `false` for nowhere. Default: a file in /run/ipvs, one for each namespace and name.
+   */
+  readonly record?: string | false | undefined;
+  /** Another kernel than this machine's, for tests. */
+  readonly kernel?: Kernel | undefined;
+}
+
+/** Something that is not as it should be. */
+export interface RoleProblem {
+  readonly what: string;
+  /** `missing`; or how it is instead. */
+  readonly is: string;
+}
+
+const options = { adopt: 'none' } as const;
+
+/**
+ * What a machine is to be in a load balancer, and the steps to it: kernel settings, interfaces,
+ * addresses, routes, marks, services. Only what the role made itself is ever taken back; what was
+ * there as it should be stays when the role goes.
+ */
+export class Role {
+  readonly name: string;
+  readonly #target: Target;
+  readonly #engine: Engine;
+
+  private constructor(name: string, target: Target, engine: Engine) {
+    this.name = name;
+    this.#target = target;
+    this.#engine = engine;
+  }
+
+  /**
+   * Checks the description, and opens what it takes; nothing is changed.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, `ERR_IPVS_RECORD` if the record can not be read,
+   * and as {@link Network.open}
+   */
+  static async open(description: RoleDescription, options: RoleOptions = {}): Promise<Role> {
+    checkOptions('a role', options, ['namespace', 'name', 'record', 'kernel', 'signal', 'timeout']);
+    if (typeof description !== 'object' || description === null)
+      throw invalid(`a role is an object, not ${show(description)}`);
+    const { name = description.role, record, ...open } = options;
+    checkRecord(record);
+    if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,48}$/.test(name))
+      throw invalid(`a role has a name of letters, digits, "_", "." and "-"`);
+    const builder = new TargetBuilder();
+    for (const part of describe(description, `ipvs-${name}`)) builder.add(part);
+    const { signal: _, ...later } = open; // that of this call, not of those that open more later
+    const world = new World(later);
+    try {
+      const path = record === false ? undefined : (record ?? (await defaultPath(await world.network, name)));
+      const engine = new Engine(world, path);
+      await engine.exclusively(options, async () => {}); // the record can be read
+      return new Role(name, builder.build(), engine);
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+  }
+
+  /** Every step to the role, in order, with what is there now. Nothing is changed. */
+  async plan(): Promise<Step[]> {
+    return (await this.#engine.plan(this.#target, { ...options, keeps: true })).steps.map(toStep);
+  }
+
+  /**
+   * Does the steps that are left, in an order that never sends traffic to nothing. Repeated, it does
+   * nothing, or mends what has changed. If one fails, what this call did before is taken back, and
+   * the error says which step it was, and what is left if that failed, too.
+   * @returns the steps that were done
+   * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the role did not make:
+   * nothing was done. `ERR_IPVS_STEP_FAILED`, whose `cause` is the error of the step.
+   */
+  async apply(): Promise<Step[]> {
+    return (await this.#engine.apply(this.#target, { ...options, onFailure: 'roll-back' })).map(toStep);
+  }
+
+  /**
+   * Takes back what the role made, the last first, and gives sysctls the values they had, unless
+   * somebody else has changed them since. If something can not be taken back, the rest is, and the
+   * error says what is left; it can be repeated.
+   * @throws IpvsError `ERR_IPVS_STEP_FAILED`
+   */
+  async remove(): Promise<Step[]> {
+    return (await this.#engine.remove(options)).map(toStep);
+  }
+
+  /** What is not as it should be; empty if all is. */
+  async verify(): Promise<RoleProblem[]> {
+    const { steps } = await this.#engine.plan(this.#target, options);
+    return steps
+      .filter(({ action }) => action !== 'foreign')
+      .map(({ action, what, is }) => ({ what, is: action === 'take-back' ? 'there still' : (is ?? 'missing') }));
+  }
+
+  /** Closes its handles; what it made stays. */
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkRecord(record: unknown): void {
+  if (record === undefined || record === false || (typeof record === 'string' && record !== '')) return;
+  throw invalid(`record is a path or false, not ${show(record)}`);
+}

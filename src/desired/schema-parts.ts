@@ -1,0 +1,38 @@
+import { z } from 'zod';
+
+export const address = z.string().min(2).max(64);
+export const port = z.int().min(1).max(65535);
+export const mark = z.int().min(0).max(0xffffffff);
+export const interfaceName = z.string().min(1).max(15);
+export const family = z.enum(['ipv4', 'ipv6']);
+export const protocol = z.enum(['tcp', 'udp', 'sctp']);
+export const forwarding = z.enum(['nat', 'direct', 'tunnel']).describe('Default: nat.');
+
+export const tunnel = z.strictObject({
+  type: z.enum(['ipip', 'gue', 'gre']).describe('Default: ipip.').optional(),
+  port: port.describe('Of GUE: UDP.').optional(),
+  checksum: z.enum(['none', 'checksum', 'remote']).describe('Default: none.').optional(),
+});
+
+export const schedulerFlags = z.array(
+  z.enum(['flag-1', 'flag-2', 'flag-3', 'sh-fallback', 'sh-port', 'mh-fallback', 'mh-port']),
+);
+
+export const persistence = z
+  .union([
+    z.boolean(),
+    z.int().min(1).max(2_678_400),
+    z.strictObject({
+      timeout: z.int().min(1).max(2_678_400).describe('Seconds. Default: 300.').optional(),
+      netmask: z
+        .union([z.int().min(1).max(128), z.string()])
+        .describe('Clients that stay together. Default: each for itself.')
+        .optional(),
+      engine: z.string().nullable().describe('sip goes by the Call-ID. Default: none.').optional(),
+    }),
+  ])
+  .describe('A client stays on its server: true, seconds, or more. Default: false.');
+
+export const drain = z.strictObject({
+  timeout: z.int().min(0).max(2_147_483).describe('Seconds after which a server goes anyway; 0: at once.'),
+});

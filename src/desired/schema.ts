@@ -1,0 +1,200 @@
+import { z } from 'zod';
+import type { DesiredAddress, DesiredDocument, DesiredService } from './document.js';
+import {
+  address,
+  drain,
+  family,
+  forwarding,
+  interfaceName,
+  mark,
+  persistence,
+  port,
+  protocol,
+  schedulerFlags,
+  tunnel,
+} from './schema-parts.js';
+import { roleSchema } from './schema-roles.js';
+
+const portRange = z.strictObject({ from: port, to: port });
+const portProtocol = z.enum(['tcp', 'udp', 'sctp', 'dccp', 'udplite']);
+
+const match = {
+  family: family.optional(),
+  source: address.describe('An address or a prefix.').optional(),
+  destination: address.describe('An address or a prefix.').optional(),
+  protocol: portProtocol.optional(),
+  port: z.union([port, portRange]).describe('Of the destination; takes a protocol.').optional(),
+  inputInterface: interfaceName.optional(),
+  outputInterface: interfaceName.optional(),
+  local: z.boolean().describe('Whether the destination is an address of this namespace.').optional(),
+};
+
+const packets = {
+  ...match,
+  hook: z.enum(['prerouting', 'input', 'output']).describe('Where they are marked. Default: prerouting.').optional(),
+  mask: z.int().min(1).max(0xffffffff).describe('The bits that are set. Default: all.').optional(),
+};
+
+const ruleMatch = {
+  ...match,
+  mark: z
+    .union([mark, z.strictObject({ mark, mask: mark.optional() })])
+    .describe('Of the packet, or some bits of it.')
+    .optional(),
+};
+
+const rule = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('masquerade'), hook: z.literal('postrouting').optional(), ...ruleMatch }),
+  z.strictObject({
+    type: z.literal('snat'),
+    to: address,
+    hook: z.enum(['postrouting', 'input']).optional(),
+    ...ruleMatch,
+  }),
+  z.strictObject({
+    type: z.literal('dnat'),
+    to: address,
+    toPort: port.optional(),
+    hook: z.enum(['prerouting', 'output']).optional(),
+    ...ruleMatch,
+  }),
+  z.strictObject({
+    type: z.literal('redirect'),
+    toPort: port,
+    hook: z.enum(['prerouting', 'output']).optional(),
+    ...ruleMatch,
+  }),
+  z.strictObject({
+    type: z.literal('clamp-mss'),
+    size: z.union([z.int().min(1).max(65535), z.literal('path')]),
+    hook: z.enum(['forward', 'output', 'postrouting']).optional(),
+    ...ruleMatch,
+  }),
+]);
+
+const server = z.strictObject({
+  address,
+  port: z
+    .int()
+    .min(0)
+    .max(65535)
+    .describe('Default: that of the service; of a service by mark 0, which keeps it.')
+    .optional(),
+  forwarding: forwarding.optional(),
+  tunnel: tunnel.optional(),
+  weight: z.int().min(0).max(0x7fffffff).describe('Default: 1. 0: no new connections.').optional(),
+  upperThreshold: z
+    .int()
+    .min(0)
+    .max(0x7fffffff)
+    .describe('No new connections above so many. Default: 0, no limit.')
+    .optional(),
+  lowerThreshold: z
+    .int()
+    .min(0)
+    .max(0x7fffffff)
+    .describe('New ones again below so many. Default: 0, three quarters.')
+    .optional(),
+});
+const anyServer = z.union([address, server]);
+
+const serviceCommon = {
+  scheduler: z.string().min(1).max(15).describe('rr, wrr, lc, wlc, sh, mh, ... Default: wlc.').optional(),
+  schedulerFlags: schedulerFlags.optional(),
+  persistence: persistence.optional(),
+  onePacket: z.boolean().describe('Schedule each packet by itself (UDP). Default: false.').optional(),
+  servers: z.array(anyServer).describe('Default: none.').optional(),
+  sorryServer: anyServer.describe('Takes connections as long as no other server does.').optional(),
+  drain: drain.describe('How servers leave. Default: that of the document.').optional(),
+};
+
+const service: z.ZodType<DesiredService> = z.union([
+  z.strictObject({
+    fwmark: z.int().min(1).max(0xffffffff),
+    family: family.describe('Of the packets. Default: ipv4.').optional(),
+    marks: z
+      .array(z.strictObject(packets))
+      .describe('The packets that get the mark. Default: others mark them.')
+      .optional(),
+    ...serviceCommon,
+  }),
+  z.strictObject({
+    protocol,
+    address,
+    port: z.int().min(0).max(65535).describe('0: every port, of a persistent service.'),
+    family: family.optional(),
+    ...serviceCommon,
+  }),
+]);
+
+const desiredAddress: z.ZodType<DesiredAddress> = z.strictObject({
+  interface: interfaceName,
+  address: address.describe('With its prefix length. Default: 32, or 128.'),
+  announce: z.boolean().describe('The neighbours are told. Default: false.').optional(),
+});
+
+const seconds = z.int().min(1).max(2_147_483);
+
+/** The structure of a document; what it means is checked elsewhere. */
+export const documentSchema: z.ZodType<DesiredDocument> = z
+  .strictObject({
+    owner: z
+      .string()
+      .regex(/^[A-Za-z0-9_.-]{1,48}$/)
+      .describe('Who wants this. All that was made under this name, and is not in the document, goes.'),
+    namespace: z
+      .string()
+      .min(1)
+      .describe('A name as of "ip netns", or a path. Default: that of the process.')
+      .optional(),
+    roles: z.array(roleSchema).describe('What the namespace is in a load balancer.').optional(),
+    services: z.array(service).describe('Virtual services.').optional(),
+    addresses: z.array(desiredAddress).optional(),
+    marks: z
+      .array(z.strictObject({ mark, ...packets }))
+      .describe('Marks that belong to no service here.')
+      .optional(),
+    nat: z.array(rule).describe('Rules of NAT, and for segment sizes.').optional(),
+    drain: drain.describe('How servers leave. Default: at once.').optional(),
+    timeouts: z
+      .strictObject({ tcp: seconds.optional(), tcpFin: seconds.optional(), udp: seconds.optional() })
+      .describe('Seconds, for all services of the namespace.')
+      .optional(),
+    sysctls: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+      .describe('net.ipv4.vs.conntrack: 1. Set back when they are not wanted any more.')
+      .optional(),
+  })
+  .describe('What one owner wants of one network namespace.');
+
+/** As JSON Schema (draft 2020-12), for editors and other languages. */
+export function documentJsonSchema(): object {
+  return z.toJSONSchema(documentSchema, { target: 'draft-2020-12' });
+}
+
+/** Each problem with its place: `services[0].servers[1].weight: ...`. */
+export function problemsOf(error: z.ZodError): string[] {
+  return error.issues.flatMap((issue) => issueProblems(issue, []));
+}
+
+function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): string[] {
+  const path = [...before, ...issue.path];
+  if (issue.code === 'invalid_union') {
+    // The alternative that got furthest is the one that was meant.
+    const best = issue.errors
+      .map((issues) => issues.flatMap((one) => issueProblems(one, path)))
+      .toSorted((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
+    if (best && best.length > 0) return best;
+  }
+  return [`${pathText(path)}${issue.message}`];
+}
+
+/** How deep in the document the first of these problems is. */
+function depth(problems: readonly string[]): number {
+  return (problems[0]?.split(': ')[0] ?? '').split(/[.[]/).length;
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  const text = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('');
+  return text === '' ? '' : `${text.replace(/^\./, '')}: `;
+}

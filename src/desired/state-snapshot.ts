@@ -1,0 +1,75 @@
+import { invalid } from '../kernel/errors.js';
+import type { ServerEntry, ServiceEntry } from '../kernel/ipvs/types.js';
+import type { Snapshot } from '../roles/snapshot.js';
+import type { CheckedDocument } from './document.js';
+import { Ledger, type Line } from './ledger.js';
+import { planSteps } from './plan.js';
+import { Plan } from './plan-view.js';
+import { type Adoption, plainServer, plainService } from './table-plan.js';
+
+/** What a kernel had at one time, and what of it an owner made. Can be kept as JSON, and planned with elsewhere. */
+export class StateSnapshot {
+  readonly #snapshot: Snapshot;
+  readonly #ledger: Ledger;
+
+  /** @internal */
+  constructor(snapshot: Snapshot, ledger: Ledger) {
+    this.#snapshot = snapshot;
+    this.#ledger = ledger;
+  }
+
+  /** From what {@link toJSON} gave. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+  static parse(text: string): StateSnapshot {
+    try {
+      const { version, snapshot, owned } = JSON.parse(text, revive) as {
+        version: number;
+        snapshot: Snapshot;
+        owned: Line[];
+      };
+      if (version !== 1 || !Array.isArray(owned) || typeof snapshot !== 'object')
+        throw new Error('it is none, or of another version');
+      const ledger = new Ledger();
+      for (const line of owned) ledger.change(line);
+      return new StateSnapshot(snapshot, ledger);
+    } catch (error) {
+      throw invalid(`not a snapshot: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  /** @internal */
+  plan(document: CheckedDocument, adopt: Adoption): Plan {
+    const { drain } = document.document;
+    return new Plan(planSteps(document.target, this.#snapshot, this.#ledger, { adopt, drain }));
+  }
+
+  toJSON(): unknown {
+    const { table, ...rest } = this.#snapshot;
+    const rows = table?.map(({ service, servers }) => ({
+      service: plainEntry(service),
+      servers: servers.map(plainServerEntry),
+    }));
+    const snapshot = { ...rest, ...(rows && { table: rows }) };
+    return JSON.parse(JSON.stringify({ version: 1, snapshot, owned: this.#ledger.lines }, replace));
+  }
+}
+
+function plainEntry(service: ServiceEntry): ServiceEntry {
+  return { ...plainService(service), flags: service.flags, statistics: service.statistics };
+}
+
+function plainServerEntry(server: ServerEntry): ServerEntry {
+  const { forwarding, knowsTunnels, activeConnections, inactiveConnections, persistentConnections, statistics } =
+    server;
+  const counts = { knowsTunnels, activeConnections, inactiveConnections, persistentConnections, statistics };
+  return { ...plainServer(server), forwarding, ...counts };
+}
+
+/** JSON has no large integers. */
+function replace(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? { bigint: String(value) } : value;
+}
+
+function revive(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('bigint' in value)) return value;
+  return BigInt(String(value.bigint));
+}

@@ -1,0 +1,67 @@
+import type { Change } from '../kernel/ipvs/types.js';
+import type { Item } from '../roles/items.js';
+import type { Draining } from './ledger.js';
+
+/** Something to be done, or that is as it should be. */
+export interface Step {
+  /**
+   * `keep`: it is as it should be. `make`, `change`: it is not. `adopt`: it is as it should be, and
+   * becomes the owner's. `drain`: it takes no new connections any more, and goes later. `wait`: it can
+   * not go yet. `foreign`: others made it within what is the owner's; it stays. `take-back`: the owner made it, and wants it no more. `conflict`: something else is
+   * there that the owner did not make; as long as there is one, nothing is done.
+   */
+  readonly action: 'keep' | 'make' | 'change' | 'adopt' | 'drain' | 'wait' | 'foreign' | 'take-back' | 'conflict';
+  /** In words, as ip, nft and ipvsadm would name it. */
+  readonly what: string;
+  /** How it is now, where it is otherwise. */
+  readonly is?: string | undefined;
+}
+
+/** A row of the table of IPVS, by the names that the journal has. */
+export interface Row {
+  readonly service: string;
+  /** Without it, the service itself. */
+  readonly server?: string | undefined;
+}
+
+/** When a step is done: what comes first is up before anything is sent to it, and gone after. */
+export const Phase = {
+  /** Settings and interfaces. */
+  ground: 0,
+  /** Services and servers that are added, or get more. */
+  raise: 1,
+  /** Marks and NAT. */
+  rules: 2,
+  /** Addresses, routes. */
+  reach: 3,
+  unreach: 4,
+  unrule: 5,
+  /** Services and servers that get less, drain, or go. */
+  lower: 6,
+  unground: 7,
+} as const;
+
+export type PhaseNumber = (typeof Phase)[keyof typeof Phase];
+
+export interface ItemStep extends Step {
+  readonly phase: PhaseNumber;
+  readonly item: Item;
+  /** Of the journal. */
+  readonly name: string;
+}
+
+export interface TableStep extends Step {
+  readonly phase: PhaseNumber;
+  readonly row: Row;
+  /** Nothing is to be sent: only the journal changes. */
+  readonly change?: Change | undefined;
+  readonly undo?: Change | undefined;
+  /** `drain`: how. */
+  readonly draining?: Draining | undefined;
+}
+
+export type PlannedStep = ItemStep | TableStep;
+
+export function toStep({ action, what, is }: Step): Step {
+  return is === undefined ? { action, what } : { action, what, is };
+}

@@ -1,0 +1,292 @@
+import { describeServer, describeService } from '../ipvs/describe.js';
+import { sameServer } from '../ipvs/real-server.js';
+import { sameService } from '../ipvs/virtual-service.js';
+import {
+  type ServerEntry,
+  type ServerSettings,
+  ServiceFlag,
+  type ServiceSettings,
+  type TableEntry,
+} from '../kernel/ipvs/types.js';
+import type { DrainPolicy } from './drain-policy.js';
+import type { Ledger } from './ledger.js';
+import { Phase, type Row, type TableStep } from './step.js';
+import { datagramsOf, type WantedService, type WantedTable } from './target.js';
+import { serverWords, serviceWords } from './words.js';
+
+/** What becomes of rows that the owner did not make: those that are wanted are adopted, or all of the namespace. */
+export type Adoption = 'none' | 'wanted' | 'all';
+
+export interface TablePlanOptions {
+  readonly adopt: Adoption;
+  /** Of servers whose service has none of its own. */
+  readonly drain?: DrainPolicy | undefined;
+  /** Milliseconds of the kernel's clock. */
+  readonly time: number;
+  /** Whether what is as it should be is a step, too. */
+  readonly keeps?: boolean | undefined;
+}
+
+/** The steps from the table as it is to the one that is wanted. */
+export function planTable(
+  entries: readonly TableEntry[],
+  wanted: WantedTable,
+  ledger: Ledger,
+  options: TablePlanOptions,
+): { readonly steps: TableStep[]; readonly unchanged: number } {
+  const planner = new TablePlanner(ledger, options);
+  const seen = new Set<string>();
+  for (const entry of entries) {
+    const name = describeService(entry.service.key);
+    seen.add(name);
+    const service = wanted.get(name);
+    if (service) planner.present(name, service, entry);
+    else planner.unwanted(name, entry);
+  }
+  for (const [name, service] of wanted) if (!seen.has(name)) planner.missing(name, service);
+  // Of what is gone by itself only the journal still tells.
+  for (const [name, owned] of ledger.owned) {
+    if (seen.has(name) || wanted.has(name)) continue;
+    for (const server of owned.servers.keys()) planner.forget(name, server);
+    if (owned.service) planner.forget(name);
+  }
+  return planner;
+}
+
+class TablePlanner {
+  readonly steps: TableStep[] = [];
+  unchanged = 0;
+  readonly #ledger: Ledger;
+  readonly #options: TablePlanOptions;
+
+  constructor(ledger: Ledger, options: TablePlanOptions) {
+    this.#ledger = ledger;
+    this.#options = options;
+  }
+
+  missing(name: string, service: WantedService): void {
+    const { settings } = service;
+    this.steps.push({
+      action: 'make',
+      what: serviceText(name, settings),
+      phase: Phase.raise,
+      row: { service: name },
+      change: { command: 'NEW_SERVICE', service: settings },
+      undo: { command: 'DEL_SERVICE', service: settings.key },
+    });
+    for (const [server, wanted] of serversOf(service)) this.#make(name, service, server, wanted);
+  }
+
+  present(name: string, service: WantedService, { service: is, servers }: TableEntry): void {
+    this.#service(name, service.settings, is);
+    const wanted = serversOf(service);
+    const seen = new Set<string>();
+    for (const entry of servers) {
+      const server = describeServer(entry.key);
+      seen.add(server);
+      const settings = wanted.get(server);
+      if (settings) this.#server(name, service, server, settings, entry);
+      else this.#leave(name, service.settings, server, entry, service.drain, service.udp);
+    }
+    for (const [server, settings] of wanted) if (!seen.has(server)) this.#make(name, service, server, settings);
+    for (const server of this.#ledger.owned.get(name)?.servers.keys() ?? [])
+      if (!seen.has(server) && !wanted.has(server)) this.forget(name, server);
+  }
+
+  /** A service that nobody here wants: it goes if it is the owner's, with the owner's servers. */
+  unwanted(name: string, { service, servers }: TableEntry): void {
+    const owned = this.#ledger.owned.get(name);
+    const all = this.#options.adopt === 'all';
+    if (!owned && !all) return;
+    const before = this.steps.length;
+    const udp = datagramsOf(service.key).length > 0;
+    const left = servers.filter(
+      (entry) => !this.#leave(name, service, describeServer(entry.key), entry, undefined, udp),
+    );
+    const present = new Set(servers.map(({ key }) => describeServer(key)));
+    for (const server of owned?.servers.keys() ?? []) if (!present.has(server)) this.forget(name, server);
+    if (!owned?.service && !all) return;
+    const foreign = left.filter((entry) => !this.#owns(name, describeServer(entry.key)));
+    if (foreign.length > 0) {
+      const list = foreign.map(({ key }) => describeServer(key)).join(', ');
+      this.#wait(name, service, `it has servers that others made: ${list}`);
+      return;
+    }
+    const draining = this.steps.slice(before).some(({ action }) => action === 'drain' || action === 'wait');
+    if (draining) {
+      this.#wait(name, service, 'its servers drain');
+      return;
+    }
+    this.steps.push({
+      action: 'take-back',
+      what: serviceText(name, service),
+      phase: Phase.lower,
+      row: { service: name },
+      change: { command: 'DEL_SERVICE', service: service.key },
+      undo: { command: 'NEW_SERVICE', service: plainService(service) },
+    });
+  }
+
+  /** Only in the journal. */
+  forget(service: string, server?: string): void {
+    this.steps.push({
+      action: 'take-back',
+      what: server === undefined ? `service ${service}` : `server ${server} of ${service}`,
+      is: 'gone already',
+      phase: Phase.lower,
+      row: { service, server },
+    });
+  }
+
+  #service(name: string, wanted: ServiceSettings, is: ServiceSettings): void {
+    const what = (): string => serviceText(name, wanted);
+    const owned = this.#owns(name);
+    const row = { service: name };
+    // The kernel sets `hashed` by itself.
+    if (sameService(wanted, { ...plainService(is) })) {
+      this.#right(what, row, owned);
+      return;
+    }
+    const found = { what: what(), is: serviceWords(plainService(is)), row };
+    if (!owned && this.#options.adopt === 'none') {
+      this.steps.push({ action: 'conflict', ...found, phase: Phase.raise });
+      return;
+    }
+    const change = { command: 'SET_SERVICE', service: wanted } as const;
+    const undo = { command: 'SET_SERVICE', service: plainService(is) } as const;
+    this.steps.push({ action: 'change', ...found, phase: Phase.raise, change, undo });
+  }
+
+  /** In words only where somebody wants to read them: there may be many. */
+  #right(what: () => string, row: Row, owned: boolean): void {
+    const { adopt, keeps } = this.#options;
+    const action = owned || adopt === 'none' ? 'keep' : 'adopt';
+    if (action === 'keep') this.unchanged++;
+    if (action === 'adopt' || keeps) this.steps.push({ action, what: what(), phase: Phase.raise, row });
+  }
+
+  #make(name: string, { settings: service }: WantedService, server: string, settings: ServerSettings): void {
+    this.steps.push({
+      action: 'make',
+      what: serverText(name, server, settings),
+      phase: Phase.raise,
+      row: { service: name, server },
+      change: { command: 'NEW_DEST', service: service.key, server: settings },
+      undo: { command: 'DEL_DEST', service: service.key, server: settings.key },
+    });
+  }
+
+  #server(name: string, service: WantedService, server: string, wanted: ServerSettings, is: ServerEntry): void {
+    const what = (): string => serverText(name, server, wanted);
+    const owned = this.#owns(name, server);
+    const row = { service: name, server };
+    const draining = this.#ledger.owned.get(name)?.servers.get(server) !== undefined;
+    if (agrees(wanted, is) && !draining) {
+      this.#right(what, row, owned);
+      return;
+    }
+    const found = { what: what(), is: serverWords(is), row };
+    if (!owned && this.#options.adopt === 'none') {
+      this.steps.push({ action: 'conflict', ...found, phase: Phase.raise });
+      return;
+    }
+    const { key } = service.settings;
+    const change = { command: 'SET_DEST', service: key, server: wanted } as const;
+    const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
+    const phase = wanted.weight < is.weight ? Phase.lower : Phase.raise;
+    this.steps.push({ action: 'change', ...found, phase, change, undo });
+  }
+
+  /** A server that is not wanted. Whether it is gone after these steps. */
+  #leave(
+    name: string,
+    service: ServiceSettings,
+    server: string,
+    is: ServerEntry,
+    policy: DrainPolicy | undefined,
+    udp: boolean,
+  ): boolean {
+    const owned = this.#ledger.owned.get(name);
+    if (!owned?.servers.has(server) && this.#options.adopt !== 'all') {
+      const what = serverText(name, server, is);
+      this.steps.push({ action: 'foreign', what, phase: Phase.lower, row: { service: name, server } });
+      return false;
+    }
+    const { key } = service;
+    const row = { service: name, server };
+    const what = serverText(name, server, is);
+    const connections = is.activeConnections + is.inactiveConnections + is.persistentConnections;
+    const draining = owned?.servers.get(server);
+    const { timeout = 0 } = policy ?? this.#options.drain ?? {};
+    const { time } = this.#options;
+    // A UDP client does not notice that its server takes nothing new: its packets are the old connection.
+    const over = connections === 0 || udp || (draining ? time >= draining.until : timeout === 0);
+    const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
+    if (over) {
+      const change = { command: 'DEL_DEST', service: key, server: is.key } as const;
+      const again = { command: 'NEW_DEST', service: key, server: plainServer(is) } as const;
+      this.steps.push({ action: 'take-back', what, phase: Phase.lower, row, change, undo: again });
+      return true;
+    }
+    const quiet = { command: 'SET_DEST', service: key, server: { ...plainServer(is), weight: 0 } } as const;
+    const left = `${is.activeConnections} active, ${is.inactiveConnections} inactive, ${is.persistentConnections} persistent connections`;
+    if (!draining)
+      this.steps.push({
+        action: 'drain',
+        what,
+        is: left,
+        phase: Phase.lower,
+        row,
+        draining: { weight: is.weight, until: time + timeout * 1000 },
+        ...(is.weight !== 0 && { change: quiet, undo }),
+      });
+    else if (is.weight !== 0)
+      // Somebody gave it a weight again, or the program died before it took it away.
+      this.steps.push({ action: 'change', what, is: left, phase: Phase.lower, row, change: quiet, undo, draining });
+    else this.steps.push({ action: 'wait', what, is: left, phase: Phase.lower, row });
+    return false;
+  }
+
+  #wait(name: string, service: ServiceSettings, is: string): void {
+    const what = serviceText(name, service);
+    this.steps.push({ action: 'wait', what, is, phase: Phase.lower, row: { service: name } });
+  }
+
+  #owns(service: string, server = ''): boolean {
+    return this.#ledger.owns(service, server);
+  }
+}
+
+/** With the sorry server, if nobody else takes connections. */
+function serversOf({ servers, sorry }: WantedService): ReadonlyMap<string, ServerSettings> {
+  if (!sorry || [...servers.values()].some(({ weight }) => weight > 0)) return servers;
+  return new Map([...servers, [describeServer(sorry.key), sorry]]);
+}
+
+/** Whether a server is what these settings make of it. */
+export function agrees(wanted: ServerSettings, is: ServerSettings): boolean {
+  // The kernel's own doing, where the address is the director's.
+  const forwarding = is.forwarding === 'local' ? 'local' : wanted.forwarding;
+  const { tunnelType, tunnelPort, tunnelChecksum } = forwarding === 'tunnel' ? wanted : is;
+  return sameServer({ ...wanted, forwarding, tunnelType, tunnelPort, tunnelChecksum }, is);
+}
+
+/** What can be sent to make it so again. */
+export function plainService({ key, scheduler, flags, timeout, netmask, engine }: ServiceSettings): ServiceSettings {
+  return { key, scheduler, flags: flags & ~ServiceFlag.hashed, timeout, netmask, engine };
+}
+
+export function plainServer(server: ServerSettings): ServerSettings {
+  const { key, forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = server;
+  // `local` can not be asked for: the kernel makes it of any.
+  const asked = forwarding === 'local' || forwarding === 'bypass' ? 'nat' : forwarding;
+  return { key, forwarding: asked, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum };
+}
+
+function serviceText(name: string, settings: ServiceSettings): string {
+  return `service ${name}: ${serviceWords(plainService(settings))}`;
+}
+
+function serverText(service: string, server: string, settings: ServerSettings): string {
+  return `server ${server} of ${service}: ${serverWords(settings)}`;
+}

@@ -1,0 +1,115 @@
+import type { StaleOptions } from '../conntrack/stale.js';
+import { describeServer, describeService } from '../ipvs/describe.js';
+import { newServerSettings } from '../ipvs/server-options.js';
+import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js';
+import { IpvsError, invalid } from '../kernel/errors.js';
+import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
+import type { NetfilterState } from '../netfilter/changes.js';
+import type { Item, Part } from '../roles/items.js';
+import type { DrainPolicy } from './drain-policy.js';
+
+/** A destination of UDP. */
+export type Datagrams = Pick<StaleOptions, 'address' | 'port'>;
+
+/** A service as it is to be, checked, in the kernel's terms. */
+export interface WantedService {
+  readonly settings: ServiceSettings;
+  /** By {@link describeServer}. */
+  readonly servers: ReadonlyMap<string, ServerSettings>;
+  /** Is there as long as no other server takes connections. */
+  readonly sorry?: ServerSettings | undefined;
+  readonly drain?: DrainPolicy | undefined;
+  /** Where clients send UDP for it: stale flows there are deleted when servers come or go. */
+  readonly datagrams: readonly Datagrams[];
+  /** All of it is UDP: there is nothing to wait for when a server goes. */
+  readonly udp: boolean;
+}
+
+/** By {@link describeService}. */
+export type WantedTable = ReadonlyMap<string, WantedService>;
+
+/** All that an owner wants of a namespace. */
+export interface Target {
+  /** In the order in which they are made. */
+  readonly items: readonly Item[];
+  readonly table: WantedTable;
+}
+
+/** What of UDP goes to a service by address. */
+export function datagramsOf(key: ServiceKey): Datagrams[] {
+  if (!('address' in key) || key.protocol !== 'udp') return [];
+  return [{ address: key.address, ...(key.port !== 0 && { port: key.port }) }];
+}
+
+/** Collects what is wanted, part by part. */
+export class TargetBuilder {
+  readonly #items: Item[] = [];
+  readonly #table = new Map<string, WantedService & { readonly servers: Map<string, ServerSettings> }>();
+  readonly #netfilter = new Map<string, { marks: unknown[]; rules: unknown[] }>();
+
+  add(part: Part): void {
+    if (part.kind === 'service') this.addService(newServiceSettings(part.service));
+    else if (part.kind === 'server') {
+      const key = checkServiceKey(part.service);
+      this.addServer(key, newServerSettings(part.server, key));
+    } else if (part.kind === 'netfilter') this.#addNetfilter(part.owner, part.state);
+    else this.#items.push(part);
+  }
+
+  addService(settings: ServiceSettings, more: Partial<Omit<WantedService, 'settings' | 'servers'>> = {}): void {
+    const name = describeService(settings.key);
+    if (this.#table.has(name)) throw invalid(`two services are ${name}`);
+    const datagrams = datagramsOf(settings.key);
+    this.#table.set(name, { settings, servers: new Map(), datagrams, udp: datagrams.length > 0, ...more });
+  }
+
+  /** Of a service that was added. */
+  addServer(service: ServiceKey, settings: ServerSettings): void {
+    const servers = this.#table.get(describeService(service))?.servers;
+    const name = describeServer(settings.key);
+    if (servers?.has(name)) throw invalid(`two servers of ${describeService(service)} are ${name}`);
+    servers?.set(name, settings);
+  }
+
+  /** One table for all marks and rules of an owner. */
+  #addNetfilter(owner: string, { marks = [], rules = [] }: NetfilterState): void {
+    const known = this.#netfilter.get(owner);
+    if (known) {
+      known.marks.push(...marks);
+      known.rules.push(...rules);
+      return;
+    }
+    const state = { marks: [...marks], rules: [...rules] };
+    this.#netfilter.set(owner, state);
+    this.#items.push({ kind: 'netfilter', owner, state });
+  }
+
+  build(): Target {
+    return { items: distinct(this.#items), table: this.#table };
+  }
+}
+
+/** What is wanted twice is wanted once; two values of one setting are an error. */
+function distinct(items: readonly Item[]): Item[] {
+  const texts = new Set<string>();
+  const values = new Map<string, string>();
+  return items.filter((item) => {
+    const text = JSON.stringify(item);
+    if (texts.has(text)) return false;
+    texts.add(text);
+    if (item.kind !== 'sysctl') return true;
+    const other = values.get(item.name);
+    if (other !== undefined) throw invalid(`${item.name} is to be ${other} and ${item.value}`);
+    values.set(item.name, item.value);
+    return true;
+  });
+}
+
+/** Says where in the description something is wrong. */
+export function at<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof IpvsError ? invalid(`${path}: ${error.message}`) : error;
+  }
+}

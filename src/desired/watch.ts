@@ -1,0 +1,95 @@
+import type { IpvsError } from '../kernel/errors.js';
+import type { World } from '../roles/world.js';
+import type { Plan } from './plan-view.js';
+import type { Step } from './step.js';
+import type { Target } from './target.js';
+
+/** Something that is not as the document says. */
+export interface Drift {
+  /**
+   * `missing`, `changed`: made by the owner, or to be made. `left`: the owner's, and not wanted.
+   * `foreign`: others made it within what is the owner's; it stays. `in-the-way`: others made it where the
+   * owner wants something else; it stays, and nothing is repaired.
+   */
+  readonly problem: 'missing' | 'changed' | 'left' | 'foreign' | 'in-the-way';
+  readonly what: string;
+  /** How it is instead. */
+  readonly is?: string | undefined;
+}
+
+/** All that is not as the document says, whenever that changes; empty: all is well again. */
+export interface DriftReport {
+  readonly drift: readonly Drift[];
+  /** What was done about it, if it was to be repaired. */
+  readonly repaired: readonly Step[];
+  /** Why it could not be repaired. */
+  readonly error?: IpvsError | undefined;
+}
+
+const problems: Readonly<Partial<Record<Step['action'], Drift['problem']>>> = {
+  make: 'missing',
+  change: 'changed',
+  'take-back': 'left',
+  foreign: 'foreign',
+  conflict: 'in-the-way',
+};
+
+export function driftOf({ steps }: Plan): Drift[] {
+  return steps.flatMap(({ action, what, is }): Drift[] => {
+    const problem = problems[action];
+    // What went by itself, and is not wanted, is as it should be.
+    if (problem === undefined || (problem === 'left' && is === 'gone already')) return [];
+    return [is === undefined ? { problem, what } : { problem, what, is }];
+  });
+}
+
+/** Tells when something may have changed, where the kernel tells: everything but IPVS. */
+export class Waker {
+  readonly #abort = new AbortController();
+  #wake: () => void = () => {};
+  #awake = false;
+
+  /** Without events the interval has to do. */
+  async listen(world: World, { items }: Target): Promise<void> {
+    const { signal } = this.#abort;
+    const owners = items.flatMap((item) => (item.kind === 'netfilter' ? [item.owner] : []));
+    const watches = owners.map(async (owner) => (await world.netfilter(owner)).watch({ signal }));
+    const network = items.some(({ kind }) => kind !== 'netfilter' && kind !== 'sysctl' && kind !== 'timeout');
+    const all: Promise<AsyncIterable<unknown>>[] = [
+      ...watches,
+      ...(network ? [world.network.then((handle) => handle.watch({ signal }))] : []),
+    ];
+    for (const opened of await Promise.allSettled(all))
+      if (opened.status === 'fulfilled') void this.#follow(opened.value);
+  }
+
+  async #follow(events: AsyncIterable<unknown>): Promise<void> {
+    try {
+      for await (const _ of events) {
+        this.#awake = true;
+        this.#wake();
+      }
+    } catch {
+      // Closed, or not told any more: the interval has to do.
+    }
+  }
+
+  /** Until something happens, or the time is over. */
+  async wait(world: World, milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+    const stop = new AbortController();
+    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    const slept = world.clock.sleep(milliseconds, both);
+    if (!this.#awake) await Promise.race([woken, slept]);
+    this.#awake = false;
+    stop.abort();
+    await slept.catch(() => {});
+    signal?.throwIfAborted();
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+}

@@ -1,0 +1,30 @@
+import { showNetmask, showSchedulerFlags } from '../ipvs/service-options.js';
+import type { ServerSettings, ServiceSettings } from '../kernel/ipvs/types.js';
+import { ServiceFlag } from '../kernel/ipvs/types.js';
+
+/** The settings of a service in words, as far as they are not the usual ones. */
+export function serviceWords({ key, scheduler, flags, timeout, netmask, engine }: ServiceSettings): string {
+  const words = [scheduler];
+  const own = showSchedulerFlags(flags, scheduler);
+  if (own.length > 0) words.push(own.join(' '));
+  if ((flags & ServiceFlag.persistent) !== 0) {
+    words.push(`persistent ${timeout}`);
+    const whole = key.family === 'ipv6' ? 128 : 0xffffffff;
+    if (netmask !== whole) words.push(`mask ${showNetmask(netmask, key.family)}`);
+    if (engine !== '') words.push(`engine ${engine}`);
+  }
+  if ((flags & ServiceFlag.onePacket) !== 0) words.push('one packet');
+  return words.join(', ');
+}
+
+/** The settings of a server in words, as far as they are not the usual ones. */
+export function serverWords(settings: ServerSettings): string {
+  const { forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = settings;
+  const words: string[] = [forwarding, `weight ${weight}`];
+  if (forwarding === 'tunnel') {
+    if (tunnelType !== 'ipip') words.push(tunnelType === 'gue' ? `gue port ${tunnelPort}` : tunnelType);
+    if (tunnelChecksum !== 'none') words.push(`checksum ${tunnelChecksum}`);
+  }
+  if (upperThreshold !== 0) words.push(`thresholds ${lowerThreshold} to ${upperThreshold}`);
+  return words.join(', ');
+}

@@ -1,0 +1,31 @@
+import { missing, other, right } from '../items.js';
+import type { Handler } from './handler.js';
+
+/** How long IPVS remembers connections; one for all services of the namespace. */
+export const timeout: Handler<'timeout'> = {
+  name: ({ name }) => `timeout ${name}`,
+  wanted: ({ seconds }) => `${seconds} s`,
+
+  inspect({ name, seconds }, { timeouts }) {
+    if (!timeouts) return missing;
+    return timeouts[name] === seconds ? right : other(`${timeouts[name]} s`);
+  },
+
+  async remember({ name }, world) {
+    return String((await (await world.ipvs).timeouts())[name]);
+  },
+
+  async make({ name, seconds }, world) {
+    await (await world.ipvs).setTimeouts({ [name]: seconds });
+  },
+
+  async change({ name, seconds }, world) {
+    await (await world.ipvs).setTimeouts({ [name]: seconds });
+  },
+
+  async takeBack({ name, seconds }, before, world) {
+    const ipvs = await world.ipvs;
+    if (before !== undefined && (await ipvs.timeouts())[name] === seconds)
+      await ipvs.setTimeouts({ [name]: Number(before) });
+  },
+};

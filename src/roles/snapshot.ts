@@ -1,0 +1,104 @@
+import { IpvsError } from '../kernel/errors.js';
+import type { TableEntry, Timeouts } from '../kernel/ipvs/types.js';
+import type { TableEntry as NetfilterTable } from '../kernel/netfilter/types.js';
+import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
+import type { Item } from './items.js';
+import type { World } from './world.js';
+
+/**
+ * What a kernel has, as far as it was asked for, at one time: all that a plan is made of. Plain
+ * data; parts that were not read are absent.
+ */
+export interface Snapshot {
+  /** When it was read: milliseconds of the clock that deadlines go by. */
+  readonly time: number;
+  readonly table?: readonly TableEntry[] | undefined;
+  readonly timeouts?: Timeouts | undefined;
+  readonly links?: readonly Link[] | undefined;
+  readonly addresses?: readonly InterfaceAddress[] | undefined;
+  /** Of the main table, and of those that were asked for. */
+  readonly routes?: readonly Route[] | undefined;
+  readonly rules?: readonly RoutingRule[] | undefined;
+  readonly udpTunnels?: readonly UdpTunnel[] | undefined;
+  /** By their paths below /proc/sys; null: there is none. */
+  readonly sysctls: Readonly<Record<string, string | null>>;
+  /** Tables of nf_tables by their names; null: there is none; `foreign`: another program made it. */
+  readonly netfilter: Readonly<Record<string, NetfilterTable | null | 'foreign'>>;
+}
+
+/** What a snapshot is to have. */
+export interface Needs {
+  readonly table: boolean;
+  readonly items: readonly Item[];
+}
+
+export async function readSnapshot(world: World, { table, items }: Needs): Promise<Snapshot> {
+  const kinds = new Set(items.map(({ kind }) => kind));
+  const has = (...wanted: Item['kind'][]): boolean => wanted.some((kind) => kinds.has(kind));
+  const sysctls = [...new Set(items.flatMap((item) => (item.kind === 'sysctl' ? [item.name] : [])))];
+  // Those of ip_vs come with it, and opening loads it.
+  const needsIpvs = table || has('timeout') || sysctls.some((name) => name.startsWith('net/ipv4/vs/'));
+  const ipvs = needsIpvs ? await world.ipvs : undefined;
+  const owners = [...new Set(items.flatMap((item) => (item.kind === 'netfilter' ? [item.owner] : [])))];
+  const [entries, timeouts, links, addresses, routes, rules, udpTunnels, values, tables] = await Promise.all([
+    table ? ipvs?.entries() : undefined,
+    has('timeout') ? ipvs?.timeouts() : undefined,
+    has('link', 'up', 'address') ? (await world.network).links() : undefined,
+    has('address') ? (await world.network).addresses() : undefined,
+    has('route') ? readRoutes(world, items) : undefined,
+    has('routing-rule') ? (await world.network).rules() : undefined,
+    has('gue-port') ? readUdpTunnels(world) : undefined,
+    Promise.all(sysctls.map((name) => readSysctl(world, name))),
+    Promise.all(owners.map((owner) => readNetfilter(world, owner))),
+  ]);
+  return {
+    time: world.clock.now(),
+    ...(entries && { table: entries }),
+    ...(timeouts && { timeouts }),
+    ...(links && { links }),
+    ...(addresses && { addresses }),
+    ...(routes && { routes }),
+    ...(rules && { rules }),
+    ...(udpTunnels && { udpTunnels }),
+    sysctls: Object.fromEntries(sysctls.map((name, index) => [name, values[index] ?? null])),
+    netfilter: Object.fromEntries(owners.map((owner, index) => [owner, tables[index] ?? null])),
+  };
+}
+
+async function readRoutes(world: World, items: readonly Item[]): Promise<Route[]> {
+  const asked = items.flatMap((item) => (item.kind === 'route' ? [item.route] : []));
+  const places = new Map(
+    asked.map(({ table = 254, family = 'ipv4' }) => [`${table} ${family}`, { table, family }] as const),
+  );
+  const network = await world.network;
+  return (await Promise.all([...places.values()].map((place) => network.routes(place)))).flat();
+}
+
+/** None where the kernel can not have any; to make one tells what is missing. */
+async function readUdpTunnels(world: World): Promise<readonly UdpTunnel[]> {
+  try {
+    return await (await world.network).udpTunnels();
+  } catch (error) {
+    if (error instanceof IpvsError && error.code === 'ERR_IPVS_NOT_AVAILABLE') return [];
+    throw error;
+  }
+}
+
+async function readSysctl(world: World, name: string): Promise<string | null> {
+  try {
+    return await (await world.network).sysctl(name);
+  } catch (error) {
+    // Of an interface, which comes first.
+    if (error instanceof IpvsError && error.code === 'ERR_IPVS_NO_SUCH_SYSCTL') return null;
+    throw error;
+  }
+}
+
+async function readNetfilter(world: World, owner: string): Promise<NetfilterTable | null | 'foreign'> {
+  try {
+    return (await (await world.netfilter(owner)).entry()) ?? null;
+  } catch (error) {
+    if (error instanceof IpvsError && error.code === 'ERR_IPVS_FOREIGN') return 'foreign';
+    throw error;
+  }
+}
