@@ -17,10 +17,13 @@ function onKernel(name: string) {
 
 export default defineConfig({
   test: {
+    // In an emulated machine translating TypeScript takes minutes: it reads what was translated outside (scripts/test).
+    experimental: { fsModuleCache: true, fsModuleCachePath: 'out/module-cache' },
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], pool: 'forks' } },
       onKernel('kernel'), // IPVS
       onKernel('roles'), // IPVS too
+      onKernel('desired'), // and here
       onKernel('conntrack'),
       onKernel('netfilter'),
       onKernel('network'),
