@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -73,4 +73,22 @@ test('another kernel can stand in for the real one', () => {
     console.log((await ipvs.info()).version);
     await ipvs[Symbol.asyncDispose]();`);
   expect(output).toBe('9.9.9\n');
+});
+
+test('the kernel in memory works without an addon, on any system', () => {
+  const output = run(`
+    Object.defineProperty(process, 'platform', { value: 'darwin' });
+    const { MemoryKernel } = await import(${JSON.stringify(join(directory, 'ipvs/dist/testing/index.js'))});
+    const kernel = new MemoryKernel();
+    const ipvs = await library.Ipvs.open({ kernel });
+    const service = await ipvs.addService({ protocol: 'tcp', address: '192.0.2.1', port: 80 });
+    await service.addServer({ address: '10.1.0.1' });
+    console.log(kernel.namespace().connect({ address: '192.0.2.1', port: 80 }).server.address);`);
+  expect(output).toBe('10.1.0.1\n');
+});
+
+test('the package shows the kernel in memory to those who import it', () => {
+  const { exports } = JSON.parse(readFileSync(join(directory, 'ipvs/package.json'), 'utf8'));
+  for (const path of Object.values(exports['./testing']))
+    expect(existsSync(join(directory, 'ipvs', String(path)))).toBe(true);
 });

@@ -14,7 +14,7 @@ function sources(directory: string): string[] {
 /** Floors from the ground up; rooms on one floor do not know each other. */
 const floors = [
   ['kernel'],
-  ['ipvs', 'conntrack', 'netfilter', 'network'],
+  ['ipvs', 'conntrack', 'netfilter', 'network', 'testing'],
   ['roles'],
   ['desired', 'doctor', 'metrics'],
   ['cli'],

@@ -1,12 +1,16 @@
 // What is refused says what was given, what is allowed, and where it stands.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type FwmarkOptions, Netfilter, type NetfilterChange, type RuleOptions } from '../../src/index.js';
-import { MemoryPort } from '../netfilter/memory-port.js';
+import type { NetfilterPort } from '../../src/kernel/netfilter/port.js';
+import { Machine } from '../../src/testing/machine.js';
+import { MemoryNetfilter } from '../../src/testing/memory-netfilter.js';
 
-let port: MemoryPort;
+let memory: MemoryNetfilter;
+let port: NetfilterPort;
 let netfilter: Netfilter;
 beforeEach(async () => {
-  port = new MemoryPort();
+  memory = new MemoryNetfilter(new Machine());
+  port = memory.open();
   netfilter = await Netfilter.open({ kernel: { openNetfilter: async () => port } });
 });
 
@@ -95,7 +99,7 @@ describe('the same twice in one list', () => {
     expect(await failure(netfilter.apply(list))).toBe(
       'INVALID_ARGUMENT: change 2: the list has add-rule postrouting meta mark 0x1 masquerade twice: it is change 0 already',
     );
-    expect(port.commits).toEqual([]);
+    expect(memory.commits).toEqual([]);
     const remove: NetfilterChange = { change: 'remove-rule', rule: masquerade };
     expect(await failure(netfilter.apply([remove, remove]))).toContain('change 1: the list has remove-rule');
   });

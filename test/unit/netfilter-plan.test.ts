@@ -3,19 +3,27 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type FwmarkOptions, Netfilter, type NetfilterState, type RuleOptions } from '../../src/index.js';
 import { chainText } from '../../src/kernel/netfilter/names.js';
-import type { TableEntry } from '../../src/kernel/netfilter/types.js';
+import type { TableChange, TableEntry } from '../../src/kernel/netfilter/types.js';
 import { checkState } from '../../src/netfilter/changes.js';
 import { differences } from '../../src/netfilter/differences.js';
 import { chainRuleKey } from '../../src/netfilter/layout.js';
 import { checkMark, markKey, markText } from '../../src/netfilter/mark-options.js';
 import { planAll } from '../../src/netfilter/plan.js';
 import { checkRule } from '../../src/netfilter/rule-options.js';
+import { Machine } from '../../src/testing/machine.js';
+import { MemoryNetfilter } from '../../src/testing/memory-netfilter.js';
 import { markOptions, ruleOptions } from '../netfilter/arbitraries.js';
-import { applyChanges, MemoryPort } from '../netfilter/memory-port.js';
 
 const marks = fc.uniqueArray(markOptions(true), { maxLength: 8, selector: (mark) => markKey(checkMark(mark)) });
 const rules = fc.array(ruleOptions(true), { maxLength: 6 });
 const state: fc.Arbitrary<NetfilterState> = fc.record({ marks, rules });
+
+function applyChanges(before: TableEntry | undefined, changes: readonly TableChange[]): TableEntry | undefined {
+  const netfilter = new MemoryNetfilter(new Machine());
+  netfilter.load('ipvs', before);
+  netfilter.change('ipvs', changes);
+  return netfilter.table('ipvs');
+}
 
 const plan = (table: TableEntry | undefined, state: NetfilterState) => planAll(table, checkState(state));
 const reach = (table: TableEntry | undefined, state: NetfilterState) => applyChanges(table, plan(table, state));
@@ -116,8 +124,8 @@ test('damage of any kind is found and mended', () => {
 test('single changes, in any order, come to what set would have made', async () => {
   await fc.assert(
     fc.asyncProperty(state, state, fc.boolean(), async ({ marks: first = [], rules: some = [] }, to, together) => {
-      const port = new MemoryPort();
-      const netfilter = await Netfilter.open({ kernel: { openNetfilter: async () => port } });
+      const memory = new MemoryNetfilter(new Machine());
+      const netfilter = await Netfilter.open({ kernel: { openNetfilter: async () => memory.open() } });
       await netfilter.set({ marks: first, rules: some });
       const wanted = checkState(to);
       const keys = (list: readonly FwmarkOptions[] = []) =>
@@ -154,12 +162,12 @@ test('single changes, in any order, come to what set would have made', async () 
 test('a set that changes nothing sends nothing', async () => {
   await fc.assert(
     fc.asyncProperty(state, async (to) => {
-      const port = new MemoryPort();
-      const netfilter = await Netfilter.open({ kernel: { openNetfilter: async () => port } });
+      const memory = new MemoryNetfilter(new Machine());
+      const netfilter = await Netfilter.open({ kernel: { openNetfilter: async () => memory.open() } });
       await netfilter.set(to);
-      const before = port.commits.length;
+      const before = memory.commits.length;
       await netfilter.set(to);
-      expect(port.commits).toHaveLength(before);
+      expect(memory.commits).toHaveLength(before);
     }),
     { numRuns: 50 },
   );

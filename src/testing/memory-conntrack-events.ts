@@ -1,0 +1,217 @@
+import type { EventPort } from '../kernel/conntrack/port.js';
+import type { ConntrackEvent, EventSettings, FilterSettings, Flow } from '../kernel/conntrack/types.js';
+import { Errno } from '../kernel/errno.js';
+import { KernelFailure } from '../kernel/errors.js';
+import { withJson } from '../kernel/json.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import { within } from './machine.js';
+import { flowTest } from './memory-conntrack-filter.js';
+import { tupleName } from './memory-conntrack-flow.js';
+
+/** Of a socket, where nobody asks for another (net.core.rmem_default). */
+const RECEIVE_BUFFER = 212_992;
+
+type FlowEvent = Extract<ConntrackEvent, { readonly flow: Flow }>;
+
+function nameOf(flow: Flow): string {
+  return tupleName(flow.original, flow.zone);
+}
+
+/** What comes between two readings; see native/conntrack/mirror.h, which does the same. */
+class Mirror {
+  readonly #known = new Map<string, Flow>();
+  readonly #matches: (flow: Flow) => boolean;
+
+  constructor(matches: (flow: Flow) => boolean) {
+    this.#matches = matches;
+  }
+
+  /** What of an event is news: a flow that leaves the view is told of once more. */
+  *take(event: FlowEvent): Generator<ConntrackEvent, void, void> {
+    const { type, flow } = event;
+    const known = this.#known.get(nameOf(flow));
+    const same = known?.id === flow.id;
+    if (type === 'destroy' || !this.#matches(flow)) {
+      if (!same) return;
+      this.#known.delete(nameOf(flow));
+      yield event;
+      return;
+    }
+    if (known && !same) yield { type: 'destroy', flow: known, recovered: true };
+    this.#known.set(nameOf(flow), flow);
+    yield same && type === 'new' ? { ...event, type: 'update' } : event;
+  }
+
+  /** What was missed. */
+  *compare(flows: Iterable<Flow>): Generator<ConntrackEvent, void, void> {
+    const now = new Map([...flows].filter(this.#matches).map((flow) => [nameOf(flow), flow]));
+    for (const [name, flow] of now) {
+      const known = this.#known.get(name);
+      if (!known || known.id !== flow.id) {
+        if (known) yield { type: 'destroy', flow: known, recovered: true };
+        yield { type: 'new', flow, recovered: true };
+      } else if (known.mark !== flow.mark || known.statusBits !== flow.statusBits || known.state !== flow.state) {
+        yield { type: 'update', flow, recovered: true };
+      }
+    }
+    for (const [name, flow] of this.#known) if (!now.has(name)) yield { type: 'destroy', flow, recovered: true };
+    this.#known.clear();
+    for (const [name, flow] of now) this.#known.set(name, flow);
+    yield { type: 'resynchronised', flows: now.size };
+  }
+}
+
+/** One listener. What has come waits for it, without a limit: overruns come by {@link MemoryEventStreams.lose}. */
+class MemoryEventStream implements EventPort {
+  readonly receiveBuffer: number;
+  readonly settings: EventSettings;
+  readonly #matches: (flow: Flow) => boolean;
+  readonly #mirror: Mirror | undefined;
+  readonly #table: () => Iterable<Flow>;
+  readonly #isDead: () => boolean;
+  readonly #onClose: (stream: MemoryEventStream) => void;
+  #waiting: ConntrackEvent[] = [];
+  #overruns = 0;
+  #resynchronise: boolean;
+  #failure: KernelFailure | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    filter: FilterSettings,
+    settings: EventSettings,
+    table: () => Iterable<Flow>,
+    isDead: () => boolean,
+    onClose: (stream: MemoryEventStream) => void,
+  ) {
+    this.settings = settings;
+    this.receiveBuffer = settings.receiveBuffer === 0 ? RECEIVE_BUFFER : settings.receiveBuffer * 2;
+    this.#matches = flowTest(filter);
+    this.#table = table;
+    this.#isDead = isDead;
+    this.#onClose = onClose;
+    this.#mirror = settings.resynchronise ? new Mirror(this.#matches) : undefined;
+    this.#resynchronise = settings.resynchronise;
+  }
+
+  async next(options: CallOptions = {}): Promise<readonly ConntrackEvent[]> {
+    await undefined;
+    for (;;) {
+      options.signal?.throwIfAborted();
+      if (this.#isDead()) this.end(Errno.EBADF);
+      if (this.#failure) throw this.#failure;
+      const events = this.#take();
+      if (events.length > 0) return events;
+      if (this.#wake) throw new KernelFailure(Errno.EBUSY, 'somebody waits already');
+      const something = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      try {
+        await within(something, options);
+      } finally {
+        this.#wake = undefined;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.end(Errno.ECANCELED);
+  }
+
+  end(errno: number): void {
+    if (this.#failure) return;
+    this.#failure = new KernelFailure(errno, 'the stream of events is closed');
+    this.#onClose(this);
+    this.#wake?.();
+  }
+
+  push(event: ConntrackEvent): void {
+    if (this.#isDead()) this.end(Errno.EBADF);
+    if (this.#failure) return;
+    if ('flow' in event && !this.#mirror && !this.#matches(event.flow)) return;
+    this.#waiting.push(event);
+    this.#wake?.();
+  }
+
+  /** What waits is lost, and it is said that something is. */
+  overrun(): void {
+    this.#waiting = [];
+    if (this.settings.reliable) return;
+    this.#waiting.push({ type: 'overrun', overruns: ++this.#overruns });
+    this.#resynchronise = this.settings.resynchronise;
+    this.#wake?.();
+  }
+
+  #take(): ConntrackEvent[] {
+    const raw = this.#waiting;
+    this.#waiting = [];
+    const mirror = this.#mirror;
+    if (!mirror) return raw;
+    const events = raw.flatMap((event) => ('flow' in event ? [...mirror.take(event)] : [event]));
+    if (this.#resynchronise) events.push(...mirror.compare(this.#table()));
+    this.#resynchronise = false;
+    return events;
+  }
+}
+
+function made(type: FlowEvent['type'], flow: Flow, time: bigint | undefined): FlowEvent {
+  const event = { type, flow, recovered: false };
+  return time === undefined ? event : withJson({ ...event, time });
+}
+
+/** All who listen to a namespace. */
+export class MemoryEventStreams {
+  readonly #streams = new Set<MemoryEventStream>();
+  readonly #table: () => Iterable<Flow>;
+  #losing = false;
+
+  constructor(table: () => Iterable<Flow>) {
+    this.#table = table;
+  }
+
+  /** Whether anybody listens, to flows or to expectations. */
+  get some(): boolean {
+    return this.#streams.size > 0;
+  }
+
+  /** @param isDead whether the program that listens was killed */
+  open(
+    filter: FilterSettings,
+    settings: EventSettings,
+    isDead: () => boolean,
+    onClose: (stream: EventPort) => void,
+  ): MemoryEventStream {
+    const stream = new MemoryEventStream(filter, settings, this.#table, isDead, (closed) => {
+      this.#streams.delete(closed);
+      onClose(closed);
+    });
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  flow(type: 'new' | 'update' | 'destroy', flow: () => Flow, time: bigint | undefined): void {
+    if (this.#streams.size === 0 || this.#losing) return;
+    const wanted = { new: 'created', update: 'updated', destroy: 'destroyed' } as const;
+    let event: ConntrackEvent | undefined;
+    for (const stream of this.#streams) {
+      if (!stream.settings[wanted[type]]) continue;
+      event ??= made(type, flow(), time);
+      stream.push(event);
+    }
+  }
+
+  expectation(event: Extract<ConntrackEvent, { readonly expectation: unknown }>): void {
+    if (this.#losing) return;
+    for (const stream of this.#streams) if (stream.settings.expectations) stream.push(event);
+  }
+
+  /** As if more events had come than fit: what waits, and what comes while `during` works, is lost. */
+  async lose(during?: () => unknown): Promise<void> {
+    this.#losing = true;
+    try {
+      await during?.();
+    } finally {
+      this.#losing = false;
+    }
+    for (const stream of this.#streams) stream.overrun();
+  }
+}

@@ -1,0 +1,171 @@
+import { inspect } from 'node:util';
+import type { Family } from '../kernel/address.js';
+import { flowNames } from '../kernel/conntrack/flow-view.js';
+import { statesOf, statusNames } from '../kernel/conntrack/layout.js';
+import { flowLine } from '../kernel/conntrack/line.js';
+import type {
+  Counters,
+  DccpDetails,
+  Directions,
+  Flow,
+  FlowProtocol,
+  FlowStatus,
+  SequenceAdjustment,
+  Synproxy,
+  TcpDetails,
+  Tuple,
+} from '../kernel/conntrack/types.js';
+import { jsonOf } from '../kernel/json.js';
+
+/** Bits of `enum ip_conntrack_status` that the kernel in memory works with. */
+export const Status = {
+  expected: 1 << 0,
+  seenReply: 1 << 1,
+  assured: 1 << 2,
+  confirmed: 1 << 3,
+  sourceNat: 1 << 4,
+  destinationNat: 1 << 5,
+  sequenceAdjust: 1 << 6,
+  natDone: (1 << 7) | (1 << 8),
+  dying: 1 << 9,
+  fixedTimeout: 1 << 10,
+  helper: 1 << 13,
+} as const;
+
+/** A flow of the table. */
+export interface MemoryFlow {
+  readonly original: Tuple;
+  readonly reply: Tuple;
+  readonly zone: number;
+  readonly id: number;
+  statusBits: number;
+  mark: number;
+  /** When it ends, in milliseconds of the machine's time. */
+  expires: number;
+  state: number | undefined;
+  /** Where accounting was on when it began. */
+  counters: { original: { packets: bigint; bytes: bigint }; reply: { packets: bigint; bytes: bigint } } | undefined;
+  started: bigint | undefined;
+  /** Where a rule of the namespace used labels when it began. */
+  labels: Uint8Array | undefined;
+  /** It has room for a helper, whether it has one or not. */
+  hasHelp: boolean;
+  helper: string | undefined;
+  tcp: TcpDetails | undefined;
+  sctp: Directions<number> | undefined;
+  dccp: DccpDetails | undefined;
+  readonly master: MemoryFlow | undefined;
+  sequenceAdjustment: Partial<Directions<SequenceAdjustment>> | undefined;
+  synproxy: Synproxy | undefined;
+  /** Whether listeners are told of it: what the settings said when it began. */
+  readonly told: boolean;
+}
+
+/** What a dump tells of a flow, and what an event does. */
+export type Occasion = 'dump' | 'new' | 'update' | 'destroy';
+
+/** A flow as it was when it was read; prints and makes JSON as those of the real kernel do. */
+class FlowSnapshot implements Flow {
+  readonly family: Family;
+  readonly protocol: FlowProtocol;
+  readonly original: Tuple;
+  readonly reply: Tuple;
+  readonly zone: number;
+  readonly id: number;
+  readonly statusBits: number;
+  readonly mark: number | undefined;
+  readonly timeout: number;
+  readonly state: string | undefined;
+  readonly counters: Directions<Counters> | undefined;
+  readonly started: bigint | undefined;
+  readonly stopped: bigint | undefined;
+  readonly labels: readonly number[] | undefined;
+  readonly helper: string | undefined;
+  readonly tcp: TcpDetails | undefined;
+  readonly sctp: Directions<number> | undefined;
+  readonly dccp: DccpDetails | undefined;
+  readonly master: Tuple | undefined;
+  readonly sequenceAdjustment: Partial<Directions<SequenceAdjustment>> | undefined;
+  readonly synproxy: Synproxy | undefined;
+  readonly use: number | undefined;
+
+  constructor(flow: MemoryFlow, occasion: Occasion, now: number) {
+    const { protocol } = flow.original;
+    const [dump, end] = [occasion === 'dump', occasion === 'destroy'];
+    this.family = flow.original.family;
+    this.protocol = protocol;
+    this.original = flow.original;
+    this.reply = flow.reply;
+    this.zone = flow.zone;
+    this.id = flow.id;
+    this.statusBits = flow.statusBits;
+    this.mark = end && flow.mark === 0 ? undefined : flow.mark;
+    this.timeout = Math.max(0, Math.floor((flow.expires - now) / 1000));
+    this.state = flow.state === undefined ? undefined : (statesOf(protocol)[flow.state] ?? String(flow.state));
+    const { counters } = flow;
+    if (counters && (dump || end)) this.counters = { original: { ...counters.original }, reply: { ...counters.reply } };
+    if (dump || end) this.started = flow.started;
+    if (end && flow.started !== undefined) this.stopped = nanoseconds(now);
+    this.labels = labelsOf(flow.labels);
+    this.helper = flow.helper;
+    if (!end) {
+      this.tcp = flow.tcp;
+      this.sctp = flow.sctp;
+      this.dccp = flow.dccp;
+      this.sequenceAdjustment = flow.sequenceAdjustment;
+      this.synproxy = flow.synproxy;
+    }
+    this.master = flow.master?.original;
+    if (dump) this.use = 2;
+  }
+
+  get status(): readonly FlowStatus[] {
+    return statusNames.filter((_, bit) => (this.statusBits & (1 << bit)) !== 0);
+  }
+
+  toJSON(): Record<string, unknown> {
+    const fields = flowNames.map((name) => [name, (this as unknown as Record<string, unknown>)[name]] as const);
+    return jsonOf(Object.fromEntries(fields.filter(([, field]) => field !== undefined))) as Record<string, unknown>;
+  }
+
+  toString(): string {
+    return flowLine(this);
+  }
+
+  [inspect.custom](): string {
+    return flowLine(this);
+  }
+}
+
+/** What a reader gets: it does not change any more. */
+export function snapshot(flow: MemoryFlow, occasion: Occasion, now: number): Flow {
+  return new FlowSnapshot(flow, occasion, now);
+}
+
+/** The machine's time as the kernel's stamps have it. */
+export function nanoseconds(now: number): bigint {
+  return BigInt(Math.floor(now)) * 1_000_000n;
+}
+
+function labelsOf(bytes: Uint8Array | undefined): readonly number[] | undefined {
+  if (!bytes) return undefined;
+  const labels = Array.from({ length: bytes.length * 8 }, (_, bit) => bit);
+  return labels.filter((bit) => ((bytes[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0);
+}
+
+/** One string per tuple, equal for equal tuples; the direction's own zone is in it. */
+export function tupleName(tuple: Tuple, zone: number): string {
+  const { family, protocol, source, destination, sourcePort, destinationPort, icmp } = tuple;
+  const details = icmp ? `${icmp.type}/${icmp.code}/${icmp.id}` : `${sourcePort} ${destinationPort}`;
+  return `${family} ${protocol} ${source} ${destination} ${details} ${tuple.zone ?? zone}`;
+}
+
+/** `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
+export function describeTuple({ protocol, source, destination, sourcePort, destinationPort }: Tuple): string {
+  const end = (address: string, port: number | undefined): string => {
+    if (port === undefined) return address;
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  };
+  const name = typeof protocol === 'number' ? `protocol ${protocol}` : protocol;
+  return `${name} ${end(source, sourcePort)} -> ${end(destination, destinationPort)}`;
+}

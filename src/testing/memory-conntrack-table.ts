@@ -1,0 +1,302 @@
+import type {
+  DccpDetails,
+  Directions,
+  FlowChange,
+  FlowKey,
+  FlowSettings,
+  NatSettings,
+  NewFlowKey,
+  TcpDetails,
+  Tuple,
+} from '../kernel/conntrack/types.js';
+import { Errno } from '../kernel/errno.js';
+import { type MemoryFlow, nanoseconds, Status, tupleName } from './memory-conntrack-flow.js';
+
+/** What helpers of the kernel can do: for which protocols, and how many expectations of a flow. */
+export interface MemoryHelper {
+  readonly protocols: readonly string[];
+  /** Per class; one more throws the oldest out. */
+  readonly most: readonly number[];
+  /** Of its expectations, in seconds. */
+  readonly timeout: number;
+}
+
+export const kernelHelpers: ReadonlyMap<string, MemoryHelper> = new Map([
+  ['ftp', { protocols: ['tcp'], most: [1], timeout: 300 }],
+  ['tftp', { protocols: ['udp'], most: [1], timeout: 300 }],
+  ['irc', { protocols: ['tcp'], most: [8], timeout: 300 }],
+  ['sip', { protocols: ['tcp', 'udp'], most: [1, 32, 32, 32], timeout: 180 }],
+  ['pptp', { protocols: ['tcp'], most: [4], timeout: 300 }],
+  ['amanda', { protocols: ['udp'], most: [4], timeout: 180 }],
+]);
+
+/** `IP_CT_TCP_FLAG_WINDOW_SCALE`: without it the kernel takes no scale. */
+const WINDOW_SCALE = 1;
+const settable = Status.seenReply | Status.assured | Status.fixedTimeout | Status.helper;
+const natProtocols: readonly unknown[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp'];
+
+/** What the table needs to know of the namespace. */
+export interface TableSettings {
+  readonly maximum: () => number;
+  readonly accounting: () => boolean;
+  readonly timestamps: () => boolean;
+  /** Whether listeners are told of a flow that begins now. */
+  readonly told: () => boolean;
+  readonly labels: () => boolean;
+  readonly now: () => number;
+}
+
+export type FlowNews = (type: 'new' | 'update' | 'destroy', flow: MemoryFlow) => void;
+
+/** The flows of one namespace, with the errnos of net/netfilter/nf_conntrack_netlink.c. */
+export class MemoryFlowTable {
+  /** By both of their tuples: the kernel finds a flow by either. */
+  readonly #byTuple = new Map<string, MemoryFlow>();
+  readonly #flows = new Set<MemoryFlow>();
+  readonly #settings: TableSettings;
+  readonly #news: FlowNews;
+  #lastId = 0x10000000;
+  /** The earliest end of a flow may be so early, and no earlier. */
+  #earliest = Number.POSITIVE_INFINITY;
+  readonly counts = { found: 0, insert: 0, insertFailed: 0, drop: 0 };
+
+  constructor(settings: TableSettings, news: FlowNews) {
+    this.#settings = settings;
+    this.#news = news;
+  }
+
+  get size(): number {
+    return this.#flows.size;
+  }
+
+  flows(): Iterable<MemoryFlow> {
+    this.expire();
+    return this.#flows;
+  }
+
+  find(key: FlowKey): MemoryFlow | undefined {
+    const tuple = key.original ?? key.reply;
+    if (!tuple) return undefined;
+    const flow = this.#byTuple.get(tupleName(tuple, key.zone ?? 0));
+    if (!flow || flow.expires > this.#settings.now()) return flow;
+    this.remove(flow);
+    return undefined;
+  }
+
+  apply(change: FlowChange): number {
+    switch (change.verb) {
+      case 'create':
+        return this.create(change.key, change.settings);
+      case 'update':
+        return this.#update(change.key, change.settings);
+      case 'delete': {
+        const flow = this.find(change.key);
+        if (!flow || (change.key.id !== undefined && change.key.id !== flow.id)) return Errno.ENOENT;
+        this.remove(flow);
+        return 0;
+      }
+    }
+  }
+
+  create(key: NewFlowKey, settings: FlowSettings): number {
+    const { original, zone = 0 } = key;
+    if (this.find({ original, zone })) return Errno.EEXIST;
+    if (original.protocol !== key.reply.protocol) return Errno.EINVAL;
+    const { maximum, now, accounting, timestamps, told, labels } = this.#settings;
+    if (maximum() > 0 && this.size >= maximum()) {
+      this.counts.drop++;
+      return Errno.ENOMEM;
+    }
+    if (settings.helper !== undefined && !helps(settings.helper, original)) return Errno.EOPNOTSUPP;
+    const { reply, status } = this.#translated(key, settings);
+    const bits = settings.statusBits ?? Status.confirmed;
+    if (((bits ^ Status.confirmed) & (Status.expected | Status.confirmed | Status.dying)) !== 0) return Errno.EBUSY;
+    const master = settings.master && this.find({ original: settings.master, zone });
+    if (settings.master && !master) return Errno.ENOENT;
+    if (this.find({ original: reply, zone })) {
+      this.counts.insertFailed++;
+      return Errno.EEXIST;
+    }
+    const hasHelp = settings.helper !== undefined;
+    const extra = (hasHelp ? Status.helper : 0) | (master ? Status.expected : 0);
+    const flow: MemoryFlow = {
+      original,
+      reply,
+      zone,
+      id: this.#nextId(),
+      statusBits: Status.confirmed | (bits & settable) | status | extra,
+      mark: 0,
+      expires: now() + (settings.timeout ?? 0) * 1000,
+      state: undefined,
+      counters: accounting() ? noCounters() : undefined,
+      started: timestamps() ? nanoseconds(now()) : undefined,
+      labels: labels() ? new Uint8Array(16) : undefined,
+      hasHelp,
+      helper: settings.helper,
+      tcp: undefined,
+      sctp: undefined,
+      dccp: undefined,
+      master,
+      sequenceAdjustment: undefined,
+      synproxy: undefined,
+      told: told(),
+    };
+    write(flow, settings);
+    this.#flows.add(flow);
+    this.#byTuple.set(tupleName(original, zone), flow);
+    this.#byTuple.set(tupleName(reply, zone), flow);
+    this.#earliest = Math.min(this.#earliest, flow.expires);
+    this.counts.insert++;
+    this.#news('new', flow);
+    return 0;
+  }
+
+  remove(flow: MemoryFlow): void {
+    if (!this.#flows.delete(flow)) return;
+    this.#byTuple.delete(tupleName(flow.original, flow.zone));
+    this.#byTuple.delete(tupleName(flow.reply, flow.zone));
+    flow.statusBits |= Status.dying;
+    this.#news('destroy', flow);
+  }
+
+  /** Flows whose time is over. */
+  expire(): void {
+    const now = this.#settings.now();
+    if (this.#earliest > now) return;
+    this.#earliest = Number.POSITIVE_INFINITY;
+    for (const flow of this.#flows) {
+      if (flow.expires <= now) this.remove(flow);
+      else this.#earliest = Math.min(this.#earliest, flow.expires);
+    }
+  }
+
+  /** A flow is to end then. */
+  setExpiry(flow: MemoryFlow, expires: number): void {
+    flow.expires = expires;
+    this.#earliest = Math.min(this.#earliest, expires);
+  }
+
+  #update(key: FlowKey, settings: FlowSettings): number {
+    const flow = this.find(key);
+    if (!flow) return Errno.ENOENT;
+    const { natSource, natDestination, master, helper, timeout, statusBits } = settings;
+    if (natSource || natDestination || master) return Errno.EOPNOTSUPP;
+    if (helper !== undefined) {
+      const errno = changeHelper(flow, helper);
+      if (errno !== 0) return errno;
+    }
+    if (timeout !== undefined) {
+      if ((flow.statusBits & Status.fixedTimeout) !== 0) return Errno.EPERM;
+      this.setExpiry(flow, this.#settings.now() + timeout * 1000);
+    }
+    if (statusBits !== undefined) {
+      const changed = flow.statusBits ^ statusBits;
+      if ((changed & (Status.expected | Status.confirmed | Status.dying)) !== 0) return Errno.EBUSY;
+      if ((changed & ~statusBits & (Status.seenReply | Status.assured)) !== 0) return Errno.EBUSY;
+      flow.statusBits |= statusBits & settable;
+    }
+    if (settings.labels && !flow.labels) return Errno.ENOSPC;
+    write(flow, settings);
+    this.#news('update', flow);
+    return 0;
+  }
+
+  /** Of a flow that is translated: its reply, and what its status says of it (nf_nat_setup_info). */
+  #translated(key: NewFlowKey, { natSource, natDestination }: FlowSettings): { reply: Tuple; status: number } {
+    if (!natSource && !natDestination) return { reply: key.reply, status: 0 };
+    const { original, zone = 0 } = key;
+    let { source, destination, sourcePort, destinationPort } = key.reply;
+    if (natDestination) {
+      source = natDestination.address[0];
+      sourcePort = translatedPort(natDestination, sourcePort);
+    }
+    if (natSource) destination = natSource.address[0];
+    const ports = natProtocols.includes(original.protocol);
+    const reply = (port: number | undefined): Tuple => ({
+      ...key.reply,
+      source,
+      destination,
+      ...(sourcePort !== undefined && { sourcePort }),
+      ...(port !== undefined && { destinationPort: port }),
+    });
+    // Two flows must not have one reply: another source port is taken, also where none was asked for.
+    if (ports && destinationPort !== undefined) {
+      const [first, last] = natSource?.port ?? (natSource ? [1024, 65535] : [destinationPort, 65535]);
+      const inRange = !natSource?.port || (destinationPort >= first && destinationPort <= last);
+      const free = (port: number): boolean => !this.#byTuple.has(tupleName(reply(port), zone));
+      if (!inRange || !free(destinationPort)) {
+        let port = first;
+        while (port < last && !free(port)) port++;
+        destinationPort = port;
+      }
+    }
+    const moved = destination !== original.source || destinationPort !== original.sourcePort;
+    const changed = source !== original.destination || sourcePort !== original.destinationPort;
+    const status = Status.natDone | (moved ? Status.sourceNat : 0) | (changed ? Status.destinationNat : 0);
+    return { reply: reply(destinationPort), status };
+  }
+
+  #nextId(): number {
+    // Ids look like nothing, as the kernel's do.
+    this.#lastId = (Math.imul(this.#lastId, 1664525) + 1013904223) >>> 0;
+    return this.#lastId;
+  }
+}
+
+function translatedPort({ port }: NatSettings, current: number | undefined): number | undefined {
+  if (!port || current === undefined) return current;
+  return current >= port[0] && current <= port[1] ? current : port[0];
+}
+
+function helps(name: string, { protocol }: Tuple): boolean {
+  return kernelHelpers.get(name)?.protocols.includes(String(protocol)) ?? false;
+}
+
+function changeHelper(flow: MemoryFlow, name: string): number {
+  if (flow.master) return flow.helper === name ? 0 : Errno.EBUSY;
+  if (name === '') {
+    flow.helper = undefined;
+    return 0;
+  }
+  if (!helps(name, flow.original) || !flow.hasHelp) return Errno.EOPNOTSUPP;
+  return flow.helper === name ? 0 : Errno.EBUSY;
+}
+
+export function noCounters(): NonNullable<MemoryFlow['counters']> {
+  return { original: { packets: 0n, bytes: 0n }, reply: { packets: 0n, bytes: 0n } };
+}
+
+/** What a new flow and one that is there can be given alike. */
+function write(flow: MemoryFlow, settings: FlowSettings): void {
+  const { mark, markMask = 0xffffffff, state, labels, labelsMask, tcp, sctp, dccp } = settings;
+  const { protocol } = flow.original;
+  if (state !== undefined) flow.state = state;
+  if (protocol === 'tcp') flow.tcp = tcpDetails(flow.tcp, tcp);
+  if (protocol === 'sctp') flow.sctp = sctp ?? flow.sctp ?? both(0);
+  const noDccp: DccpDetails = { role: 'client', handshakeSequence: 0n };
+  if (protocol === 'dccp') flow.dccp = dccp ?? flow.dccp ?? noDccp;
+  if (mark !== undefined) flow.mark = ((flow.mark & ~markMask) ^ mark) >>> 0;
+  const { sequenceAdjustment, synproxy } = settings;
+  if (sequenceAdjustment) {
+    const none = { position: 0, before: 0, after: 0 };
+    flow.sequenceAdjustment = { original: none, reply: none, ...flow.sequenceAdjustment, ...sequenceAdjustment };
+    flow.statusBits |= Status.sequenceAdjust;
+  }
+  if (synproxy) flow.synproxy = synproxy;
+  if (!labels || !flow.labels) return;
+  flow.labels = flow.labels.map((old, place) => {
+    const mask = labelsMask ? (labelsMask[place] ?? 0) : 0xff;
+    return (old & ~mask) ^ (labels[place] ?? 0);
+  });
+}
+
+function tcpDetails(before: TcpDetails | undefined, asked: TcpDetails | undefined): TcpDetails {
+  const had = before ?? { windowScale: both(0), flags: both(0) };
+  if (!asked) return had;
+  const scaled = (asked.flags.original & asked.flags.reply & WINDOW_SCALE) !== 0;
+  return { windowScale: scaled ? asked.windowScale : had.windowScale, flags: asked.flags };
+}
+
+function both(value: number): Directions<number> {
+  return { original: value, reply: value };
+}

@@ -1,0 +1,127 @@
+import type { Statistics } from '../kernel/ipvs/types.js';
+
+/** The kernel takes counters from the packet path this often (net/netfilter/ipvs/ip_vs_est.c). */
+export const SAMPLE_MILLISECONDS = 2000;
+/** After so many silent samples every rate of less than 2^60 has become 0. */
+const ENOUGH = 200;
+
+/** In the order of `IPVS_STATS_ATTR_*`. */
+export const Counter = { connections: 0, packetsIn: 1, packetsOut: 2, bytesIn: 3, bytesOut: 4 } as const;
+const FIELDS = [0, 1, 2, 3, 4] as const;
+/** Fixed point: rates of numbers have 10 bits behind the point, those of bytes 5. */
+const shifts = [10, 10, 10, 5, 5] as const;
+
+const nothing: Statistics = Object.freeze({
+  connections: 0n,
+  incomingPackets: 0n,
+  outgoingPackets: 0n,
+  incomingBytes: 0n,
+  outgoingBytes: 0n,
+  connectionRate: 0n,
+  incomingPacketRate: 0n,
+  outgoingPacketRate: 0n,
+  incomingByteRate: 0n,
+  outgoingByteRate: 0n,
+});
+
+/** The counters of one service or server, or the totals. */
+export class MemoryCounters {
+  readonly #busy: Set<MemoryCounters>;
+  readonly #live = [0, 0, 0, 0, 0];
+  readonly #sampled = [0, 0, 0, 0, 0];
+  /** What the counters were when they were zeroed: the kernel subtracts it. */
+  readonly #zero = [0, 0, 0, 0, 0];
+  readonly #rates = [0, 0, 0, 0, 0];
+  #used = false;
+
+  /** @param busy those that have something to be sampled */
+  constructor(busy: Set<MemoryCounters>) {
+    this.#busy = busy;
+  }
+
+  add(field: (typeof FIELDS)[number], amount: number): void {
+    this.#live[field] = (this.#live[field] ?? 0) + amount;
+    this.#used = true;
+    this.#busy.add(this);
+  }
+
+  /** So many samples are due; whether there will be something at the next one. */
+  sample(times: number): boolean {
+    let busy = false;
+    for (const field of FIELDS) {
+      const scale = 2 ** (shifts[field] - 1); // of a sample of two seconds
+      const live = this.#live[field] ?? 0;
+      const first = (live - (this.#sampled[field] ?? 0)) * scale;
+      this.#sampled[field] = live;
+      let rate = this.#rates[field] ?? 0;
+      for (let time = 0; time < Math.min(times, ENOUGH); time++)
+        rate += Math.floor(((time === 0 ? first : 0) - rate) / 4);
+      if (rate !== 0) busy = true;
+      this.#rates[field] = rate;
+    }
+    return busy;
+  }
+
+  /** What has not been sampled yet still comes. */
+  zero(): void {
+    for (const field of FIELDS) {
+      this.#zero[field] = this.#sampled[field] ?? 0;
+      this.#rates[field] = 0;
+    }
+  }
+
+  read(): Statistics {
+    if (!this.#used) return nothing;
+    const count = (field: number): bigint => BigInt((this.#sampled[field] ?? 0) - (this.#zero[field] ?? 0));
+    const rate = (field: (typeof FIELDS)[number]): bigint => {
+      const one = 2 ** shifts[field];
+      return BigInt(Math.floor(((this.#rates[field] ?? 0) + one / 2 - 1) / one));
+    };
+    return {
+      connections: count(0),
+      incomingPackets: count(1),
+      outgoingPackets: count(2),
+      incomingBytes: count(3),
+      outgoingBytes: count(4),
+      connectionRate: rate(0),
+      incomingPacketRate: rate(1),
+      outgoingPacketRate: rate(2),
+      incomingByteRate: rate(3),
+      outgoingByteRate: rate(4),
+    };
+  }
+}
+
+function words(statistics: Statistics, rates: boolean): string {
+  const { connectionRate, incomingPacketRate, outgoingPacketRate, incomingByteRate, outgoingByteRate } = statistics;
+  const { connections, incomingPackets, outgoingPackets, incomingBytes, outgoingBytes } = statistics;
+  const values = rates
+    ? [connectionRate, incomingPacketRate, outgoingPacketRate, incomingByteRate, outgoingByteRate]
+    : [connections, incomingPackets, outgoingPackets, incomingBytes, outgoingBytes];
+  return values
+    .map((value, index) =>
+      value
+        .toString(16)
+        .toUpperCase()
+        .padStart(index < 3 ? 8 : 16),
+    )
+    .join(' ');
+}
+
+const titles = [
+  '   Total Incoming Outgoing         Incoming         Outgoing',
+  '   Conns  Packets  Packets            Bytes            Bytes',
+] as const;
+const rateTitle = ' Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s';
+
+/** As /proc/net/ip_vs_stats has it. */
+export function totalsText(statistics: Statistics): string {
+  return `${titles.join('\n')}\n${words(statistics, false)}\n\n${rateTitle}\n${words(statistics, true)}\n`;
+}
+
+/** As /proc/net/ip_vs_stats_percpu has it, of a machine with one processor. */
+export function totalsByProcessorText(statistics: Statistics): string {
+  const row = words(statistics, false);
+  const table = `    ${titles[0]}\nCPU ${titles[1]}\n  0 ${row}\n  ~ ${row}\n`;
+  return `${table}\n    ${rateTitle}\n    ${words(statistics, true)}\n`;
+}

@@ -1,0 +1,138 @@
+import { familyOf, writeAddress } from '../kernel/address.js';
+import { ServiceFlag } from '../kernel/ipvs/types.js';
+import type { MemoryServer, MemoryService } from './memory-ipvs-table.js';
+
+/** What a scheduler looks at. */
+export interface Arrival {
+  readonly client: string;
+  readonly clientPort: number;
+  readonly address: string;
+}
+
+type Choose = (service: MemoryService, arrival: Arrival) => MemoryServer | undefined;
+
+/** Of the buckets of the hashing schedulers (IP_VS_SH_TAB_BITS). */
+const BUCKETS = 256;
+
+/** The one for which `cost` is least: the first of them in the kernel's order. */
+function least(
+  servers: readonly MemoryServer[],
+  cost: (server: MemoryServer) => number,
+  share: (server: MemoryServer) => number = () => 1,
+): MemoryServer | undefined {
+  let best: MemoryServer | undefined;
+  for (const server of servers) {
+    if (!server.takesMore) continue;
+    // Without a division, as the kernel compares.
+    if (!best || cost(best) * share(server) > cost(server) * share(best)) best = server;
+  }
+  return best;
+}
+
+/** An active connection weighs as much as 256 that are not (ip_vs_dest_conn_overhead). */
+const overhead = ({ active, inactive }: MemoryServer): number => active * 256 + inactive;
+const weight = ({ settings }: MemoryServer): number => settings.weight;
+const expectedDelay = ({ active }: MemoryServer): number => active + 1;
+
+function roundRobin(service: MemoryService): MemoryServer | undefined {
+  const servers = service.listed();
+  const from = service.last ? servers.indexOf(service.last) + 1 : 0;
+  for (let i = 0; i < servers.length; i++) {
+    const server = servers[(from + i) % servers.length];
+    if (!server?.takesMore) continue;
+    service.last = server;
+    return server;
+  }
+  return undefined;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
+/** Round after round, of which each takes those of at least so much weight; the weight goes down in steps. */
+function weightedRoundRobin(service: MemoryService): MemoryServer | undefined {
+  const servers = service.listed();
+  const weights = servers.map(weight).filter((value) => value > 0);
+  if (weights.length === 0 || !servers.some((server) => server.takesMore)) return undefined;
+  const most = Math.max(...weights);
+  const step = weights.reduce(gcd);
+  let at = service.last ? servers.indexOf(service.last) : -1;
+  if (service.currentWeight === 0) service.currentWeight = most;
+  for (;;) {
+    at++;
+    if (at >= servers.length) {
+      at = 0;
+      service.currentWeight = service.currentWeight > step ? service.currentWeight - step : most;
+    }
+    const server = servers[at];
+    if (!server?.takesMore || server.settings.weight < service.currentWeight) continue;
+    service.last = server;
+    return server;
+  }
+}
+
+function hash(address: string, port: number): number {
+  const bytes = new Uint8Array(16);
+  writeAddress(bytes, 0, address, familyOf(address) ?? 'ipv4');
+  const view = new DataView(bytes.buffer);
+  const fold = view.getUint32(0) ^ view.getUint32(4) ^ view.getUint32(8) ^ view.getUint32(12);
+  return (Math.imul(port + fold, 2654435761) >>> 0) % BUCKETS;
+}
+
+/** The server of a bucket: servers have buckets in turn, as many in a row as they have weight. */
+function bucket(service: MemoryService, number: number): MemoryServer | undefined {
+  const servers = service.listed();
+  const shares = servers.map((server) => Math.max(1, weight(server)));
+  const all = shares.reduce((sum, share) => sum + share, 0);
+  let place = all === 0 ? 0 : number % all;
+  for (const [index, server] of servers.entries()) {
+    place -= shares[index] ?? 0;
+    if (place < 0) return server;
+  }
+  return undefined;
+}
+
+/** The same client to the same server. */
+function sourceHashing(service: MemoryService, { client, clientPort }: Arrival): MemoryServer | undefined {
+  const { flags } = service.settings;
+  const number = hash(client, (flags & ServiceFlag.scheduler2) === 0 ? 0 : clientPort);
+  const fallback = (flags & ServiceFlag.scheduler1) !== 0;
+  for (let offset = 0; offset < (fallback ? BUCKETS : 1); offset++) {
+    const server = bucket(service, number + offset);
+    if (server?.takesMore) return server;
+  }
+  return undefined;
+}
+
+const weightedLeastConnection: Choose = (service) => least(service.listed(), overhead, weight);
+const heaviest = (servers: readonly MemoryServer[]): MemoryServer | undefined => least(servers, () => 1, weight);
+
+const schedulers: Readonly<Record<string, Choose>> = {
+  rr: roundRobin,
+  wrr: weightedRoundRobin,
+  lc: (service) => least(service.listed(), overhead),
+  wlc: weightedLeastConnection,
+  lblc: weightedLeastConnection,
+  lblcr: weightedLeastConnection,
+  twos: weightedLeastConnection,
+  sed: (service) => least(service.listed(), expectedDelay, weight),
+  nq: (service) =>
+    service.listed().find((server) => server.takesMore && server.active === 0) ??
+    least(service.listed(), expectedDelay, weight),
+  fo: (service) => heaviest(service.listed()),
+  ovf: (service) => heaviest(service.listed().filter((server) => server.active <= server.settings.weight)),
+  sh: sourceHashing,
+  mh: sourceHashing,
+  dh: (service, { address }) => {
+    const server = bucket(service, hash(address, 0));
+    return server?.takesMore ? server : undefined;
+  },
+  none: () => undefined,
+};
+
+/** Which server gets a new connection; a scheduler that is not known here goes round. */
+export function schedule(service: MemoryService, arrival: Arrival): MemoryServer | undefined {
+  const choose = schedulers[service.settings.scheduler] ?? roundRobin;
+  return choose(service, arrival);
+}

@@ -1,0 +1,318 @@
+import { formatEndpoint } from '../kernel/address.js';
+import { Errno } from '../kernel/errno.js';
+import {
+  type ServerEntry,
+  type ServerKey,
+  type ServerSettings,
+  type ServiceEntry,
+  ServiceFlag,
+  type ServiceKey,
+  type ServiceSettings,
+} from '../kernel/ipvs/types.js';
+import { MemoryCounters } from './memory-ipvs-counters.js';
+
+/** A removed server that nothing uses is forgotten after this time (IP_VS_DEST_TRASH_PERIOD). */
+const TRASH_MILLISECONDS = 120_000;
+
+/** As ipvsadm names them; equal for equal keys. */
+export function serviceName(key: ServiceKey): string {
+  if ('fwmark' in key) return key.family === 'ipv6' ? `FWM ${key.fwmark} IPv6` : `FWM ${key.fwmark}`;
+  return `${key.protocol.toUpperCase()} ${formatEndpoint(key.address, key.port)}`;
+}
+
+export function serverName(key: ServerKey): string {
+  return formatEndpoint(key.address, key.port);
+}
+
+/** A real server, in its service or removed from it. */
+export class MemoryServer {
+  settings: ServerSettings;
+  service: MemoryService;
+  readonly counters: MemoryCounters;
+  /** In its service: IP_VS_DEST_F_AVAILABLE. */
+  available = true;
+  /** Above its upper threshold, and not below the lower one since. */
+  overloaded = false;
+  active = 0;
+  inactive = 0;
+  persistent = 0;
+  /** Since when nothing uses it, if it is removed. */
+  idleSince = 0;
+
+  constructor(service: MemoryService, settings: ServerSettings, counters: MemoryCounters) {
+    this.service = service;
+    this.settings = settings;
+    this.counters = counters;
+  }
+
+  get key(): ServerKey {
+    return this.settings.key;
+  }
+
+  /** Whether a new connection may go to it. */
+  get takesMore(): boolean {
+    return !this.overloaded && this.settings.weight > 0;
+  }
+
+  get used(): boolean {
+    return this.active + this.inactive + this.persistent > 0;
+  }
+
+  entry(): ServerEntry {
+    return {
+      ...this.settings,
+      knowsTunnels: true,
+      activeConnections: this.active,
+      inactiveConnections: this.inactive,
+      persistentConnections: this.persistent,
+      statistics: this.counters.read(),
+    };
+  }
+
+  /** A connection was added (ip_vs_bind_dest). */
+  checkUpper(): void {
+    const { upperThreshold } = this.settings;
+    if (upperThreshold !== 0 && this.active + this.inactive >= upperThreshold) this.overloaded = true;
+  }
+
+  /** A connection ended (ip_vs_unbind_dest). */
+  checkLower(): void {
+    const { upperThreshold, lowerThreshold } = this.settings;
+    const total = this.active + this.inactive;
+    if (lowerThreshold !== 0) {
+      if (total < lowerThreshold) this.overloaded = false;
+    } else if (upperThreshold === 0 || total * 4 < upperThreshold * 3) this.overloaded = false;
+  }
+}
+
+export class MemoryService {
+  settings: ServiceSettings;
+  readonly counters: MemoryCounters;
+  readonly servers = new Map<string, MemoryServer>();
+  /** What the scheduler remembers: the server it gave last, the weight it is at. */
+  last: MemoryServer | undefined;
+  currentWeight = 0;
+  #listed: readonly MemoryServer[] | undefined;
+
+  constructor(settings: ServiceSettings, counters: MemoryCounters) {
+    this.settings = settings;
+    this.counters = counters;
+  }
+
+  get persistent(): boolean {
+    return (this.settings.flags & ServiceFlag.persistent) !== 0;
+  }
+
+  /** In the kernel's order: the newest first (list_add_rcu). */
+  listed(): readonly MemoryServer[] {
+    this.#listed ??= [...this.servers.values()].reverse();
+    return this.#listed;
+  }
+
+  put(server: MemoryServer): void {
+    this.servers.set(serverName(server.key), server);
+    this.#listed = undefined;
+  }
+
+  remove(server: MemoryServer): void {
+    // Going round goes on behind the one before it (ip_vs_rr_del_dest).
+    if (this.last === server) this.last = this.listed()[this.listed().indexOf(server) - 1];
+    this.servers.delete(serverName(server.key));
+    this.#listed = undefined;
+  }
+
+  entry(): ServiceEntry {
+    return { ...this.settings, statistics: this.counters.read() };
+  }
+}
+
+/** What decides whether an address may be that of a server. */
+export interface Surroundings {
+  /** Whether IPVS could send to it: unicast, or local. */
+  reaches(address: string): boolean;
+  readonly schedulers: ReadonlySet<string>;
+  readonly engines: ReadonlySet<string>;
+  /** A daemon synchronises: servers of another family than their service are refused. */
+  synchronises(): boolean;
+  now(): number;
+}
+
+/** The table of services and servers, with the errnos of net/netfilter/ipvs/ip_vs_ctl.c. */
+export class MemoryTable {
+  readonly services = new Map<string, MemoryService>();
+  readonly totals: MemoryCounters;
+  /** Removed servers by their service's and their own name: their connections, or their counters, may come back. */
+  readonly #trash = new Map<string, MemoryServer>();
+  readonly #busy: Set<MemoryCounters>;
+  readonly #around: Surroundings;
+
+  constructor(around: Surroundings, busy: Set<MemoryCounters>) {
+    this.#around = around;
+    this.#busy = busy;
+    this.totals = new MemoryCounters(busy);
+  }
+
+  find(key: ServiceKey): MemoryService | undefined {
+    return this.services.get(serviceName(key));
+  }
+
+  /** Those by address before those by fwmark, each the newest first. */
+  listed(): MemoryService[] {
+    const all = [...this.services.values()].reverse();
+    return [
+      ...all.filter(({ settings }) => !('fwmark' in settings.key)),
+      ...all.filter(({ settings }) => 'fwmark' in settings.key),
+    ];
+  }
+
+  hasMixedFamilies(): boolean {
+    for (const service of this.services.values()) {
+      for (const server of service.servers.values()) {
+        if (server.key.family !== service.settings.key.family) return true;
+      }
+    }
+    return false;
+  }
+
+  newService(settings: ServiceSettings): number {
+    const name = serviceName(settings.key);
+    if (this.services.has(name)) return Errno.EEXIST;
+    const errno = this.#checkService(settings);
+    if (errno !== 0) return errno;
+    this.services.set(name, new MemoryService(hashed(settings), new MemoryCounters(this.#busy)));
+    return 0;
+  }
+
+  setService(settings: ServiceSettings): number {
+    const service = this.find(settings.key);
+    if (!service) return Errno.ESRCH;
+    const errno = this.#checkService(settings);
+    if (errno !== 0) return errno;
+    if (service.settings.scheduler !== settings.scheduler) {
+      service.last = undefined;
+      service.currentWeight = 0;
+    }
+    service.settings = hashed(settings);
+    return 0;
+  }
+
+  deleteService(key: ServiceKey): number {
+    const service = this.find(key);
+    if (!service) return Errno.ESRCH;
+    for (const server of service.listed()) this.#discard(server);
+    this.services.delete(serviceName(key));
+    return 0;
+  }
+
+  flush(): void {
+    for (const { settings } of this.listed()) this.deleteService(settings.key);
+  }
+
+  newServer(key: ServiceKey, settings: ServerSettings): number {
+    const service = this.find(key);
+    if (!service) return Errno.ESRCH;
+    const errno = this.#checkFamily(service, settings) || checkSettings(settings);
+    if (errno !== 0) return errno;
+    const name = serverName(settings.key);
+    if (service.servers.has(name)) return Errno.EEXIST;
+    const trashName = `${serviceName(key)} ${name}`;
+    const old = this.#trash.get(trashName);
+    // Only a server that is made anew has its address looked at.
+    if (!old && !this.#around.reaches(settings.key.address)) return Errno.EINVAL;
+    const server = old ?? new MemoryServer(service, settings, new MemoryCounters(this.#busy));
+    if (old) {
+      this.#trash.delete(trashName);
+      if (old.service !== service) old.counters.zero();
+      old.service = service;
+      old.available = true;
+    }
+    change(server, settings);
+    service.put(server);
+    return 0;
+  }
+
+  setServer(key: ServiceKey, settings: ServerSettings): number {
+    const service = this.find(key);
+    if (!service) return Errno.ESRCH;
+    const errno = this.#checkFamily(service, settings) || checkSettings(settings);
+    if (errno !== 0) return errno;
+    const server = service.servers.get(serverName(settings.key));
+    if (!server) return Errno.ENOENT;
+    change(server, settings);
+    return 0;
+  }
+
+  /** The server that was removed, or an errno. */
+  deleteServer(key: ServiceKey, serverKey: ServerKey): number {
+    const service = this.find(key);
+    if (!service) return Errno.ESRCH;
+    const server = service.servers.get(serverName(serverKey));
+    if (!server) return Errno.ENOENT;
+    this.#discard(server);
+    service.remove(server);
+    return 0;
+  }
+
+  zero(key: ServiceKey | undefined): number {
+    if (key === undefined) {
+      for (const service of this.services.values()) zeroService(service);
+      this.totals.zero();
+      return 0;
+    }
+    const service = this.find(key);
+    if (!service) return Errno.ESRCH;
+    zeroService(service);
+    return 0;
+  }
+
+  /** Forgets removed servers that nothing has used for long enough. */
+  emptyTrash(): void {
+    const now = this.#around.now();
+    for (const [name, server] of this.#trash) {
+      if (server.used) server.idleSince = now;
+      else if (now - server.idleSince >= TRASH_MILLISECONDS) this.#trash.delete(name);
+    }
+  }
+
+  #discard(server: MemoryServer): void {
+    server.available = false;
+    server.idleSince = this.#around.now();
+    this.#trash.set(`${serviceName(server.service.settings.key)} ${serverName(server.key)}`, server);
+  }
+
+  #checkService({ scheduler, engine, key, netmask }: ServiceSettings): number {
+    if (scheduler !== 'none' && !this.#around.schedulers.has(scheduler)) return Errno.ENOENT;
+    if (engine !== '' && !this.#around.engines.has(engine)) return Errno.ENOENT;
+    return key.family === 'ipv6' && (netmask < 1 || netmask > 128) ? Errno.EINVAL : 0;
+  }
+
+  #checkFamily(service: MemoryService, { key, forwarding }: ServerSettings): number {
+    if (key.family === service.settings.key.family) return 0;
+    return this.#around.synchronises() || forwarding !== 'tunnel' ? Errno.EINVAL : 0;
+  }
+}
+
+function checkSettings(settings: ServerSettings): number {
+  const { weight, upperThreshold, lowerThreshold, forwarding, tunnelType, tunnelPort } = settings;
+  if (weight < 0 || lowerThreshold > upperThreshold) return Errno.ERANGE;
+  return forwarding === 'tunnel' && tunnelType === 'gue' && tunnelPort === 0 ? Errno.EINVAL : 0;
+}
+
+function hashed(settings: ServiceSettings): ServiceSettings {
+  return { ...settings, flags: settings.flags | ServiceFlag.hashed };
+}
+
+/** What a change leaves out is reset: what of a tunnel is not one. */
+function change(server: MemoryServer, settings: ServerSettings): void {
+  const { upperThreshold, forwarding } = settings;
+  if (upperThreshold === 0 || upperThreshold > server.settings.upperThreshold) server.overloaded = false;
+  server.settings =
+    forwarding === 'tunnel'
+      ? { ...settings }
+      : { ...settings, tunnelType: 'ipip', tunnelPort: 0, tunnelChecksum: 'none' };
+}
+
+function zeroService(service: MemoryService): void {
+  service.counters.zero();
+  for (const server of service.servers.values()) server.counters.zero();
+}

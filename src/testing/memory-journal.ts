@@ -1,0 +1,58 @@
+import { Errno } from '../kernel/errno.js';
+import { KernelFailure } from '../kernel/errors.js';
+import type { JournalPort } from '../kernel/journal.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import { Handle, type Machine, within } from './machine.js';
+
+/** The journals of a machine: texts by their paths. */
+export class MemoryJournals {
+  readonly #machine: Machine;
+  readonly texts = new Map<string, string>();
+  readonly #locks = new Map<string, { readonly handle: Handle; readonly free: Promise<void> }>();
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  async open(path: string, options: CallOptions = {}): Promise<JournalPort> {
+    const handle = new Handle(this.#machine, 'journal');
+    await handle.ask('open', path, () => undefined, options);
+    for (;;) {
+      const lock = this.#locks.get(path);
+      // The lock of a program that was killed is free.
+      if (!lock || lock.handle.closed) break;
+      await within(lock.free, options);
+    }
+    handle.alive();
+    const { promise, resolve } = deferred();
+    this.#locks.set(path, { handle, free: promise });
+    const { texts } = this;
+    return {
+      read: () => handle.ask('read', path, () => texts.get(path)),
+      append: (text) =>
+        handle.ask('append', path, () => {
+          const before = texts.get(path);
+          if (before === undefined) throw new KernelFailure(Errno.ENOENT, path);
+          texts.set(path, before + text);
+        }),
+      replace: (text) =>
+        handle.ask('replace', path, () => {
+          if (text === '') texts.delete(path);
+          else texts.set(path, text);
+        }),
+      close: async () => {
+        if (this.#locks.get(path)?.handle === handle) this.#locks.delete(path);
+        handle.close();
+        resolve();
+      },
+    };
+  }
+}
+
+function deferred(): { readonly promise: Promise<void>; resolve(): void } {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

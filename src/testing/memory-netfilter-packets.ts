@@ -1,0 +1,123 @@
+import { type Family, familyOf, writeAddress } from '../kernel/address.js';
+import type { ChainRule, Counter, Hook, MapKey, MapShape, Match, PortProtocol } from '../kernel/netfilter/types.js';
+import { type ChainState, keyText, type MapState, type TableState } from './memory-netfilter-tables.js';
+
+/** A packet, as far as rules look at it. */
+export interface MemoryPacket {
+  readonly hook: Hook;
+  /** Default: that of `destination`. */
+  readonly family?: Family | undefined;
+  readonly inputInterface?: string | undefined;
+  readonly outputInterface?: string | undefined;
+  readonly source?: string | undefined;
+  readonly destination: string;
+  readonly protocol?: PortProtocol | undefined;
+  /** Of the destination. */
+  readonly port?: number | undefined;
+  /** That it has before. Default: 0. */
+  readonly mark?: number | undefined;
+  /** Whether the destination is an address of this machine. Default: false. */
+  readonly local?: boolean | undefined;
+  /** Its size. With it, the counters of what it meets go up. */
+  readonly bytes?: number | undefined;
+}
+
+const ALL = 0xffffffff;
+
+/** The mark that it has behind all chains that mark packets at its hook. */
+export function markPacket(tables: Iterable<TableState>, packet: MemoryPacket): number {
+  const chains: { readonly table: TableState; readonly chain: ChainState }[] = [];
+  for (const table of tables) {
+    if (table.others.some(({ kind }) => kind === 'flag')) continue; // it is asleep
+    for (const chain of table.chains.values())
+      if (chain.name.purpose === 'mark' && chain.name.hook === packet.hook && chain.intact)
+        chains.push({ table, chain });
+  }
+  chains.sort((a, b) => b.chain.made - a.chain.made);
+  let mark = packet.mark ?? 0;
+  for (const { table, chain } of chains) {
+    const counted = chain.rules.map((entry) => {
+      if (!entry.rule) return entry;
+      const next = afterRule(table, chain, entry.rule, packet, mark);
+      if (next === undefined) return entry;
+      mark = next;
+      return packet.bytes === undefined ? entry : { ...entry, counter: more(entry.counter, packet.bytes) };
+    });
+    if (packet.bytes !== undefined) chain.rules = counted;
+  }
+  return mark;
+}
+
+/** The mark behind one rule; undefined if it is not for the packet. */
+function afterRule(
+  table: TableState,
+  { name }: ChainState,
+  rule: ChainRule,
+  packet: MemoryPacket,
+  mark: number,
+): number | undefined {
+  if ('lookup' in rule) {
+    const map = table.maps.get(`${name.hook}_${rule.lookup}`);
+    return map && lookUp(map, rule.lookup, packet);
+  }
+  if (!matches(rule.match, packet, mark)) return undefined;
+  const { action } = rule;
+  if (action.type !== 'mark') return mark;
+  return action.mask === ALL ? action.mark : ((mark & ~action.mask) ^ action.mark) >>> 0;
+}
+
+function lookUp(map: MapState, shape: MapShape, packet: MemoryPacket): number | undefined {
+  const key = keyOf(shape, packet);
+  const text = key && keyText(key);
+  const element = text === undefined ? undefined : map.elements.get(text);
+  if (text === undefined || !element) return undefined;
+  if (packet.bytes !== undefined) map.elements.set(text, { ...element, counter: more(element.counter, packet.bytes) });
+  return element.mark;
+}
+
+function keyOf(shape: MapShape, packet: MemoryPacket): MapKey | undefined {
+  const { destination: address, protocol, port } = packet;
+  const ported = protocol !== undefined && port !== undefined;
+  if (shape === 'port') return ported ? { protocol, port } : undefined;
+  if (familyOfPacket(packet) !== (shape.startsWith('ip6') ? 'ipv6' : 'ipv4')) return undefined;
+  if (!shape.endsWith('port')) return { address };
+  return ported ? { address, protocol, port } : undefined;
+}
+
+function familyOfPacket({ family, destination }: MemoryPacket): Family | undefined {
+  return family ?? familyOf(destination);
+}
+
+function matches(match: Match, packet: MemoryPacket, mark: number): boolean {
+  const { family, packetMark, inputInterface, outputInterface, source, destination, local, protocol, port } = match;
+  if (packetMark && (mark & packetMark.mask) >>> 0 !== packetMark.mark) return false;
+  if (inputInterface !== undefined && inputInterface !== packet.inputInterface) return false;
+  if (outputInterface !== undefined && outputInterface !== packet.outputInterface) return false;
+  if (family !== undefined && family !== familyOfPacket(packet)) return false;
+  if (source !== undefined && !(packet.source !== undefined && within(packet.source, source))) return false;
+  if (destination !== undefined && !within(packet.destination, destination)) return false;
+  if (local !== undefined && local !== (packet.local ?? false)) return false;
+  if (protocol !== undefined && protocol !== packet.protocol) return false;
+  if (port === undefined) return true;
+  if (packet.port === undefined) return false;
+  return typeof port === 'number' ? packet.port === port : packet.port >= port.from && packet.port <= port.to;
+}
+
+/** Whether an address is that one, or in that prefix. */
+function within(address: string, prefix: string): boolean {
+  const [network = '', length] = prefix.split('/');
+  const family = familyOf(network);
+  if (family === undefined || familyOf(address) !== family) return false;
+  const bits = length === undefined ? 128 : Number(length);
+  const [one, other] = [new Uint8Array(16), new Uint8Array(16)];
+  writeAddress(one, 0, address, family);
+  writeAddress(other, 0, network, family);
+  return one.every((byte, i) => {
+    const mask = 0xff00 >> Math.min(8, Math.max(0, bits - i * 8));
+    return ((byte ^ (other[i] ?? 0)) & mask & 0xff) === 0;
+  });
+}
+
+function more(counter: Counter | undefined, bytes: number): Counter {
+  return { packets: (counter?.packets ?? 0n) + 1n, bytes: (counter?.bytes ?? 0n) + BigInt(bytes) };
+}

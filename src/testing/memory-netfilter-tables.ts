@@ -1,0 +1,281 @@
+import { Errno } from '../kernel/errno.js';
+import { chainNamed, chainText, mapNamed, mapText } from '../kernel/netfilter/names.js';
+import { readRule, ruleExpressions } from '../kernel/netfilter/rules.js';
+import type {
+  ChainName,
+  ChainRule,
+  Counter,
+  Hook,
+  MapElement,
+  MapKey,
+  MapName,
+  RuleEntry,
+  TableChange,
+  TableEntry,
+} from '../kernel/netfilter/types.js';
+
+const noCounter: Counter = { packets: 0n, bytes: 0n };
+
+export interface ChainState {
+  readonly name: ChainName;
+  intact: boolean;
+  /** Of base chains of the same priority, the one that was made last comes first (nf_hook_entries_grow). */
+  readonly made: number;
+  /** Replaced, not changed, so that what was can be put back. */
+  rules: readonly RuleEntry[];
+}
+
+export type ElementState = MapElement & { readonly counter: Counter };
+
+export interface MapState {
+  readonly name: MapName;
+  intact: boolean;
+  readonly elements: Map<string, ElementState>;
+}
+
+/** A table; its chains and maps by their names. */
+export interface TableState {
+  readonly comment: string | undefined;
+  chains: ReadonlyMap<string, ChainState>;
+  maps: ReadonlyMap<string, MapState>;
+  others: TableEntry['others'];
+  /** Chains, maps and rules have numbers of one series. */
+  handle: bigint;
+}
+
+/** How to go back, a step for each change. */
+export type Undo = (() => void)[];
+
+/** The tables of one namespace, and what a change does to them; a change that is refused gives its errno. */
+export class NetfilterTables {
+  tables: ReadonlyMap<string, TableState> = new Map();
+  #made = 0;
+
+  apply(table: string, change: TableChange, undo: Undo): number {
+    const state = this.tables.get(table);
+    if (change.change === 'add-table') {
+      if (state) return Errno.EEXIST;
+      this.#put(table, { comment: change.comment, chains: new Map(), maps: new Map(), others: [], handle: 0n }, undo);
+      return 0;
+    }
+    if (!state) return Errno.ENOENT;
+    switch (change.change) {
+      case 'delete-table':
+        this.#put(table, undefined, undo);
+        return 0;
+      case 'add-chain': {
+        const name = chainText(change.chain);
+        if (state.chains.has(name) || isOther(state, 'chain', name)) return Errno.EEXIST;
+        state.handle++;
+        const chain = { name: change.chain, intact: true, made: ++this.#made, rules: [] };
+        setChains(state, new Map(state.chains).set(name, chain), undo);
+        return 0;
+      }
+      case 'delete-chain':
+        return deleteChain(state, change.name, undo);
+      case 'add-map': {
+        const name = mapText(change.map);
+        if (state.maps.has(name) || isOther(state, 'set', name)) return Errno.EEXIST;
+        state.handle++;
+        setMaps(state, new Map(state.maps).set(name, { name: change.map, intact: true, elements: new Map() }), undo);
+        return 0;
+      }
+      case 'delete-map':
+        return deleteMap(state, change.name, undo);
+      case 'add-rule':
+        return addRule(state, change, undo);
+      case 'delete-rule': {
+        const chain = state.chains.get(change.chain);
+        const rules = chain?.rules.filter((rule) => rule.handle !== change.handle);
+        if (!chain || rules?.length === chain.rules.length) return Errno.ENOENT;
+        setRules(chain, rules ?? [], undo);
+        return 0;
+      }
+      case 'add-element': {
+        const elements = state.maps.get(mapText(change.map))?.elements;
+        if (!elements) return Errno.ENOENT;
+        const key = keyText(change.element);
+        if (elements.has(key)) return Errno.EEXIST;
+        elements.set(key, { ...change.element, counter: noCounter });
+        undo.push(() => elements.delete(key));
+        return 0;
+      }
+      case 'delete-element': {
+        const elements = state.maps.get(mapText(change.map))?.elements;
+        const key = keyText(change.key);
+        const element = elements?.get(key);
+        if (!elements || !element) return Errno.ENOENT;
+        elements.delete(key);
+        undo.push(() => elements.set(key, element));
+        return 0;
+      }
+    }
+  }
+
+  /** A table as it was read from somewhere else, in the place of the one that is there. */
+  load(table: string, entry: TableEntry | undefined): void {
+    if (!entry) {
+      this.#put(table, undefined, []);
+      return;
+    }
+    const handles = entry.chains.flatMap(({ rules }) => rules.map(({ handle }) => handle));
+    const handle = handles.toSorted((a, b) => (a < b ? -1 : 1)).at(-1) ?? 0n;
+    const chains = entry.chains.map(({ name, intact, rules }): [string, ChainState] => [
+      chainText(name),
+      { name, intact, made: ++this.#made, rules: [...rules] },
+    ]);
+    const maps = entry.maps.map(({ name, intact, elements = [] }): [string, MapState] => {
+      const states = elements.map((element) => ({ ...element, counter: element.counter ?? noCounter }));
+      return [mapText(name), { name, intact, elements: new Map(states.map((state) => [keyText(state), state])) }];
+    });
+    const { comment, others } = entry;
+    this.#put(table, { comment, chains: new Map(chains), maps: new Map(maps), others, handle }, []);
+  }
+
+  #put(name: string, state: TableState | undefined, undo: Undo): void {
+    const before = this.tables;
+    const after = new Map(before);
+    if (state) after.set(name, state);
+    else after.delete(name);
+    this.tables = after;
+    undo.push(() => {
+      this.tables = before;
+    });
+  }
+}
+
+/** As the port gives it. Entries are never changed, but replaced: they can be handed out. */
+export function tableEntry(state: TableState, generation: number, elements: boolean): TableEntry {
+  const { comment, others } = state;
+  return {
+    ...(comment !== undefined && { comment }),
+    generation,
+    chains: Array.from(state.chains.values(), ({ name, intact, rules }) => ({ name, intact, rules })),
+    maps: Array.from(state.maps.values(), ({ name, intact, elements: all }) =>
+      elements && intact ? { name, intact, elements: [...all.values()] } : { name, intact },
+    ),
+    others,
+  };
+}
+
+export function keyText({ address, protocol, port }: MapKey): string {
+  return `${address} ${protocol} ${port}`;
+}
+
+/** What a change is about, in words. */
+export function changeText(table: string, change: TableChange): string {
+  switch (change.change) {
+    case 'add-table':
+    case 'delete-table':
+      return `table inet ${table}`;
+    case 'add-chain':
+      return chainText(change.chain);
+    case 'delete-chain':
+    case 'delete-map':
+      return change.name;
+    case 'add-map':
+      return mapText(change.map);
+    case 'add-rule':
+      return chainText(change.chain);
+    case 'delete-rule':
+      return `${change.chain} handle ${change.handle}`;
+    case 'add-element':
+    case 'delete-element': {
+      const { address, protocol, port } = change.change === 'add-element' ? change.element : change.key;
+      return [mapText(change.map), address, protocol, port].filter((part) => part !== undefined).join(' ');
+    }
+  }
+}
+
+/** The chain or the map of that name is one that this library would make. */
+export function isOurName(name: string): boolean {
+  return chainNamed(name) !== undefined || mapNamed(name) !== undefined;
+}
+
+function isOther(state: TableState, kind: 'chain' | 'set', name: string): boolean {
+  return state.others.some((other) => other.kind === kind && other.name === name);
+}
+
+function deleteChain(state: TableState, name: string, undo: Undo): number {
+  const chains = new Map(state.chains);
+  // Its rules go with it, unless it is asked for them to be gone before.
+  if (chains.delete(name)) setChains(state, chains, undo);
+  else if (isOther(state, 'chain', name)) deleteOther(state, 'chain', name, undo);
+  else return Errno.ENOENT;
+  return 0;
+}
+
+function deleteMap(state: TableState, name: string, undo: Undo): number {
+  const map = state.maps.get(name);
+  if (!map) {
+    if (!isOther(state, 'set', name)) return Errno.ENOENT;
+    deleteOther(state, 'set', name, undo);
+    return 0;
+  }
+  for (const chain of state.chains.values()) if (asks(chain, map.name)) return Errno.EBUSY;
+  const maps = new Map(state.maps);
+  maps.delete(name);
+  setMaps(state, maps, undo);
+  return 0;
+}
+
+function asks({ name, rules }: ChainState, map: MapName): boolean {
+  return name.hook === map.hook && rules.some(({ rule }) => rule && 'lookup' in rule && rule.lookup === map.shape);
+}
+
+function addRule(state: TableState, change: Extract<TableChange, { change: 'add-rule' }>, undo: Undo): number {
+  const chain = state.chains.get(chainText(change.chain));
+  if (!chain) return Errno.ENOENT;
+  const { rule, before } = change;
+  const { hook } = chain.name;
+  if ('lookup' in rule && !state.maps.has(`${hook}_${rule.lookup}`)) return Errno.ENOENT;
+  const at = before === undefined ? chain.rules.length : chain.rules.findIndex(({ handle }) => handle === before);
+  if (at < 0) return Errno.ENOENT;
+  const read = asRead(hook, rule);
+  const handle = ++state.handle;
+  setRules(chain, chain.rules.toSpliced(at, 0, { handle, ...(read && { rule: read }), counter: noCounter }), undo);
+  return 0;
+}
+
+const readings = new WeakMap<ChainRule, ChainRule>();
+
+/** What is read of a rule that was written: its instructions go to the kernel, and come back. */
+function asRead(hook: Hook, rule: ChainRule): ChainRule | undefined {
+  const known = readings.get(rule);
+  if (known) return known;
+  const read = readRule(hook, ruleExpressions(hook, rule));
+  if (read) readings.set(rule, read);
+  return read;
+}
+
+function setRules(chain: ChainState, rules: readonly RuleEntry[], undo: Undo): void {
+  const before = chain.rules;
+  chain.rules = rules;
+  undo.push(() => {
+    chain.rules = before;
+  });
+}
+
+function setChains(state: TableState, chains: ReadonlyMap<string, ChainState>, undo: Undo): void {
+  const before = state.chains;
+  state.chains = chains;
+  undo.push(() => {
+    state.chains = before;
+  });
+}
+
+function setMaps(state: TableState, maps: ReadonlyMap<string, MapState>, undo: Undo): void {
+  const before = state.maps;
+  state.maps = maps;
+  undo.push(() => {
+    state.maps = before;
+  });
+}
+
+function deleteOther(state: TableState, kind: 'chain' | 'set', name: string, undo: Undo): void {
+  const before = state.others;
+  state.others = before.filter((other) => other.kind !== kind || other.name !== name);
+  undo.push(() => {
+    state.others = before;
+  });
+}

@@ -1,0 +1,255 @@
+import { Errno } from '../kernel/errno.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import { mapText } from '../kernel/netfilter/names.js';
+import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../kernel/netfilter/port.js';
+import type { Counter, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import { Handle, type Machine } from './machine.js';
+import { Listeners } from './memory-listeners.js';
+import { type MemoryPacket, markPacket } from './memory-netfilter-packets.js';
+import {
+  changeText,
+  isOurName,
+  keyText,
+  NetfilterTables,
+  type TableState,
+  tableEntry,
+  type Undo,
+} from './memory-netfilter-tables.js';
+
+/** What other programs put into a table. */
+export type ForeignThing =
+  /** A chain or a set of a name that this library does not use; a flag puts the table to sleep (`dormant`). */
+  | { readonly kind: 'chain' | 'set' | 'flag'; readonly name: string }
+  /** A rule that this library would not write. Default place: at the end. */
+  | { readonly kind: 'rule'; readonly chain: string; readonly at?: number | undefined }
+  /** The chain or the map of that name is one of another type, hook, priority or key. */
+  | { readonly kind: 'changed'; readonly name: string };
+
+/** Whose counter: of a rule, or of an element of a map. */
+export type CounterPlace = { readonly handle: bigint } | { readonly map: string; readonly key: MapKey };
+
+const ours = { pid: process.pid, name: 'ipvs-io' };
+const theirs = { pid: 2, name: 'nft' };
+
+/**
+ * Nf_tables of one network namespace in memory: tables, chains, rules and maps of the family inet
+ * as far as this library writes them, changed in batches that are made or refused as the kernel
+ * makes or refuses them.
+ */
+export class MemoryNetfilter {
+  /** What was committed through ports, in order. */
+  readonly commits: { readonly table: string; readonly changes: readonly TableChange[] }[] = [];
+  readonly #machine: Machine;
+  readonly #tables = new NetfilterTables();
+  readonly #listeners = new Listeners<RulesetEvent>(4096);
+  /** Counted up by each commit, of anybody. */
+  #generation = 1;
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  open(): NetfilterPort {
+    return new MemoryNetfilterPort(new Handle(this.#machine, 'netfilter'), this, this.#tables, this.#listeners);
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** The names of all tables. */
+  get tables(): string[] {
+    return [...this.#tables.tables.keys()];
+  }
+
+  /** A table with its elements, without asking through a port. */
+  table(name: string): TableEntry | undefined {
+    const state = this.#tables.tables.get(name);
+    return state && tableEntry(state, this.#generation, true);
+  }
+
+  /**
+   * Carries changes out as another program, all or nothing.
+   * @throws ChangeFailure as the kernel refuses them
+   */
+  change(name: string, changes: readonly TableChange[]): void {
+    this.#commit(name, changes, theirs);
+  }
+
+  /** @internal */
+  commit(name: string, changes: readonly TableChange[]): void {
+    this.#commit(name, changes, ours);
+    this.commits.push({ table: name, changes });
+  }
+
+  /** Puts a table there as it was read somewhere, in the place of the one of this name; undefined: none. */
+  load(name: string, table: TableEntry | undefined): void {
+    this.#tables.load(name, table);
+    this.#changed([name]);
+  }
+
+  /** Another program makes a table, or puts something into one: into one that it makes, if there is none. */
+  addForeign(name: string, ...things: readonly ForeignThing[]): void {
+    if (!this.#tables.tables.has(name)) this.#tables.load(name, { generation: 0, chains: [], maps: [], others: [] });
+    const state = this.#state(name);
+    for (const thing of things) addThing(state, thing);
+    this.#changed([name]);
+  }
+
+  /** `nft flush table inet NAME`: all rules go; chains, maps and what is in them stay. */
+  flushTable(name: string): void {
+    for (const chain of this.#state(name).chains.values()) chain.rules = [];
+    this.#changed([name]);
+  }
+
+  /** `nft delete table inet NAME` */
+  deleteTable(name: string): void {
+    this.#commit(name, [{ change: 'delete-table' }], theirs);
+  }
+
+  /** `nft flush ruleset` */
+  flushRuleset(): void {
+    const names = this.tables;
+    for (const name of names) this.#tables.load(name, undefined);
+    this.#changed(names);
+  }
+
+  /** Packets were counted. No change of a rule: the generation stays. */
+  setCounter(name: string, place: CounterPlace, counter: Counter): void {
+    const state = this.#state(name);
+    if ('map' in place) {
+      const elements = state.maps.get(place.map)?.elements;
+      const element = elements?.get(keyText(place.key));
+      if (!elements || !element) throw new RangeError(`no element ${keyText(place.key)} in ${place.map}`);
+      elements.set(keyText(place.key), { ...element, counter });
+      return;
+    }
+    for (const chain of state.chains.values())
+      chain.rules = chain.rules.map((rule) => (rule.handle === place.handle ? { ...rule, counter } : rule));
+  }
+
+  /** The mark that a packet has behind all tables. */
+  mark(packet: MemoryPacket): number {
+    return markPacket(this.#tables.tables.values(), packet);
+  }
+
+  /** Listeners lose events, as when more come than they read. */
+  overrun(): void {
+    this.#listeners.overrun();
+  }
+
+  #state(name: string): TableState {
+    const state = this.#tables.tables.get(name);
+    if (!state) throw new RangeError(`there is no table inet ${name}`);
+    return state;
+  }
+
+  #commit(name: string, changes: readonly TableChange[], process: RulesetEvent['process']): void {
+    const undo: Undo = [];
+    for (const [index, change] of changes.entries()) {
+      const errno = this.#tables.apply(name, change, undo);
+      if (errno === 0) continue;
+      for (const step of undo.toReversed()) step();
+      throw new ChangeFailure(index, errno, changeText(name, change));
+    }
+    if (changes.length > 0) this.#changed([name], process);
+  }
+
+  #changed(names: readonly string[], process: RulesetEvent['process'] = theirs): void {
+    this.#generation++;
+    this.#listeners.push({ generation: this.#generation, process, tables: new Set(names) });
+  }
+}
+
+function addThing(state: TableState, thing: ForeignThing): void {
+  switch (thing.kind) {
+    case 'rule': {
+      const chain = state.chains.get(thing.chain);
+      if (!chain) throw new RangeError(`there is no chain ${thing.chain}`);
+      chain.rules = chain.rules.toSpliced(thing.at ?? chain.rules.length, 0, { handle: ++state.handle });
+      return;
+    }
+    case 'changed': {
+      const found = state.chains.get(thing.name) ?? state.maps.get(thing.name);
+      if (!found) throw new RangeError(`there is no chain and no map ${thing.name}`);
+      found.intact = false;
+      return;
+    }
+    default:
+      if (isOurName(thing.name)) throw new RangeError(`${thing.name} is a name of this library's`);
+      state.others = [...state.others, { kind: thing.kind, name: thing.name }];
+  }
+}
+
+class MemoryNetfilterPort implements NetfilterPort {
+  readonly #handle: Handle;
+  readonly #netfilter: MemoryNetfilter;
+  readonly #tables: NetfilterTables;
+  readonly #listeners: Listeners<RulesetEvent>;
+  readonly #open = new Set<RulesetListener>();
+
+  constructor(handle: Handle, netfilter: MemoryNetfilter, tables: NetfilterTables, listeners: Listeners<RulesetEvent>) {
+    this.#handle = handle;
+    this.#netfilter = netfilter;
+    this.#tables = tables;
+    this.#listeners = listeners;
+  }
+
+  read(
+    table: string,
+    { elements = false, ...options }: CallOptions & { readonly elements?: boolean | undefined } = {},
+  ): Promise<TableEntry | undefined> {
+    const work = (): TableEntry | undefined => {
+      const state = this.#tables.tables.get(table);
+      return state && tableEntry(state, this.#netfilter.generation, elements);
+    };
+    return this.#handle.ask('read', `table inet ${table}`, work, options);
+  }
+
+  generation(options: CallOptions = {}): Promise<number> {
+    return this.#handle.ask('generation', '', () => this.#netfilter.generation, options);
+  }
+
+  markOf(table: string, map: MapName, key: MapKey, options: CallOptions = {}): Promise<number | undefined> {
+    const work = (): number | undefined =>
+      this.#tables.tables.get(table)?.maps.get(mapText(map))?.elements.get(keyText(key))?.mark;
+    return this.#handle.ask('markOf', `${mapText(map)} of table inet ${table}`, work, options);
+  }
+
+  async commit(
+    table: string,
+    changes: readonly TableChange[],
+    { generation, ...options }: CallOptions & { readonly generation?: number | undefined } = {},
+  ): Promise<void> {
+    if (changes.length === 0) return;
+    const work = (): void => {
+      if (generation !== undefined && generation !== this.#netfilter.generation)
+        throw new ChangeFailure(-1, Errno.ERESTART, '');
+      for (const [index, change] of changes.entries()) {
+        const object = changeText(table, change);
+        const errno = this.#handle.change(change.change, object, () => 0);
+        if (errno !== 0) throw new ChangeFailure(index, errno, object);
+      }
+      this.#netfilter.commit(table, changes);
+    };
+    await this.#handle.ask('commit', `table inet ${table}`, work, options);
+  }
+
+  async listen(options: CallOptions = {}): Promise<RulesetListener> {
+    const queue = await this.#handle.ask('listen', '', () => this.#listeners.open(this.#handle), options);
+    const listener: RulesetListener = {
+      next: (signal) => queue.take(signal),
+      close: () => {
+        queue.close();
+        this.#open.delete(listener);
+      },
+    };
+    this.#open.add(listener);
+    return listener;
+  }
+
+  async close(): Promise<void> {
+    this.#handle.close();
+    for (const listener of this.#open) listener.close();
+  }
+}

@@ -1,0 +1,196 @@
+import type { Family } from '../kernel/address.js';
+import { Errno } from '../kernel/errno.js';
+import type { MemoryFiles } from './memory-files.js';
+import type { NetworkCore } from './memory-network-core.js';
+
+/** Settings of an interface as a new namespace has them: of `all`, and of `default` if that differs. */
+const initial: Readonly<Record<Family, Readonly<Record<string, number | readonly [number, number]>>>> = {
+  ipv4: {
+    accept_local: 0,
+    accept_redirects: 1,
+    accept_source_route: [0, 1],
+    arp_accept: 0,
+    arp_announce: 0,
+    arp_evict_nocarrier: 1,
+    arp_filter: 0,
+    arp_ignore: 0,
+    arp_notify: 0,
+    bc_forwarding: 0,
+    disable_policy: 0,
+    disable_xfrm: 0,
+    drop_gratuitous_arp: 0,
+    forwarding: 0,
+    ignore_routes_with_linkdown: 0,
+    log_martians: 0,
+    promote_secondaries: 0,
+    proxy_arp: 0,
+    proxy_arp_pvlan: 0,
+    route_localnet: 0,
+    rp_filter: 0,
+    secure_redirects: 1,
+    send_redirects: 1,
+    shared_media: 1,
+    src_valid_mark: 0,
+  },
+  ipv6: {
+    accept_dad: [0, 1],
+    accept_ra: 1,
+    accept_redirects: 1,
+    accept_source_route: 0,
+    addr_gen_mode: 0,
+    autoconf: 1,
+    dad_transmits: 1,
+    disable_ipv6: 0,
+    disable_policy: 0,
+    forwarding: 0,
+    hop_limit: 64,
+    ignore_routes_with_linkdown: 0,
+    keep_addr_on_down: 0,
+    ndisc_notify: 0,
+    proxy_ndp: 0,
+    use_tempaddr: 0,
+  },
+};
+
+/** Of the namespace as a whole, below /proc/sys/net. */
+const others: Readonly<Record<string, string>> = {
+  'ipv4/fwmark_reflect': '0',
+  'ipv4/ip_default_ttl': '64',
+  'ipv4/ip_local_port_range': '32768\t60999',
+  'ipv4/ip_nonlocal_bind': '0',
+  'ipv4/ip_unprivileged_port_start': '1024',
+  'ipv4/tcp_fwmark_accept': '0',
+  'ipv4/tcp_tw_reuse': '2',
+  'ipv6/fwmark_reflect': '0',
+  'ipv6/ip_nonlocal_bind': '0',
+  'core/somaxconn': '4096',
+};
+
+/** The settings of interfaces: files that come and go with them. */
+export class MemorySysctls {
+  readonly #core: NetworkCore;
+  readonly #files: MemoryFiles;
+  readonly #values: Readonly<Record<Family, Map<string, Record<string, number>>>> = {
+    ipv4: new Map(),
+    ipv6: new Map(),
+  };
+  /** IPv4: settings that somebody made for an interface; the others follow `default` (devinet_copy_dflt_conf). */
+  readonly #own = new Map<string, Set<string> | 'all'>();
+
+  constructor(core: NetworkCore, files: MemoryFiles) {
+    this.#core = core;
+    this.#files = files;
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      const names = Object.entries(initial[family]);
+      const values = (place: 0 | 1): Record<string, number> =>
+        Object.fromEntries(names.map(([name, value]) => [name, typeof value === 'number' ? value : value[place]]));
+      this.#define(family, 'all', values(0));
+      this.#define(family, 'default', values(1));
+    }
+    for (const [path, text] of Object.entries(others)) files.set(`/proc/sys/net/${path}`, `${text}\n`);
+    files.define('/proc/sys/net/ipv4/ip_forward', {
+      read: () => `${this.get('ipv4', 'all', 'forwarding')}\n`,
+      write: (text) => this.#write('ipv4', 'all', 'forwarding', text),
+    });
+  }
+
+  /** Of an interface that is not there: 0. */
+  get(family: Family, name: string, setting: string): number {
+    return this.#values[family].get(name)?.[setting] ?? 0;
+  }
+
+  /** Whether an interface has it, by itself or by `all`. */
+  either(family: Family, name: string, setting: string): boolean {
+    return this.get(family, 'all', setting) !== 0 || this.get(family, name, setting) !== 0;
+  }
+
+  add(name: string): void {
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      const values = { ...this.#values[family].get('default') };
+      if (name === 'lo' && family === 'ipv4') Object.assign(values, { disable_policy: 1, disable_xfrm: 1 });
+      if (name === 'lo' && family === 'ipv6') Object.assign(values, { accept_dad: -1, use_tempaddr: -1 });
+      this.#define(family, name, values);
+    }
+  }
+
+  delete(name: string): void {
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      for (const setting of Object.keys(initial[family])) this.#files.delete(path(family, name, setting));
+      this.#values[family].delete(name);
+    }
+    this.#own.delete(name);
+  }
+
+  rename(before: string, name: string): void {
+    const kept = (['ipv4', 'ipv6'] as const).map((family) => [family, this.#values[family].get(before)] as const);
+    const own = this.#own.get(before);
+    this.delete(before);
+    for (const [family, values] of kept) this.#define(family, name, values ?? {});
+    if (own) this.#own.set(name, own);
+  }
+
+  /** With its first address an interface keeps what it has, whatever becomes of `default` (ipv4_devconf_setall). */
+  settle(name: string): void {
+    this.#own.set(name, 'all');
+  }
+
+  #define(family: Family, name: string, values: Record<string, number>): void {
+    this.#values[family].set(name, values);
+    for (const setting of Object.keys(initial[family]))
+      this.#files.define(path(family, name, setting), {
+        read: () => `${this.get(family, name, setting)}\n`,
+        write: (text) => this.#write(family, name, setting, text),
+      });
+  }
+
+  #write(family: Family, name: string, setting: string, text: string): number {
+    const written = text.trim();
+    const number = Number(written);
+    if (!/^-?\d+$/.test(written) || number < -0x80000000 || number > 0x7fffffff) return Errno.EINVAL;
+    const before = this.get(family, name, setting);
+    this.#set(family, name, setting, number);
+    if (family === 'ipv4') {
+      if (setting === 'forwarding') this.#forward4(name, before, number);
+      else if (name === 'default') this.#follow(setting, number);
+      else if (name !== 'all') this.#mark(name, setting);
+    } else if (setting === 'forwarding' && name === 'all') {
+      for (const each of this.#values.ipv6.keys()) this.#set('ipv6', each, setting, number);
+    } else if (setting === 'disable_ipv6' && name !== 'default') {
+      const names = name === 'all' ? [...this.#values.ipv6.keys()] : [name];
+      for (const each of names) {
+        this.#set('ipv6', each, setting, number);
+        const link = this.#core.links.named(each);
+        if (link) this.#core.addresses.switchIPv6(link, number === 0);
+      }
+    }
+    return 0;
+  }
+
+  #set(family: Family, name: string, setting: string, value: number): void {
+    const values = this.#values[family].get(name);
+    if (values) values[setting] = value;
+  }
+
+  /** inet_forward_change in net/ipv4/devinet.c: that of `all` is everyone's, and the opposite of its redirects. */
+  #forward4(name: string, before: number, value: number): void {
+    if (name !== 'all' || before === value) return;
+    for (const each of this.#values.ipv4.keys()) this.#set('ipv4', each, 'forwarding', value);
+    this.#set('ipv4', 'all', 'accept_redirects', value === 0 ? 1 : 0);
+  }
+
+  #follow(setting: string, value: number): void {
+    for (const name of this.#values.ipv4.keys()) {
+      const own = this.#own.get(name);
+      if (name !== 'all' && own !== 'all' && !own?.has(setting)) this.#set('ipv4', name, setting, value);
+    }
+  }
+
+  #mark(name: string, setting: string): void {
+    const own = this.#own.get(name);
+    if (own !== 'all') this.#own.set(name, (own ?? new Set<string>()).add(setting));
+  }
+}
+
+function path(family: Family, name: string, setting: string): string {
+  return `/proc/sys/net/${family}/conf/${name}/${setting}`;
+}

@@ -1,0 +1,270 @@
+import { familyOf } from '../kernel/address.js';
+import { Errno } from '../kernel/errno.js';
+import { KernelFailure } from '../kernel/errors.js';
+import type { CallOptions } from '../kernel/kernel.js';
+import type { NetworkEventPort, NetworkPort } from '../kernel/network/port.js';
+import type {
+  ForwardingEntry,
+  InterfaceAddress,
+  Link,
+  Neighbour,
+  NetworkEvent,
+  NetworkEventType,
+  NetworkOperation,
+  OperationOutcome,
+  Route,
+  RouteQuery,
+  RoutingRule,
+  UdpTunnel,
+} from '../kernel/network/types.js';
+import { Handle, type Machine } from './machine.js';
+import { MemoryFiles } from './memory-files.js';
+import { NetworkCore, NoNamespace } from './memory-network-core.js';
+import { toLink } from './memory-network-link-entry.js';
+import { carryOut, operationText } from './memory-network-operations.js';
+
+/** A frame that was sent. */
+export interface SentFrame {
+  readonly interface: string;
+  readonly frame: Uint8Array;
+}
+
+/**
+ * The network of one namespace in memory: interfaces, addresses, routes, rules, neighbours,
+ * forwarding entries and the settings of interfaces, with what the kernel adds and takes away by
+ * itself. A new one has `lo`, which is down. Addresses of IPv6 can be used at once: nobody else
+ * has them.
+ */
+export class MemoryNetwork {
+  /** What was sent by `announce`. */
+  readonly frames: SentFrame[] = [];
+  readonly #machine: Machine;
+  readonly #core: NetworkCore;
+  /** The files of /proc and /sys of this namespace. */
+  readonly files: MemoryFiles;
+
+  constructor(
+    machine: Machine,
+    cookie: bigint,
+    find: (path: string) => MemoryNetwork | undefined,
+    files: MemoryFiles = new MemoryFiles(),
+  ) {
+    this.#machine = machine;
+    this.files = files;
+    this.#core = new NetworkCore(cookie, (path) => MemoryNetwork.#coreOf(find(path)), files);
+  }
+
+  static #coreOf(network: MemoryNetwork | undefined): NetworkCore | undefined {
+    if (network === undefined) return undefined;
+    return network.#core;
+  }
+
+  get cookie(): bigint {
+    return this.#core.cookie;
+  }
+
+  open(): NetworkPort {
+    return new MemoryNetworkPort(new Handle(this.#machine, 'network'), this.#core, this.files, this.frames);
+  }
+
+  /** Whether it is an address of this namespace: of one of its interfaces, or of a route of type local. */
+  hasAddress(address: string): boolean {
+    const family = familyOf(address);
+    return family !== undefined && this.#core.routes.isLocal(address, family);
+  }
+
+  /**
+   * Does something as another program would, at once.
+   * @throws KernelFailure as the kernel refuses it
+   */
+  change(operation: NetworkOperation): void {
+    carryOut(this.#core, operation);
+  }
+
+  /** Another name that an interface is found by, as `ip link property add altname`. */
+  addAlternativeName(name: string, other: string): void {
+    this.#core.links.addAlternativeName(name, other);
+  }
+
+  /** This kernel has no interfaces of that kind; `fou`: it does not unwrap UDP. */
+  remove(kind: 'dummy' | 'veth' | 'bridge' | 'vxlan' | 'ipip' | 'gre' | 'macvlan' | 'fou'): void {
+    this.#core.missing.add(kind);
+  }
+
+  /** Watches lose events, as when more come than they read. */
+  overrun(): void {
+    this.#core.events.overrun();
+  }
+
+  /** How many events wait for a watch before more are lost; of those that are opened from now on. */
+  set eventCapacity(number: number) {
+    this.#core.events.capacity = number;
+  }
+}
+
+class MemoryNetworkPort implements NetworkPort {
+  readonly cookie: bigint;
+  readonly #handle: Handle;
+  readonly #core: NetworkCore;
+  readonly #files: MemoryFiles;
+  readonly #frames: SentFrame[];
+  readonly #watches = new Set<NetworkEventPort>();
+
+  constructor(handle: Handle, core: NetworkCore, files: MemoryFiles, frames: SentFrame[]) {
+    this.cookie = core.cookie;
+    this.#handle = handle;
+    this.#core = core;
+    this.#files = files;
+    this.#frames = frames;
+  }
+
+  links(options?: CallOptions): Promise<readonly Link[]> {
+    return this.#handle.ask('links', '', () => this.#core.links.list(), options);
+  }
+
+  link(name: string, options?: CallOptions): Promise<Link> {
+    return this.#handle.ask('link', name, () => toLink(this.#core.links.get(name)), options);
+  }
+
+  addresses(
+    { interface: name, family }: Parameters<NetworkPort['addresses']>[0],
+    options?: CallOptions,
+  ): Promise<readonly InterfaceAddress[]> {
+    const work = (): InterfaceAddress[] => this.#core.addresses.list({ link: this.#link(name), family });
+    return this.#handle.ask('addresses', name ?? '', work, options);
+  }
+
+  routes(filter: Parameters<NetworkPort['routes']>[0], options?: CallOptions): Promise<readonly Route[]> {
+    return this.#handle.ask('routes', '', () => this.#core.routes.list(filter), options);
+  }
+
+  routeTo(query: RouteQuery, options?: CallOptions): Promise<Route> {
+    return this.#handle.ask('routeTo', query.address, () => this.#core.routes.to(query), options);
+  }
+
+  rules(family: RoutingRule['family'] | undefined, options?: CallOptions): Promise<readonly RoutingRule[]> {
+    return this.#handle.ask('rules', family ?? '', () => this.#core.rules.list(family), options);
+  }
+
+  neighbours(
+    { interface: name, family, proxy }: Parameters<NetworkPort['neighbours']>[0],
+    options?: CallOptions,
+  ): Promise<readonly Neighbour[]> {
+    const work = (): Neighbour[] => this.#core.neighbours.list({ link: this.#link(name), family, proxy });
+    return this.#handle.ask('neighbours', name ?? '', work, options);
+  }
+
+  forwardingEntries(
+    { interface: name }: Parameters<NetworkPort['forwardingEntries']>[0],
+    options?: CallOptions,
+  ): Promise<readonly ForwardingEntry[]> {
+    const work = (): ForwardingEntry[] => this.#core.forwarding.list(this.#link(name));
+    return this.#handle.ask('forwardingEntries', name ?? '', work, options);
+  }
+
+  apply(operations: readonly NetworkOperation[], options?: CallOptions): Promise<readonly OperationOutcome[]> {
+    const [first] = operations;
+    const what = operations.length === 1 && first ? operationText(first) : `${operations.length} changes`;
+    const work = (): OperationOutcome[] => operations.map((operation) => this.#carryOut(operation));
+    return this.#handle.ask('apply', what, work, options);
+  }
+
+  async sendFrame(interfaceName: string, frame: Uint8Array, options?: CallOptions): Promise<void> {
+    const work = (): void => {
+      const link = this.#core.links.get(interfaceName);
+      if (!link.up) throw new KernelFailure(Errno.ENETDOWN, interfaceName);
+      this.#frames.push({ interface: link.name, frame: frame.slice() });
+    };
+    await this.#handle.ask('sendFrame', interfaceName, work, options);
+  }
+
+  async watch(types: readonly NetworkEventType[], options?: CallOptions): Promise<NetworkEventPort> {
+    const wanted = new Set<NetworkEvent['type']>(types);
+    const work = () => this.#core.events.open(this.#handle, ({ type }) => wanted.has(type));
+    const queue = await this.#handle.ask('watch', types.join(' '), work, options);
+    const port: NetworkEventPort = {
+      next: async (signal) => {
+        const { events, overrun } = await queue.take(signal);
+        return overrun ? [...events, { type: 'overrun' }] : events;
+      },
+      close: () => {
+        this.#watches.delete(port);
+        queue.close();
+      },
+    };
+    this.#watches.add(port);
+    return port;
+  }
+
+  udpTunnels(options?: CallOptions): Promise<readonly UdpTunnel[]> {
+    return this.#fou('udpTunnels', '', (tunnels) => [...tunnels.values()], options);
+  }
+
+  addUdpTunnel(tunnel: UdpTunnel, options?: CallOptions): Promise<void> {
+    const key = `${tunnel.family} ${tunnel.port}`;
+    const work = (tunnels: Map<string, UdpTunnel>): void => {
+      if (tunnels.has(key)) throw new KernelFailure(Errno.EADDRINUSE, '');
+      tunnels.set(key, tunnel);
+    };
+    return this.#fou('addUdpTunnel', key, work, options);
+  }
+
+  deleteUdpTunnel({ port, family }: Pick<UdpTunnel, 'port' | 'family'>, options?: CallOptions): Promise<void> {
+    const key = `${family} ${port}`;
+    const work = (tunnels: Map<string, UdpTunnel>): void => {
+      if (!tunnels.delete(key)) throw new KernelFailure(Errno.EINVAL, '');
+    };
+    return this.#fou('deleteUdpTunnel', key, work, options);
+  }
+
+  readFiles(paths: readonly string[], options?: CallOptions): Promise<readonly (string | number)[]> {
+    return this.#handle.ask('readFiles', paths.join(' '), () => this.#files.read(paths), options);
+  }
+
+  writeFile(path: string, text: string, options?: CallOptions): Promise<void> {
+    const work = (): void => {
+      const errno = this.#files.write(path, text);
+      if (errno !== 0) throw new KernelFailure(errno, path);
+    };
+    return this.#handle.ask('writeFile', path, work, options);
+  }
+
+  async close(): Promise<void> {
+    this.#handle.close();
+    for (const watch of this.#watches) watch.close();
+  }
+
+  #link(name: string | undefined) {
+    return name === undefined ? undefined : this.#core.links.get(name);
+  }
+
+  #carryOut(operation: NetworkOperation): OperationOutcome {
+    let said = '';
+    let namespace = false;
+    const errno = this.#handle.change(operation.operation, operationText(operation), () => {
+      try {
+        carryOut(this.#core, operation);
+        return 0;
+      } catch (error) {
+        if (!(error instanceof KernelFailure)) throw error;
+        said = error.message;
+        namespace = error instanceof NoNamespace;
+        return error.errno;
+      }
+    });
+    return { errno, message: said, ...(namespace ? { namespace: true } : {}) };
+  }
+
+  #fou<T>(
+    command: string,
+    object: string,
+    work: (tunnels: Map<string, UdpTunnel>) => T,
+    options: CallOptions | undefined,
+  ): Promise<T> {
+    const checked = (): T => {
+      if (this.#core.missing.has('fou')) throw new KernelFailure(Errno.EPROTONOSUPPORT, 'this kernel has no fou');
+      return work(this.#core.udpTunnels);
+    };
+    return this.#handle.ask(command, object, checked, options);
+  }
+}

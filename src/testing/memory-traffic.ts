@@ -1,0 +1,201 @@
+import { canonicalAddress, familyOf } from '../kernel/address.js';
+import type { Tuple } from '../kernel/conntrack/types.js';
+import { invalid } from '../kernel/errors.js';
+import type { Protocol } from '../kernel/ipvs/types.js';
+import type { MemoryConntrack } from './memory-conntrack.js';
+import { type MemoryFlow, Status } from './memory-conntrack-flow.js';
+import type { MemoryIpvs } from './memory-ipvs.js';
+import type { MemoryEntry, Packet, TrackedFlow, Tracker } from './memory-ipvs-connections.js';
+import type { MemoryServer } from './memory-ipvs-table.js';
+
+/** A connection that a client begins. */
+export interface TrafficOptions {
+  /** Default: `tcp`. */
+  readonly protocol?: Protocol | undefined;
+  /** What the client asks for. */
+  readonly address: string;
+  readonly port: number;
+  /** Default: 198.51.100.1, of IPv6 2001:db8::1. */
+  readonly client?: string | undefined;
+  /** Default: another one for each connection. */
+  readonly clientPort?: number | undefined;
+  /** The mark that its packets have, as nf_tables would have given it. Default: none. */
+  readonly fwmark?: number | undefined;
+  /** Of the first packet. Default: 60. */
+  readonly bytes?: number | undefined;
+}
+
+/** A connection that IPVS has given to a server. */
+export interface TrafficConnection {
+  /** Where its packets go. */
+  readonly server: { readonly address: string; readonly port: number };
+  /** Whether IPVS still has it, and it is open. */
+  readonly established: boolean;
+  /**
+   * Another packet of the client's. Whether a server got it: not if its server was removed, or
+   * IPVS has forgotten the connection; then a packet of UDP may begin another one.
+   */
+  packet(bytes?: number): boolean;
+  /** An answer, which the director sees of servers behind NAT. */
+  reply(bytes?: number): void;
+  /** The client closes: the entry is `FIN_WAIT`, and ends after the timeout `tcpFin`. UDP has no end but its timeout. */
+  close(): void;
+}
+
+/** Timeouts of connection tracking (nf_conntrack_tcp_timeout_* and its like), in milliseconds. */
+const FLOW_TIMEOUTS = { tcp: 432_000_000, udp: 120_000, sctp: 210_000_000, begun: 120_000, closing: 120_000 } as const;
+/** The places of ESTABLISHED, SYN_SENT and FIN_WAIT among the states of TCP; of SCTP. */
+const states = {
+  tcp: { open: 3, begun: 1, closing: 4 },
+  sctp: { open: 4, begun: 2, closing: 5 },
+} as const;
+
+/** Connection tracking as IPVS uses it where the sysctl `conntrack` is on (net/netfilter/ipvs/ip_vs_nfct.c). */
+export class FlowTracker implements Tracker {
+  readonly #conntrack: MemoryConntrack;
+
+  constructor(conntrack: MemoryConntrack) {
+    this.#conntrack = conntrack;
+  }
+
+  begin(packet: Packet, { key, settings }: MemoryServer, serverPort: number): TrackedFlow | undefined {
+    const { family, protocol, client, clientPort, address, port } = packet;
+    const nat = settings.forwarding === 'nat' && key.family === family;
+    const original: Tuple = {
+      family,
+      protocol,
+      source: client,
+      destination: address,
+      sourcePort: clientPort,
+      destinationPort: port,
+    };
+    const reply: Tuple = {
+      family,
+      protocol,
+      source: nat ? key.address : address,
+      destination: client,
+      sourcePort: nat ? serverPort : port,
+      destinationPort: clientPort,
+    };
+    const conntrack = this.#conntrack;
+    const answered = nat && protocol !== 'udp';
+    const state = protocol === 'udp' ? undefined : states[protocol][answered ? 'open' : 'begun'];
+    const timeout = (answered ? FLOW_TIMEOUTS[protocol] : FLOW_TIMEOUTS.begun) / 1000;
+    const statusBits = Status.confirmed | (answered ? Status.seenReply | Status.assured : 0);
+    const errno = conntrack.flows.create({ original, reply }, { timeout, statusBits, ...(state && { state }) });
+    const flow = errno === 0 ? conntrack.flows.find({ original }) : undefined;
+    return flow && new TrafficFlow(conntrack, flow, protocol);
+  }
+}
+
+class TrafficFlow implements TrackedFlow {
+  readonly #conntrack: MemoryConntrack;
+  readonly #flow: MemoryFlow;
+  readonly #protocol: Protocol;
+
+  constructor(conntrack: MemoryConntrack, flow: MemoryFlow, protocol: Protocol) {
+    this.#conntrack = conntrack;
+    this.#flow = flow;
+    this.#protocol = protocol;
+  }
+
+  packet(direction: 'original' | 'reply', bytes: number): void {
+    const flow = this.#flow;
+    if (direction === 'reply') flow.statusBits |= Status.seenReply;
+    const counters = flow.counters?.[direction];
+    if (counters) {
+      counters.packets++;
+      counters.bytes += BigInt(bytes);
+    }
+    const open = this.#protocol === 'udp' || (flow.statusBits & Status.assured) !== 0;
+    this.#restart(open ? FLOW_TIMEOUTS[this.#protocol] : FLOW_TIMEOUTS.begun);
+  }
+
+  close(): void {
+    if (this.#protocol === 'udp' || (this.#flow.statusBits & Status.assured) === 0) return;
+    this.#flow.state = states[this.#protocol].closing;
+    this.#restart(FLOW_TIMEOUTS.closing);
+  }
+
+  end(): void {
+    this.#conntrack.flows.remove(this.#flow);
+  }
+
+  #restart(milliseconds: number): void {
+    this.#conntrack.flows.setExpiry(this.#flow, this.#conntrack.machine.now + milliseconds);
+  }
+}
+
+/** The packets of clients, of one namespace. */
+export class MemoryTraffic {
+  readonly #ipvs: MemoryIpvs;
+  #lastPort = 32767;
+
+  constructor(ipvs: MemoryIpvs) {
+    this.#ipvs = ipvs;
+  }
+
+  /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for addresses that are none, or of two families */
+  connect(options: TrafficOptions): TrafficConnection | undefined {
+    const { protocol = 'tcp', port, fwmark = 0, bytes = 60, clientPort = this.#nextPort() } = options;
+    const family = familyOf(options.address);
+    const client = options.client ?? (family === 'ipv6' ? '2001:db8::1' : '198.51.100.1');
+    if (!family || familyOf(client) !== family)
+      throw invalid(`no addresses of one family: ${client} and ${options.address}`);
+    const packet: Packet = {
+      family,
+      protocol,
+      client: canonicalAddress(client, family),
+      clientPort,
+      address: canonicalAddress(options.address, family),
+      port,
+      fwmark,
+      bytes,
+    };
+    const entry = this.#ipvs.connect(packet);
+    return entry && new Connection(this.#ipvs, packet, entry);
+  }
+
+  #nextPort(): number {
+    this.#lastPort = this.#lastPort === 60999 ? 32768 : this.#lastPort + 1;
+    return this.#lastPort;
+  }
+}
+
+class Connection implements TrafficConnection {
+  readonly #ipvs: MemoryIpvs;
+  readonly #packet: Packet;
+  #entry: MemoryEntry;
+
+  constructor(ipvs: MemoryIpvs, packet: Packet, entry: MemoryEntry) {
+    this.#ipvs = ipvs;
+    this.#packet = packet;
+    this.#entry = entry;
+  }
+
+  get server(): TrafficConnection['server'] {
+    return { address: this.#entry.server.key.address, port: this.#entry.serverPort };
+  }
+
+  get established(): boolean {
+    return !this.#entry.gone && (this.#entry.state === 'ESTABLISHED' || this.#entry.state === 'UDP');
+  }
+
+  packet(bytes = 100): boolean {
+    const { connections } = this.#ipvs;
+    if (connections.packet(this.#entry, bytes)) return true;
+    if (!this.#entry.gone || !this.#ipvs.beginsAnywhere(this.#packet.protocol)) return false;
+    const entry = connections.connect({ ...this.#packet, bytes });
+    if (!entry) return false;
+    this.#entry = entry;
+    return true;
+  }
+
+  reply(bytes = 100): void {
+    this.#ipvs.connections.reply(this.#entry, bytes);
+  }
+
+  close(): void {
+    this.#ipvs.connections.close(this.#entry);
+  }
+}

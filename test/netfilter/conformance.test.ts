@@ -1,0 +1,13 @@
+// The real kernel does what the one in memory does; see test/unit/conformance-netfilter.test.ts.
+import { createNamespace, deleteNamespace } from '../../src/index.js';
+import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { netfilterConformance } from '../conformance/netfilter.js';
+import './world.js'; // loads the modules
+
+let count = 0;
+
+netfilterConformance(async () => {
+  const namespace = `ipvs-nft-${process.pid}-${++count}`;
+  await createNamespace(namespace);
+  return { kernel: nativeKernel, namespace, dispose: () => deleteNamespace(namespace) };
+});

@@ -1,0 +1,94 @@
+// What tests do with the network in memory that no program can: other programs, failures, many of them.
+import { beforeEach, expect, test } from 'vitest';
+import { Network, type NetworkChange } from '../../src/index.js';
+import type { Kernel } from '../../src/kernel/kernel.js';
+import { Machine } from '../../src/testing/machine.js';
+import { MemoryNetwork } from '../../src/testing/memory-network.js';
+
+let machine: Machine;
+let memory: MemoryNetwork;
+const open = () => Network.open({ kernel: { openNetwork: async () => memory.open() } as unknown as Kernel });
+
+beforeEach(() => {
+  machine = new Machine();
+  memory = new MemoryNetwork(machine, 1n, () => undefined);
+});
+
+test('which addresses are of this host', async () => {
+  const network = await open();
+  expect(memory.hasAddress('127.0.0.1')).toBe(false);
+  await network.setLink('lo', { up: true });
+  await network.addAddress({ interface: 'lo', address: '192.168.1.100/32' });
+  await network.addAddress({ interface: 'lo', address: 'fd00::1/64' });
+  const known = ['127.0.0.1', '127.9.9.9', '192.168.1.100', 'fd00::1', '::1'];
+  for (const address of known) expect(memory.hasAddress(address), address).toBe(true);
+  for (const address of ['192.168.1.101', 'fd00::2', 'nonsense']) expect(memory.hasAddress(address)).toBe(false);
+  await network.deleteAddress({ interface: 'lo', address: '192.168.1.100/32' });
+  expect(memory.hasAddress('192.168.1.100')).toBe(false);
+});
+
+test('a fault at one change fails that alone; a program that is killed leaves what it has done', async () => {
+  const network = await open();
+  const add = (number: number): NetworkChange => ({
+    change: 'add-address',
+    address: { interface: 'lo', address: `10.0.0.${number}/32` },
+  });
+  machine.faults.add({ command: 'add-address', object: '10.0.0.2/32 on lo', errno: 12 });
+  const results = await network.apply([1, 2, 3].map(add));
+  expect(results.map((result) => (result.ok ? 'ok' : result.error.errnoName))).toEqual(['ok', 'ENOMEM', 'ok']);
+  machine.faults.add({ command: 'add-address', object: '10.0.0.5/32', errno: 'killed' });
+  await expect(network.apply([4, 5, 6].map(add))).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' });
+  await expect(network.links()).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' });
+  const read = await (await open()).addresses();
+  expect(read.map(({ address }) => address)).toEqual(['10.0.0.1/32', '10.0.0.3/32', '10.0.0.4/32']);
+});
+
+test('other programs, kinds that are not there, other names, frames', async () => {
+  const network = await open();
+  const watch = await network.watch({ types: ['link-added', 'address-added'] });
+  memory.change({
+    operation: 'add-link',
+    link: { name: 'br0', details: { kind: 'bridge' }, up: true },
+  });
+  const events = watch[Symbol.asyncIterator]();
+  expect((await events.next()).value).toMatchObject({ type: 'link-added', link: { name: 'br0' } });
+  memory.overrun();
+  expect((await events.next()).value).toEqual({ type: 'overrun' });
+  memory.remove('dummy');
+  await expect(network.addLink({ kind: 'dummy', name: 'd' })).rejects.toMatchObject({ code: 'ERR_IPVS_NOT_AVAILABLE' });
+  memory.remove('fou');
+  await expect(network.udpTunnels()).rejects.toMatchObject({ code: 'ERR_IPVS_NOT_AVAILABLE' });
+  memory.addAlternativeName('br0', 'a-name-that-is-longer-than-usual');
+  await network.announce({ interface: 'a-name-that-is-longer-than-usual', address: '10.0.0.1' });
+  expect(memory.frames).toMatchObject([{ interface: 'br0' }]);
+});
+
+test('who does not listen loses events', async () => {
+  const network = await open();
+  memory.eventCapacity = 10;
+  const watch = await network.watch({ types: ['address-added'] });
+  const add = (_: unknown, i: number): NetworkChange => ({
+    change: 'add-address',
+    address: { interface: 'lo', address: `10.0.0.${i}/32` },
+  });
+  await network.apply(Array.from({ length: 20 }, add));
+  const types: string[] = [];
+  for await (const { type } of watch) {
+    types.push(type);
+    if (type === 'overrun') break;
+  }
+  expect(types).toHaveLength(11);
+});
+
+test('20 000 addresses and routes', async () => {
+  const network = await open();
+  await network.setLink('lo', { up: true });
+  const changes = Array.from({ length: 10_000 }, (_, i): NetworkChange[] => [
+    { change: 'add-address', address: { interface: 'lo', address: `10.0.${i >> 8}.${i & 255}/32` } },
+    { change: 'add-route', route: { destination: `172.16.${i >> 8}.${i & 255}`, interface: 'lo', table: 100 } },
+  ]).flat();
+  const begin = performance.now();
+  const results = await network.apply(changes);
+  expect(results.every(({ ok }) => ok)).toBe(true);
+  expect(performance.now() - begin).toBeLessThan(10_000);
+}, 60_000);
