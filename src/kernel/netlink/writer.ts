@@ -26,7 +26,7 @@ export interface Messages {
 
 /** Writes netlink messages: a header, a fixed part, attributes. Numbers are in host order unless named otherwise. */
 export class MessageWriter {
-  #bytes = new Uint8Array(4096);
+  #bytes = new Uint8Array(512);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
   readonly #offsets: number[] = [];
