@@ -51,6 +51,7 @@ export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';
 export { Ipvs, type IpvsOptions } from './ipvs/ipvs.js';
 export { RealServer, type Tunnel, type UpdateOptions } from './ipvs/real-server.js';
+export { formatIpvsadm, parseIpvsadm, type SavedService, savedServices } from './ipvs/save.js';
 export type {
   NewServerKey,
   ServerChanges,

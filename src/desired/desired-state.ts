@@ -4,7 +4,7 @@ import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { World } from '../roles/world.js';
 import { CheckedDocument, type DesiredDocument } from './document.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
-import { defaultPath, Engine } from './engine.js';
+import { Engine, placesOf } from './engine.js';
 import { Plan } from './plan-view.js';
 import { checkRecord } from './role.js';
 import { StateSnapshot } from './state-snapshot.js';
@@ -81,8 +81,7 @@ export class DesiredState {
     const { owner, namespace } = checked.document;
     const world = new World({ kernel, timeout, namespace });
     try {
-      const path = record === false ? undefined : (record ?? (await defaultPath(await world.network, owner)));
-      const engine = new Engine(world, path);
+      const engine = new Engine(world, await placesOf(await world.network, owner, record), owner);
       await engine.exclusively({ signal, timeout }, async () => {}); // the record can be read
       return new DesiredState(engine, checked);
     } catch (error) {
@@ -195,7 +194,8 @@ export class DesiredState {
     const waker = new Waker();
     try {
       await waker.listen(this.#engine.world, this.#checked.target);
-      let told = '[]';
+      const well = JSON.stringify([[], undefined]);
+      let told = well;
       for (;;) {
         signal?.throwIfAborted();
         const plan = await this.plan(undefined, { adopt, timeout });
@@ -207,7 +207,7 @@ export class DesiredState {
         const text = JSON.stringify([drift, report.error?.message]);
         if (text !== told) yield report;
         // What was mended is news again when it breaks again.
-        told = due && report.error === undefined ? '[]' : text;
+        told = due && report.error === undefined ? well : text;
         await waker.wait(this.#engine.world, interval, signal);
       }
     } finally {

@@ -5,8 +5,8 @@ import { checkAddress, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { ServiceSettings, Timeouts } from '../kernel/ipvs/types.js';
 import { checkState } from '../netfilter/changes.js';
-import type { FwmarkOptions, FwmarkSelector } from '../netfilter/mark-options.js';
-import type { RuleOptions } from '../netfilter/rule-options.js';
+import { checkMark, type FwmarkOptions, type FwmarkSelector } from '../netfilter/mark-options.js';
+import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { checkInterfaceName } from '../roles/parts.js';
 import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
@@ -78,10 +78,10 @@ export class CheckedDocument {
     if (input instanceof CheckedDocument) return input;
     const value = typeof input === 'string' ? await parseYaml(input) : input;
     // What makes schemas is only loaded by who has a document.
-    const { documentSchema, problemsOf } = await import('./schema.js');
-    const result = documentSchema.safeParse(value);
-    if (!result.success) throw invalid(`the document: ${problemsOf(result.error).join('; ')}`);
-    const document = result.data;
+    const { checkStructure } = await import('./schema.js');
+    const result = checkStructure(value);
+    if ('problems' in result) throw invalid(`the document: ${result.problems.join('; ')}`);
+    const { document } = result;
     return new CheckedDocument(
       document,
       at('the document', () => targetOf(document)),
@@ -120,6 +120,8 @@ function targetOf(document: DesiredDocument): Target {
       for (const part of describe(role, owner)) builder.add(part);
     });
   const marks = [...(document.marks ?? [])];
+  for (const [index, mark] of marks.entries()) at(`marks[${index}]`, () => checkMark(mark));
+  for (const [index, rule] of nat.entries()) at(`nat[${index}]`, () => checkRule(rule));
   for (const [index, service] of services.entries())
     at(`services[${index}]`, () => marks.push(...addService(builder, service)));
   if (marks.length + nat.length > 0) builder.add({ kind: 'netfilter', owner, state: { marks, rules: nat } });
@@ -156,7 +158,11 @@ function addService(builder: TargetBuilder, service: DesiredService): FwmarkOpti
 function markOf(packets: FwmarkSelector, { key }: ServiceSettings): FwmarkOptions {
   if (!('fwmark' in key)) throw new TypeError('a service by mark is expected');
   if ('mark' in packets) throw invalid('the mark is that of the service');
-  return { ...packets, family: packets.family ?? key.family, mark: key.fwmark };
+  // A mark without an address is for both families: with the other's there is no service.
+  const ipv6 = key.family === 'ipv6' && packets.source === undefined && packets.destination === undefined;
+  const mark = { ...packets, ...(ipv6 && { family: key.family }), mark: key.fwmark };
+  checkMark(mark);
+  return mark;
 }
 
 /** Where a mark names it: flows to a whole prefix can not be told from others. */

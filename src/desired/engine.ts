@@ -5,6 +5,7 @@ import type { Network } from '../network/network.js';
 import { readSnapshot, type Snapshot } from '../roles/snapshot.js';
 import type { World } from '../roles/world.js';
 import { ApplyError, inTheWay } from './apply-error.js';
+import { Claims, isShared } from './claims.js';
 import { Executor } from './execute.js';
 import { Journal } from './journal.js';
 import { Ledger } from './ledger.js';
@@ -27,12 +28,14 @@ export class Engine {
   readonly world: World;
   /** Of the journal; none: the ledger is only here. */
   readonly #path: string | undefined;
+  readonly #claims: Claims;
   readonly #memory = new Ledger();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(world: World, path: string | undefined) {
+  constructor(world: World, { journal, claims }: Places, owner: string) {
     this.world = world;
-    this.#path = path;
+    this.#path = journal;
+    this.#claims = new Claims(world.kernel, claims, owner);
   }
 
   /** Nothing is changed. */
@@ -56,7 +59,7 @@ export class Engine {
    */
   apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<PlannedStep[]> {
     return this.#withJournal(call, async (journal) => {
-      const executor = new Executor(this.world, journal);
+      const executor = new Executor(this.world, journal, this.#claims);
       const pass = async (): Promise<readonly PlannedStep[]> => {
         call?.signal?.throwIfAborted();
         const { steps } = planSteps(target, await this.#read(target, journal.ledger), journal.ledger, options);
@@ -85,8 +88,10 @@ export class Engine {
   /** What the owner made goes, the last first; what can not be taken back now, can later. */
   remove(options: PlanOptions): Promise<PlannedStep[]> {
     return this.#withJournal(undefined, async (journal) => {
-      const executor = new Executor(this.world, journal);
-      const { steps } = planSteps(nothing, await this.#read(nothing, journal.ledger), journal.ledger, options);
+      const executor = new Executor(this.world, journal, this.#claims);
+      const snapshot = await this.#read(nothing, journal.ledger);
+      // Nobody is left who would wait for those that drain.
+      const { steps } = planSteps(nothing, snapshot, journal.ledger, { ...options, drain: { timeout: 0 } });
       await executor.run(
         steps.filter(({ action }) => !idle.includes(action)),
         true,
@@ -102,7 +107,8 @@ export class Engine {
         );
       const done = tried.map(({ step }) => step);
       await deleteStaleFlows(this.world, nothing.table, done);
-      return done;
+      // What can not go yet, since others use it, is told.
+      return [...done, ...steps.filter(({ action }) => action === 'wait')];
     });
   }
 
@@ -111,7 +117,7 @@ export class Engine {
     call: CallOptions | undefined,
     work: (journal: Journal, executor: Executor) => Promise<T>,
   ): Promise<T> {
-    return this.#withJournal(call, (journal) => work(journal, new Executor(this.world, journal)));
+    return this.#withJournal(call, (journal) => work(journal, new Executor(this.world, journal, this.#claims)));
   }
 
   /** Closes its handles; what it made stays. */
@@ -119,8 +125,10 @@ export class Engine {
     return this.#inTurn(() => this.world.close());
   }
 
-  #read(target: Target, ledger: Ledger): Promise<Snapshot> {
-    return readSnapshot(this.world, needsOf(target, ledger));
+  async #read(target: Target, ledger: Ledger): Promise<Snapshot> {
+    const needs = needsOf(target, ledger);
+    const snapshot = await readSnapshot(this.world, needs);
+    return needs.items.some(isShared) ? { ...snapshot, claims: await this.#claims.others() } : snapshot;
   }
 
   #withJournal<T>(call: CallOptions | undefined, work: (journal: Journal) => Promise<T>): Promise<T> {
@@ -143,8 +151,20 @@ export class Engine {
   }
 }
 
-/** Another one after the machine was started again: cookies begin anew then. */
-export async function defaultPath({ cookie }: Network, name: string): Promise<string> {
+/** Where an owner notes what it made, and all owners of a namespace what they share. */
+export interface Places {
+  readonly journal: string | undefined;
+  readonly claims: string | undefined;
+}
+
+/** Other ones after the machine was started again: cookies begin anew then. `false`: nowhere. */
+export async function placesOf(
+  { cookie }: Network,
+  owner: string,
+  record: string | false | undefined,
+): Promise<Places> {
+  if (record === false) return { journal: undefined, claims: undefined };
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
-  return `${DIRECTORY}/${boot.slice(0, 8)}-${cookie}-${name}.json`;
+  const namespace = `${DIRECTORY}/${boot.slice(0, 8)}-${cookie}`;
+  return { journal: record ?? `${namespace}-${owner}.json`, claims: `${namespace}.shared.json` };
 }

@@ -3,6 +3,7 @@ import type { Change } from '../kernel/ipvs/types.js';
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Item } from '../roles/items.js';
 import type { World } from '../roles/world.js';
+import { type Claims, isShared } from './claims.js';
 import type { Journal } from './journal.js';
 import type { Entry, Line, Rows } from './ledger.js';
 import { wordsOf } from './plan.js';
@@ -27,12 +28,14 @@ type Done =
 export class Executor {
   readonly #world: World;
   readonly #journal: Journal;
+  readonly #claims: Claims;
   readonly #done: Done[] = [];
   readonly tried: Tried[] = [];
 
-  constructor(world: World, journal: Journal) {
+  constructor(world: World, journal: Journal, claims: Claims) {
     this.#world = world;
     this.#journal = journal;
+    this.#claims = claims;
   }
 
   /** In order; ends with the first item, or the first batch of rows, in which something fails, unless it is to go on. */
@@ -97,15 +100,14 @@ export class Executor {
     const before = this.#journal.ledger.find(name);
     try {
       if (action === 'take-back') {
-        await handler.takeBack(item, before?.before, this.#world);
+        await this.#giveBack(item, name, before?.before);
         await this.#journal.write({ remove: name });
       } else {
         // Of what was recorded before, what was there at first counts.
-        const remembered = before ? before.before : await handler.remember?.(item, this.#world);
+        const remembered = before ? before.before : await this.#remember(item, name);
         await this.#journal.write({ put: { name, item, ...(remembered !== undefined && { before: remembered }) } });
-        await (action === 'change' && handler.change
-          ? handler.change(item, this.#world)
-          : handler.make(item, this.#world));
+        if (action === 'change' && handler.change) await handler.change(item, this.#world);
+        else if (action !== 'adopt') await handler.make(item, this.#world);
       }
     } catch (error) {
       // What somebody else made at the same time is not to be taken back.
@@ -125,12 +127,29 @@ export class Executor {
       if (action === 'take-back') await this.#makeAgain(before.item);
       else if (action === 'change') await handler.change?.(before.item, this.#world);
       else if (action === 'make') await handler.takeBack(item, before.before, this.#world);
+      if (isShared(before.item) && before.before !== undefined) {
+        const { before: value } = before;
+        await this.#claims.claim(name, async () => value);
+      }
       await this.#journal.write({ put: before });
       return;
     }
     const entry = this.#journal.ledger.find(name);
-    if (entry) await handler.takeBack(item, entry.before, this.#world);
+    if (entry) await this.#giveBack(item, name, entry.before);
     await this.#journal.write({ remove: name });
+  }
+
+  /** What is there before it is made. */
+  async #remember(item: Item, name: string): Promise<string | undefined> {
+    const handler = handlerOf(item);
+    const now = async (): Promise<string> => (await handler.remember?.(item, this.#world)) ?? '';
+    return isShared(item) ? this.#claims.claim(name, now) : handler.remember?.(item, this.#world);
+  }
+
+  /** Unless others want it, too. */
+  async #giveBack(item: Item, name: string, before: string | undefined): Promise<void> {
+    if (isShared(item) && (await this.#claims.release(name))) return;
+    await handlerOf(item).takeBack(item, before, this.#world);
   }
 
   /** If it is there still, its taking back had failed. */

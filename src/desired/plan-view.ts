@@ -52,9 +52,11 @@ export class Plan {
    * `=` is adopted, `?` is others', `!` is in the way; then how much is as it should be.
    */
   toString(): string {
-    const lines = this.steps.map(
-      ({ action, what, is }) => `${signs[action]} ${what}${is === undefined ? '' : ` (is: ${is})`}`,
-    );
+    const lines = this.steps.flatMap(({ action, what, is }) => {
+      const parts = is?.split('; ') ?? [];
+      if (parts.length > 1) return [`${signs[action]} ${what}`, ...parts.map((part) => `    ${part}`)];
+      return [`${signs[action]} ${what}${is === undefined ? '' : ` (is: ${is})`}`];
+    });
     return [...lines, `  ${this.unchanged} as wanted`].join('\n');
   }
 

@@ -1,6 +1,7 @@
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Found, Item } from '../roles/items.js';
 import type { Needs, Snapshot } from '../roles/snapshot.js';
+import { isShared } from './claims.js';
 import type { Entry, Ledger } from './ledger.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step } from './step.js';
 import { planTable, type TablePlanOptions } from './table-plan.js';
@@ -56,9 +57,14 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger): ItemStep {
   const name = handler.key?.(item) ?? handler.name(item);
   const recorded = ledger.find(name)?.item;
   const found = handler.inspect(item, snapshot, recorded);
+  const step = { what: wordsOf(item), phase: phaseOf(item, 'make'), item, name };
+  const owners = isShared(item) ? snapshot.claims?.[name] : undefined;
+  if (owners && found.state === 'other')
+    return { ...step, action: 'conflict', is: `${found.is}, as ${owners.join(', ')} wants it` };
   const action = actionFor(item, found, recorded !== undefined, handler.change !== undefined);
-  const is = 'is' in found ? { is: found.is } : {};
-  return { action, what: wordsOf(item), ...is, phase: phaseOf(item, 'make'), item, name };
+  // Else it would go with the others.
+  if (owners && action === 'keep' && !recorded) return { ...step, action: 'adopt' };
+  return { ...step, action, ...('is' in found && { is: found.is }) };
 }
 
 function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean): Step['action'] {

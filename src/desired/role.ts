@@ -3,15 +3,14 @@ import { invalid } from '../kernel/errors.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { World } from '../roles/world.js';
-import { defaultPath, Engine } from './engine.js';
+import { Engine, placesOf } from './engine.js';
 import { type Step, toStep } from './step.js';
 import { type Target, TargetBuilder } from './target.js';
 
 export interface RoleOptions extends OpenOptions {
   /**
    * Tells roles of the same kind in one namespace apart, and names the table of nf_tables
-   * (`ipvs-NAME`). Default: what `role` says. They do not count what they share, such as sysctls: what the
-   * first one set goes with it.
+   * (`ipvs-NAME`). Default: what `role` says. A sysctl that several want is set back by the last of them.
    */
   readonly name?: string | undefined;
   /**
@@ -66,8 +65,7 @@ export class Role {
     const { signal: _, ...later } = open; // that of this call, not of those that open more later
     const world = new World(later);
     try {
-      const path = record === false ? undefined : (record ?? (await defaultPath(await world.network, name)));
-      const engine = new Engine(world, path);
+      const engine = new Engine(world, await placesOf(await world.network, name, record), name);
       await engine.exclusively(options, async () => {}); // the record can be read
       return new Role(name, builder.build(), engine);
     } catch (error) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { show } from '../kernel/check.js';
 import type { DesiredAddress, DesiredDocument, DesiredService } from './document.js';
 import {
   address,
@@ -108,24 +109,27 @@ const serviceCommon = {
   drain: drain.describe('How servers leave. Default: that of the document.').optional(),
 };
 
-const service: z.ZodType<DesiredService> = z.union([
-  z.strictObject({
-    fwmark: z.int().min(1).max(0xffffffff),
-    family: family.describe('Of the packets. Default: ipv4.').optional(),
-    marks: z
-      .array(z.strictObject(packets))
-      .describe('The packets that get the mark. Default: others mark them.')
-      .optional(),
-    ...serviceCommon,
-  }),
-  z.strictObject({
-    protocol,
-    address,
-    port: z.int().min(0).max(65535).describe('0: every port, of a persistent service.'),
-    family: family.optional(),
-    ...serviceCommon,
-  }),
-]);
+const service: z.ZodType<DesiredService> = z.union(
+  [
+    z.strictObject({
+      fwmark: z.int().min(1).max(0xffffffff),
+      family: family.describe('Of the packets. Default: ipv4.').optional(),
+      marks: z
+        .array(z.strictObject(packets))
+        .describe('The packets that get the mark. Default: others mark them.')
+        .optional(),
+      ...serviceCommon,
+    }),
+    z.strictObject({
+      protocol,
+      address,
+      port: z.int().min(0).max(65535).describe('0: every port, of a persistent service.'),
+      family: family.optional(),
+      ...serviceCommon,
+    }),
+  ],
+  { error: 'a service has a fwmark, or a protocol, an address and a port' },
+);
 
 const desiredAddress: z.ZodType<DesiredAddress> = z.strictObject({
   interface: interfaceName,
@@ -172,21 +176,31 @@ export function documentJsonSchema(): object {
   return z.toJSONSchema(documentSchema, { target: 'draft-2020-12' });
 }
 
-/** Each problem with its place: `services[0].servers[1].weight: ...`. */
-export function problemsOf(error: z.ZodError): string[] {
-  return error.issues.flatMap((issue) => issueProblems(issue, []));
+/** Each problem with its place: `services[0].servers[1].weight: ...`. @throws nothing */
+export function checkStructure(
+  value: unknown,
+): { readonly document: DesiredDocument } | { readonly problems: string[] } {
+  const result = documentSchema.safeParse(value, { reportInput: true });
+  if (result.success) return { document: result.data };
+  return { problems: result.error.issues.flatMap((issue) => issueProblems(issue, [])) };
 }
 
 function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): string[] {
   const path = [...before, ...issue.path];
   if (issue.code === 'invalid_union') {
     // The alternative that got furthest is the one that was meant.
-    const best = issue.errors
-      .map((issues) => issues.flatMap((one) => issueProblems(one, path)))
-      .toSorted((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
-    if (best && best.length > 0) return best;
+    const alternatives = issue.errors.map((issues) => issues.flatMap((one) => issueProblems(one, path)));
+    const [best] = alternatives.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length);
+    const tried = issue.errors.some((issues) => !issues.some(isMissing));
+    if (best && best.length > 0 && tried) return best;
   }
-  return [`${pathText(path)}${issue.message}`];
+  const { input } = issue;
+  const isSimple = input !== null && ['string', 'number', 'boolean', 'bigint'].includes(typeof input);
+  return [`${pathText(path)}${issue.message}${isSimple ? `, not ${show(input)}` : ''}`];
+}
+
+function isMissing(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'invalid_type' && issue.input === undefined && issue.path.length === 1;
 }
 
 /** How deep in the document the first of these problems is. */

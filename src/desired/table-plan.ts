@@ -220,7 +220,7 @@ class TablePlanner {
     const { timeout = 0 } = policy ?? this.#options.drain ?? {};
     const { time } = this.#options;
     // A UDP client does not notice that its server takes nothing new: its packets are the old connection.
-    const over = connections === 0 || udp || (draining ? time >= draining.until : timeout === 0);
+    const over = connections === 0 || udp || timeout === 0 || (draining !== undefined && time >= draining.until);
     const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
     if (over) {
       const change = { command: 'DEL_DEST', service: key, server: is.key } as const;

@@ -244,7 +244,7 @@ function identityOf(line: Parsed): ServiceOptions {
   }
   for (const protocol of ['tcp', 'udp', 'sctp'] as const) {
     const endpoint = line[protocol];
-    if (endpoint !== undefined) return { protocol, ...endpointOf(endpoint) };
+    if (endpoint !== undefined) return { protocol, port: 0, ...endpointOf(endpoint) };
   }
   throw invalid('it names no service');
 }
@@ -287,12 +287,12 @@ function serverOf(line: Parsed): ServerOptions {
   };
 }
 
-function endpointOf(text: string): { address: string; port: number } {
+function endpointOf(text: string): { address: string; port?: number } {
   const [, ipv6, ipv4, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\w+))?$/.exec(text) ?? [];
   const address = ipv6 ?? ipv4;
   if (address === undefined || (port !== undefined && !/^\d+$/.test(port)) || !/^[\d.]+$|:/.test(address))
     throw invalid(`${text} is no address with a port; names are not looked up: save them with ipvsadm -Sn`);
-  return { address, port: Number(port ?? 0) };
+  return { address, ...(port !== undefined && { port: Number(port) }) };
 }
 
 function numberOf(what: string, text: string): number {

@@ -24,6 +24,8 @@ export interface Snapshot {
   readonly sysctls: Readonly<Record<string, string | null>>;
   /** Tables of nf_tables by their names; null: there is none; `foreign`: another program made it. */
   readonly netfilter: Readonly<Record<string, NetfilterTable | null | 'foreign'>>;
+  /** Settings that other owners want, too, with who they are. */
+  readonly claims?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /** What a snapshot is to have. */

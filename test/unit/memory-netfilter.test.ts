@@ -63,6 +63,7 @@ describe('the mark of a packet', () => {
   test('with its size, it is counted', async () => {
     const netfilter = await open();
     const packets = { destination: '10.0.0.1' };
+    const key = { address: '10.0.0.1' };
     await netfilter.addMark({ ...packets, mark: 1 });
     await netfilter.addMark({ source: '10.9.0.0/16', mark: 2 });
     mark({ bytes: 60 });
@@ -73,7 +74,7 @@ describe('the mark of a packet', () => {
       [2n, 100n],
       [1n, 40n],
     ]);
-    memory.setCounter('ipvs', { map: 'prerouting_ip', key: packets }, { packets: 9n, bytes: 99n });
+    memory.setCounter('ipvs', { map: 'prerouting_ip', key }, { packets: 9n, bytes: 99n });
     expect((await netfilter.mark(packets)).counter).toEqual({ packets: 9n, bytes: 99n });
   });
 });
