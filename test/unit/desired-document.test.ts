@@ -51,7 +51,10 @@ describe('what is wrong is told with its place', () => {
     ],
     ['roles: [{ role: real-server, vip: x1, interface: eth0 }]', 'roles[0]: vip is an IPv4 or IPv6 address'],
     ['nat: [{ type: snat }]', 'nat[0].to: Invalid input'],
-    ['nat: [{ type: snat, to: 10.0.0.1, source: 10.0.0.0/8 }, { type: dnat, to: elsewhere, source: 10.0.0.0/8 }]', 'nat[1]: to is an IPv4 or IPv6 address'],
+    [
+      'nat: [{ type: snat, to: 10.0.0.1, source: 10.0.0.0/8 }, { type: dnat, to: elsewhere, source: 10.0.0.0/8 }]',
+      'nat[1]: to is an IPv4 or IPv6 address',
+    ],
     [
       'addresses: [{ interface: lo, address: 192.0.2.1/33 }]',
       'addresses[0]: address has a prefix length from 0 to 32, not "33"',
