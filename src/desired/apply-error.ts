@@ -1,6 +1,6 @@
 import { IpvsError } from '../kernel/errors.js';
 import type { Tried } from './execute.js';
-import { type Step, toStep } from './step.js';
+import { type PlannedStep, type Step, toStep } from './step.js';
 
 /** How a step of an apply ended. */
 export interface StepOutcome {
@@ -29,7 +29,8 @@ export class ApplyError extends IpvsError {
     left: readonly string[] | undefined,
   ) {
     const { step, error } = first;
-    const notTried = due.filter((other) => !tried.some((one) => one.step === other));
+    const known = new Set<Step>(tried.map(({ step }) => step));
+    const notTried = due.filter((other) => !known.has(other));
     super(
       'ERR_IPVS_STEP_FAILED',
       `cannot ${step.action.replace('-', ' ')} ${step.what}: ${error.message}; ${rest(tried, notTried, left)}`,
@@ -49,7 +50,12 @@ function rest(tried: readonly Tried[], notTried: readonly Step[], left: readonly
   return `${done} steps were done and stay, ${failed} failed, ${notTried.length} were not tried; the next apply goes on`;
 }
 
-export function inTheWay(conflicts: readonly Step[]): IpvsError {
+export function inTheWay(conflicts: readonly PlannedStep[]): IpvsError {
+  const lacking = conflicts.filter((step) => 'noInterface' in step && step.noInterface);
+  if (lacking.length > 0) {
+    const whats = lacking.map(({ what, is }) => `${what} (there is ${is})`).join('; ');
+    return new IpvsError('ERR_IPVS_NO_SUCH_INTERFACE', `nothing was done: ${whats}`);
+  }
   const list = conflicts.map(({ what, is }) => `${what} (there is ${is})`).join('; ');
   return new IpvsError('ERR_IPVS_FOREIGN', `others made what is in the way; nothing was done: ${list}`);
 }

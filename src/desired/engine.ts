@@ -30,6 +30,8 @@ export class Engine {
   readonly #path: string | undefined;
   readonly #claims: Claims;
   readonly #memory = new Ledger();
+  /** The last, closed. */
+  #journal: Journal | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(world: World, { journal, claims }: Places, owner: string) {
@@ -135,7 +137,8 @@ export class Engine {
     return this.#inTurn(async () => {
       if (this.world.closed) throw new IpvsError('ERR_IPVS_CLOSED', 'the handle is closed');
       if (this.#path === undefined) return work(Journal.inMemory(this.#memory));
-      const journal = await Journal.open(this.world.kernel, this.#path, call);
+      const journal = await Journal.open(this.world.kernel, this.#path, call, this.#journal);
+      this.#journal = journal;
       try {
         return await work(journal);
       } finally {

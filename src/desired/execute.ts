@@ -7,7 +7,7 @@ import { type Claims, isShared } from './claims.js';
 import type { Journal } from './journal.js';
 import type { Entry, Line, Rows } from './ledger.js';
 import { wordsOf } from './plan.js';
-import type { ItemStep, PlannedStep, TableStep } from './step.js';
+import { type ItemStep, type PlannedStep, type TableStep, undoOf } from './step.js';
 
 /** A step that was tried. */
 export interface Tried {
@@ -31,6 +31,8 @@ export class Executor {
   readonly #claims: Claims;
   readonly #done: Done[] = [];
   readonly tried: Tried[] = [];
+  /** Those of {@link tried} with an error. */
+  readonly failures: (Tried & { readonly error: IpvsError })[] = [];
 
   constructor(world: World, journal: Journal, claims: Claims) {
     this.#world = world;
@@ -61,12 +63,8 @@ export class Executor {
     try {
       await work();
     } catch (error) {
-      this.tried.push({ step, error: asIpvsError(error) });
+      this.#failed(step, error);
     }
-  }
-
-  get failures(): readonly (Tried & { readonly error: IpvsError })[] {
-    return this.tried.filter((one): one is Tried & { readonly error: IpvsError } => one.error !== undefined);
   }
 
   /** Back to how it was; what could not be, in words. */
@@ -113,7 +111,7 @@ export class Executor {
       // What somebody else made at the same time is not to be taken back.
       if (!isThere(error)) this.#done.push({ step, before });
       else if (before === undefined) await this.#journal.write({ remove: name });
-      this.tried.push({ step, error: asIpvsError(error) });
+      this.#failed(step, error);
       return;
     }
     this.#done.push({ step, before });
@@ -163,9 +161,9 @@ export class Executor {
 
   async #rows(steps: readonly TableStep[]): Promise<void> {
     const { ledger } = this.#journal;
-    const owned = steps.map(({ row }) => ledger.owns(row.service, row.server));
+    const done = steps.map((step) => ({ step, owned: ledger.owns(step.row.service, step.row.server) }));
     const fail = (error: unknown): void => {
-      for (const step of steps) this.tried.push({ step, error: asIpvsError(error) });
+      for (const step of steps) this.#failed(step, error);
     };
     try {
       await this.#journal.write(...intents(steps));
@@ -177,26 +175,34 @@ export class Executor {
       errors = await this.#send(steps.map(({ change }) => change));
     } catch (error) {
       // Whether any of them was carried out is not known.
-      for (const [index, step] of steps.entries()) this.#done.push({ step, owned: owned[index] ?? false });
+      for (const one of done) this.#done.push(one);
       return fail(error);
     }
     const disown: TableStep[] = [];
-    for (const [index, step] of steps.entries()) {
+    for (const [index, one] of done.entries()) {
+      const { step, owned } = one;
       const error = errors[index];
       const gone = step.action === 'take-back' && (error === undefined || isGone(error));
       const others = step.action === 'make' && isThere(error);
-      if (gone || (others && !owned[index])) disown.push(step);
+      if (gone || (others && !owned)) disown.push(step);
       // What failed may have been done all the same, or gone with its service.
-      if (!others) this.#done.push({ step, owned: owned[index] ?? false });
-      this.tried.push(error === undefined || gone ? { step } : { step, error });
+      if (!others) this.#done.push(one);
+      if (error === undefined || gone) this.tried.push(one);
+      else this.#failed(step, error);
     }
     const [first] = disown;
     if (!first) return;
     try {
       await this.#journal.write({ disown: rowsOf(disown) });
     } catch (error) {
-      this.tried.push({ step: first, error: asIpvsError(error) });
+      this.#failed(first, error);
     }
+  }
+
+  #failed(step: PlannedStep, reason: unknown): void {
+    const failure = { step, error: asIpvsError(reason) };
+    this.tried.push(failure);
+    this.failures.push(failure);
   }
 
   /** One error for each; what has nothing to be sent ends well. */
@@ -212,10 +218,13 @@ export class Executor {
     done: readonly Extract<Done, { step: TableStep }>[],
     tell: (what: string, error: unknown) => void,
   ): Promise<void> {
-    const undos = done.filter(({ step }) => step.undo !== undefined);
+    const undos = done.flatMap(({ step }) => {
+      const undo = undoOf(step);
+      return undo === undefined ? [] : [{ step, undo }];
+    });
     let errors: (IpvsError | undefined)[];
     try {
-      errors = await this.#send(undos.map(({ step }) => step.undo));
+      errors = await this.#send(undos.map(({ undo }) => undo));
     } catch (error) {
       for (const { step } of done) tell(step.what, error);
       return;
@@ -257,23 +266,25 @@ function rowLines(verb: 'own' | 'disown', done: readonly { readonly step: TableS
 
 /** What the journal says before the steps are done. */
 function intents(steps: readonly TableStep[]): Line[] {
-  const own = steps.filter(
-    ({ action }) => action === 'make' || action === 'adopt' || action === 'change' || action === 'drain',
-  );
-  const drains = steps.flatMap(({ action, row: { service, server }, draining }): Line[] => {
-    if (server === undefined || action === 'take-back' || action === 'make' || action === 'wait') return [];
-    return [{ drain: { service, server, draining: draining ?? null } }];
-  });
+  const own: TableStep[] = [];
+  const drains: Line[] = [];
+  for (const step of steps) {
+    const { action, row, draining } = step;
+    if (action === 'make' || action === 'adopt' || action === 'change' || action === 'drain') own.push(step);
+    if (row.server === undefined || action === 'take-back' || action === 'make' || action === 'wait') continue;
+    drains.push({ drain: { service: row.service, server: row.server, draining: draining ?? null } });
+  }
   return [...(own.length > 0 ? [{ own: rowsOf(own) }] : []), ...drains];
 }
 
 function rowsOf(steps: readonly TableStep[]): Rows {
-  const rows: Record<string, string[]> = {};
+  const rows = new Map<string, string[]>();
   for (const { row } of steps) {
-    rows[row.service] ??= [];
-    rows[row.service]?.push(row.server ?? '');
+    const names = rows.get(row.service);
+    if (names) names.push(row.server ?? '');
+    else rows.set(row.service, [row.server ?? '']);
   }
-  return rows;
+  return Object.fromEntries(rows);
 }
 
 function isThere(error: unknown): boolean {

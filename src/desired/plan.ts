@@ -26,7 +26,8 @@ export function needsOf(target: Target, ledger: Ledger): Needs {
 
 /** The steps to the target: of a snapshot and a ledger alone, on whatever machine. */
 export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, options: PlanOptions): PlannedSteps {
-  const items = target.items.map((item) => planItem(item, snapshot, ledger));
+  const known = interfacesOf(target, snapshot);
+  const items = target.items.map((item) => withInterface(planItem(item, snapshot, ledger), known));
   const rows = planTable(snapshot.table ?? [], target.table, ledger, { ...options, time: snapshot.time });
   const names = new Set(items.map(({ name }) => name));
   const stale = ledger.entries.filter(({ name }) => !names.has(name));
@@ -37,10 +38,37 @@ export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, op
   };
 }
 
+/** Those that are there, and those that are made. */
+function interfacesOf({ items }: Target, { links = [] }: Snapshot): ReadonlySet<string> {
+  const made = items.flatMap((item) => {
+    if (item.kind !== 'link') return [];
+    return item.link.kind === 'veth' ? [item.link.name, item.link.peer.name] : [item.link.name];
+  });
+  return new Set([...links.flatMap(({ name, alternativeNames }) => [name, ...alternativeNames]), ...made]);
+}
+
+/** A name that is misspelt is told before anything is done. */
+function withInterface(step: ItemStep, known: ReadonlySet<string>): ItemStep {
+  const { item, action } = step;
+  const name = item.kind === 'address' || item.kind === 'up' ? item.interface : undefined;
+  if (action !== 'make' || name === undefined || known.has(name)) return step;
+  return { ...step, action: 'conflict', is: `no interface ${name}`, noInterface: true };
+}
+
 /** Sorted by phase; within one they stay in their order. */
 function inOrder(steps: readonly PlannedStep[]): PlannedStep[] {
-  return [...steps].sort((a, b) => a.phase - b.phase || rank(a) - rank(b));
+  // There may be tens of thousands, and few places: no comparisons.
+  const places: PlannedStep[][] = [];
+  for (const step of steps) {
+    const place = step.phase * RANKS + rank(step);
+    const there = places[place];
+    if (there) there.push(step);
+    else places[place] = [step];
+  }
+  return places.flat();
 }
+
+const RANKS = 4;
 
 /** In one batch services come before their servers, and go after them. */
 function rank(step: PlannedStep): number {

@@ -8,7 +8,7 @@ export interface Step {
    * `keep`: it is as it should be. `make`, `change`: it is not. `adopt`: it is as it should be, and
    * becomes the owner's. `drain`: it takes no new connections any more, and goes later. `wait`: it can
    * not go yet. `foreign`: others made it within what is the owner's; it stays. `take-back`: the owner made it, and wants it no more. `conflict`: something else is
-   * there that the owner did not make; as long as there is one, nothing is done.
+   * there that the owner did not make, or an interface is missing; as long as there is one, nothing is done.
    */
   readonly action: 'keep' | 'make' | 'change' | 'adopt' | 'drain' | 'wait' | 'foreign' | 'take-back' | 'conflict';
   /** In words, as ip, nft and ipvsadm would name it. */
@@ -48,6 +48,8 @@ export interface ItemStep extends Step {
   readonly item: Item;
   /** Of the journal. */
   readonly name: string;
+  /** A conflict: what it is to be on is not there. */
+  readonly noInterface?: boolean | undefined;
 }
 
 export interface TableStep extends Step {
@@ -55,12 +57,22 @@ export interface TableStep extends Step {
   readonly row: Row;
   /** Nothing is to be sent: only the journal changes. */
   readonly change?: Change | undefined;
+  /** Of what is made: none, it is deleted. */
   readonly undo?: Change | undefined;
   /** `drain`: how. */
   readonly draining?: Draining | undefined;
 }
 
 export type PlannedStep = ItemStep | TableStep;
+
+/** What undoes a step, if anything does. */
+export function undoOf({ undo, change, action }: TableStep): Change | undefined {
+  if (undo !== undefined || action !== 'make') return undo;
+  if (change?.command === 'NEW_SERVICE') return { command: 'DEL_SERVICE', service: change.service.key };
+  if (change?.command === 'NEW_DEST')
+    return { command: 'DEL_DEST', service: change.service, server: change.server.key };
+  return undefined;
+}
 
 export function toStep({ action, what, is }: Step): Step {
   return is === undefined ? { action, what } : { action, what, is };

@@ -1,5 +1,4 @@
 import { describeServer, describeService } from '../ipvs/describe.js';
-import { sameServer } from '../ipvs/real-server.js';
 import { sameService } from '../ipvs/virtual-service.js';
 import {
   type ServerEntry,
@@ -9,7 +8,7 @@ import {
   type TableEntry,
 } from '../kernel/ipvs/types.js';
 import type { DrainPolicy } from './drain-policy.js';
-import type { Ledger } from './ledger.js';
+import type { Ledger, OwnedService } from './ledger.js';
 import { Phase, type Row, type TableStep } from './step.js';
 import { datagramsOf, type WantedService, type WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
@@ -72,25 +71,30 @@ class TablePlanner {
       phase: Phase.raise,
       row: { service: name },
       change: { command: 'NEW_SERVICE', service: settings },
-      undo: { command: 'DEL_SERVICE', service: settings.key },
     });
     for (const [server, wanted] of serversOf(service)) this.#make(name, service, server, wanted);
   }
 
   present(name: string, service: WantedService, { service: is, servers }: TableEntry): void {
-    this.#service(name, service.settings, is);
+    const owned = this.#ledger.owned.get(name);
+    this.#service(name, service.settings, is, owned?.service ?? false);
     const wanted = serversOf(service);
-    const seen = new Set<string>();
+    let found = 0;
     for (const entry of servers) {
       const server = describeServer(entry.key);
-      seen.add(server);
       const settings = wanted.get(server);
-      if (settings) this.#server(name, service, server, settings, entry);
-      else this.#leave(name, service.settings, server, entry, service.drain, service.udp);
+      if (settings) {
+        found++;
+        this.#server(name, service, server, settings, entry, owned);
+      } else {
+        this.#leave(name, service.settings, server, entry, service.drain, service.udp);
+      }
     }
-    for (const [server, settings] of wanted) if (!seen.has(server)) this.#make(name, service, server, settings);
-    for (const server of this.#ledger.owned.get(name)?.servers.keys() ?? [])
-      if (!seen.has(server) && !wanted.has(server)) this.forget(name, server);
+    const others = [...(owned?.servers.keys() ?? [])].filter((server) => !wanted.has(server));
+    if (found === wanted.size && others.length === 0) return; // as nearly always
+    const present = namesOf(servers);
+    for (const [server, settings] of wanted) if (!present.has(server)) this.#make(name, service, server, settings);
+    for (const server of others) if (!present.has(server)) this.forget(name, server);
   }
 
   /** A service that nobody here wants: it goes if it is the owner's, with the owner's servers. */
@@ -103,10 +107,10 @@ class TablePlanner {
     const left = servers.filter(
       (entry) => !this.#leave(name, service, describeServer(entry.key), entry, undefined, udp),
     );
-    const present = new Set(servers.map(({ key }) => describeServer(key)));
+    const present = namesOf(servers);
     for (const server of owned?.servers.keys() ?? []) if (!present.has(server)) this.forget(name, server);
     if (!owned?.service && !all) return;
-    const foreign = left.filter((entry) => !this.#owns(name, describeServer(entry.key)));
+    const foreign = left.filter((entry) => !owned?.servers.has(describeServer(entry.key)));
     if (foreign.length > 0) {
       const list = foreign.map(({ key }) => describeServer(key)).join(', ');
       this.#wait(name, service, `it has servers that others made: ${list}`);
@@ -138,12 +142,11 @@ class TablePlanner {
     });
   }
 
-  #service(name: string, wanted: ServiceSettings, is: ServiceSettings): void {
+  #service(name: string, wanted: ServiceSettings, is: ServiceSettings, owned: boolean): void {
     const what = (): string => serviceText(name, wanted);
-    const owned = this.#owns(name);
     const row = { service: name };
     // The kernel sets `hashed` by itself.
-    if (sameService(wanted, { ...plainService(is) })) {
+    if (sameService(wanted, plainService(is))) {
       this.#right(what, row, owned);
       return;
     }
@@ -172,21 +175,27 @@ class TablePlanner {
       phase: Phase.raise,
       row: { service: name, server },
       change: { command: 'NEW_DEST', service: service.key, server: settings },
-      undo: { command: 'DEL_DEST', service: service.key, server: settings.key },
     });
   }
 
-  #server(name: string, service: WantedService, server: string, wanted: ServerSettings, is: ServerEntry): void {
+  #server(
+    name: string,
+    service: WantedService,
+    server: string,
+    wanted: ServerSettings,
+    is: ServerEntry,
+    owned: OwnedService | undefined,
+  ): void {
     const what = (): string => serverText(name, server, wanted);
-    const owned = this.#owns(name, server);
+    const ours = owned?.servers.has(server) ?? false;
     const row = { service: name, server };
-    const draining = this.#ledger.owned.get(name)?.servers.get(server) !== undefined;
+    const draining = owned?.servers.get(server) !== undefined;
     if (agrees(wanted, is) && !draining) {
-      this.#right(what, row, owned);
+      this.#right(what, row, ours);
       return;
     }
     const found = { what: what(), is: serverWords(is), row };
-    if (!owned && this.#options.adopt === 'none') {
+    if (!ours && this.#options.adopt === 'none') {
       this.steps.push({ action: 'conflict', ...found, phase: Phase.raise });
       return;
     }
@@ -251,10 +260,10 @@ class TablePlanner {
     const what = serviceText(name, service);
     this.steps.push({ action: 'wait', what, is, phase: Phase.lower, row: { service: name } });
   }
+}
 
-  #owns(service: string, server = ''): boolean {
-    return this.#ledger.owns(service, server);
-  }
+function namesOf(servers: readonly ServerEntry[]): ReadonlySet<string> {
+  return new Set(servers.map(({ key }) => describeServer(key)));
 }
 
 /** With the sorry server, if nobody else takes connections. */
@@ -265,10 +274,18 @@ function serversOf({ servers, sorry }: WantedService): ReadonlyMap<string, Serve
 
 /** Whether a server is what these settings make of it. */
 export function agrees(wanted: ServerSettings, is: ServerSettings): boolean {
-  // The kernel's own doing, where the address is the director's.
-  const forwarding = is.forwarding === 'local' ? 'local' : wanted.forwarding;
-  const { tunnelType, tunnelPort, tunnelChecksum } = forwarding === 'tunnel' ? wanted : is;
-  return sameServer({ ...wanted, forwarding, tunnelType, tunnelPort, tunnelChecksum }, is);
+  const { forwarding } = is;
+  return (
+    // `local` is the kernel's own doing, where the address is the director's.
+    (forwarding === wanted.forwarding || forwarding === 'local') &&
+    wanted.weight === is.weight &&
+    wanted.upperThreshold === is.upperThreshold &&
+    wanted.lowerThreshold === is.lowerThreshold &&
+    (forwarding !== 'tunnel' ||
+      (wanted.tunnelType === is.tunnelType &&
+        wanted.tunnelPort === is.tunnelPort &&
+        wanted.tunnelChecksum === is.tunnelChecksum))
+  );
 }
 
 /** What can be sent to make it so again. */

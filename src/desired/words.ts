@@ -20,11 +20,11 @@ export function serviceWords({ key, scheduler, flags, timeout, netmask, engine }
 /** The settings of a server in words, as far as they are not the usual ones. */
 export function serverWords(settings: ServerSettings): string {
   const { forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = settings;
-  const words: string[] = [forwarding, `weight ${weight}`];
+  let words = `${forwarding}, weight ${weight}`;
   if (forwarding === 'tunnel') {
-    if (tunnelType !== 'ipip') words.push(tunnelType === 'gue' ? `gue port ${tunnelPort}` : tunnelType);
-    if (tunnelChecksum !== 'none') words.push(`checksum ${tunnelChecksum}`);
+    if (tunnelType !== 'ipip') words += `, ${tunnelType === 'gue' ? `gue port ${tunnelPort}` : tunnelType}`;
+    if (tunnelChecksum !== 'none') words += `, checksum ${tunnelChecksum}`;
   }
-  if (upperThreshold !== 0) words.push(`thresholds ${lowerThreshold} to ${upperThreshold}`);
-  return words.join(', ');
+  if (upperThreshold !== 0) words += `, thresholds ${lowerThreshold} to ${upperThreshold}`;
+  return words;
 }

@@ -8,7 +8,13 @@ import type { RoutingRuleOptions } from '../network/rule-options.js';
 
 /** What stands around the table of IPVS, in the words of the rooms below. All of it can be kept as JSON. */
 export type Item =
-  | { readonly kind: 'sysctl'; readonly name: string; readonly value: string }
+  | {
+      readonly kind: 'sysctl';
+      readonly name: string;
+      readonly value: string;
+      /** A larger number is as good. */
+      readonly orMore?: boolean | undefined;
+    }
   | { readonly kind: 'timeout'; readonly name: keyof Timeouts; readonly seconds: number }
   | { readonly kind: 'link'; readonly link: LinkOptions }
   | { readonly kind: 'up'; readonly interface: string }

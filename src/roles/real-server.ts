@@ -69,7 +69,8 @@ export function realServer(options: RealServerRole, owner: string): Part[] {
  */
 function silent(lan: string): Part[] {
   return ['all', lan].flatMap((name) => [
-    interfaceSysctl(name, 'arp_ignore', 1),
+    // Larger numbers are stricter.
+    { ...interfaceSysctl(name, 'arp_ignore', 1), orMore: true },
     interfaceSysctl(name, 'arp_announce', 2),
   ]);
 }

@@ -236,3 +236,17 @@ test('two owners that want two values of a setting', async () => {
   await two.apply();
   expect((await one.plan()).conflicts).toHaveLength(1);
 });
+
+test('an interface that is misspelt is told before anything is done', async () => {
+  const kernel = new MemoryKernel();
+  await using state = await DesiredState.open(text, { kernel });
+  expect((await state.plan()).conflicts).toEqual([
+    { action: 'conflict', what: 'address 10.0.0.15/32 on eth0', is: 'no interface eth0' },
+  ]);
+  await expect(state.apply()).rejects.toMatchObject({
+    code: 'ERR_IPVS_NO_SUCH_INTERFACE',
+    message: 'nothing was done: address 10.0.0.15/32 on eth0 (there is no interface eth0)',
+  });
+  await using ipvs = await Ipvs.open({ kernel });
+  expect(await ipvs.table()).toEqual([]);
+});

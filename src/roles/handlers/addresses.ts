@@ -1,13 +1,15 @@
 import { missing, right } from '../items.js';
 import { type Handler, unlessGone } from './handler.js';
+import { nameOf } from './links.js';
 
 export const address: Handler<'address'> = {
   name: (item) => `address ${item.address} on ${item.interface}`,
 
-  inspect(item, { addresses = [] }) {
+  inspect(item, { addresses = [], links = [] }) {
+    const name = nameOf(item.interface, links);
     // With another end it is another address.
     const found = addresses.some(
-      (one) => one.address === item.address && one.interface === item.interface && one.peer === undefined,
+      (one) => one.address === item.address && one.interface === name && one.peer === undefined,
     );
     return found ? right : missing;
   },

@@ -12,6 +12,11 @@ function agrees(options: LinkOptions, { kind, data }: Link): boolean {
   );
 }
 
+/** The kernel finds an interface by any of its names, and tells one. */
+export function nameOf(given: string, links: readonly Link[]): string {
+  return links.find(({ name, alternativeNames }) => name === given || alternativeNames.includes(given))?.name ?? given;
+}
+
 export const link: Handler<'link'> = {
   name: ({ link: { kind, name } }) => `${kind} link ${name}`,
   key: ({ link: { name } }) => `link ${name}`,
@@ -48,7 +53,8 @@ export const up: Handler<'up'> = {
   name: (item) => `link ${item.interface} up`,
 
   inspect(item, { links = [] }) {
-    const found = links.find((one) => one.name === item.interface);
+    const name = nameOf(item.interface, links);
+    const found = links.find((one) => one.name === name);
     if (!found) return missing;
     return found.up ? right : other('down');
   },

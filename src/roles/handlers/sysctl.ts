@@ -11,10 +11,11 @@ export const sysctl: Handler<'sysctl'> = {
   name: ({ name }) => `sysctl ${name}`,
   wanted: ({ value }) => value,
 
-  inspect({ name, value }, { sysctls }) {
+  inspect({ name, value, orMore }, { sysctls }) {
     const is = sysctls[name] ?? undefined;
     if (is === undefined) return missing;
-    return is === value ? right : other(is);
+    const enough = is === value || (orMore && Number(is) > Number(value));
+    return enough ? right : other(is);
   },
 
   async remember({ name }, world) {
