@@ -185,7 +185,7 @@ class MemoryNetworkPort implements NetworkPort {
     const port: NetworkEventPort = {
       next: async (signal) => {
         const { events, overrun } = await queue.take(signal);
-        return overrun ? [...events, { type: 'overrun' }] : events;
+        return overrun ? [{ type: 'overrun' }, ...events] : events;
       },
       close: () => {
         this.#watches.delete(port);

@@ -1,13 +1,6 @@
 // A kernel to try things on: one in memory, or this machine's.
 import type { IpvsErrorCode } from '../../src/index.js';
-import type { Kernel } from '../../src/kernel/kernel.js';
-
-/** A kernel, and a namespace on it that nobody else uses. */
-export interface Place {
-  readonly kernel: Kernel;
-  readonly namespace: string;
-  dispose(): Promise<void>;
-}
+import type { Place } from './place.js';
 
 /** Makes a place: of the same kernel each time, in a new namespace. */
 export type OpenPlace = () => Promise<Place>;
