@@ -1,0 +1,136 @@
+// The journal on the disk: who has it has it alone, and it is whole whenever a program ends.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { Journal } from '../../src/desired/journal.js';
+import { openNativeJournal } from '../../src/kernel/native-journal.js';
+import { nativeKernel } from '../../src/kernel/native-kernel.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'journal-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+let count = 0;
+const newPath = (): string => join(directory, `below-${++count}`, 'owner.json');
+
+describe.skipIf(process.platform !== 'linux')('a journal', () => {
+  test('is read, added to, replaced, removed', async () => {
+    const path = newPath();
+    const journal = await openNativeJournal(path);
+    expect(await journal.read()).toBeUndefined();
+    await expect(journal.append('a')).rejects.toMatchObject({ errno: 2 });
+    await journal.replace('one\n');
+    await journal.append('two\n');
+    expect(await journal.read()).toBe('one\ntwo\n');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700);
+    await journal.close();
+    await journal.close();
+    await expect(journal.read()).rejects.toMatchObject({ errno: 9 });
+    expect(readdirSync(join(path, '..'))).toEqual(['owner.json']);
+    const again = await openNativeJournal(path);
+    await again.replace('');
+    await again.close();
+    expect(readdirSync(join(path, '..'))).toEqual([]);
+  });
+
+  test('is had by one at a time, each in turn', async () => {
+    const path = newPath();
+    let inside = 0;
+    const added = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const journal = await openNativeJournal(path);
+        expect(++inside).toBe(1);
+        const before = (await journal.read()) ?? '';
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        await journal.replace(`${before}${index}\n`);
+        inside--;
+        await journal.close();
+        return index;
+      }),
+    );
+    expect(
+      readFileSync(path, 'utf8')
+        .trim()
+        .split('\n')
+        .map(Number)
+        .sort((a, b) => a - b),
+    ).toEqual(added);
+  });
+
+  test('who waits gives up after a time, or when asked to', async () => {
+    const path = newPath();
+    const journal = await openNativeJournal(path);
+    await expect(openNativeJournal(path, { timeout: 50 })).rejects.toMatchObject({ errno: 110 });
+    const stop = new AbortController();
+    const waiting = openNativeJournal(path, { signal: stop.signal });
+    stop.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow(/enough|abort/i);
+    await expect(Journal.open(nativeKernel, path, { timeout: 50 })).rejects.toMatchObject({
+      code: 'ERR_IPVS_RECORD',
+      message: expect.stringContaining('another program of the same owner is changing something'),
+    });
+    await journal.close();
+    await (await openNativeJournal(path, { timeout: 50 })).close();
+  });
+
+  test('the lock goes with the program that is killed', async () => {
+    const path = newPath();
+    const module = fileURLToPath(new URL('../../dist/kernel/native-journal.js', import.meta.url));
+    const program = `const { openNativeJournal } = await import(${JSON.stringify(module)});
+      const journal = await openNativeJournal(${JSON.stringify(path)});
+      await journal.replace('mine\\n'); console.log('has it'); setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    await expect(openNativeJournal(path, { timeout: 100 })).rejects.toMatchObject({ errno: 110 });
+    child.kill('SIGKILL');
+    const journal = await openNativeJournal(path, { timeout: 10_000 });
+    expect(await journal.read()).toBe('mine\n');
+    await journal.close();
+  });
+
+  test('a line that was being written when the program died does not count', async () => {
+    const path = newPath();
+    const journal = await Journal.open(nativeKernel, path);
+    await journal.write({ own: { 'FWM 1': ['', '10.0.0.1:0'] } });
+    await journal.close();
+    writeFileSync(path, '{"own":{"FWM 2"', { flag: 'a' });
+    const again = await Journal.open(nativeKernel, path);
+    expect([...again.ledger.owned.keys()]).toEqual(['FWM 1']);
+    await again.write({ disown: { 'FWM 1': ['10.0.0.1:0'] } });
+    await again.close();
+    const text = readFileSync(path, 'utf8');
+    expect(
+      text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line)),
+    ).toEqual([{ version: 1 }, { own: { 'FWM 1': [''] } }]);
+  });
+
+  test('what is no journal is refused, and not overwritten', async () => {
+    const path = newPath();
+    await (await openNativeJournal(path)).close();
+    writeFileSync(path, 'something else\n');
+    await expect(Journal.open(nativeKernel, path)).rejects.toMatchObject({ code: 'ERR_IPVS_RECORD' });
+    await expect(Journal.open(nativeKernel, join(path, 'below'))).rejects.toMatchObject({ code: 'ERR_IPVS_RECORD' });
+    expect(readFileSync(path, 'utf8')).toBe('something else\n');
+    expect(readdirSync(join(path, '..'))).toEqual(['owner.json']);
+  });
+
+  test('it does not grow with every change', async () => {
+    const path = newPath();
+    const journal = await Journal.open(nativeKernel, path);
+    await journal.write({ own: { 'FWM 1': [''] } });
+    for (let i = 0; i < 500; i++) {
+      await journal.write({ own: { 'FWM 1': [`10.0.0.${i % 10}:0`] } });
+      await journal.write({ disown: { 'FWM 1': [`10.0.0.${i % 10}:0`] } });
+    }
+    await journal.close();
+    expect(statSync(path).size).toBeLessThan(20_000);
+  });
+});
