@@ -38,6 +38,7 @@ export {
   type DesiredAddress,
   type DesiredDocument,
   type DesiredService,
+  type DocumentInput,
 } from './desired/document.js';
 export type { DrainOptions, DrainProgress } from './desired/drain.js';
 export type { DrainPolicy } from './desired/drain-policy.js';

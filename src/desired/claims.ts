@@ -8,7 +8,13 @@ import type { Item } from '../roles/items.js';
 interface Claim {
   /** What was there before the first of them. */
   readonly before: string;
-  readonly owners: readonly string[];
+  /** What each of them wants. */
+  readonly owners: Readonly<Record<string, string>>;
+}
+
+/** What an owner wants of it. */
+export function wantedValue(item: Item): string {
+  return item.kind === 'sysctl' ? item.value : item.kind === 'timeout' ? String(item.seconds) : '';
 }
 
 type Book = Readonly<Record<string, Claim>>;
@@ -34,35 +40,52 @@ export class Claims {
     this.#owner = owner;
   }
 
-  /** The names of those of others, with who they are. */
-  async others(): Promise<Record<string, readonly string[]>> {
+  /** What others want of each setting: `[owner, value]`. */
+  async others(): Promise<Record<string, readonly (readonly [string, string])[]>> {
     const book = await this.#with(async (book) => book, {});
-    const entries = Object.entries(book).map(([name, { owners }]) => [name, this.#without(owners)] as const);
+    const entries = Object.entries(book).map(([name, claim]) => [name, Object.entries(this.#without(claim))] as const);
     return Object.fromEntries(entries.filter(([, owners]) => owners.length > 0));
   }
 
   /** What was there before anybody changed it; `remember` reads what is there now. */
-  async claim(name: string, remember: () => Promise<string>): Promise<string> {
-    return this.#with(async (book, write) => {
+  async claim(name: string, value: string, remember: () => Promise<string>): Promise<string> {
+    const before = await this.#with(async (book, write) => {
       const claim = book[name];
       const before = claim?.before ?? (await remember());
-      await write({ ...book, [name]: { before, owners: [...this.#without(claim?.owners), this.#owner] } });
+      await write({ ...book, [name]: { before, owners: { ...claim?.owners, [this.#owner]: value } } });
       return before;
-    }, undefined).then((before) => before ?? remember());
+    }, undefined);
+    return before ?? remember();
   }
 
   /** Whether others want it still. */
   async release(name: string): Promise<boolean> {
     return this.#with(async (book, write) => {
       const { [name]: claim, ...rest } = book;
-      const owners = this.#without(claim?.owners);
-      if (claim) await write(owners.length === 0 ? rest : { ...book, [name]: { ...claim, owners } });
-      return owners.length > 0;
+      if (!claim) return false;
+      const owners = this.#without(claim);
+      const last = Object.keys(owners).length === 0;
+      if (this.#owner in claim.owners) await write(last ? rest : { ...book, [name]: { ...claim, owners } });
+      return !last;
     }, false);
   }
 
-  #without(owners: readonly string[] = []): string[] {
-    return owners.filter((owner) => owner !== this.#owner);
+  /** Those of this owner that its journal does not know: it died, or failed, before it changed anything. */
+  async keepOnly(names: ReadonlySet<string>): Promise<void> {
+    await this.#with(async (book, write) => {
+      const mine = Object.entries(book).filter(([name, { owners }]) => this.#owner in owners && !names.has(name));
+      if (mine.length === 0) return;
+      const kept = Object.entries(book).flatMap(([name, claim]): [string, Claim][] => {
+        const owners = names.has(name) ? claim.owners : this.#without(claim);
+        return Object.keys(owners).length === 0 ? [] : [[name, { ...claim, owners }]];
+      });
+      await write(Object.fromEntries(kept));
+    }, undefined);
+  }
+
+  #without({ owners }: Claim): Record<string, string> {
+    const { [this.#owner]: _, ...others } = owners;
+    return others;
   }
 
   async #with<T>(work: (book: Book, write: (book: Book) => Promise<void>) => Promise<T>, without: T): Promise<T> {

@@ -1,13 +1,13 @@
-import { checkCallOptions, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkCallOptions, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { World } from '../roles/world.js';
-import { CheckedDocument, type DesiredDocument } from './document.js';
+import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
 import { Engine, placesOf } from './engine.js';
 import { Plan } from './plan-view.js';
 import { checkRecord } from './role.js';
-import { StateSnapshot } from './state-snapshot.js';
+import { checkSame, StateSnapshot } from './state-snapshot.js';
 import { type Step, toStep } from './step.js';
 import type { Adoption } from './table-plan.js';
 import { type DriftReport, driftOf, Waker } from './watch.js';
@@ -51,13 +51,21 @@ export interface WatchDocumentOptions extends PlanDocumentOptions {
   readonly interval?: number | undefined;
 }
 
+/** What comes with progress, and does not say which server it is. */
+const progressNames = ['activeConnections', 'inactiveConnections', 'persistentConnections', 'remaining'];
+
+/** Milliseconds between two looks at what drains, at least. */
+const LEAST = 10;
+
 /**
  * What one owner wants of a network namespace, as a document that is applied again and again.
  * Only what the owner made is ever changed or removed; several owners live side by side.
  */
 export class DesiredState {
   readonly #engine: Engine;
+  /** The last that was applied, or begun with. */
   #checked: CheckedDocument;
+  #taking: Promise<void> = Promise.resolve();
 
   private constructor(engine: Engine, checked: CheckedDocument) {
     this.#engine = engine;
@@ -69,10 +77,7 @@ export class DesiredState {
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the places in the document, `ERR_IPVS_RECORD`,
    * and as {@link Network.open}
    */
-  static async open(
-    document: string | DesiredDocument | CheckedDocument,
-    options: DesiredStateOptions = {},
-  ): Promise<DesiredState> {
+  static async open(document: DocumentInput, options: DesiredStateOptions = {}): Promise<DesiredState> {
     checkOptions('open', options, ['record', 'kernel', 'signal', 'timeout']);
     const { record, signal, timeout, kernel } = options;
     checkCallOptions({ signal, timeout });
@@ -94,35 +99,38 @@ export class DesiredState {
     return this.#checked.document.owner;
   }
 
-  /** The last that was planned or applied here. */
+  /** The last that was applied here, or the one that it was opened with. */
   get document(): DesiredDocument {
     return this.#checked.document;
   }
 
   /** What it takes to make the namespace as the document says, the same or another of this owner. Nothing is changed. */
-  async plan(document?: string | DesiredDocument | CheckedDocument, options: PlanDocumentOptions = {}): Promise<Plan> {
+  async plan(document?: DocumentInput, options: PlanDocumentOptions = {}): Promise<Plan> {
     checkOptions('plan', options, ['adopt', 'signal', 'timeout']);
-    const { target, planning } = await this.#take(document, options);
-    return new Plan(await this.#engine.plan(target, planning));
+    const checked = await this.#take(document);
+    return new Plan(await this.#engine.plan(checked.target, planOptions(checked, options), callOptions(options)));
   }
 
   /**
    * Makes the namespace as the document says, the same or another of this owner: what clients need is
    * there before they are sent to it, and goes after. Repeated, it does nothing, or mends.
+   * The signal counts until it begins: what has begun is taken to its end, or undone. The timeout is that of
+   * each request, not of `settle`.
    * @returns the steps that were done. Servers that drain are not gone yet: see {@link drain}.
    * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the owner did not make:
    * nothing was done. An {@link ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step.
    */
-  async apply(
-    document?: string | DesiredDocument | CheckedDocument,
-    options: ApplyDocumentOptions = {},
-  ): Promise<Step[]> {
+  async apply(document?: DocumentInput, options: ApplyDocumentOptions = {}): Promise<Step[]> {
     checkOptions('apply', options, ['adopt', 'onFailure', 'settle', 'signal', 'timeout']);
-    const { onFailure = 'roll-back', settle = false, signal, timeout } = options;
+    const { onFailure = 'roll-back', settle = false } = options;
     checkOneOf('onFailure', onFailure, ['roll-back', 'leave']);
-    const { target, planning } = await this.#take(document, options);
-    const done = await this.#engine.apply(target, { ...planning, onFailure }, { signal, timeout });
-    if (settle) for await (const _ of this.drain({ signal, timeout }));
+    const call = callOptions(options);
+    const planning = planOptions(undefined, options); // complain before reading the document
+    const checked = await this.#take(document);
+    this.#checked = checked;
+    const { drain } = checked.document;
+    const done = await this.#engine.apply(checked.target, { ...planning, drain, onFailure }, call);
+    if (settle) for await (const _ of this.drain(call));
     return done.map(toStep);
   }
 
@@ -132,13 +140,13 @@ export class DesiredState {
    * @throws IpvsError an {@link ApplyError} that says what is left; it can be repeated
    */
   async remove(): Promise<Step[]> {
-    return (await this.#engine.remove({ adopt: 'none' })).map(toStep);
+    return (await this.#engine.remove()).map(toStep);
   }
 
   /** What the kernel has of all this, and what the owner made: plans can be made of it elsewhere. */
   async snapshot(): Promise<StateSnapshot> {
     const { snapshot, ledger } = await this.#engine.snapshot(this.#checked.target);
-    return new StateSnapshot(snapshot, ledger);
+    return new StateSnapshot(snapshot, ledger, this.document);
   }
 
   /** The servers that drain now, also if another program began it. */
@@ -155,20 +163,23 @@ export class DesiredState {
     checkOptions('drain', options, ['interval', 'signal', 'timeout']);
     const { signal, timeout } = options;
     const interval = checkInteger('interval', options.interval ?? 1000, 10, 0x7fffffff);
-    const told = new Map<string, string>();
+    const told = new Map<string, DrainProgress>();
     for (;;) {
       const all = await stepDrains(this.#engine, this.#checked.target, this.document.drain, { signal, timeout });
       for (const progress of all) {
-        const { remaining: _, ...rest } = progress;
         const key = `${progress.server} of ${progress.service}`;
-        const text = JSON.stringify(rest);
-        if (told.get(key) === text) continue;
-        told.set(key, text);
-        yield progress;
+        if (isNews(progress, told.get(key))) yield progress;
+        told.set(key, progress);
+      }
+      // What another call has removed meanwhile.
+      for (const [key, progress] of told) {
+        const found = all.some(({ service, server }) => `${server} of ${service}` === key);
+        if (!found) told.delete(key);
+        if (!found && progress.state === 'draining') yield { ...progress, state: 'gone' };
       }
       const left = all.filter(({ state }) => state === 'draining');
       if (left.length === 0) return;
-      const next = Math.min(interval, ...left.map(({ remaining }) => Math.max(remaining, 1)));
+      const next = Math.min(interval, ...left.map(({ remaining }) => Math.max(remaining, LEAST)));
       await this.#engine.world.clock.sleep(next, signal);
     }
   }
@@ -178,7 +189,8 @@ export class DesiredState {
    * in the document: the next apply drains it again, unless that has it.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain
    */
-  cancelDrain(server: Pick<DrainProgress, 'service' | 'server'>, options?: CallOptions): Promise<void> {
+  async cancelDrain(server: Pick<DrainProgress, 'service' | 'server'>, options?: CallOptions): Promise<void> {
+    checkOptions('a server that drains', server, ['service', 'server', 'state', ...progressNames]);
     checkCallOptions(options);
     return cancelDrain(this.#engine, server.service, server.server, options);
   }
@@ -198,12 +210,12 @@ export class DesiredState {
       let told = well;
       for (;;) {
         signal?.throwIfAborted();
-        const plan = await this.plan(undefined, { adopt, timeout });
-        const drift = driftOf(plan);
-        const due = repair && plan.changes.length > 0 && plan.conflicts.length === 0;
+        const { plan, ...seen } = await this.#look({ adopt, timeout, signal });
+        const drift = plan ? driftOf(plan) : [];
+        const due = repair && plan !== undefined && plan.changes.length > 0 && plan.conflicts.length === 0;
         const report: DriftReport = due
           ? { drift, ...(await this.#repair({ adopt, timeout, signal })) }
-          : { drift, repaired: [] };
+          : { drift, repaired: [], ...seen };
         const text = JSON.stringify([drift, report.error?.message]);
         if (text !== told) yield report;
         // What was mended is news again when it breaks again.
@@ -224,6 +236,16 @@ export class DesiredState {
     await this.close();
   }
 
+  /** That it can not be read now is told, and tried again. */
+  async #look(options: PlanDocumentOptions): Promise<{ readonly plan?: Plan; readonly error?: IpvsError }> {
+    try {
+      return { plan: await this.plan(undefined, options) };
+    } catch (error) {
+      if (error instanceof IpvsError && error.code !== 'ERR_IPVS_CLOSED') return { error };
+      throw error;
+    }
+  }
+
   async #repair(options: ApplyDocumentOptions): Promise<Pick<DriftReport, 'repaired' | 'error'>> {
     try {
       return { repaired: await this.apply(undefined, { ...options, onFailure: 'leave' }) };
@@ -233,20 +255,39 @@ export class DesiredState {
     }
   }
 
-  async #take(document: string | DesiredDocument | CheckedDocument | undefined, options: PlanDocumentOptions) {
-    const { adopt = false, signal, timeout } = options;
-    checkCallOptions({ signal, timeout });
-    if (adopt !== 'all' && typeof adopt !== 'boolean') throw invalid('adopt is true, false or "all"');
-    if (document !== undefined) {
+  /** In the order in which they were given, however long it takes to read them. */
+  #take(document: DocumentInput | undefined): Promise<CheckedDocument> {
+    const taken = this.#taking.then(async () => {
+      if (document === undefined) return this.#checked;
       const checked = await CheckedDocument.parse(document);
-      for (const name of ['owner', 'namespace'] as const)
-        if (checked.document[name] !== this.document[name])
-          throw invalid(`the document is of another ${name}: ${checked.document[name]}, not ${this.document[name]}`);
-      this.#checked = checked;
-    }
-    const adoption: Adoption = adopt === 'all' ? 'all' : adopt ? 'wanted' : 'none';
-    return { target: this.#checked.target, planning: { adopt: adoption, drain: this.document.drain } };
+      checkSame(checked.document, this.document);
+      return checked;
+    });
+    this.#taking = taken.then(
+      () => undefined,
+      () => undefined,
+    );
+    return taken;
   }
+}
+
+function callOptions({ signal, timeout }: CallOptions): CallOptions {
+  checkCallOptions({ signal, timeout });
+  return { signal, timeout };
+}
+
+function planOptions(checked: CheckedDocument | undefined, { adopt = false }: PlanDocumentOptions) {
+  return { adopt: adoptionOf(adopt), drain: checked?.document.drain };
+}
+
+function adoptionOf(adopt: unknown): Adoption {
+  if (adopt !== 'all' && typeof adopt !== 'boolean') throw invalid(`adopt is true, false or 'all', not ${show(adopt)}`);
+  return adopt === 'all' ? 'all' : adopt ? 'wanted' : 'none';
+}
+
+function isNews(progress: DrainProgress, before: DrainProgress | undefined): boolean {
+  const textOf = ({ remaining: _, ...rest }: DrainProgress): string => JSON.stringify(rest);
+  return before === undefined || textOf(progress) !== textOf(before);
 }
 
 /**
@@ -255,7 +296,7 @@ export class DesiredState {
  * @throws as {@link DesiredState.open} and {@link DesiredState.apply}
  */
 export async function applyDocument(
-  document: string | DesiredDocument | CheckedDocument,
+  document: DocumentInput,
   options: DesiredStateOptions & ApplyDocumentOptions = {},
 ): Promise<Step[]> {
   const { record, kernel, ...apply } = options;
@@ -264,12 +305,14 @@ export async function applyDocument(
   return await state.apply(undefined, apply);
 }
 
-/** The plan of a document for a kernel as a snapshot has it, on whatever machine. */
-export function planDocument(
-  document: CheckedDocument,
+/**
+ * The plan of a document for a kernel as a snapshot has it, on whatever machine.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, also if the snapshot is another owner's, or namespace's
+ */
+export async function planDocument(
+  document: DocumentInput,
   snapshot: StateSnapshot,
   options: Pick<PlanDocumentOptions, 'adopt'> = {},
-): Plan {
-  const { adopt = false } = options;
-  return snapshot.plan(document, adopt === 'all' ? 'all' : adopt ? 'wanted' : 'none');
+): Promise<Plan> {
+  return snapshot.plan(await CheckedDocument.parse(document), adoptionOf(options.adopt ?? false));
 }

@@ -2,7 +2,7 @@ import type { ServerOptions } from '../ipvs/server-options.js';
 import { newServerSettings } from '../ipvs/server-options.js';
 import { newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import { checkAddress, checkOptions, show } from '../kernel/check.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { invalid } from '../kernel/errors.js';
 import type { ServiceSettings, Timeouts } from '../kernel/ipvs/types.js';
 import { checkState } from '../netfilter/changes.js';
 import { checkMark, type FwmarkOptions, type FwmarkSelector } from '../netfilter/mark-options.js';
@@ -58,6 +58,9 @@ export interface DesiredDocument {
   readonly sysctls?: Readonly<Record<string, string | number | boolean>> | undefined;
 }
 
+/** A document: as an object, as text (YAML, of which JSON is a part) or the bytes of a file with it, or checked already. */
+export type DocumentInput = string | Uint8Array | DesiredDocument | CheckedDocument;
+
 /** A document that was checked, in the kernel's terms. */
 export class CheckedDocument {
   readonly document: DesiredDocument;
@@ -70,13 +73,14 @@ export class CheckedDocument {
   }
 
   /**
-   * A document as an object, or as text: YAML, of which JSON is a part. To check it once makes sense
-   * for large ones that are planned often.
+   * To check it once makes sense for large ones that are planned often. Of YAML, merge keys (`<<`) and
+   * names that begin with `x-`, for anchors, may be used.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` that names each place in the document and what is wrong there
    */
-  static async parse(input: string | DesiredDocument | CheckedDocument): Promise<CheckedDocument> {
+  static async parse(input: DocumentInput): Promise<CheckedDocument> {
     if (input instanceof CheckedDocument) return input;
-    const value = typeof input === 'string' ? await parseYaml(input) : input;
+    const text = input instanceof Uint8Array ? new TextDecoder().decode(input) : input;
+    const value = withoutNotes(typeof text === 'string' ? await parseYaml(text) : text);
     // What makes schemas is only loaded by who has a document.
     const { checkStructure } = await import('./schema.js');
     const result = checkStructure(value);
@@ -94,13 +98,18 @@ export class CheckedDocument {
 }
 
 async function parseYaml(text: string): Promise<unknown> {
-  const { parse, YAMLParseError } = await import('yaml');
+  const { parse } = await import('yaml');
   try {
-    return parse(text);
+    return parse(text, { merge: true });
   } catch (error) {
-    if (error instanceof YAMLParseError) throw invalid(`the document is not YAML: ${error.message}`);
-    throw error;
+    throw invalid(`the document is not YAML: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** What is there for editors, and for anchors. */
+function withoutNotes(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => name !== '$schema' && !name.startsWith('x-')));
 }
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the path in the document */
@@ -123,7 +132,9 @@ function targetOf(document: DesiredDocument): Target {
   for (const [index, mark] of marks.entries()) at(`marks[${index}]`, () => checkMark(mark));
   for (const [index, rule] of nat.entries()) at(`nat[${index}]`, () => checkRule(rule));
   for (const [index, service] of services.entries())
-    at(`services[${index}]`, () => marks.push(...addService(builder, service)));
+    at(`services[${index}]`, () => {
+      for (const mark of addService(builder, service)) marks.push(mark);
+    });
   if (marks.length + nat.length > 0) builder.add({ kind: 'netfilter', owner, state: { marks, rules: nat } });
   for (const [index, address] of addresses.entries())
     builder.add(at(`addresses[${index}]`, () => addressItem(address)));
@@ -175,11 +186,11 @@ function datagramsTo({ protocol, destination, port }: FwmarkOptions): Datagrams[
 function addressItem(options: DesiredAddress) {
   checkOptions('an address', options, ['interface', 'address', 'announce']);
   const name = checkInterfaceName('interface', options.interface);
-  const [plain = '', length] = options.address.split('/');
+  const [plain = '', length, ...rest] = options.address.split('/');
   const { address, family } = checkAddress('address', plain);
   const most = family === 'ipv6' ? 128 : 32;
   const prefix = length === undefined ? most : Number(length);
-  if (!/^\d+$/.test(length ?? '0') || prefix > most)
+  if (!/^\d+$/.test(length ?? '0') || prefix > most || rest.length > 0)
     throw invalid(`address has a prefix length from 0 to ${most}, not ${show(length)}`);
   const { announce = false } = options;
   return { kind: 'address', interface: name, address: `${address}/${prefix}`, ...(announce && { announce }) } as const;
@@ -205,9 +216,4 @@ export function checkOwnerName(owner: unknown): string {
 /** The owner's table of nf_tables. */
 export function tableOf(owner: string): string {
   return `ipvs-${owner}`;
-}
-
-/** @internal */
-export function isInvalid(error: unknown): error is IpvsError {
-  return error instanceof IpvsError && error.code === 'ERR_IPVS_INVALID_ARGUMENT';
 }

@@ -8,8 +8,9 @@ import type { DrainPolicy } from './drain-policy.js';
 import type { Engine } from './engine.js';
 import type { Draining, Ledger } from './ledger.js';
 import { deleteStaleFlows } from './stale-flows.js';
+import type { TableStep } from './step.js';
 import { plainServer, planTable } from './table-plan.js';
-import type { Target, WantedService } from './target.js';
+import type { Target, WantedService, WantedTable } from './target.js';
 
 /** A server that takes no new connections, and goes when those it has are over. */
 export interface DrainProgress {
@@ -58,31 +59,46 @@ export function stepDrains(
   drain: DrainPolicy | undefined,
   call: CallOptions | undefined,
 ): Promise<DrainProgress[]> {
-  return engine.exclusively(call, async ({ ledger }, executor) => {
+  return engine.exclusively(call, async (journal, executor) => {
+    const { ledger } = journal;
     const rows = drainingRows(ledger);
     if (rows.size === 0) return [];
     const entries = await readServices(engine.world, rows.keys());
-    const wanted = new Map<string, WantedService>();
-    for (const name of rows.keys()) {
-      const service = target.table.get(name);
-      if (service) wanted.set(name, service);
-    }
+    // Only what drains: all else is for an apply to change.
+    const wanted = new Map([...rows.keys()].flatMap((name) => entryOf(target.table, name)));
     const time = engine.world.clock.now();
-    const steps = planTable(entries, wanted, ledger, { adopt: 'none', drain, time }).steps.filter(
-      ({ action, row }) =>
-        action === 'take-back' &&
-        rows.get(row.service) &&
-        (row.server === undefined || rows.get(row.service)?.has(row.server)),
-    );
-    await executor.run(
-      steps.toSorted((a, b) => Number(a.row.server === undefined) - Number(b.row.server === undefined)),
-    );
+    const { steps } = planTable(entries, wanted, ledger, { adopt: 'none', drain, time });
+    const drains = ({ row }: TableStep): boolean =>
+      row.server !== undefined && rows.get(row.service)?.has(row.server) === true;
+    const due = steps.filter((step) => {
+      if (!rows.has(step.row.service)) return false;
+      if (step.row.server !== undefined) return drains(step) && (step.action === 'take-back' || isQuiet(step));
+      // A service goes with the last of its servers, if those were all that it had.
+      const others = steps.filter((other) => other.row.service === step.row.service && other !== step);
+      return step.action === 'take-back' && others.every((other) => drains(other) && other.action === 'take-back');
+    });
+    await executor.run(due);
     const [first] = executor.failures;
-    if (first) throw new ApplyError(first, executor.tried, steps, undefined);
-    await deleteStaleFlows(engine.world, target.table, steps);
-    const gone = new Set(steps.map(({ row }) => `${row.server} of ${row.service}`));
-    return progressOf(rows, entries, time, gone);
+    if (first) throw new ApplyError(first, executor.tried, due, undefined);
+    // Wanted after all, and not there: there is nothing to wait for.
+    const lost = steps.filter((step) => step.action === 'make' && drains(step)).map(({ row }) => row);
+    await journal.write(
+      ...lost.flatMap(({ service, server }) => (server === undefined ? [] : [{ disown: { [service]: [server] } }])),
+    );
+    await deleteStaleFlows(engine.world, journal);
+    const gone = due.filter(({ action }) => action === 'take-back').map(({ row }) => `${row.server} of ${row.service}`);
+    return progressOf(rows, entries, time, new Set(gone));
   });
+}
+
+/** Of one that drains already, to which somebody gave a weight. */
+function isQuiet({ action, draining }: TableStep): boolean {
+  return action === 'change' && draining !== undefined;
+}
+
+function entryOf(table: WantedTable, name: string): [string, WantedService][] {
+  const service = table.get(name);
+  return service ? [[name, service]] : [];
 }
 
 /** Gives a server its weight back. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain */

@@ -8,11 +8,11 @@ import { ApplyError, inTheWay } from './apply-error.js';
 import { Claims, isShared } from './claims.js';
 import { Executor } from './execute.js';
 import { Journal } from './journal.js';
-import { Ledger } from './ledger.js';
+import { type About, Ledger, type Line } from './ledger.js';
 import { needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
 import { deleteStaleFlows } from './stale-flows.js';
 import type { PlannedStep } from './step.js';
-import type { Target } from './target.js';
+import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
   /** What becomes of what was done before something failed. */
@@ -41,16 +41,16 @@ export class Engine {
   }
 
   /** Nothing is changed. */
-  plan(target: Target, options: PlanOptions): Promise<PlannedSteps> {
-    return this.#withJournal(undefined, async ({ ledger }) =>
+  plan(target: Target, options: PlanOptions, call?: CallOptions): Promise<PlannedSteps> {
+    return this.#withJournal(call, async ({ ledger }) =>
       planSteps(target, await this.#read(target, ledger), ledger, options),
     );
   }
 
-  /** What a plan for the target is made of. */
+  /** All that plans for this owner are made of, and of the target what only it names. */
   snapshot(target: Target): Promise<{ readonly snapshot: Snapshot; readonly ledger: Ledger }> {
     return this.#withJournal(undefined, async ({ ledger }) => ({
-      snapshot: await this.#read(target, ledger),
+      snapshot: await this.#read(target, ledger, true),
       ledger: ledger.copy(),
     }));
   }
@@ -61,9 +61,9 @@ export class Engine {
    */
   apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<PlannedStep[]> {
     return this.#withJournal(call, async (journal) => {
+      await this.#claims.keepOnly(new Set(journal.ledger.entries.map(({ name }) => name)));
       const executor = new Executor(this.world, journal, this.#claims);
       const pass = async (): Promise<readonly PlannedStep[]> => {
-        call?.signal?.throwIfAborted();
         const { steps } = planSteps(target, await this.#read(target, journal.ledger), journal.ledger, options);
         const conflicts = steps.filter(({ action }) => action === 'conflict');
         if (conflicts.length > 0) throw inTheWay(conflicts);
@@ -72,45 +72,56 @@ export class Engine {
         return due;
       };
       const due = await pass();
-      // With a link that was made anew went what stood on it.
-      const anew = due.some((step) => step.action === 'change' && 'item' in step && step.item.kind === 'link');
-      if (anew && executor.failures.length === 0) await pass();
       const [last] = due.slice(-1);
-      if (last && executor.failures.length === 0)
-        await executor.also(last, () => deleteStaleFlows(this.world, target.table, due));
+      // With a link that was made anew went what stood on it. And what takes nothing new any more, and
+      // had no connections, or lost them since, can go.
+      const again = due.some((step) => isAnew(step) || step.action === 'drain');
+      if (last) {
+        await executor.also(last, async () => void (again && (await pass())));
+        await executor.also(last, () => deleteStaleFlows(this.world, journal));
+        await executor.also(last, () => journal.write(...aboutLines(target, journal.ledger)));
+      } else await deleteStaleFlows(this.world, journal);
       const [first] = executor.failures;
       if (first) {
-        const left = options.onFailure === 'roll-back' ? await executor.undo() : undefined;
+        const left = options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
         throw new ApplyError(first, executor.tried, due, left);
       }
       return executor.tried.map(({ step }) => step);
     });
   }
 
+  async #undo(journal: Journal, executor: Executor, due: readonly PlannedStep[]): Promise<string[]> {
+    const left = await executor.undo();
+    if (!due.some(isAnew)) return left;
+    // What stood on a link that was made anew, and is as before now.
+    const items = journal.ledger.entries.map(({ item }) => item);
+    const target = { items, table: nothing.table };
+    const { steps } = planSteps(target, await this.#read(target, journal.ledger), journal.ledger, { adopt: 'none' });
+    const gone = steps.filter((step) => 'item' in step && (step.action === 'make' || step.action === 'change'));
+    const again = new Executor(this.world, journal, this.#claims);
+    await again.run(gone, true);
+    return [...left, ...again.failures.map(({ step, error }) => `${step.what} (${error.message})`)];
+  }
+
   /** What the owner made goes, the last first; what can not be taken back now, can later. */
-  remove(options: PlanOptions): Promise<PlannedStep[]> {
+  remove(): Promise<PlannedStep[]> {
     return this.#withJournal(undefined, async (journal) => {
       const executor = new Executor(this.world, journal, this.#claims);
       const snapshot = await this.#read(nothing, journal.ledger);
       // Nobody is left who would wait for those that drain.
-      const { steps } = planSteps(nothing, snapshot, journal.ledger, { ...options, drain: { timeout: 0 } });
-      await executor.run(
-        steps.filter(({ action }) => !idle.includes(action)),
-        true,
-      );
+      const { steps } = planSteps(nothing, snapshot, journal.ledger, { adopt: 'none', atOnce: true });
+      const due = steps.filter(({ action }) => !idle.includes(action));
+      await executor.run(due, true);
+      const [last] = due.slice(-1);
+      if (last) await executor.also(last, () => deleteStaleFlows(this.world, journal));
       const { failures, tried } = executor;
       const [first] = failures;
-      if (first)
-        throw new ApplyError(
-          first,
-          tried,
-          [],
-          failures.map(({ step }) => step.what),
-        );
-      const done = tried.map(({ step }) => step);
-      await deleteStaleFlows(this.world, nothing.table, done);
+      if (first) {
+        const left = failures.map(({ step }) => step.what);
+        throw new ApplyError(first, tried, [], left);
+      }
       // What can not go yet, since others use it, is told.
-      return [...done, ...steps.filter(({ action }) => action === 'wait')];
+      return [...due, ...steps.filter(({ action }) => action === 'wait')];
     });
   }
 
@@ -127,10 +138,11 @@ export class Engine {
     return this.#inTurn(() => this.world.close());
   }
 
-  async #read(target: Target, ledger: Ledger): Promise<Snapshot> {
-    const needs = needsOf(target, ledger);
+  async #read(target: Target, ledger: Ledger, everything = false): Promise<Snapshot> {
+    const needs = { ...needsOf(target, ledger), everything };
     const snapshot = await readSnapshot(this.world, needs);
-    return needs.items.some(isShared) ? { ...snapshot, claims: await this.#claims.others() } : snapshot;
+    const shared = everything || needs.items.some(isShared);
+    return shared ? { ...snapshot, claims: await this.#claims.others() } : snapshot;
   }
 
   #withJournal<T>(call: CallOptions | undefined, work: (journal: Journal) => Promise<T>): Promise<T> {
@@ -144,14 +156,45 @@ export class Engine {
       } finally {
         await journal.close();
       }
-    });
+    }, call?.signal);
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work);
+  /** Who gives up before its turn has done nothing; what has begun is taken to its end. */
+  #inTurn<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    let begun = false;
+    const turn = this.#last.then(() => {
+      signal?.throwIfAborted();
+      begun = true;
+      return work();
+    });
     this.#last = turn.catch(() => {});
-    return turn;
+    if (!signal) return turn;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        if (!begun) reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort);
+      if (signal.aborted) onAbort();
+      turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    });
   }
+}
+
+function isAnew(step: PlannedStep): boolean {
+  return step.action === 'change' && 'item' in step && step.item.kind === 'link';
+}
+
+/** What the journal is to know of services, where it does not. */
+function aboutLines({ table }: Target, ledger: Ledger): Line[] {
+  const changed: Record<string, About | null> = {};
+  for (const [name, service] of table) {
+    const known = ledger.owned.get(name);
+    if (!known) continue;
+    const about = aboutOf(service);
+    if (about === undefined && known.about === undefined) continue;
+    if (JSON.stringify(about) !== JSON.stringify(known.about)) changed[name] = about ?? null;
+  }
+  return Object.keys(changed).length === 0 ? [] : [{ about: changed }];
 }
 
 /** Where an owner notes what it made, and all owners of a namespace what they share. */

@@ -3,11 +3,12 @@ import type { Change } from '../kernel/ipvs/types.js';
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Item } from '../roles/items.js';
 import type { World } from '../roles/world.js';
-import { type Claims, isShared } from './claims.js';
+import { type Claims, isShared, wantedValue } from './claims.js';
 import type { Journal } from './journal.js';
-import type { Entry, Line, Rows } from './ledger.js';
+import type { Draining, Entry, Ledger, Line, Rows } from './ledger.js';
 import { wordsOf } from './plan.js';
 import { type ItemStep, type PlannedStep, type TableStep, undoOf } from './step.js';
+import type { Datagrams } from './target.js';
 
 /** A step that was tried. */
 export interface Tried {
@@ -19,7 +20,7 @@ export interface Tried {
 /** Something done, and what it takes to undo it. */
 type Done =
   | { readonly step: ItemStep; readonly before: Entry | undefined }
-  | { readonly step: TableStep; readonly owned: boolean };
+  | { readonly step: TableStep; readonly owned: boolean; readonly draining: Draining | undefined };
 
 /**
  * Does steps, and can undo them. Before each, the journal says so; rows of IPVS go to the kernel
@@ -127,7 +128,7 @@ export class Executor {
       else if (action === 'make') await handler.takeBack(item, before.before, this.#world);
       if (isShared(before.item) && before.before !== undefined) {
         const { before: value } = before;
-        await this.#claims.claim(name, async () => value);
+        await this.#claims.claim(name, wantedValue(before.item), async () => value);
       }
       await this.#journal.write({ put: before });
       return;
@@ -141,7 +142,7 @@ export class Executor {
   async #remember(item: Item, name: string): Promise<string | undefined> {
     const handler = handlerOf(item);
     const now = async (): Promise<string> => (await handler.remember?.(item, this.#world)) ?? '';
-    return isShared(item) ? this.#claims.claim(name, now) : handler.remember?.(item, this.#world);
+    return isShared(item) ? this.#claims.claim(name, wantedValue(item), now) : handler.remember?.(item, this.#world);
   }
 
   /** Unless others want it, too. */
@@ -161,12 +162,15 @@ export class Executor {
 
   async #rows(steps: readonly TableStep[]): Promise<void> {
     const { ledger } = this.#journal;
-    const done = steps.map((step) => ({ step, owned: ledger.owns(step.row.service, step.row.server) }));
+    const done = steps.map((step) => {
+      const { service, server = '' } = step.row;
+      return { step, owned: ledger.owns(service, server), draining: ledger.owned.get(service)?.servers.get(server) };
+    });
     const fail = (error: unknown): void => {
       for (const step of steps) this.#failed(step, error);
     };
     try {
-      await this.#journal.write(...intents(steps));
+      await this.#journal.write(...intents(steps, ledger));
     } catch (error) {
       return fail(error);
     }
@@ -179,7 +183,7 @@ export class Executor {
       return fail(error);
     }
     const disown: TableStep[] = [];
-    for (const [index, one] of done.entries()) {
+    done.forEach((one, index) => {
       const { step, owned } = one;
       const error = errors[index];
       const gone = step.action === 'take-back' && (error === undefined || isGone(error));
@@ -189,7 +193,7 @@ export class Executor {
       if (!others) this.#done.push(one);
       if (error === undefined || gone) this.tried.push(one);
       else this.#failed(step, error);
-    }
+    });
     const [first] = disown;
     if (!first) return;
     try {
@@ -210,6 +214,7 @@ export class Executor {
     const due = changes.filter((change) => change !== undefined);
     if (due.length === 0) return changes.map(() => undefined);
     const errors = await (await this.#world.ipvs).send(due);
+    if (due.length === changes.length) return errors;
     let at = 0;
     return changes.map((change) => (change === undefined ? undefined : errors[at++]));
   }
@@ -246,10 +251,8 @@ export class Executor {
           'own',
           back.filter(({ owned }) => owned),
         ),
-        ...back.flatMap(({ step: { row, action } }): Line[] =>
-          action === 'drain' && row.server !== undefined
-            ? [{ drain: { service: row.service, server: row.server, draining: null } }]
-            : [],
+        ...back.flatMap(({ step: { row }, owned, draining = null }): Line[] =>
+          owned && row.server !== undefined ? [{ drain: { service: row.service, server: row.server, draining } }] : [],
         ),
       );
     } catch (error) {
@@ -265,26 +268,39 @@ function rowLines(verb: 'own' | 'disown', done: readonly { readonly step: TableS
 }
 
 /** What the journal says before the steps are done. */
-function intents(steps: readonly TableStep[]): Line[] {
+function intents(steps: readonly TableStep[], ledger: Ledger): Line[] {
   const own: TableStep[] = [];
   const drains: Line[] = [];
+  const stale = new Map<string, readonly Datagrams[]>();
   for (const step of steps) {
-    const { action, row, draining } = step;
-    if (action === 'make' || action === 'adopt' || action === 'change' || action === 'drain') own.push(step);
-    if (row.server === undefined || action === 'take-back' || action === 'make' || action === 'wait') continue;
-    drains.push({ drain: { service: row.service, server: row.server, draining: draining ?? null } });
+    const { action, row, draining = null } = step;
+    const { service, server } = row;
+    if (step.stale) stale.set(service, step.stale);
+    if (action === 'wait' || action === 'take-back') continue;
+    own.push(step);
+    const before = server === undefined ? undefined : ledger.owned.get(service)?.servers.get(server);
+    if (server !== undefined && (draining || before)) drains.push({ drain: { service, server, draining } });
   }
-  return [...(own.length > 0 ? [{ own: rowsOf(own) }] : []), ...drains];
+  return [
+    ...(own.length > 0 ? [{ own: rowsOf(own) }] : []),
+    ...drains,
+    ...(stale.size > 0 ? [{ stale: Object.fromEntries(stale) }] : []),
+  ];
 }
 
 function rowsOf(steps: readonly TableStep[]): Rows {
-  const rows = new Map<string, string[]>();
-  for (const { row } of steps) {
-    const names = rows.get(row.service);
-    if (names) names.push(row.server ?? '');
-    else rows.set(row.service, [row.server ?? '']);
-  }
-  return Object.fromEntries(rows);
+  const rows: Record<string, string[]> = {};
+  let last = ''; // most come one after the other
+  let names: string[] = [];
+  steps.forEach(({ row: { service, server = '' } }) => {
+    if (service !== last) {
+      last = service;
+      names = rows[service] ?? [];
+      rows[service] = names;
+    }
+    names.push(server);
+  });
+  return rows;
 }
 
 function isThere(error: unknown): boolean {

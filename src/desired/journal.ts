@@ -61,7 +61,7 @@ export class Journal {
     if (this.#lines > 0 && this.#lines < 2 * this.#ledger.size + 100) return this.#append(this.#port, lines);
     const changed = this.#ledger.copy();
     for (const line of lines) changed.change(line);
-    await this.#replace(this.#port, changed);
+    await this.#replace(this.#port, changed, this.#ledger.size === 0 ? lines : changed.lines);
     this.#ledger = changed;
   }
 
@@ -99,11 +99,11 @@ export class Journal {
     this.#lines = before.lines + lines.length;
     if (before.text !== undefined) this.#text = before.text + added;
     this.#change(lines);
-    if (this.#ledger.size === 0) await this.#replace(port, this.#ledger);
+    if (this.#ledger.size === 0) await this.#replace(port, this.#ledger, []);
   }
 
-  async #replace(port: JournalPort, ledger: Ledger): Promise<void> {
-    const { lines } = ledger;
+  /** By lines that make it what it is. */
+  async #replace(port: JournalPort, ledger: Ledger, lines: readonly Line[]): Promise<void> {
     const text = ledger.size === 0 ? '' : HEAD + lines.map(textOf).join('');
     this.#text = undefined;
     await using(this.#path, () => port.replace(text));
@@ -131,7 +131,12 @@ async function using<T>(path: string, work: () => Promise<T>): Promise<T> {
 function unusable(path: string, cause: unknown): IpvsError {
   const busy = cause instanceof KernelFailure && cause.errno === Errno.ETIMEDOUT;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const why = busy ? 'another program of the same owner is changing something' : reason;
+  const denied = cause instanceof KernelFailure && (cause.errno === Errno.EACCES || cause.errno === Errno.EROFS);
+  const why = busy
+    ? 'another program of the same owner is changing something'
+    : denied
+      ? `${reason}; this takes root, or another file (\`record\`)`
+      : reason;
   return new IpvsError('ERR_IPVS_RECORD', `cannot use ${path}, where the owner keeps what it has made: ${why}`, {
     cause,
   });

@@ -1,4 +1,6 @@
 import type { Item } from '../roles/items.js';
+import type { DrainPolicy } from './drain-policy.js';
+import type { Datagrams } from './target.js';
 
 /** Something that an owner made, and what is needed to take it back. */
 export interface Entry {
@@ -16,8 +18,17 @@ export interface Draining {
   readonly until: number;
 }
 
+/** What has to be known of a service when no document speaks of it any more. */
+export interface About {
+  readonly drain?: DrainPolicy | undefined;
+  /** Of a service by mark. */
+  readonly datagrams?: readonly Datagrams[] | undefined;
+  readonly udp?: boolean | undefined;
+}
+
 /** What of a service is the owner's, by the names of ipvsadm. */
 export interface OwnedService {
+  readonly about?: About | undefined;
   /** The service itself. */
   readonly service: boolean;
   readonly servers: ReadonlyMap<string, Draining | undefined>;
@@ -32,14 +43,18 @@ export type Line =
   | { readonly remove: string }
   | { readonly own: Rows }
   | { readonly disown: Rows }
+  | { readonly about: Readonly<Record<string, About | null>> }
+  /** Where flows of UDP may lead to servers that are gone, by the service; null: they were deleted. */
+  | { readonly stale: Readonly<Record<string, readonly Datagrams[] | null>> }
   | { readonly drain: { readonly service: string; readonly server: string; readonly draining: Draining | null } };
 
-type Owned = { service: boolean; readonly servers: Map<string, Draining | undefined> };
+type Owned = { service: boolean; about?: About; readonly servers: Map<string, Draining | undefined> };
 
 /** What an owner has made. */
 export class Ledger {
   readonly #items = new Map<string, Entry>();
   readonly #owned = new Map<string, Owned>();
+  readonly #stale = new Map<string, readonly Datagrams[]>();
 
   /** In the order in which they were first put. */
   get entries(): readonly Entry[] {
@@ -54,13 +69,17 @@ export class Ledger {
     return this.#owned;
   }
 
+  get stale(): ReadonlyMap<string, readonly Datagrams[]> {
+    return this.#stale;
+  }
+
   owns(service: string, server = ''): boolean {
     const owned = this.#owned.get(service);
     return owned !== undefined && (server === '' ? owned.service : owned.servers.has(server));
   }
 
   get size(): number {
-    return this.#items.size + this.#owned.size;
+    return this.#items.size + this.#owned.size + this.#stale.size;
   }
 
   /** The lines that make it what it is. */
@@ -72,6 +91,9 @@ export class Ledger {
     if (this.#owned.size > 0) lines.push({ own });
     for (const [service, { servers }] of this.#owned)
       for (const [server, draining] of servers) if (draining) lines.push({ drain: { service, server, draining } });
+    const about = [...this.#owned].flatMap(([service, owned]) => (owned.about ? [[service, owned.about]] : []));
+    if (about.length > 0) lines.push({ about: Object.fromEntries(about) });
+    if (this.#stale.size > 0) lines.push({ stale: Object.fromEntries(this.#stale) });
     return lines;
   }
 
@@ -86,7 +108,13 @@ export class Ledger {
     else if ('remove' in line) this.#items.delete(line.remove);
     else if ('own' in line) for (const [service, names] of Object.entries(line.own)) this.#own(service, names);
     else if ('disown' in line) for (const [service, names] of Object.entries(line.disown)) this.#disown(service, names);
-    else {
+    else if ('about' in line) for (const [service, about] of Object.entries(line.about)) this.#tell(service, about);
+    else if ('stale' in line) {
+      for (const [service, datagrams] of Object.entries(line.stale)) {
+        if (datagrams) this.#stale.set(service, datagrams);
+        else this.#stale.delete(service);
+      }
+    } else {
       const { service, server, draining } = line.drain;
       const servers = this.#owned.get(service)?.servers;
       if (servers?.has(server)) servers.set(server, draining ?? undefined);
@@ -100,6 +128,13 @@ export class Ledger {
       if (name === '') owned.service = true;
       else if (!owned.servers.has(name)) owned.servers.set(name, undefined);
     }
+  }
+
+  #tell(service: string, about: About | null): void {
+    const owned = this.#owned.get(service);
+    if (!owned) return;
+    if (about) owned.about = about;
+    else delete owned.about;
   }
 
   #disown(service: string, names: readonly string[]): void {

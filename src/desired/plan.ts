@@ -1,7 +1,10 @@
+import type { NetfilterState } from '../netfilter/changes.js';
+import { checkMark, packetsKey } from '../netfilter/mark-options.js';
+import { checkRule } from '../netfilter/rule-options.js';
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Found, Item } from '../roles/items.js';
 import type { Needs, Snapshot } from '../roles/snapshot.js';
-import { isShared } from './claims.js';
+import { isShared, wantedValue } from './claims.js';
 import type { Entry, Ledger } from './ledger.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step } from './step.js';
 import { planTable, type TablePlanOptions } from './table-plan.js';
@@ -17,7 +20,7 @@ export interface PlannedSteps {
 }
 
 /** What a plan has to know of the kernel. */
-export function needsOf(target: Target, ledger: Ledger): Needs {
+export function needsOf(target: Target, ledger: Ledger): Omit<Needs, 'everything'> {
   return {
     table: target.table.size > 0 || ledger.owned.size > 0,
     items: [...target.items, ...ledger.entries.map(({ item }) => item)],
@@ -33,7 +36,11 @@ export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, op
   const stale = ledger.entries.filter(({ name }) => !names.has(name));
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
   return {
-    steps: inOrder([...due, ...rows.steps, ...takeBacks(stale)]),
+    steps: inOrder([
+      ...due.flatMap((step) => inTwo(step, ledger)),
+      ...rows.steps,
+      ...takeBacks(stale).map((step) => inTheWayOf(step, due)),
+    ]),
     unchanged: rows.unchanged + items.filter(({ action }) => action === 'keep').length,
   };
 }
@@ -55,17 +62,68 @@ function withInterface(step: ItemStep, known: ReadonlySet<string>): ItemStep {
   return { ...step, action: 'conflict', is: `no interface ${name}`, noInterface: true };
 }
 
+/**
+ * Marks that go do so after the addresses that they are for: first the table gets what is new, at the
+ * end it loses what is not wanted any more.
+ */
+function inTwo(step: ItemStep, ledger: Ledger): ItemStep[] {
+  const { item, action, name } = step;
+  const before = ledger.find(name)?.item;
+  if (action !== 'change' || item.kind !== 'netfilter' || before?.kind !== 'netfilter') return [step];
+  const both = union(before.state, item.state);
+  const same = JSON.stringify(both) === JSON.stringify(union(item.state, item.state));
+  if (same) return [step];
+  const last = { ...step, phase: Phase.unrule };
+  const adds = JSON.stringify(both) !== JSON.stringify(union(before.state, before.state));
+  if (!adds) return [last];
+  const parts = step.is?.split('; ') ?? [];
+  const isOld = (part: string): boolean => part.startsWith('unknown: ');
+  const wide = { ...item, state: both };
+  return [
+    { ...step, item: wide, what: wordsOf(wide), is: parts.filter((part) => !isOld(part)).join('; ') },
+    { ...last, is: parts.filter(isOld).join('; ') },
+  ];
+}
+
+/** What is wanted, and what there was besides. */
+function union(before: NetfilterState, { marks = [], rules = [] }: NetfilterState): NetfilterState {
+  const packets = new Set(marks.map((mark) => packetsKey(checkMark(mark))));
+  const known = new Set(rules.map((rule) => JSON.stringify(checkRule(rule))));
+  const sorted = <T>(list: readonly T[]): T[] =>
+    list.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  return {
+    marks: sorted([...marks, ...(before.marks ?? []).filter((mark) => !packets.has(packetsKey(checkMark(mark))))]),
+    rules: sorted([...rules, ...(before.rules ?? []).filter((rule) => !known.has(JSON.stringify(checkRule(rule))))]),
+  };
+}
+
+/** An interface has an IPv6 address with one prefix length only: the old one goes first. */
+function inTheWayOf(step: ItemStep, due: readonly ItemStep[]): ItemStep {
+  const { item } = step;
+  if (item.kind !== 'address') return step;
+  const [plain] = item.address.split('/');
+  const same = due.some(
+    ({ action, item: other }) =>
+      action === 'make' &&
+      other.kind === 'address' &&
+      other.interface === item.interface &&
+      other.address.split('/')[0] === plain,
+  );
+  return same ? { ...step, phase: Phase.replace } : step;
+}
+
 /** Sorted by phase; within one they stay in their order. */
 function inOrder(steps: readonly PlannedStep[]): PlannedStep[] {
   // There may be tens of thousands, and few places: no comparisons.
   const places: PlannedStep[][] = [];
-  for (const step of steps) {
+  steps.forEach((step) => {
     const place = step.phase * RANKS + rank(step);
     const there = places[place];
     if (there) there.push(step);
     else places[place] = [step];
-  }
-  return places.flat();
+  });
+  const none: PlannedStep[] = [];
+  return none.concat(...places.filter((place) => place !== undefined)); // flat() takes long
 }
 
 const RANKS = 4;
@@ -87,11 +145,15 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger): ItemStep {
   const found = handler.inspect(item, snapshot, recorded);
   const step = { what: wordsOf(item), phase: phaseOf(item, 'make'), item, name };
   const owners = isShared(item) ? snapshot.claims?.[name] : undefined;
-  if (owners && found.state === 'other')
-    return { ...step, action: 'conflict', is: `${found.is}, as ${owners.join(', ')} wants it` };
+  const [rival] = owners?.find(([, value]) => value !== wantedValue(item)) ?? [];
+  if (rival !== undefined && found.state === 'other')
+    return { ...step, action: 'conflict', is: `${found.is}, as ${rival} wants it` };
   const action = actionFor(item, found, recorded !== undefined, handler.change !== undefined);
   // Else it would go with the others.
   if (owners && action === 'keep' && !recorded) return { ...step, action: 'adopt' };
+  // A program died between noting another value and setting it: to set it back, the right one has to be known.
+  if (action === 'keep' && recorded && isShared(recorded) && wantedValue(recorded) !== wantedValue(item))
+    return { ...step, action: 'adopt' };
   return { ...step, action, ...('is' in found && { is: found.is }) };
 }
 

@@ -98,7 +98,7 @@ export class Role {
    * @throws IpvsError `ERR_IPVS_STEP_FAILED`
    */
   async remove(): Promise<Step[]> {
-    return (await this.#engine.remove(options)).map(toStep);
+    return (await this.#engine.remove()).map(toStep);
   }
 
   /** What is not as it should be; empty if all is. */

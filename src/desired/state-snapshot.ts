@@ -1,36 +1,54 @@
 import { invalid } from '../kernel/errors.js';
 import type { ServerEntry, ServiceEntry } from '../kernel/ipvs/types.js';
 import type { Snapshot } from '../roles/snapshot.js';
-import type { CheckedDocument } from './document.js';
+import type { CheckedDocument, DesiredDocument } from './document.js';
 import { Ledger, type Line } from './ledger.js';
 import { planSteps } from './plan.js';
 import { Plan } from './plan-view.js';
 import { type Adoption, plainServer, plainService } from './table-plan.js';
 
+/** Whose, and of which namespace. */
+type Of = Pick<DesiredDocument, 'owner' | 'namespace'>;
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkSame(document: Of, of: Of): void {
+  for (const name of ['owner', 'namespace'] as const)
+    if (document[name] !== of[name])
+      throw invalid(`the document is of another ${name}: ${document[name] ?? 'none'}, not ${of[name] ?? 'none'}`);
+}
+
 /** What a kernel had at one time, and what of it an owner made. Can be kept as JSON, and planned with elsewhere. */
 export class StateSnapshot {
   readonly #snapshot: Snapshot;
   readonly #ledger: Ledger;
+  readonly #of: Of;
 
   /** @internal */
-  constructor(snapshot: Snapshot, ledger: Ledger) {
+  constructor(snapshot: Snapshot, ledger: Ledger, { owner, namespace }: Of) {
     this.#snapshot = snapshot;
     this.#ledger = ledger;
+    this.#of = { owner, namespace };
   }
 
   /** From what {@link toJSON} gave. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
   static parse(text: string): StateSnapshot {
     try {
-      const { version, snapshot, owned } = JSON.parse(text, revive) as {
+      const { version, of, snapshot, owned } = JSON.parse(text, revive) as {
         version: number;
+        of: Of;
         snapshot: Snapshot;
         owned: Line[];
       };
-      if (version !== 1 || !Array.isArray(owned) || typeof snapshot !== 'object')
+      if (
+        version !== 1 ||
+        !Array.isArray(owned) ||
+        typeof snapshot?.sysctls !== 'object' ||
+        typeof of?.owner !== 'string'
+      )
         throw new Error('it is none, or of another version');
       const ledger = new Ledger();
       for (const line of owned) ledger.change(line);
-      return new StateSnapshot(snapshot, ledger);
+      return new StateSnapshot(snapshot, ledger, of);
     } catch (error) {
       throw invalid(`not a snapshot: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -38,6 +56,7 @@ export class StateSnapshot {
 
   /** @internal */
   plan(document: CheckedDocument, adopt: Adoption): Plan {
+    checkSame(document.document, this.#of);
     const { drain } = document.document;
     return new Plan(planSteps(document.target, this.#snapshot, this.#ledger, { adopt, drain }));
   }
@@ -49,7 +68,7 @@ export class StateSnapshot {
       servers: servers.map(plainServerEntry),
     }));
     const snapshot = { ...rest, ...(rows && { table: rows }) };
-    return JSON.parse(JSON.stringify({ version: 1, snapshot, owned: this.#ledger.lines }, replace));
+    return JSON.parse(JSON.stringify({ version: 1, of: this.#of, snapshot, owned: this.#ledger.lines }, replace));
   }
 }
 

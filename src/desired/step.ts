@@ -1,6 +1,7 @@
 import type { Change } from '../kernel/ipvs/types.js';
 import type { Item } from '../roles/items.js';
 import type { Draining } from './ledger.js';
+import type { Datagrams } from './target.js';
 
 /** Something to be done, or that is as it should be. */
 export interface Step {
@@ -32,13 +33,15 @@ export const Phase = {
   raise: 1,
   /** Marks and NAT. */
   rules: 2,
+  /** What would be in the way of what comes. */
+  replace: 3,
   /** Addresses, routes. */
-  reach: 3,
-  unreach: 4,
-  unrule: 5,
+  reach: 4,
+  unreach: 5,
+  unrule: 6,
   /** Services and servers that get less, drain, or go. */
-  lower: 6,
-  unground: 7,
+  lower: 7,
+  unground: 8,
 } as const;
 
 export type PhaseNumber = (typeof Phase)[keyof typeof Phase];
@@ -61,6 +64,8 @@ export interface TableStep extends Step {
   readonly undo?: Change | undefined;
   /** `drain`: how. */
   readonly draining?: Draining | undefined;
+  /** Where flows of UDP may be stale after it. */
+  readonly stale?: readonly Datagrams[] | undefined;
 }
 
 export type PlannedStep = ItemStep | TableStep;

@@ -10,7 +10,7 @@ import {
 import type { DrainPolicy } from './drain-policy.js';
 import type { Ledger, OwnedService } from './ledger.js';
 import { Phase, type Row, type TableStep } from './step.js';
-import { datagramsOf, type WantedService, type WantedTable } from './target.js';
+import { type Datagrams, datagramsOf, type WantedService, type WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
 /** What becomes of rows that the owner did not make: those that are wanted are adopted, or all of the namespace. */
@@ -22,6 +22,8 @@ export interface TablePlanOptions {
   readonly drain?: DrainPolicy | undefined;
   /** Milliseconds of the kernel's clock. */
   readonly time: number;
+  /** Nothing drains: what goes goes now. */
+  readonly atOnce?: boolean | undefined;
   /** Whether what is as it should be is a step, too. */
   readonly keeps?: boolean | undefined;
 }
@@ -72,7 +74,12 @@ class TablePlanner {
       row: { service: name },
       change: { command: 'NEW_SERVICE', service: settings },
     });
-    for (const [server, wanted] of serversOf(service)) this.#make(name, service, server, wanted);
+    const wanted = serversOf(service);
+    wanted.forEach((one, server) => {
+      this.#make(name, service, server, one);
+    });
+    for (const server of this.#ledger.owned.get(name)?.servers.keys() ?? [])
+      if (!wanted.has(server)) this.forget(name, server);
   }
 
   present(name: string, service: WantedService, { service: is, servers }: TableEntry): void {
@@ -87,7 +94,7 @@ class TablePlanner {
         found++;
         this.#server(name, service, server, settings, entry, owned);
       } else {
-        this.#leave(name, service.settings, server, entry, service.drain, service.udp);
+        this.#leave(name, service.settings, server, entry, service);
       }
     }
     const others = [...(owned?.servers.keys() ?? [])].filter((server) => !wanted.has(server));
@@ -103,10 +110,10 @@ class TablePlanner {
     const all = this.#options.adopt === 'all';
     if (!owned && !all) return;
     const before = this.steps.length;
-    const udp = datagramsOf(service.key).length > 0;
-    const left = servers.filter(
-      (entry) => !this.#leave(name, service, describeServer(entry.key), entry, undefined, udp),
-    );
+    const datagrams = owned?.about?.datagrams ?? datagramsOf(service.key);
+    const { drain, udp = datagramsOf(service.key).length > 0 } = owned?.about ?? {};
+    const of = { drain, udp, datagrams };
+    const left = servers.filter((entry) => !this.#leave(name, service, describeServer(entry.key), entry, of));
     const present = namesOf(servers);
     for (const server of owned?.servers.keys() ?? []) if (!present.has(server)) this.forget(name, server);
     if (!owned?.service && !all) return;
@@ -118,6 +125,10 @@ class TablePlanner {
     }
     const draining = this.steps.slice(before).some(({ action }) => action === 'drain' || action === 'wait');
     if (draining) {
+      const row = { service: name };
+      // Adopted, so that it goes when they have gone.
+      if (!owned?.service)
+        this.steps.push({ action: 'adopt', what: serviceText(name, service), phase: Phase.raise, row });
       this.#wait(name, service, 'its servers drain');
       return;
     }
@@ -128,6 +139,7 @@ class TablePlanner {
       row: { service: name },
       change: { command: 'DEL_SERVICE', service: service.key },
       undo: { command: 'NEW_SERVICE', service: plainService(service) },
+      ...staleAfter(datagrams),
     });
   }
 
@@ -168,13 +180,14 @@ class TablePlanner {
     if (action === 'adopt' || keeps) this.steps.push({ action, what: what(), phase: Phase.raise, row });
   }
 
-  #make(name: string, { settings: service }: WantedService, server: string, settings: ServerSettings): void {
+  #make(name: string, { settings: service, datagrams }: WantedService, server: string, settings: ServerSettings): void {
     this.steps.push({
       action: 'make',
       what: serverText(name, server, settings),
       phase: Phase.raise,
       row: { service: name, server },
       change: { command: 'NEW_DEST', service: service.key, server: settings },
+      ...staleAfter(datagrams),
     });
   }
 
@@ -203,7 +216,7 @@ class TablePlanner {
     const change = { command: 'SET_DEST', service: key, server: wanted } as const;
     const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
     const phase = wanted.weight < is.weight ? Phase.lower : Phase.raise;
-    this.steps.push({ action: 'change', ...found, phase, change, undo });
+    this.steps.push({ action: 'change', ...found, phase, change, undo, ...staleAfter(service.datagrams) });
   }
 
   /** A server that is not wanted. Whether it is gone after these steps. */
@@ -212,8 +225,7 @@ class TablePlanner {
     service: ServiceSettings,
     server: string,
     is: ServerEntry,
-    policy: DrainPolicy | undefined,
-    udp: boolean,
+    of: Pick<WantedService, 'drain' | 'udp' | 'datagrams'>,
   ): boolean {
     const owned = this.#ledger.owned.get(name);
     if (!owned?.servers.has(server) && this.#options.adopt !== 'all') {
@@ -226,15 +238,18 @@ class TablePlanner {
     const what = serverText(name, server, is);
     const connections = is.activeConnections + is.inactiveConnections + is.persistentConnections;
     const draining = owned?.servers.get(server);
-    const { timeout = 0 } = policy ?? this.#options.drain ?? {};
-    const { time } = this.#options;
+    const { time, atOnce } = this.#options;
+    const { timeout = 0 } = of.drain ?? this.#options.drain ?? {};
     // A UDP client does not notice that its server takes nothing new: its packets are the old connection.
-    const over = connections === 0 || udp || timeout === 0 || (draining !== undefined && time >= draining.until);
+    // With a weight it may get another connection before it is gone.
+    const idle = connections === 0 && is.weight === 0;
+    const over = idle || of.udp || timeout === 0 || atOnce || (draining !== undefined && time >= draining.until);
     const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
     if (over) {
       const change = { command: 'DEL_DEST', service: key, server: is.key } as const;
       const again = { command: 'NEW_DEST', service: key, server: plainServer(is) } as const;
-      this.steps.push({ action: 'take-back', what, phase: Phase.lower, row, change, undo: again });
+      const stale = staleAfter(of.datagrams);
+      this.steps.push({ action: 'take-back', what, phase: Phase.lower, row, change, undo: again, ...stale });
       return true;
     }
     const quiet = { command: 'SET_DEST', service: key, server: { ...plainServer(is), weight: 0 } } as const;
@@ -260,6 +275,10 @@ class TablePlanner {
     const what = serviceText(name, service);
     this.steps.push({ action: 'wait', what, is, phase: Phase.lower, row: { service: name } });
   }
+}
+
+function staleAfter(datagrams: readonly Datagrams[]): { readonly stale?: readonly Datagrams[] } {
+  return datagrams.length === 0 ? {} : { stale: datagrams };
 }
 
 function namesOf(servers: readonly ServerEntry[]): ReadonlySet<string> {

@@ -5,8 +5,10 @@ import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js'
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
 import type { NetfilterState } from '../netfilter/changes.js';
+import { handlerOf } from '../roles/handlers/index.js';
 import type { Item, Part } from '../roles/items.js';
 import type { DrainPolicy } from './drain-policy.js';
+import type { About } from './ledger.js';
 
 /** A destination of UDP. */
 export type Datagrams = Pick<StaleOptions, 'address' | 'port'>;
@@ -39,6 +41,13 @@ export interface Target {
 export function datagramsOf(key: ServiceKey): Datagrams[] {
   if (!('address' in key) || key.protocol !== 'udp') return [];
   return [{ address: key.address, ...(key.port !== 0 && { port: key.port }) }];
+}
+
+/** What is to be remembered of a service; undefined: nothing out of the ordinary. */
+export function aboutOf({ settings, drain, datagrams, udp }: WantedService): About | undefined {
+  const byMark = 'fwmark' in settings.key && datagrams.length > 0;
+  if (!drain && !byMark) return undefined;
+  return { ...(drain && { drain }), ...(byMark && { datagrams, udp }) };
 }
 
 /** Collects what is wanted, part by part. */
@@ -91,18 +100,19 @@ export class TargetBuilder {
 
 /** What is wanted twice is wanted once; two values of one setting are an error. */
 function distinct(items: readonly Item[]): Item[] {
-  const texts = new Set<string>();
-  const values = new Map<string, string>();
-  return items.filter((item) => {
-    const text = JSON.stringify(item);
-    if (texts.has(text)) return false;
-    texts.add(text);
-    if (item.kind !== 'sysctl') return true;
-    const other = values.get(item.name);
-    if (other !== undefined) throw invalid(`${item.name} is to be ${other} and ${item.value}`);
-    values.set(item.name, item.value);
-    return true;
-  });
+  const known = new Map<string, Item>();
+  for (const item of items) {
+    const handler = handlerOf(item);
+    const name = handler.key?.(item) ?? handler.name(item);
+    const other = known.get(name);
+    if (!other) known.set(name, item);
+    // One that is announced is an address like another.
+    else if (item.kind === 'address') known.set(name, { ...other, ...item });
+    else if (item.kind === 'sysctl' && other.kind === 'sysctl') {
+      if (other.value !== item.value) throw invalid(`${item.name} is to be ${other.value} and ${item.value}`);
+    } else if (JSON.stringify(item) !== JSON.stringify(other)) throw invalid(`two are ${name}, and differ`);
+  }
+  return [...known.values()];
 }
 
 /** Says where in the description something is wrong. */
@@ -110,6 +120,9 @@ export function at<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw error instanceof IpvsError ? invalid(`${path}: ${error.message}`) : error;
+    if (!(error instanceof IpvsError)) throw error;
+    // A place within that place.
+    const further = /^\w+(\[\d+\])+[.:]/.test(error.message) ? '.' : ': ';
+    throw invalid(`${path}${further}${error.message}`);
   }
 }

@@ -1,4 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import type { IpvsError } from '../kernel/errors.js';
+import type { NetworkEventType } from '../kernel/network/types.js';
+import type { Item } from '../roles/items.js';
 import type { World } from '../roles/world.js';
 import type { Plan } from './plan-view.js';
 import type { Step } from './step.js';
@@ -22,7 +25,7 @@ export interface DriftReport {
   readonly drift: readonly Drift[];
   /** What was done about it, if it was to be repaired. */
   readonly repaired: readonly Step[];
-  /** Why it could not be repaired. */
+  /** Why it could not be read or repaired; it is tried again. */
   readonly error?: IpvsError | undefined;
 }
 
@@ -43,6 +46,17 @@ export function driftOf({ steps }: Plan): Drift[] {
   });
 }
 
+const linkEvents = ['link-added', 'link-changed', 'link-removed'] as const;
+const eventsOf: Readonly<Partial<Record<Item['kind'], readonly NetworkEventType[]>>> = {
+  link: linkEvents,
+  up: linkEvents,
+  address: ['address-added', 'address-changed', 'address-removed', 'link-removed'],
+  route: ['route-added', 'route-changed', 'route-removed', 'link-removed', 'address-removed'],
+  'routing-rule': ['rule-added', 'rule-removed'],
+};
+/** Milliseconds in which events that come together are seen together. */
+const TOGETHER = 50;
+
 /** Tells when something may have changed, where the kernel tells: everything but IPVS. */
 export class Waker {
   readonly #abort = new AbortController();
@@ -54,10 +68,10 @@ export class Waker {
     const { signal } = this.#abort;
     const owners = items.flatMap((item) => (item.kind === 'netfilter' ? [item.owner] : []));
     const watches = owners.map(async (owner) => (await world.netfilter(owner)).watch({ signal }));
-    const network = items.some(({ kind }) => kind !== 'netfilter' && kind !== 'sysctl' && kind !== 'timeout');
+    const types = [...new Set(items.flatMap(({ kind }) => eventsOf[kind] ?? []))];
     const all: Promise<AsyncIterable<unknown>>[] = [
       ...watches,
-      ...(network ? [world.network.then((handle) => handle.watch({ signal }))] : []),
+      ...(types.length > 0 ? [world.network.then((handle) => handle.watch({ signal, types }))] : []),
     ];
     for (const opened of await Promise.allSettled(all))
       if (opened.status === 'fulfilled') void this.#follow(opened.value);
@@ -83,6 +97,7 @@ export class Waker {
     });
     const slept = world.clock.sleep(milliseconds, both);
     if (!this.#awake) await Promise.race([woken, slept]);
+    if (this.#awake) await Promise.race([setTimeout(TOGETHER), slept]);
     this.#awake = false;
     stop.abort();
     await slept.catch(() => {});

@@ -158,9 +158,14 @@ export class RealServer {
     };
   }
 
-  /** As a line of `ipvsadm -Ln`. @internal So that who has no types of Node needs none for this. */
-  [inspect.custom](): string {
+  /** As `ipvsadm -Ln` has it. */
+  toString(): string {
     return serverLine(this);
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return this.toString();
   }
 }
 

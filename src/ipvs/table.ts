@@ -34,9 +34,14 @@ export class TableRow {
     return { ...this.service.toJSON(), servers: this.servers };
   }
 
-  /** As `ipvsadm -Ln` has it. @internal So that who has no types of Node needs none for this. */
-  [inspect.custom](): string {
+  /** As `ipvsadm -Ln` has it. */
+  toString(): string {
     return [serviceLine(this.service), ...this.servers.map(serverLine)].join('\n');
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return this.toString();
   }
 }
 

@@ -171,9 +171,14 @@ export class VirtualService {
     };
   }
 
-  /** As a line of `ipvsadm -Ln`. @internal So that who has no types of Node needs none for this. */
-  [inspect.custom](): string {
+  /** As `ipvsadm -Ln` has it. */
+  toString(): string {
     return serviceLine(this);
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return this.toString();
   }
 }
 

@@ -21,7 +21,7 @@ export interface CallOptions {
 
 /** The time that deadlines go by. */
 export interface Clock {
-  /** Milliseconds since 1970; with a kernel in memory, since whenever. */
+  /** Milliseconds since the machine was started: the same for all programs on it. */
   now(): number;
   /** Rejects with the signal's reason. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;

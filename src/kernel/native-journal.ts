@@ -25,12 +25,13 @@ export async function openNativeJournal(path: string, options: CallOptions = {})
     const lock = await asFailure(path, () => tryLock(`${path}.lock`));
     if (lock) return new NativeJournal(path, lock);
     if (performance.now() >= end) throw new KernelFailure(Errno.ETIMEDOUT, `another program has ${path}`);
-    await sleep(INTERVAL, undefined, { signal });
+    await sleep(INTERVAL);
   }
 }
 
 async function tryLock(path: string): Promise<FileHandle | undefined> {
-  const file = await open(path, 'a', 0o600);
+  // Not through a link that somebody has put there.
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
     const errno = loadAddon().lock(file.fd);
     if (errno !== 0 && errno !== Errno.EAGAIN) throw new KernelFailure(errno, `flock ${path}`);
@@ -82,7 +83,8 @@ class NativeJournal implements JournalPort {
     return this.#file(async () => {
       if (text === '') return rm(this.#path, { force: true });
       const temporary = `${this.#path}.new`;
-      await writeFile(temporary, text, { mode: 0o600 });
+      await rm(temporary, { force: true });
+      await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
       await rename(temporary, this.#path);
     });
   }

@@ -24,32 +24,35 @@ export interface Snapshot {
   readonly sysctls: Readonly<Record<string, string | null>>;
   /** Tables of nf_tables by their names; null: there is none; `foreign`: another program made it. */
   readonly netfilter: Readonly<Record<string, NetfilterTable | null | 'foreign'>>;
-  /** Settings that other owners want, too, with who they are. */
-  readonly claims?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** Settings that other owners want, too: who, and which value. */
+  readonly claims?: Readonly<Record<string, readonly (readonly [owner: string, value: string])[]>> | undefined;
 }
 
 /** What a snapshot is to have. */
 export interface Needs {
   readonly table: boolean;
   readonly items: readonly Item[];
+  /** All kinds, whatever the items are: for plans that are not known yet. */
+  readonly everything: boolean;
 }
 
-export async function readSnapshot(world: World, { table, items }: Needs): Promise<Snapshot> {
+export async function readSnapshot(world: World, { items, everything, ...needs }: Needs): Promise<Snapshot> {
   const kinds = new Set(items.map(({ kind }) => kind));
-  const has = (...wanted: Item['kind'][]): boolean => wanted.some((kind) => kinds.has(kind));
+  const has = (...wanted: Item['kind'][]): boolean => everything || wanted.some((kind) => kinds.has(kind));
   const sysctls = [...new Set(items.flatMap((item) => (item.kind === 'sysctl' ? [item.name] : [])))];
   // Those of ip_vs come with it, and opening loads it.
-  const needsIpvs = table || has('timeout') || sysctls.some((name) => name.startsWith('net/ipv4/vs/'));
-  const ipvs = needsIpvs ? await world.ipvs : undefined;
+  const needsIpvs = needs.table || kinds.has('timeout') || sysctls.some((name) => name.startsWith('net/ipv4/vs/'));
+  const ipvs = needsIpvs ? await world.ipvs : everything ? await orNone(world.ipvs) : undefined;
+  const table = needs.table || everything;
   const owners = [...new Set(items.flatMap((item) => (item.kind === 'netfilter' ? [item.owner] : [])))];
   const [entries, timeouts, links, addresses, routes, rules, udpTunnels, values, tables] = await Promise.all([
     table ? ipvs?.entries() : undefined,
     has('timeout') ? ipvs?.timeouts() : undefined,
     has('link', 'up', 'address') ? (await world.network).links() : undefined,
     has('address') ? (await world.network).addresses() : undefined,
-    has('route') ? readRoutes(world, items) : undefined,
+    everything ? (await world.network).routes({ table: 'all' }) : has('route') ? readRoutes(world, items) : undefined,
     has('routing-rule') ? (await world.network).rules() : undefined,
-    has('gue-port') ? readUdpTunnels(world) : undefined,
+    has('gue-port') ? orNone((await world.network).udpTunnels()) : undefined,
     Promise.all(sysctls.map((name) => readSysctl(world, name))),
     Promise.all(owners.map((owner) => readNetfilter(world, owner))),
   ]);
@@ -77,11 +80,11 @@ async function readRoutes(world: World, items: readonly Item[]): Promise<Route[]
 }
 
 /** None where the kernel can not have any; to make one tells what is missing. */
-async function readUdpTunnels(world: World): Promise<readonly UdpTunnel[]> {
+async function orNone<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
-    return await (await world.network).udpTunnels();
+    return await reading;
   } catch (error) {
-    if (error instanceof IpvsError && error.code === 'ERR_IPVS_NOT_AVAILABLE') return [];
+    if (error instanceof IpvsError && error.code === 'ERR_IPVS_NOT_AVAILABLE') return undefined;
     throw error;
   }
 }

@@ -21,7 +21,7 @@ export class MemoryJournals {
       const lock = this.#locks.get(path);
       // The lock of a program that was killed is free.
       if (!lock || lock.handle.closed) break;
-      await within(lock.free, options);
+      await within(lock.free, { timeout: 30_000, ...options });
     }
     handle.alive();
     const { promise, resolve } = deferred();

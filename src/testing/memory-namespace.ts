@@ -41,7 +41,11 @@ export class MemoryNamespace {
       hasLocalRoutes: () => this.#hasLocalRoutes(),
     };
     this.ipvs = new MemoryIpvs(machine, files, interfaces, new FlowTracker(this.conntrack), parts);
-    this.#traffic = new MemoryTraffic(this.ipvs);
+    this.#traffic = new MemoryTraffic(this.ipvs, (packet) => {
+      const local = this.network.hasAddress(packet.destination);
+      const mark = this.netfilter.mark({ hook: 'prerouting', ...packet, local });
+      return this.netfilter.mark({ hook: 'input', ...packet, local, mark });
+    });
   }
 
   /**

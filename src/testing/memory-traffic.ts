@@ -19,7 +19,7 @@ export interface TrafficOptions {
   readonly client?: string | undefined;
   /** Default: another one for each connection. */
   readonly clientPort?: number | undefined;
-  /** The mark that its packets have, as nf_tables would have given it. Default: none. */
+  /** The mark that its packets have. Default: that which the rules and maps of nf_tables give them here. */
   readonly fwmark?: number | undefined;
   /** Of the first packet. Default: 60. */
   readonly bytes?: number | undefined;
@@ -126,30 +126,42 @@ class TrafficFlow implements TrackedFlow {
   }
 }
 
+/** Which mark a packet of a client has when IPVS sees it. */
+export type MarkOf = (packet: {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}) => number;
+
 /** The packets of clients, of one namespace. */
 export class MemoryTraffic {
   readonly #ipvs: MemoryIpvs;
+  readonly #markOf: MarkOf;
   #lastPort = 32767;
 
-  constructor(ipvs: MemoryIpvs) {
+  constructor(ipvs: MemoryIpvs, markOf: MarkOf) {
     this.#ipvs = ipvs;
+    this.#markOf = markOf;
   }
 
   /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for addresses that are none, or of two families */
   connect(options: TrafficOptions): TrafficConnection | undefined {
-    const { protocol = 'tcp', port, fwmark = 0, bytes = 60, clientPort = this.#nextPort() } = options;
+    const { protocol = 'tcp', port, bytes = 60, clientPort = this.#nextPort() } = options;
     const family = familyOf(options.address);
     const client = options.client ?? (family === 'ipv6' ? '2001:db8::1' : '198.51.100.1');
     if (!family || familyOf(client) !== family)
       throw invalid(`no addresses of one family: ${client} and ${options.address}`);
+    const source = canonicalAddress(client, family);
+    const destination = canonicalAddress(options.address, family);
     const packet: Packet = {
       family,
       protocol,
-      client: canonicalAddress(client, family),
+      client: source,
       clientPort,
-      address: canonicalAddress(options.address, family),
+      address: destination,
       port,
-      fwmark,
+      fwmark: options.fwmark ?? this.#markOf({ source, destination, protocol, port }),
       bytes,
     };
     const entry = this.#ipvs.connect(packet);

@@ -28,7 +28,7 @@ describe('what is wrong is told with its place', () => {
     ],
     [
       `services: [{ ${service}, servers: [nowhere] }]`,
-      'services[0]: servers[0]: the address of a real server is an IPv4 or IPv6 address',
+      'services[0].servers[0]: the address of a real server is an IPv4 or IPv6 address',
     ],
     [`services: [{ ${service} }, { ${service} }]`, 'services[1]: two services are TCP 192.0.2.1:80'],
     [
@@ -38,7 +38,7 @@ describe('what is wrong is told with its place', () => {
     [`services: [{ ${service}, marks: [{ port: 80 }] }]`, 'services[0]'],
     [
       'services: [{ fwmark: 1, marks: [{ port: 80 }] }]',
-      'services[0]: marks[0]: a mark that names a port names its protocol',
+      'services[0].marks[0]: a mark that names a port names its protocol',
     ],
     [
       'services: [{ fwmark: 1, drain: { timeout: soon } }]',
@@ -129,9 +129,8 @@ test('a server is replaced: the new one comes before the old one goes', async ()
     text.replace('10.0.0.17', '10.0.0.18').replace('9090', '9091').replace(', weight: 2', ''),
   );
   expect(String(plan)).toBe(`+ server 10.0.0.18:0 of FWM 258: nat, weight 1
-~ nf_tables table inet ipvs-swarm: 1 marks, 1 rules
-    unknown: mark of prerouting tcp dport 9090
-    missing: prerouting tcp dport 9091 mark set 0x102
+~ nf_tables table inet ipvs-swarm: 2 marks, 1 rules (is: missing: prerouting tcp dport 9091 mark set 0x102)
+~ nf_tables table inet ipvs-swarm: 1 marks, 1 rules (is: unknown: mark of prerouting tcp dport 9090)
 ~ server 10.0.0.20:0 of FWM 258: nat, weight 1 (is: nat, weight 2)
 - server 10.0.0.17:0 of FWM 258: nat, weight 1
   4 as wanted`);
@@ -147,8 +146,10 @@ test('the same plan from a snapshot, elsewhere', async () => {
     text.replace('10.0.0.17', '10.0.0.18').replace('- fwmark: 258', '- fwmark: 259'),
   );
   const kept = JSON.stringify(await state.snapshot());
-  expect(String(planDocument(other, StateSnapshot.parse(kept)))).toBe(String(await state.plan(other)));
-  expect(String(planDocument(other, StateSnapshot.parse(kept), { adopt: 'all' }))).toContain('- service FWM 999: rr');
+  expect(String(await planDocument(other, StateSnapshot.parse(kept)))).toBe(String(await state.plan(other)));
+  expect(String(await planDocument(other, StateSnapshot.parse(kept), { adopt: 'all' }))).toContain(
+    '- service FWM 999: rr',
+  );
   expect(() => StateSnapshot.parse('{}')).toThrow('not a snapshot');
 });
 

@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module';
+import { isIPv4 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Addon } from '../../src/kernel/addon.js';
-import { readAddress, writeAddress } from '../../src/kernel/address.js';
+import { familyOf, readAddress, writeAddress } from '../../src/kernel/address.js';
 import { layout } from '../../src/kernel/ipvs/layout.js';
 import { readConnections, readServers, readServersByService, readServices } from '../../src/kernel/ipvs/read.js';
-import type { ServerSettings, ServiceSettings } from '../../src/kernel/ipvs/types.js';
-import { writeChanges } from '../../src/kernel/ipvs/write.js';
+import type { Change, ServerSettings, ServiceSettings } from '../../src/kernel/ipvs/types.js';
+import { writeChanges, writePieces } from '../../src/kernel/ipvs/write.js';
 
 const onLinux = process.platform === 'linux';
 
@@ -68,12 +69,12 @@ const server: fc.Arbitrary<ServerSettings> = family.chain((name_) =>
 
 /** The part of the bytes of changes that holds the records of services, or of servers. */
 function part(bytes: Uint8Array, kind: 'service' | 'server'): ArrayBuffer {
-  const { size } = layout[kind];
+  const { size, statistics } = layout[kind];
   const count = bytes.length / layout.change.size;
   const records = new Uint8Array(count * size);
   for (let i = 0; i < count; i++) {
     const at = i * layout.change.size + layout.change[kind];
-    records.set(bytes.subarray(at, at + size), i * size);
+    records.set(bytes.subarray(at, at + statistics), i * size);
   }
   return records.buffer;
 }
@@ -110,6 +111,24 @@ describe('what is written is read', () => {
           expect(entry.statistics.connections).toBe(0n);
         });
         expect(readServices(part(bytes, 'service')).map((entry) => entry.key)).toEqual(pairs.map(([{ key }]) => key));
+      }),
+    );
+  });
+
+  test('in pieces', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(service, server)), fc.integer({ min: 1, max: 4 }), (pairs, most) => {
+        const changes = pairs.flatMap(([settings, one]): Change[] => [
+          { command: 'NEW_SERVICE', service: settings },
+          { command: 'NEW_DEST', service: settings.key, server: one },
+          { command: 'DEL_DEST', service: settings.key, server: one.key },
+          { command: 'FLUSH' },
+        ]);
+        const pieces = [...writePieces(changes, most)].length;
+        expect(pieces).toBe(Math.ceil(changes.length / most));
+        const bytes: number[] = [];
+        for (const piece of writePieces(changes, most)) bytes.push(...piece);
+        expect(bytes).toEqual([...writeChanges(changes)]);
       }),
     );
   });
@@ -159,4 +178,33 @@ test('connections, with what their engines say', () => {
   expect(plain).toMatchObject({ protocol: 'UDP', clientAddress: '0.0.0.0', serverAddress: '::', clientPort: 5060 });
   expect(plain).not.toHaveProperty('engine');
   expect(sip).toMatchObject({ state: 'SHUTDOWN_RECEIVED', engine: 'sip', engineData: 'call1' });
+});
+
+test('what an IPv4 address is, as node:net has it', () => {
+  const octet = fc.constantFrom(
+    '0',
+    '1',
+    '9',
+    '10',
+    '99',
+    '100',
+    '199',
+    '249',
+    '255',
+    '256',
+    '300',
+    '1000',
+    '00',
+    '01',
+    '',
+  );
+  const odd = fc.constantFrom('', '', '', '.', ' ', '\n', '/', ':', '-1', 'a', '%', '٣');
+  const quad = fc.tuple(odd, octet, octet, octet, octet, odd);
+  fc.assert(
+    fc.property(quad, ([before, a, b, c, d, after]) => {
+      const text = `${before}${[a, b, c, d].join('.')}${after}`;
+      expect(familyOf(text) === 'ipv4').toBe(isIPv4(text));
+    }),
+    { numRuns: 2000 },
+  );
 });

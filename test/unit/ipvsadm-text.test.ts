@@ -11,8 +11,8 @@ const text = `-A -t 192.168.1.100:80 -s wlc -p 300 -M 255.255.255.0
 -a -u [2001:db8::1]:53 -r [fd00::1]:53 -g -w 5
 -A --sctp-service 192.168.1.100:9 -s sh -b sh-fallback,sh-port
 -A -f 80 -s lc
--a -f 80 -r 192.168.1.101:0 -i -w 1
--a -f 80 -r 192.168.1.102:0 -i --tun-type gue --tun-port 6080 --tun-csum -w 1
+-a -f 80 -r 192.168.1.101:0 -i -w 1 --tun-type ipip
+-a -f 80 -r 192.168.1.102:0 -i -w 1 --tun-type gue --tun-port 6080 --tun-csum
 -A -f 80 -6 -s rr
 `;
 

@@ -6,6 +6,13 @@ import type { Handler } from './handler.js';
 const FORWARDING = 'net/ipv4/ip_forward';
 const REDIRECTS = 'net/ipv4/conf/all/accept_redirects';
 
+/** The kernel writes numbers and the space between them in its own way. */
+function isSame(one: string, other: string): boolean {
+  const parts = (text: string): string[] =>
+    text.split(/\s+/).map((part) => (/^(0x[0-9a-f]+|\d+)$/i.test(part) ? String(Number(part)) : part));
+  return parts(one).join(' ') === parts(other).join(' ');
+}
+
 /** Below /proc/sys, with slashes: names of interfaces may hold dots. */
 export const sysctl: Handler<'sysctl'> = {
   name: ({ name }) => `sysctl ${name}`,
@@ -14,7 +21,7 @@ export const sysctl: Handler<'sysctl'> = {
   inspect({ name, value, orMore }, { sysctls }) {
     const is = sysctls[name] ?? undefined;
     if (is === undefined) return missing;
-    const enough = is === value || (orMore && Number(is) > Number(value));
+    const enough = isSame(is, value) || (orMore && Number(is) > Number(value));
     return enough ? right : other(is);
   },
 
@@ -37,7 +44,7 @@ export const sysctl: Handler<'sysctl'> = {
   async takeBack({ name, value }, before, world) {
     const network = await world.network;
     try {
-      if (before === undefined || (await network.sysctl(name)) !== value) return;
+      if (before === undefined || !isSame(await network.sysctl(name), value)) return;
       if (name !== FORWARDING) return void (await network.setSysctl(name, before));
       const [is = '', redirects] = before.split(' ');
       const untouched = (await network.sysctl(REDIRECTS)) === String(1 - Number(value));
