@@ -7,8 +7,8 @@ namespace binding {
 
 namespace {
 
-using ipvs::Change;
 using ipvs::Connection;
+using ipvs::PackedChange;
 using ipvs::Server;
 using ipvs::Service;
 
@@ -137,10 +137,10 @@ Napi::Object Layout(Napi::Env env) {
   set("server.present", offsetof(Server, present));
   set("server.service", offsetof(Server, service));
   set("server.statistics", offsetof(Server, statistics));
-  set("change.size", sizeof(Change));
-  set("change.command", offsetof(Change, command));
-  set("change.service", offsetof(Change, service));
-  set("change.server", offsetof(Change, server));
+  set("change.size", sizeof(PackedChange));
+  set("change.command", offsetof(PackedChange, command));
+  set("change.service", offsetof(PackedChange, service));
+  set("change.server", offsetof(PackedChange, server));
   set("connection.size", sizeof(Connection));
   set("connection.client", offsetof(Connection, client));
   set("connection.virtualAddress", offsetof(Connection, virtual_address));

@@ -64,7 +64,8 @@ void IpvsSession::Resolve(const Napi::CallbackInfo& info) {
 void IpvsSession::Apply(const Napi::CallbackInfo& info) {
   handle_.Start<std::vector<Failure>>(
       info,
-      [changes = ToRecords<ipvs::Change>(info[1])](IpvsState& state, uint32_t id, Done<std::vector<Failure>> done) {
+      [changes = ToRecords<ipvs::PackedChange>(info[1])](IpvsState& state, uint32_t id,
+                                                         Done<std::vector<Failure>> done) {
         state.client->Apply(id, changes, std::move(done));
       },
       FromOutcomes);

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -23,18 +24,36 @@ namespace {
 // The kernel resumes a dump by counting, so what it has already told may come again when
 // something before it was added meanwhile. The key is what a record starts with.
 template <typename T>
-void Deduplicate(std::vector<T>& records, size_t key_size) {
+void Deduplicate(std::vector<T>& records, size_t key_size, size_t first = 0) {
+  const auto key = [&](size_t index) { return reinterpret_cast<const char*>(&records[index]); };
+  // Most services have few servers, a table many services: no set for each of them.
+  constexpr size_t kFew = 16;
   std::unordered_set<std::string_view> seen;
-  std::vector<T> unique;
-  unique.reserve(records.size());
-  for (const T& record : records) {
-    if (seen.emplace(reinterpret_cast<const char*>(&record), key_size).second) unique.push_back(record);
+  std::vector<bool> again(records.size() - first);
+  bool any = false;
+  for (size_t i = first; i < records.size(); ++i) {
+    bool found = false;
+    if (again.size() > kFew) {
+      found = !seen.emplace(key(i), key_size).second;
+    } else {
+      for (size_t j = first; j < i && !found; ++j) found = std::memcmp(key(i), key(j), key_size) == 0;
+    }
+    again[i - first] = found;
+    any = any || found;
   }
-  if (unique.size() != records.size()) records = std::move(unique);
+  if (!any) return;
+  size_t end = first;
+  for (size_t i = first; i < records.size(); ++i) {
+    if (!again[i - first]) records[end++] = records[i];
+  }
+  records.resize(end);
 }
 
 constexpr size_t kServiceKey = offsetof(Service, scheduler);
 constexpr size_t kServerKey = offsetof(Server, forwarding);
+
+// About what a message takes that adds a server.
+constexpr size_t kChangeSize = 128;
 
 }  // namespace
 
@@ -52,9 +71,10 @@ void Client::Resolve(uint32_t tag, Done<uint16_t> done) {
   });
 }
 
-void Client::Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::vector<Failure>> done) {
+void Client::Apply(uint32_t tag, const std::vector<PackedChange>& changes, Done<std::vector<Failure>> done) {
   MessageWriter writer;
-  for (const Change& change : changes) EncodeChange(writer, family_, change);
+  writer.Reserve(changes.size(), changes.size() * kChangeSize);
+  for (const PackedChange& change : changes) EncodeChange(writer, family_, Unpack(change));
   TellAll(*channel_, tag, writer, std::move(done));
 }
 
@@ -89,37 +109,57 @@ void Client::ListServers(uint32_t tag, const Service& key, Done<std::vector<Serv
       });
 }
 
+// The servers of one service after those of another: a socket takes one dump at a time. All are
+// decoded to where they stay.
+struct Client::Reading {
+  uint32_t tag = 0;
+  Done<Table> done;
+  Table table;
+  size_t first = 0;  // server of the service that is read now
+  bool malformed = false;
+};
+
 void Client::ReadTable(uint32_t tag, Done<Table> done) {
-  struct Reading {
-    Table table;
-    Done<Table> done;
-    std::function<void(uint32_t)> next;
-  };
   auto reading = std::make_shared<Reading>();
+  reading->tag = tag;
   reading->done = std::move(done);
-  // The servers of one service after those of another: a socket takes one dump at a time.
-  reading->next = [this, tag, weak = std::weak_ptr(reading)](uint32_t index) {
-    const auto self = weak.lock();
-    if (index == self->table.services.size()) return self->done(std::move(self->table));
-    Ask<std::vector<Server>>(
-        *channel_, tag, true,
-        [&](MessageWriter& writer) { EncodeDumpServers(writer, family_, self->table.services[index]); },
-        ReadMany<Server, DecodeServer>,
-        [self, index](Result<std::vector<Server>> servers) {
-          if (!servers.ok()) return self->done(servers.failure());
-          Deduplicate(servers.value(), kServerKey);
-          for (Server& server : servers.value()) {
-            server.service = index;
-            self->table.servers.push_back(server);
-          }
-          self->next(index + 1);
-        });
-  };
-  ListServices(tag, [reading](Result<std::vector<Service>> services) {
+  reading->table.servers.reserve(last_servers_);
+  ListServices(tag, [this, reading](Result<std::vector<Service>> services) {
     if (!services.ok()) return reading->done(services.failure());
     reading->table.services = std::move(services.value());
-    reading->next(0);
+    ReadServers(reading, 0);
   });
+}
+
+void Client::ReadServers(const std::shared_ptr<Reading>& reading, uint32_t index) {
+  Table& table = reading->table;
+  if (index == table.services.size()) {
+    last_servers_ = table.servers.size();
+    return reading->done(std::move(table));
+  }
+  reading->first = table.servers.size();
+  MessageWriter writer;
+  EncodeDumpServers(writer, family_, table.services[index]);
+  netlink::Exchange exchange;
+  exchange.batch = writer.Take();
+  exchange.dump = true;
+  exchange.tag = reading->tag;
+  exchange.on_reply = [reading, index](const netlink::Message& message) {
+    auto server = DecodeServer(message.payload);
+    if (!server) {
+      reading->malformed = true;
+      return;
+    }
+    server->service = index;
+    reading->table.servers.push_back(*server);
+  };
+  exchange.on_done = [this, reading, index](const std::vector<Failure>& outcomes) {
+    if (outcomes[0]) return reading->done(outcomes[0]);
+    if (reading->malformed) return reading->done(netlink::kMalformed);
+    Deduplicate(reading->table.servers, kServerKey, reading->first);
+    ReadServers(reading, index + 1);
+  };
+  channel_->Submit(std::move(exchange));
 }
 
 void Client::GetInfo(uint32_t tag, Done<Info> done) {

@@ -27,7 +27,7 @@ class Client {
   void Resolve(uint32_t tag, Done<uint16_t> done);
 
   // One outcome per change, in order; a failed one does not stop those behind it.
-  void Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::vector<netlink::Failure>> done);
+  void Apply(uint32_t tag, const std::vector<PackedChange>& changes, Done<std::vector<netlink::Failure>> done);
   void GetService(uint32_t tag, const Service& key, Done<Service> done);
   void ListServices(uint32_t tag, Done<std::vector<Service>> done);
   // ESRCH when the service is not there; the kernel alone would say "no servers".
@@ -41,8 +41,12 @@ class Client {
   void Cancel(uint32_t tag) { channel_->Cancel(tag); }
 
  private:
+  struct Reading;
+  void ReadServers(const std::shared_ptr<Reading>& reading, uint32_t index);
+
   std::shared_ptr<netlink::Channel> channel_;
   uint16_t family_ = 0;
+  size_t last_servers_ = 0;  // of the last table: the next one has about as many
 };
 
 }  // namespace ipvs

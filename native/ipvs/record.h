@@ -5,7 +5,9 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 namespace ipvs {
@@ -59,14 +61,29 @@ struct Server {
   Statistics statistics;
 };
 
-// One change of the table, as asked by JavaScript. The server matters to the commands that
-// have one.
+// One change of the table. The server matters to the commands that have one.
 struct Change {
   uint32_t command;
   uint32_t unused;
   Service service;
   Server server;
 };
+
+// As JavaScript asks for it: up to the statistics, which end both records.
+struct PackedChange {
+  uint32_t command;
+  uint32_t unused;
+  std::array<std::byte, offsetof(Service, statistics)> service;
+  std::array<std::byte, offsetof(Server, statistics)> server;
+};
+
+inline Change Unpack(const PackedChange& packed) {
+  Change change{};
+  change.command = packed.command;
+  std::memcpy(&change.service, packed.service.data(), packed.service.size());
+  std::memcpy(&change.server, packed.server.data(), packed.server.size());
+  return change;
+}
 
 // A line of /proc/net/ip_vs_conn. The data of the persistence engine stands behind the records.
 struct Connection {
@@ -87,7 +104,8 @@ struct Connection {
   uint32_t engine_data_length;
 };
 
-static_assert(sizeof(Service) == 160 && sizeof(Server) == 144 && sizeof(Change) == 312 && sizeof(Connection) == 128);
+static_assert(sizeof(Service) == 160 && sizeof(Server) == 144 && sizeof(PackedChange) == 152 &&
+              sizeof(Connection) == 128);
 static_assert(std::is_trivially_copyable_v<Change> && std::is_trivially_copyable_v<Connection>);
 
 }  // namespace ipvs

@@ -22,9 +22,10 @@ void MessageWriter::End() {
 
 void MessageWriter::Put(uint16_t type, std::span<const std::byte> payload) {
   const nlattr header{static_cast<uint16_t>(NLA_HDRLEN + payload.size()), type};
-  Append(std::as_bytes(std::span(&header, 1)));
-  Append(payload);
-  Pad();
+  const size_t start = batch_.bytes.size();
+  batch_.bytes.resize(start + NLA_ALIGN(static_cast<size_t>(header.nla_len)));
+  std::memcpy(&batch_.bytes[start], &header, sizeof header);
+  if (!payload.empty()) std::memcpy(&batch_.bytes[start + NLA_HDRLEN], payload.data(), payload.size());
 }
 
 void MessageWriter::PutString(uint16_t type, std::string_view text) {
@@ -51,6 +52,11 @@ size_t MessageWriter::BeginNested(uint16_t type) {
 void MessageWriter::EndNested(size_t start) {
   const auto length = static_cast<uint16_t>(batch_.bytes.size() - start);
   std::memcpy(&batch_.bytes[start], &length, sizeof length);
+}
+
+void MessageWriter::Reserve(size_t messages, size_t bytes) {
+  batch_.offsets.reserve(messages);
+  batch_.bytes.reserve(bytes);
 }
 
 Batch MessageWriter::Take() { return std::exchange(batch_, {}); }

@@ -25,6 +25,8 @@ struct Batch {
 
 class MessageWriter {
  public:
+  // Room for what is to come, where that is known.
+  void Reserve(size_t messages, size_t bytes);
   // The sequence number is given when the message is sent.
   void Begin(uint16_t type, uint16_t flags);
   void End();

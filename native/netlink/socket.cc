@@ -8,16 +8,20 @@
 
 namespace netlink {
 
-ReceiveBuffers::ReceiveBuffers() : storage_(kCount * kSize) { Reset(kCount); }
-
-void ReceiveBuffers::Reset(size_t count) {
-  for (size_t i = 0; i < count; ++i) {
+ReceiveBuffers::ReceiveBuffers() : storage_(kCount * kSize) {
+  for (size_t i = 0; i < kCount; ++i) {
     vectors_[i] = {storage_.data() + i * kSize, kSize};
-    headers_[i] = {};
     headers_[i].msg_hdr.msg_name = &senders_[i];
-    headers_[i].msg_hdr.msg_namelen = sizeof senders_[i];
     headers_[i].msg_hdr.msg_iov = &vectors_[i];
     headers_[i].msg_hdr.msg_iovlen = 1;
+  }
+}
+
+// What a receive may have changed.
+void ReceiveBuffers::Reset(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    headers_[i].msg_hdr.msg_namelen = sizeof senders_[i];
+    headers_[i].msg_hdr.msg_flags = 0;
   }
 }
 

@@ -20,6 +20,8 @@ class ReceiveBuffers {
   static constexpr size_t kSize = 64 * 1024;
 
   ReceiveBuffers();
+  ReceiveBuffers(const ReceiveBuffers&) = delete;  // the headers point into it
+  ReceiveBuffers& operator=(const ReceiveBuffers&) = delete;
   std::array<mmsghdr, kCount>& headers() { return headers_; }
   View datagram(size_t index) const;
   // Whether the kernel sent it: any process may send to our address.

@@ -1,6 +1,9 @@
 // Benchmarks of IPVS: against reference.c and ipvsadm.
-import { Ipvs } from '../../dist/index.js';
-import { inFreshNamespace, inside, milliseconds, row, run } from './lib.mjs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CheckedDocument, DesiredState, Ipvs } from '../../dist/index.js';
+import { inFreshNamespace, inside, interleaved, milliseconds, row, run, thenUndo } from './lib.mjs';
 
 /** @import { TableChange } from '../../dist/index.js' */
 /** @import { Benchmark } from './lib.mjs' */
@@ -8,8 +11,10 @@ import { inFreshNamespace, inside, milliseconds, row, run } from './lib.mjs';
 const SERVICES = 1000;
 const SERVERS = 10;
 const ROUNDS = 5;
+/** Code that has run a few times is compiled; a program that keeps a table right all day has. */
+const WARM = 5;
 
-export const setting = `${SERVICES} services with ${SERVERS} servers each, median of ${ROUNDS} (ipvsadm: fewer)`;
+export const setting = `${SERVICES} services with ${SERVERS} servers each, median of ${ROUNDS} (ipvsadm: fewer), compiled`;
 
 const marks = Array.from({ length: SERVICES }, (_, i) => i + 1);
 /** @param {number} mark */
@@ -23,16 +28,6 @@ const changes = () =>
         /** @type {TableChange} */ ({ change: 'add-server', service: { fwmark }, server: { address, port: 80 } }),
     ),
   ]);
-
-/**
- * An empty namespace for each sample: after a flush the kernel searches its list of old servers.
- * @param {(namespace: string) => number | Promise<number>} sample
- */
-async function sampled(sample) {
-  const times = [];
-  for (let round = 0; round < ROUNDS; round++) times.push(await inFreshNamespace(sample));
-  return times;
-}
 
 /**
  * @template T
@@ -53,17 +48,67 @@ const reference = (namespace, ...args) => Number(run([...inside(namespace), 'out
 /** @param {string} namespace */
 const fill = (namespace) => reference(namespace, 'apply', String(SERVICES), String(SERVERS));
 
+/**
+ * The same as a document, checked: an owner's state of the namespace, with a journal of its own.
+ * @template T
+ * @param {string} namespace
+ * @param {(state: DesiredState) => Promise<T>} work
+ */
+async function withDocument(namespace, work) {
+  const directory = mkdtempSync(join(tmpdir(), 'ipvs-bench-'));
+  return thenUndo(
+    () => rmSync(directory, { recursive: true }),
+    async () => {
+      const state = await DesiredState.open(await documentOf(namespace), { record: join(directory, 'journal.json') });
+      try {
+        return await work(state);
+      } finally {
+        await state.close();
+      }
+    },
+  );
+}
+
+/** @type {Map<string, Promise<CheckedDocument>>} */
+const documents = new Map();
+/** @param {string} namespace */
+function documentOf(namespace) {
+  const services = marks.map((fwmark) => ({
+    fwmark,
+    scheduler: 'rr',
+    servers: addresses(fwmark).map((address) => ({ address, port: 80 })),
+  }));
+  const known = documents.get(namespace) ?? CheckedDocument.parse({ owner: 'bench', namespace, services });
+  documents.set(namespace, known);
+  return known;
+}
+
+/** What is to be applied is there before, as the text of ipvsadm is. */
 async function apply() {
-  const sample = (/** @type {string} */ namespace) =>
-    withLibrary(namespace, (ipvs) =>
-      milliseconds(async () => {
-        const results = await ipvs.apply(changes());
-        if (results.some((result) => !result.ok)) throw new Error('a change failed');
-      }),
-    );
-  await inFreshNamespace(sample); // warm
-  const ours = await sampled(sample);
-  const c = await sampled(fill);
+  const list = changes();
+  // An empty namespace for each sample: after a flush the kernel searches its list of old servers.
+  const ours = {
+    list: () =>
+      inFreshNamespace((namespace) =>
+        withLibrary(namespace, (ipvs) =>
+          milliseconds(async () => {
+            const results = await ipvs.apply(list);
+            if (results.some((result) => !result.ok)) throw new Error('a change failed');
+          }),
+        ),
+      ),
+    document: () =>
+      inFreshNamespace((namespace) =>
+        withDocument(namespace, (state) =>
+          milliseconds(async () => {
+            const { length } = await state.apply();
+            if (length !== list.length) throw new Error(`did ${length} steps`);
+          }),
+        ),
+      ),
+  };
+  await interleaved(WARM, ours);
+  const samples = await interleaved(ROUNDS, { ...ours, c: () => inFreshNamespace(fill) });
   const text = marks
     .flatMap((mark) => [
       `-A -f ${mark} -s rr`,
@@ -73,32 +118,69 @@ async function apply() {
   const tool = await inFreshNamespace((namespace) =>
     milliseconds(() => run([...inside(namespace), 'ipvsadm', '-R'], `${text}\n`)),
   );
-  return [row('ipvs-apply', ours, 'C, pipelined', c), row('ipvs-apply', ours, 'ipvsadm -R', [tool])];
+  return [
+    row('ipvs-apply', samples.list, 'C, pipelined', samples.c, { target: 2 }),
+    row('ipvs-apply', samples.list, 'ipvsadm -R', [tool], { target: 1 / 8 }),
+    row('ipvs-apply document', samples.document, 'C, pipelined', samples.c, { target: 2 }),
+    row('ipvs-apply document', samples.document, 'ipvsadm -R', [tool], { target: 1 / 8 }),
+  ];
 }
 
+/** @param {Ipvs} ipvs */
+const readTable = (ipvs) =>
+  milliseconds(async () => {
+    let weights = 0;
+    for (const { servers } of await ipvs.table()) for (const server of servers) weights += server.weight;
+    if (weights !== SERVICES * SERVERS) throw new Error(`read ${weights} servers`);
+  });
+
 async function read() {
-  const sample = (/** @type {Ipvs} */ ipvs) =>
-    milliseconds(async () => {
-      let weights = 0;
-      for (const { servers } of await ipvs.table()) for (const server of servers) weights += server.weight;
-      if (weights !== SERVICES * SERVERS) throw new Error(`read ${weights} servers`);
-    });
   return inFreshNamespace(async (namespace) => {
     fill(namespace);
-    const ours = await withLibrary(namespace, async (ipvs) => {
-      const samples = [];
-      for (let i = 0; i <= ROUNDS; i++) samples.push(await sample(ipvs));
-      return samples.slice(1);
+    const samples = await withLibrary(namespace, async (ipvs) => {
+      const ours = () => readTable(ipvs);
+      await interleaved(WARM, { ours });
+      return interleaved(ROUNDS, { ours, c: () => reference(namespace, 'read') });
     });
-    const c = Array.from({ length: ROUNDS }, () => reference(namespace, 'read'));
     const tool = [];
     for (let i = 0; i < 3; i++) tool.push(await milliseconds(() => run([...inside(namespace), 'ipvsadm', '-Ln'])));
-    return [row('ipvs-read', ours, 'C, receiving', c), row('ipvs-read', ours, 'ipvsadm -Ln', tool)];
+    return [
+      row('ipvs-read', samples.ours, 'C, receiving', samples.c),
+      row('ipvs-read', samples.ours, 'ipvsadm -Ln', tool),
+    ];
   });
+}
+
+/** What a plan costs besides reading the table. */
+async function plan() {
+  /** @param {DesiredState} state @param {number} steps */
+  const sample = (state, steps) =>
+    milliseconds(async () => {
+      const { changes } = await state.plan();
+      if (changes.length !== steps) throw new Error(`planned ${changes.length} steps`);
+    });
+  return inFreshNamespace((namespace) =>
+    withLibrary(namespace, (ipvs) =>
+      withDocument(namespace, async (state) => {
+        const everything = { all: () => sample(state, SERVICES * (SERVERS + 1)) };
+        await interleaved(WARM, everything);
+        const { all } = await interleaved(ROUNDS, everything);
+        await state.apply();
+        const works = { none: () => sample(state, 0), table: () => readTable(ipvs) };
+        await interleaved(WARM, works);
+        const { none, table } = await interleaved(ROUNDS, works);
+        return [
+          row('ipvs-plan nothing', none, 'reading the table', table),
+          row('ipvs-plan all', all, 'reading the table', table),
+        ];
+      }),
+    ),
+  );
 }
 
 /** @type {Record<string, Benchmark>} */
 export const benchmarks = {
   'ipvs-apply': { place: 'ipvs', run: apply },
   'ipvs-read': { place: 'ipvs', run: read },
+  'ipvs-plan': { place: 'ipvs', run: plan },
 };

@@ -1,5 +1,5 @@
 import { checkOptions, show } from '../kernel/check.js';
-import { type IpvsError, invalid } from '../kernel/errors.js';
+import { IpvsError, invalid } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
@@ -21,6 +21,7 @@ export type TableChange =
 /** How a change ended, at the same place in the list as the change. */
 export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
 
+const optionNames = ['change', 'service', 'server'];
 const kinds = [
   'add-service',
   'set-service',
@@ -31,9 +32,20 @@ const kinds = [
   'delete-server',
 ];
 
-/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function toKernelChange(change: TableChange): Change {
-  checkOptions('a change', change, ['change', 'service', 'server']);
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list */
+export function toKernelChanges(changes: readonly TableChange[]): Change[] {
+  const checked: Change[] = [];
+  try {
+    // Not map(): it would pass over holes.
+    for (let index = 0; index < changes.length; index++) checked.push(toKernelChange(changes[index] as TableChange));
+  } catch (error) {
+    throw error instanceof IpvsError ? invalid(`change ${checked.length}: ${error.message}`) : error;
+  }
+  return checked;
+}
+
+function toKernelChange(change: TableChange): Change {
+  checkOptions('a change', change, optionNames);
   switch (change.change) {
     case 'add-service':
       return { command: 'NEW_SERVICE', service: newServiceSettings(change.service) };

@@ -91,12 +91,12 @@ export class Context {
           : { command: first?.command ?? 'FLUSH', action: 'apply', object: `${changes.length} changes` };
       throw translate(request, error);
     }
-    return Promise.all(
-      changes.map((change, index) => {
-        const errno = errnos[index] ?? Errno.EBADMSG;
-        return errno === 0 ? undefined : this.#failure(change, errno, options);
-      }),
-    );
+    const errors: (IpvsError | undefined)[] = [];
+    for (const change of changes) {
+      const errno = errnos[errors.length] ?? Errno.EBADMSG;
+      errors.push(errno === 0 ? undefined : await this.#failure(change, errno, options));
+    }
+    return errors;
   }
 
   /** ENOENT for a service with an engine may mean either: the scheduler, if it is there, is loaded by now. */

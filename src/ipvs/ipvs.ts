@@ -14,7 +14,7 @@ import type {
 } from '../kernel/ipvs/types.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
-import { type ChangeResult, type TableChange, toKernelChange } from './changes.js';
+import { type ChangeResult, type TableChange, toKernelChanges } from './changes.js';
 import { type ConnectionFilter, readConnections } from './connections.js';
 import { Context } from './context.js';
 import { checkRole, type DaemonOptions, daemonSettings } from './daemon.js';
@@ -114,15 +114,7 @@ export class Ipvs {
    */
   async apply(changes: readonly TableChange[], options?: CallOptions): Promise<ChangeResult[]> {
     if (!Array.isArray(changes)) throw invalid('apply takes a list of changes');
-    // Not map(): it would pass over holes.
-    const checked = Array.from(changes as readonly TableChange[], (change, index) => {
-      try {
-        return toKernelChange(change);
-      } catch (error) {
-        throw error instanceof IpvsError ? invalid(`change ${index}: ${error.message}`) : error;
-      }
-    });
-    const errors = await this.#context.changes(checked, options);
+    const errors = await this.#context.changes(toKernelChanges(changes), options);
     return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
   }
 

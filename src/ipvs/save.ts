@@ -88,13 +88,13 @@ function serverLine(service: string, options: ServerOptions, key: Parameters<typ
   const words = [
     `-a ${service} -r ${formatEndpoint(settings.key.address, settings.key.port)}`,
     forwardingOptions[forwarding as keyof typeof forwardingOptions],
+    `-w ${weight}`,
   ];
-  if (forwarding === 'tunnel' && tunnelType !== 'ipip') {
+  if (forwarding === 'tunnel') {
     words.push(`--tun-type ${tunnelType}`);
     if (tunnelType === 'gue') words.push(`--tun-port ${tunnelPort}`);
-    words.push(checksumOptions[tunnelChecksum]);
+    if (tunnelType !== 'ipip') words.push(checksumOptions[tunnelChecksum]);
   }
-  words.push(`-w ${weight}`);
   if (upperThreshold !== 0) words.push(`-x ${upperThreshold} -y ${lowerThreshold}`);
   return `${words.join(' ')}\n`;
 }
@@ -221,8 +221,8 @@ function readOptions(words: readonly string[]): Parsed {
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? '';
     const next = words[at + 1];
-    const name = values[word];
-    if (switches[word]) Object.assign(line, switches[word]);
+    const name = Object.hasOwn(values, word) ? values[word] : undefined;
+    if (Object.hasOwn(switches, word)) Object.assign(line, switches[word]);
     else if (word === '-p' || word === '--persistent') {
       // The time may be left out.
       const given = next !== undefined && /^\d+$/.test(next);
@@ -250,6 +250,7 @@ function identityOf(line: Parsed): ServiceOptions {
 }
 
 function serviceChanges({ scheduler, flags, persistent, netmask, engine, onePacket }: Parsed) {
+  if (persistent === undefined && (netmask ?? engine) !== undefined) throw invalid('-M and --pe take -p');
   const persistence =
     persistent === undefined
       ? undefined

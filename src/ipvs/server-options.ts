@@ -60,13 +60,20 @@ export type ServerOptions = NewServerKey & ServerChanges;
 const selectorNames = ['address', 'port'];
 const changeNames = ['forwarding', 'tunnel', 'weight', 'upperThreshold', 'lowerThreshold'];
 const optionNames = [...selectorNames, ...changeNames];
+const keyNames = [...optionNames, 'family'];
+const forwardings = ['nat', 'direct', 'tunnel'] as const;
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkServerKey(selector: ServerSelector, service: ServiceKey): ServerKey {
   if (typeof selector === 'object' && selector !== null && 'key' in selector) {
     return checkServerKey(selector.key, service);
   }
-  checkOptions('a real server', selector, [...optionNames, 'family']);
+  checkOptions('a real server', selector, keyNames);
+  return keyOf(selector, service);
+}
+
+/** Of options with names that were checked. */
+function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerKey {
   const { address, family } = checkAddress('the address of a real server', selector.address);
   const port = selector.port ?? ('port' in service ? service.port : 0);
   return { family, address, port: checkInteger('the port of a real server', port, 0, 65535) };
@@ -75,7 +82,7 @@ export function checkServerKey(selector: ServerSelector, service: ServiceKey): S
 /** What the kernel is to be told of a new server. */
 export function newServerSettings(options: ServerOptions, service: ServiceKey): ServerSettings {
   checkOptions('a real server', options, optionNames);
-  const key = checkServerKey(options, service);
+  const key = keyOf(options, service);
   const defaults = {
     key,
     forwarding: 'nat',
@@ -100,18 +107,17 @@ export function checkServerChanges(changes: ServerChanges): void {
 
 /** The settings that `current` has after `changes`; what these do not name stays. */
 export function changeServer(current: ServerSettings, changes: ServerChanges, service: ServiceKey): ServerSettings {
-  const number = (name: 'weight' | 'upperThreshold' | 'lowerThreshold', most: number): number =>
-    changes[name] === undefined ? current[name] : checkInteger(`the ${name}`, changes[name], 0, most);
+  const { forwarding } = changes;
+  const { tunnelType, tunnelPort, tunnelChecksum } = tunnelSettings(current, changes.tunnel);
   const settings = {
     key: current.key,
-    forwarding:
-      changes.forwarding === undefined
-        ? current.forwarding
-        : checkOneOf('forwarding', changes.forwarding, ['nat', 'direct', 'tunnel']),
-    weight: number('weight', 0x7fffffff),
-    upperThreshold: number('upperThreshold', 0x7fffffff),
-    lowerThreshold: number('lowerThreshold', 0x7fffffff),
-    ...tunnelSettings(current, changes.tunnel),
+    forwarding: forwarding === undefined ? current.forwarding : checkOneOf('forwarding', forwarding, forwardings),
+    weight: numberOf('the weight', changes.weight, current.weight),
+    upperThreshold: numberOf('the upperThreshold', changes.upperThreshold, current.upperThreshold),
+    lowerThreshold: numberOf('the lowerThreshold', changes.lowerThreshold, current.lowerThreshold),
+    tunnelType,
+    tunnelPort,
+    tunnelChecksum,
   };
   if (changes.tunnel !== undefined && settings.forwarding !== 'tunnel') {
     throw invalid(`a tunnel is for forwarding 'tunnel', not '${settings.forwarding}'`);
@@ -126,14 +132,15 @@ export function changeServer(current: ServerSettings, changes: ServerChanges, se
   return settings;
 }
 
+function numberOf(what: string, value: number | undefined, current: number): number {
+  return value === undefined ? current : checkInteger(what, value, 0, 0x7fffffff);
+}
+
 function tunnelSettings(
   current: ServerSettings,
   tunnel: TunnelOptions | undefined,
 ): Pick<ServerSettings, 'tunnelType' | 'tunnelPort' | 'tunnelChecksum'> {
-  if (tunnel === undefined) {
-    const { tunnelType, tunnelPort, tunnelChecksum } = current;
-    return { tunnelType, tunnelPort, tunnelChecksum };
-  }
+  if (tunnel === undefined) return current;
   checkOptions('a tunnel', tunnel, ['type', 'port', 'checksum']);
   const had = current.forwarding === 'tunnel' ? current.tunnelType : undefined;
   const type = checkOneOf('the type of a tunnel', tunnel.type ?? had ?? 'ipip', ['ipip', 'gue', 'gre']);

@@ -98,6 +98,8 @@ const MAX_PERSISTENCE = 31 * 24 * 3600; // as ipvsadm: seconds times HZ must fit
 const selectorNames = ['protocol', 'address', 'port', 'fwmark', 'family'];
 const changeNames = ['scheduler', 'schedulerFlags', 'persistence', 'onePacket'];
 const optionNames = [...selectorNames, ...changeNames];
+const families = ['ipv4', 'ipv6'] as const;
+const protocols = ['tcp', 'udp', 'sctp'] as const;
 
 const flagBits: Readonly<Record<SchedulerFlag, number>> = {
   'flag-1': ServiceFlag.scheduler1,
@@ -115,12 +117,17 @@ export function checkServiceKey(selector: ServiceSelector): ServiceKey {
   // A service that was read, whatever else it is.
   if (typeof selector === 'object' && selector !== null && 'key' in selector) return checkServiceKey(selector.key);
   checkOptions('a virtual service', selector, optionNames);
+  return keyOf(selector);
+}
+
+/** Of options with names that were checked. */
+function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
   if ('fwmark' in selector && selector.fwmark !== undefined) {
-    if (selectorNames.slice(0, 3).some((name) => (selector as Record<string, unknown>)[name] !== undefined)) {
+    const { protocol, address, port } = selector as { [Name in 'protocol' | 'address' | 'port']?: unknown };
+    if (protocol !== undefined || address !== undefined || port !== undefined)
       throw invalid('a virtual service has either a fwmark or a protocol, address and port');
-    }
     return {
-      family: checkOneOf('the family', selector.family ?? 'ipv4', ['ipv4', 'ipv6']),
+      family: checkOneOf('the family', selector.family ?? 'ipv4', families),
       fwmark: checkInteger('a fwmark', selector.fwmark, 1, 0xffffffff),
     };
   }
@@ -130,7 +137,7 @@ export function checkServiceKey(selector: ServiceSelector): ServiceKey {
   if (given !== undefined && given !== family) throw invalid(`${address} is not an address of family ${show(given)}`);
   return {
     family,
-    protocol: checkOneOf('the protocol', selector.protocol, ['tcp', 'udp', 'sctp']),
+    protocol: checkOneOf('the protocol', selector.protocol, protocols),
     address,
     port: checkInteger('the port of a virtual service', selector.port, 0, 65535),
   };
@@ -139,10 +146,10 @@ export function checkServiceKey(selector: ServiceSelector): ServiceKey {
 /** What the kernel is to be told of a new service. */
 export function newServiceSettings(options: ServiceOptions): ServiceSettings {
   checkOptions('a virtual service', options, optionNames);
-  const key = checkServiceKey(options);
+  const key = keyOf(options);
   const netmask = wholeNetmask(key.family);
   const defaults = { key, scheduler: 'wlc', flags: 0, timeout: 0, netmask, engine: '' };
-  return changeService(defaults, { ...options, persistence: options.persistence ?? false });
+  return changeService(defaults, options, options.persistence ?? false);
 }
 
 /** What says which service it is can not be changed, and is not ignored either. */
@@ -153,7 +160,11 @@ export function checkServiceChanges(changes: ServiceChanges): void {
 }
 
 /** The settings that `current` has after `changes`; what these do not name stays. */
-export function changeService(current: ServiceSettings, changes: ServiceChanges): ServiceSettings {
+export function changeService(
+  current: ServiceSettings,
+  changes: ServiceChanges,
+  persist = changes.persistence,
+): ServiceSettings {
   const { key } = current;
   const scheduler = changes.scheduler === undefined ? current.scheduler : checkName('a scheduler', changes.scheduler);
   let { flags, timeout, netmask, engine } = current;
@@ -161,13 +172,13 @@ export function changeService(current: ServiceSettings, changes: ServiceChanges)
     flags = (flags & ~schedulerFlagBits) | schedulerFlags(changes.schedulerFlags, scheduler);
   }
   if (changes.onePacket !== undefined) flags = withFlag(flags, ServiceFlag.onePacket, changes.onePacket);
-  if (changes.persistence === false) {
+  if (persist === false) {
     flags &= ~ServiceFlag.persistent;
     timeout = 0;
     netmask = wholeNetmask(key.family);
     engine = '';
-  } else if (changes.persistence !== undefined) {
-    const persistence = persistenceOptions(changes.persistence);
+  } else if (persist !== undefined) {
+    const persistence = persistenceOptions(persist);
     const had = (flags & ServiceFlag.persistent) !== 0;
     flags |= ServiceFlag.persistent;
     timeout = persistence.timeout ?? (had ? timeout : 300);
@@ -180,7 +191,7 @@ export function changeService(current: ServiceSettings, changes: ServiceChanges)
   if (changes.onePacket && 'protocol' in key && key.protocol !== 'udp') {
     throw invalid(`one-packet scheduling is for UDP, not for ${key.protocol.toUpperCase()}`);
   }
-  if (changes.persistence !== undefined && 'port' in key && key.port === 0 && (flags & ServiceFlag.persistent) === 0) {
+  if (persist !== undefined && 'port' in key && key.port === 0 && (flags & ServiceFlag.persistent) === 0) {
     throw invalid('port 0 (every port) takes persistence: without it the kernel schedules no connection');
   }
   return { key, scheduler, flags, timeout, netmask, engine };

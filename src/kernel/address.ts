@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 export type Family = 'ipv4' | 'ipv6';
@@ -8,6 +8,25 @@ export function familyOf(address: string): Family | undefined {
   if (isIPv4(address)) return 'ipv4';
   if (isIPv6(address) && !address.includes('%')) return 'ipv6';
   return undefined;
+}
+
+/** As that of `node:net`, whose regular expression takes longer than all other checks of a change. */
+function isIPv4(address: string): boolean {
+  let octets = 1;
+  let octet = -1; // no digit yet
+  for (let i = 0; i < address.length; i++) {
+    const digit = address.charCodeAt(i) - 48;
+    if (digit === -2 && octet >= 0 && octets < 4) {
+      octets++;
+      octet = -1;
+    } else if (digit >= 0 && digit <= 9 && octet !== 0) {
+      octet = octet < 0 ? digit : octet * 10 + digit;
+      if (octet > 255) return false;
+    } else {
+      return false;
+    }
+  }
+  return octets === 4 && octet >= 0;
 }
 
 /** An address in its one canonical form (IPv6: RFC 5952). */

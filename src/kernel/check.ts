@@ -32,8 +32,10 @@ export function checkAddress(what: string, value: unknown): { address: string; f
 export function checkOptions(what: string, value: unknown, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid(`${what} is described by an object, not ${show(value)}`);
-  for (const name of Object.keys(value)) {
-    if (!known.includes(name)) throw invalid(`${what} has no option '${name}'; it has ${known.join(', ')}`);
+  // Not Object.keys(): bulk changes come here tens of thousands of times.
+  for (const name in value) {
+    if (!known.includes(name) && Object.hasOwn(value, name))
+      throw invalid(`${what} has no option '${name}'; it has ${known.join(', ')}`);
   }
 }
 

@@ -41,7 +41,8 @@ export const layout = {
     service: 60,
     statistics: 64,
   },
-  change: { size: 312, command: 0, service: 8, server: 168 },
+  /** Both records without their statistics. */
+  change: { size: 152, command: 0, service: 8, server: 88 },
   connection: {
     size: 128,
     client: 0,
