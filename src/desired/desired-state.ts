@@ -165,17 +165,21 @@ export class DesiredState {
     const interval = checkInteger('interval', options.interval ?? 1000, 10, 0x7fffffff);
     const told = new Map<string, DrainProgress>();
     for (;;) {
-      const all = await stepDrains(this.#engine, this.#checked.target, this.document.drain, { signal, timeout });
+      const { all, owns } = await stepDrains(this.#engine, this.#checked.target, this.document.drain, {
+        signal,
+        timeout,
+      });
       for (const progress of all) {
         const key = `${progress.server} of ${progress.service}`;
         if (isNews(progress, told.get(key))) yield progress;
         told.set(key, progress);
       }
-      // What another call has removed meanwhile.
+      // What another call has removed meanwhile, or keeps.
       for (const [key, progress] of told) {
-        const found = all.some(({ service, server }) => `${server} of ${service}` === key);
-        if (!found) told.delete(key);
-        if (!found && progress.state === 'draining') yield { ...progress, state: 'gone' };
+        const { service, server, state } = progress;
+        if (all.some((other) => `${other.server} of ${other.service}` === key)) continue;
+        told.delete(key);
+        if (state === 'draining') yield { ...progress, state: owns(service, server) ? 'cancelled' : 'gone' };
       }
       const left = all.filter(({ state }) => state === 'draining');
       if (left.length === 0) return;

@@ -17,8 +17,8 @@ export interface DrainProgress {
   /** As ipvsadm names it: `TCP 192.168.1.100:80`, `FWM 80`. */
   readonly service: string;
   readonly server: string;
-  /** `gone`: it was removed, for its connections were over, or its time was. */
-  readonly state: 'draining' | 'gone';
+  /** `gone`: it was removed, for its connections were over, or its time was. `cancelled`: it stays after all. */
+  readonly state: 'draining' | 'gone' | 'cancelled';
   readonly activeConnections: number;
   readonly inactiveConnections: number;
   readonly persistentConnections: number;
@@ -52,19 +52,25 @@ export function readDrains(engine: Engine): Promise<DrainProgress[]> {
   });
 }
 
-/** Removes those that are through; how all of them are. */
+/** How all are that drain, and which servers are the owner's still. */
+export interface Drained {
+  readonly all: readonly DrainProgress[];
+  readonly owns: (service: string, server: string) => boolean;
+}
+
+/** Removes those that are through. What the target wants is left to an apply. */
 export function stepDrains(
   engine: Engine,
   target: Target,
   drain: DrainPolicy | undefined,
   call: CallOptions | undefined,
-): Promise<DrainProgress[]> {
+): Promise<Drained> {
   return engine.exclusively(call, async (journal, executor) => {
     const { ledger } = journal;
-    const rows = drainingRows(ledger);
-    if (rows.size === 0) return [];
+    const rows = unwanted(drainingRows(ledger), target.table);
+    const owns = (service: string, server: string): boolean => ledger.owns(service, server);
+    if (rows.size === 0) return { all: [], owns };
     const entries = await readServices(engine.world, rows.keys());
-    // Only what drains: all else is for an apply to change.
     const wanted = new Map([...rows.keys()].flatMap((name) => entryOf(target.table, name)));
     const time = engine.world.clock.now();
     const { steps } = planTable(entries, wanted, ledger, { adopt: 'none', drain, time });
@@ -80,15 +86,19 @@ export function stepDrains(
     await executor.run(due);
     const [first] = executor.failures;
     if (first) throw new ApplyError(first, executor.tried, due, undefined);
-    // Wanted after all, and not there: there is nothing to wait for.
-    const lost = steps.filter((step) => step.action === 'make' && drains(step)).map(({ row }) => row);
-    await journal.write(
-      ...lost.flatMap(({ service, server }) => (server === undefined ? [] : [{ disown: { [service]: [server] } }])),
-    );
     await deleteStaleFlows(engine.world, journal);
     const gone = due.filter(({ action }) => action === 'take-back').map(({ row }) => `${row.server} of ${row.service}`);
-    return progressOf(rows, entries, time, new Set(gone));
+    return { all: progressOf(rows, entries, time, new Set(gone)), owns };
   });
+}
+
+function unwanted(rows: Rows, table: WantedTable): Rows {
+  return new Map(
+    [...rows].flatMap(([service, servers]) => {
+      const left = [...servers].filter(([server]) => !table.get(service)?.servers.has(server));
+      return left.length === 0 ? [] : [[service, new Map(left)] as const];
+    }),
+  );
 }
 
 /** Of one that drains already, to which somebody gave a weight. */

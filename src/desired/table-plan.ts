@@ -139,7 +139,7 @@ class TablePlanner {
       row: { service: name },
       change: { command: 'DEL_SERVICE', service: service.key },
       undo: { command: 'NEW_SERVICE', service: plainService(service) },
-      ...staleAfter(datagrams),
+      stale: staleAfter(datagrams),
     });
   }
 
@@ -187,7 +187,7 @@ class TablePlanner {
       phase: Phase.raise,
       row: { service: name, server },
       change: { command: 'NEW_DEST', service: service.key, server: settings },
-      ...staleAfter(datagrams),
+      stale: staleAfter(datagrams),
     });
   }
 
@@ -216,7 +216,7 @@ class TablePlanner {
     const change = { command: 'SET_DEST', service: key, server: wanted } as const;
     const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
     const phase = wanted.weight < is.weight ? Phase.lower : Phase.raise;
-    this.steps.push({ action: 'change', ...found, phase, change, undo, ...staleAfter(service.datagrams) });
+    this.steps.push({ action: 'change', ...found, phase, change, undo, stale: staleAfter(service.datagrams) });
   }
 
   /** A server that is not wanted. Whether it is gone after these steps. */
@@ -249,7 +249,7 @@ class TablePlanner {
       const change = { command: 'DEL_DEST', service: key, server: is.key } as const;
       const again = { command: 'NEW_DEST', service: key, server: plainServer(is) } as const;
       const stale = staleAfter(of.datagrams);
-      this.steps.push({ action: 'take-back', what, phase: Phase.lower, row, change, undo: again, ...stale });
+      this.steps.push({ action: 'take-back', what, phase: Phase.lower, row, change, undo: again, stale });
       return true;
     }
     const quiet = { command: 'SET_DEST', service: key, server: { ...plainServer(is), weight: 0 } } as const;
@@ -277,8 +277,8 @@ class TablePlanner {
   }
 }
 
-function staleAfter(datagrams: readonly Datagrams[]): { readonly stale?: readonly Datagrams[] } {
-  return datagrams.length === 0 ? {} : { stale: datagrams };
+function staleAfter(datagrams: readonly Datagrams[]): readonly Datagrams[] | undefined {
+  return datagrams.length === 0 ? undefined : datagrams;
 }
 
 function namesOf(servers: readonly ServerEntry[]): ReadonlySet<string> {

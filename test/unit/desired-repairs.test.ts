@@ -230,3 +230,22 @@ test('values of sysctls are compared as the kernel means them', async () => {
   });
   expect((await state.plan()).empty).toBe(true);
 });
+
+test('a loop that drains ends when what it waits for is cancelled, or wanted again', async () => {
+  const { kernel, state, connect } = await begin();
+  connect();
+  connect();
+  await state.apply(document(['10.0.0.1']));
+  const loop = state.drain();
+  expect((await loop.next()).value).toMatchObject({ state: 'draining' });
+  await state.cancelDrain({ service, server: '10.0.0.2:80' });
+  const next = loop.next();
+  kernel.advance(1000);
+  expect((await next).value).toMatchObject({ state: 'cancelled', server: '10.0.0.2:80' });
+  expect((await loop.next()).done).toBe(true);
+
+  const other = await DesiredState.open(document(['10.0.0.1', '10.0.0.2']), { kernel });
+  await state.apply();
+  for await (const progress of other.drain()) throw new Error(`it is wanted here: ${progress.server}`);
+  expect(await state.draining()).toHaveLength(1);
+});
