@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Network } from '../../src/index.js';
 import { failure, hasKind, usePlaces } from './world.js';
@@ -16,7 +17,7 @@ interface IpLink {
   readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: Record<string, unknown> };
 }
 
-async function compare(): Promise<void> {
+async function compareOnce(): Promise<void> {
   const links = await here?.network.links();
   const theirs = here?.json<IpLink>('ip', '-j', '-d', 'link') ?? [];
   expect(links?.map(({ index, name, mtu, up, master }) => ({ index, name, mtu, up, master }))).toEqual(
@@ -35,6 +36,18 @@ async function compare(): Promise<void> {
     if (link.address !== undefined) expect(link.address).toBe(other?.address);
     if (other?.linkinfo?.info_kind) expect(link.kind).toBe(other.linkinfo.info_kind);
   }
+}
+
+/** Links come up by themselves, perhaps between the two readings. */
+async function compare(): Promise<void> {
+  for (let attempt = 1; attempt < 10; attempt++) {
+    try {
+      return await compareOnce();
+    } catch {
+      await sleep(100);
+    }
+  }
+  await compareOnce();
 }
 
 test('lo is a loopback, and what ip says of links is what is read', async () => {

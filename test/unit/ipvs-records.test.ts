@@ -6,8 +6,8 @@ import type { Addon } from '../../src/kernel/addon.js';
 import { familyOf, readAddress, writeAddress } from '../../src/kernel/address.js';
 import { layout } from '../../src/kernel/ipvs/layout.js';
 import { readConnections, readServers, readServersByService, readServices } from '../../src/kernel/ipvs/read.js';
-import type { Change, ServerSettings, ServiceSettings } from '../../src/kernel/ipvs/types.js';
-import { writeChanges, writePieces } from '../../src/kernel/ipvs/write.js';
+import type { ServerSettings, ServiceSettings } from '../../src/kernel/ipvs/types.js';
+import { writeChanges } from '../../src/kernel/ipvs/write.js';
 
 const onLinux = process.platform === 'linux';
 
@@ -111,24 +111,6 @@ describe('what is written is read', () => {
           expect(entry.statistics.connections).toBe(0n);
         });
         expect(readServices(part(bytes, 'service')).map((entry) => entry.key)).toEqual(pairs.map(([{ key }]) => key));
-      }),
-    );
-  });
-
-  test('in pieces', () => {
-    fc.assert(
-      fc.property(fc.array(fc.tuple(service, server)), fc.integer({ min: 1, max: 4 }), (pairs, most) => {
-        const changes = pairs.flatMap(([settings, one]): Change[] => [
-          { command: 'NEW_SERVICE', service: settings },
-          { command: 'NEW_DEST', service: settings.key, server: one },
-          { command: 'DEL_DEST', service: settings.key, server: one.key },
-          { command: 'FLUSH' },
-        ]);
-        const pieces = [...writePieces(changes, most)].length;
-        expect(pieces).toBe(Math.ceil(changes.length / most));
-        const bytes: number[] = [];
-        for (const piece of writePieces(changes, most)) bytes.push(...piece);
-        expect(bytes).toEqual([...writeChanges(changes)]);
       }),
     );
   });

@@ -20,10 +20,7 @@ import type {
   TableEntry,
   Timeouts,
 } from './types.js';
-import { writePieces, writeServiceKey } from './write.js';
-
-/** How many changes cross the border at once. */
-const PIECE = 1024;
+import { writeChanges, writeServiceKey } from './write.js';
 
 const daemonStates: Readonly<Record<DaemonRole, number>> = { master: 1, backup: 2 };
 
@@ -40,10 +37,11 @@ export class NativeIpvsPort implements IpvsPort {
 
   async apply(changes: readonly Change[], options: CallOptions = {}): Promise<ArrayLike<number>> {
     if (changes.length === 0) return [];
-    const outcomes = await this.#apply(changes, options);
+    const records = writeChanges(changes);
+    const outcomes = await this.#sender.send('apply', [records], options);
     // With an outdated family number every change fails.
     if (!outcomes.every((errno) => errno === Errno.ENOENT) || !(await this.#reloaded(options))) return outcomes;
-    return this.#apply(changes, options);
+    return this.#sender.send('apply', [records], options);
   }
 
   async service(key: ServiceKey, options: CallOptions = {}): Promise<ServiceEntry> {
@@ -119,22 +117,6 @@ export class NativeIpvsPort implements IpvsPort {
 
   async close(): Promise<void> {
     await this.#sender.send('close', [], {});
-  }
-
-  /**
-   * While the I/O thread sends the first of them the next are written. All are queued before any other
-   * request can be, so that nothing comes between them.
-   */
-  async #apply(changes: readonly Change[], options: CallOptions): Promise<Int32Array> {
-    const pieces: Promise<Int32Array>[] = [];
-    for (const records of writePieces(changes, PIECE)) pieces.push(this.#sender.send('apply', [records], options));
-    const outcomes = new Int32Array(changes.length);
-    let at = 0;
-    for (const piece of await Promise.all(pieces)) {
-      outcomes.set(piece, at);
-      at += piece.length;
-    }
-    return outcomes;
   }
 
   /** A request to the IPVS family, repeated if the family has got another number meanwhile. */

@@ -68,22 +68,6 @@ export function writeServiceKey(key: ServiceKey): Uint8Array {
 
 export function writeChanges(changes: readonly Change[]): Uint8Array {
   const pen = new Pen(changes.length * layout.change.size);
-  writeInto(pen, changes);
-  return pen.bytes;
-}
-
-/** Changes in pieces of at most so many records, which all come in the same place: each is gone with the next. */
-export function* writePieces(changes: readonly Change[], most: number): Generator<Uint8Array, void, void> {
-  const pen = new Pen(Math.min(changes.length, most) * layout.change.size);
-  for (let start = 0; start < changes.length; start += most) {
-    const piece = changes.slice(start, start + most);
-    if (start > 0) pen.bytes.fill(0);
-    writeInto(pen, piece);
-    yield pen.bytes.subarray(0, piece.length * layout.change.size);
-  }
-}
-
-function writeInto(pen: Pen, changes: readonly Change[]): void {
   changes.forEach((change, index) => {
     const at = index * layout.change.size;
     const service = at + layout.change.service;
@@ -112,4 +96,5 @@ function writeInto(pen: Pen, changes: readonly Change[]): void {
         break;
     }
   });
+  return pen.bytes;
 }
