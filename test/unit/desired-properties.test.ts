@@ -8,6 +8,8 @@ import { INTERFACE, makeForeign, stateOf, withState } from '../desired/world.js'
 
 const OWNER = 'test';
 const RUNS = Number(process.env.IPVS_RUNS ?? 700);
+/** The same cases each time, for whoever depends on the outcome; other seeds look for others. */
+const SEED = Number(process.env.IPVS_SEED ?? 1);
 const TIME = 600_000;
 const document = documents(OWNER, INTERFACE);
 
@@ -55,7 +57,7 @@ describe('from any document to any other', () => {
           await expectReached(kernel, second);
           await expectGone(kernel, second);
         }),
-        { numRuns: RUNS },
+        { numRuns: RUNS, seed: SEED },
       );
     },
     TIME,
@@ -90,7 +92,7 @@ describe('from any document to any other', () => {
             await expectGone(kernel, second);
           },
         ),
-        { numRuns: RUNS },
+        { numRuns: RUNS, seed: SEED },
       );
     },
     TIME,
@@ -118,7 +120,7 @@ describe('from any document to any other', () => {
             await expectGone(kernel, second);
           },
         ),
-        { numRuns: RUNS },
+        { numRuns: RUNS, seed: SEED },
       );
     },
     TIME,
