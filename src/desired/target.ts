@@ -121,8 +121,8 @@ export function at<T>(path: string, work: () => T): T {
     return work();
   } catch (error) {
     if (!(error instanceof IpvsError)) throw error;
-    // A place within that place.
-    const further = /^\w+(\[\d+\])+[.:]/.test(error.message) ? '.' : ': ';
+    // A place within that place, unless that is named in words.
+    const further = !path.includes(' ') && /^\w+(\[\d+\])+[.:]/.test(error.message) ? '.' : ': ';
     throw invalid(`${path}${further}${error.message}`);
   }
 }

@@ -28,7 +28,7 @@ describe('what is wrong is told with its place', () => {
     ],
     [
       `services: [{ ${service}, servers: [nowhere] }]`,
-      'services[0].servers[0]: the address of a real server is an IPv4 or IPv6 address',
+      'the document: services[0].servers[0]: the address of a real server is an IPv4 or IPv6 address',
     ],
     [`services: [{ ${service} }, { ${service} }]`, 'services[1]: two services are TCP 192.0.2.1:80'],
     [
