@@ -1,5 +1,5 @@
 import { IpvsError } from '../kernel/errors.js';
-import type { Tried } from './execute.js';
+import type { Failure } from './execute.js';
 import { type PlannedStep, type Step, toStep } from './step.js';
 
 /** How a step of an apply ended. */
@@ -23,31 +23,35 @@ export class ApplyError extends IpvsError {
 
   /** @internal */
   constructor(
-    first: Tried & { readonly error: IpvsError },
-    tried: readonly Tried[],
-    due: readonly Step[],
+    failures: readonly [Failure, ...Failure[]],
+    tried: readonly PlannedStep[],
+    due: readonly PlannedStep[],
     left: readonly string[] | undefined,
   ) {
-    const { step, error } = first;
-    const known = new Set<Step>(tried.map(({ step }) => step));
-    const notTried = due.filter((other) => !known.has(other));
+    const [{ step, error }] = failures;
+    const outcomes = new Map<PlannedStep, IpvsError | undefined>(tried.map((one) => [one, undefined]));
+    for (const failure of failures) outcomes.set(failure.step, outcomes.get(failure.step) ?? failure.error);
+    const notTried = due.filter((other) => !outcomes.has(other));
     super(
       'ERR_IPVS_STEP_FAILED',
-      `cannot ${step.action.replace('-', ' ')} ${step.what}: ${error.message}; ${rest(tried, notTried, left)}`,
+      `cannot ${step.action.replace('-', ' ')} ${step.what}: ${error.message}; ${rest([...outcomes.values()], notTried, left)}`,
       { cause: error },
     );
-    this.outcomes = tried.map((one) => ({ step: toStep(one.step), ...(one.error && { error: one.error }) }));
+    this.outcomes = [...outcomes].map(([one, error]) => ({ step: toStep(one), ...(error && { error }) }));
     this.notTried = notTried.map(toStep);
     this.left = left;
   }
 }
 
-function rest(tried: readonly Tried[], notTried: readonly Step[], left: readonly string[] | undefined): string {
+function rest(
+  errors: readonly (IpvsError | undefined)[],
+  notTried: readonly PlannedStep[],
+  left: readonly string[] | undefined,
+): string {
   if (left?.length === 0) return 'what was done before it was taken back';
   if (left) return `left: ${left.join('; ')}`;
-  const done = tried.filter(({ error }) => error === undefined).length;
-  const failed = tried.length - done;
-  return `${done} steps were done and stay, ${failed} failed, ${notTried.length} were not tried; the next apply goes on`;
+  const done = errors.filter((error) => error === undefined).length;
+  return `${done} steps were done and stay, ${errors.length - done} failed, ${notTried.length} were not tried; the next apply goes on`;
 }
 
 export function inTheWay(conflicts: readonly PlannedStep[]): IpvsError {

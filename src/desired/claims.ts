@@ -47,6 +47,19 @@ export class Claims {
     return Object.fromEntries(entries.filter(([, owners]) => owners.length > 0));
   }
 
+  /** Those of this owner that its journal does not know go: it died before it changed anything. */
+  async keepOnly(names: ReadonlySet<string>): Promise<void> {
+    await this.#with(async (book, write) => {
+      const mine = Object.entries(book).filter(([name, { owners }]) => this.#owner in owners && !names.has(name));
+      if (mine.length === 0) return;
+      const kept = Object.entries(book).flatMap(([name, claim]): [string, Claim][] => {
+        const owners = names.has(name) ? claim.owners : this.#without(claim);
+        return Object.keys(owners).length === 0 ? [] : [[name, { ...claim, owners }]];
+      });
+      await write(Object.fromEntries(kept));
+    }, undefined);
+  }
+
   /** What was there before anybody changed it; `remember` reads what is there now. */
   async claim(name: string, value: string, remember: () => Promise<string>): Promise<string> {
     const before = await this.#with(async (book, write) => {
@@ -68,19 +81,6 @@ export class Claims {
       if (this.#owner in claim.owners) await write(last ? rest : { ...book, [name]: { ...claim, owners } });
       return !last;
     }, false);
-  }
-
-  /** Those of this owner that its journal does not know: it died, or failed, before it changed anything. */
-  async keepOnly(names: ReadonlySet<string>): Promise<void> {
-    await this.#with(async (book, write) => {
-      const mine = Object.entries(book).filter(([name, { owners }]) => this.#owner in owners && !names.has(name));
-      if (mine.length === 0) return;
-      const kept = Object.entries(book).flatMap(([name, claim]): [string, Claim][] => {
-        const owners = names.has(name) ? claim.owners : this.#without(claim);
-        return Object.keys(owners).length === 0 ? [] : [[name, { ...claim, owners }]];
-      });
-      await write(Object.fromEntries(kept));
-    }, undefined);
   }
 
   #without({ owners }: Claim): Record<string, string> {

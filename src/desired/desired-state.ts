@@ -87,7 +87,7 @@ export class DesiredState {
     const world = new World({ kernel, timeout, namespace });
     try {
       const engine = new Engine(world, await placesOf(await world.network, owner, record), owner);
-      await engine.exclusively({ signal, timeout }, async () => {}); // the record can be read
+      await engine.begin({ signal, timeout });
       return new DesiredState(engine, checked);
     } catch (error) {
       await world.close();

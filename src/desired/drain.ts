@@ -8,7 +8,7 @@ import type { DrainPolicy } from './drain-policy.js';
 import type { Engine } from './engine.js';
 import type { Draining, Ledger } from './ledger.js';
 import { deleteStaleFlows } from './stale-flows.js';
-import type { TableStep } from './step.js';
+import { StepList, TableStep } from './step.js';
 import { plainServer, planTable } from './table-plan.js';
 import type { Target, WantedService, WantedTable } from './target.js';
 
@@ -73,22 +73,27 @@ export function stepDrains(
     const entries = await readServices(engine.world, rows.keys());
     const wanted = new Map([...rows.keys()].flatMap((name) => entryOf(target.table, name)));
     const time = engine.world.clock.now();
-    const { steps } = planTable(entries, wanted, ledger, { adopt: 'none', drain, time });
-    const drains = ({ row }: TableStep): boolean =>
-      row.server !== undefined && rows.get(row.service)?.has(row.server) === true;
+    const list = new StepList();
+    planTable(entries, wanted, ledger, { adopt: 'none', drain, time }, list);
+    const steps = list.steps.filter((step) => step instanceof TableStep);
+    const drains = ({ service, server }: TableStep): boolean =>
+      server !== undefined && rows.get(service)?.has(server) === true;
     const due = steps.filter((step) => {
-      if (!rows.has(step.row.service)) return false;
-      if (step.row.server !== undefined) return drains(step) && (step.action === 'take-back' || isQuiet(step));
+      if (!rows.has(step.service)) return false;
+      if (step.server !== undefined) return drains(step) && (step.action === 'take-back' || isQuiet(step));
       // A service goes with the last of its servers, if those were all that it had.
-      const others = steps.filter((other) => other.row.service === step.row.service && other !== step);
+      const others = steps.filter((other) => other.service === step.service && other !== step);
       return step.action === 'take-back' && others.every((other) => drains(other) && other.action === 'take-back');
     });
     await executor.run(due);
-    const [first] = executor.failures;
-    if (first) throw new ApplyError(first, executor.tried, due, undefined);
+    const [first, ...others] = executor.failures;
+    if (first) throw new ApplyError([first, ...others], executor.tried, due, undefined);
     await deleteStaleFlows(engine.world, journal);
-    const gone = due.filter(({ action }) => action === 'take-back').map(({ row }) => `${row.server} of ${row.service}`);
-    return { all: progressOf(rows, entries, time, new Set(gone)), owns };
+    const gone = due.filter(({ action }) => action === 'take-back');
+    return {
+      all: progressOf(rows, entries, time, new Set(gone.map(({ service, server }) => `${server} of ${service}`))),
+      owns,
+    };
   });
 }
 

@@ -11,7 +11,7 @@ import { Journal } from './journal.js';
 import { type About, Ledger, type Line } from './ledger.js';
 import { needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
 import { deleteStaleFlows } from './stale-flows.js';
-import type { PlannedStep } from './step.js';
+import { isDue, type PlannedStep } from './step.js';
 import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
@@ -21,7 +21,6 @@ export interface ApplyOptions extends PlanOptions {
 
 const DIRECTORY = '/run/ipvs';
 const nothing: Target = { items: [], table: new Map() };
-const idle: readonly PlannedStep['action'][] = ['keep', 'wait', 'foreign', 'conflict'];
 
 /** Makes one namespace as one owner wants it, one change after the other. */
 export class Engine {
@@ -38,6 +37,13 @@ export class Engine {
     this.world = world;
     this.#path = journal;
     this.#claims = new Claims(world.kernel, claims, owner);
+  }
+
+  /** Whether the record can be used; what an owner that died there was about to change is not its any more. */
+  begin(call?: CallOptions): Promise<void> {
+    return this.#withJournal(call, ({ ledger }) =>
+      this.#claims.keepOnly(new Set(ledger.entries.map(({ name }) => name))),
+    );
   }
 
   /** Nothing is changed. */
@@ -59,15 +65,15 @@ export class Engine {
    * @returns what was done
    * @throws IpvsError `ERR_IPVS_FOREIGN`; an `ApplyError`
    */
-  apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<PlannedStep[]> {
+  apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<readonly PlannedStep[]> {
     return this.#withJournal(call, async (journal) => {
-      await this.#claims.keepOnly(new Set(journal.ledger.entries.map(({ name }) => name)));
       const executor = new Executor(this.world, journal, this.#claims);
       const pass = async (): Promise<readonly PlannedStep[]> => {
-        const { steps } = planSteps(target, await this.#read(target, journal.ledger), journal.ledger, options);
-        const conflicts = steps.filter(({ action }) => action === 'conflict');
+        const snapshot = await this.#read(target, journal.ledger);
+        const { steps } = planSteps(target, snapshot, journal.ledger, options);
+        const due = steps.filter(isDue);
+        const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
         if (conflicts.length > 0) throw inTheWay(conflicts);
-        const due = steps.filter(({ action }) => !idle.includes(action));
         await executor.run(due);
         return due;
       };
@@ -81,12 +87,12 @@ export class Engine {
         await executor.also(last, () => deleteStaleFlows(this.world, journal));
         await executor.also(last, () => journal.write(...aboutLines(target, journal.ledger)));
       } else await deleteStaleFlows(this.world, journal);
-      const [first] = executor.failures;
+      const [first, ...others] = executor.failures;
       if (first) {
         const left = options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
-        throw new ApplyError(first, executor.tried, due, left);
+        throw new ApplyError([first, ...others], executor.tried, due, left);
       }
-      return executor.tried.map(({ step }) => step);
+      return executor.tried;
     });
   }
 
@@ -110,15 +116,15 @@ export class Engine {
       const snapshot = await this.#read(nothing, journal.ledger);
       // Nobody is left who would wait for those that drain.
       const { steps } = planSteps(nothing, snapshot, journal.ledger, { adopt: 'none', atOnce: true });
-      const due = steps.filter(({ action }) => !idle.includes(action));
+      const due = steps.filter(isDue);
       await executor.run(due, true);
       const [last] = due.slice(-1);
       if (last) await executor.also(last, () => deleteStaleFlows(this.world, journal));
       const { failures, tried } = executor;
-      const [first] = failures;
+      const [first, ...others] = failures;
       if (first) {
         const left = failures.map(({ step }) => step.what);
-        throw new ApplyError(first, tried, [], left);
+        throw new ApplyError([first, ...others], tried, [], left);
       }
       // What can not go yet, since others use it, is told.
       return [...due, ...steps.filter(({ action }) => action === 'wait')];

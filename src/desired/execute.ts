@@ -1,3 +1,4 @@
+import type { Ipvs } from '../ipvs/ipvs.js';
 import { IpvsError } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import { handlerOf } from '../roles/handlers/index.js';
@@ -5,22 +6,19 @@ import type { Item } from '../roles/items.js';
 import type { World } from '../roles/world.js';
 import { type Claims, isShared, wantedValue } from './claims.js';
 import type { Journal } from './journal.js';
-import type { Draining, Entry, Ledger, Line, Rows } from './ledger.js';
+import type { Draining, Entry, Line, Rows } from './ledger.js';
 import { wordsOf } from './plan.js';
-import { type ItemStep, type PlannedStep, type TableStep, undoOf } from './step.js';
+import { type ItemStep, type PlannedStep, TableStep, toStep } from './step.js';
 import type { Datagrams } from './target.js';
 
-/** A step that was tried. */
-export interface Tried {
+/** A step that could not be done. */
+export interface Failure {
   readonly step: PlannedStep;
-  /** None: it was done. */
-  readonly error?: IpvsError | undefined;
+  readonly error: IpvsError;
 }
 
-/** Something done, and what it takes to undo it. */
-type Done =
-  | { readonly step: ItemStep; readonly before: Entry | undefined }
-  | { readonly step: TableStep; readonly owned: boolean; readonly draining: Draining | undefined };
+/** What the journal had of a row that was the owner's before. */
+type OwnedRow = { readonly draining: Draining | undefined };
 
 /**
  * Does steps, and can undo them. Before each, the journal says so; rows of IPVS go to the kernel
@@ -30,10 +28,13 @@ export class Executor {
   readonly #world: World;
   readonly #journal: Journal;
   readonly #claims: Claims;
-  readonly #done: Done[] = [];
-  readonly tried: Tried[] = [];
-  /** Those of {@link tried} with an error. */
-  readonly failures: (Tried & { readonly error: IpvsError })[] = [];
+  /** What may be done, and would have to be undone. */
+  readonly #done: (ItemStep | readonly TableStep[])[] = [];
+  /** What the journal had before, of what it had. */
+  readonly #entries = new Map<ItemStep, Entry>();
+  readonly #owned = new Map<TableStep, OwnedRow>();
+  #tried: readonly PlannedStep[] = [];
+  readonly failures: Failure[] = [];
 
   constructor(world: World, journal: Journal, claims: Claims) {
     this.#world = world;
@@ -41,19 +42,29 @@ export class Executor {
     this.#claims = claims;
   }
 
+  /** Also those that failed. */
+  get tried(): readonly PlannedStep[] {
+    return this.#tried;
+  }
+
   /** In order; ends with the first item, or the first batch of rows, in which something fails, unless it is to go on. */
   async run(steps: readonly PlannedStep[], goOn = false): Promise<void> {
     for (let at = 0; at < steps.length; ) {
       const step = steps[at];
       if (!step) return;
-      if ('row' in step) {
-        const end = steps.findIndex((other, index) => index > at && (!('row' in other) || other.phase !== step.phase));
-        const batch = steps.slice(at, end < 0 ? undefined : end) as readonly TableStep[];
+      const start = at;
+      if (step instanceof TableStep) {
+        const { phase } = step;
+        const belongs = (other: PlannedStep | undefined): boolean =>
+          other instanceof TableStep && other.phase === phase;
+        while (belongs(steps[at])) at++;
+        const batch = steps.slice(start, at) as readonly TableStep[];
+        this.#tried = this.#tried.concat(batch);
         await this.#rows(batch);
-        at += batch.length;
       } else {
-        await this.#item(step);
         at++;
+        this.#tried = [...this.#tried, step];
+        await this.#item(step);
       }
       if (!goOn && this.failures.length > 0) return;
     }
@@ -74,20 +85,14 @@ export class Executor {
     const tell = (what: string, error: unknown): void => {
       left.push(`${what} (${error instanceof Error ? error.message : String(error)})`);
     };
-    for (let at = this.#done.length; at > 0; ) {
-      const rows: Extract<Done, { step: TableStep }>[] = [];
-      for (let one = this.#done[at - 1]; one && 'owned' in one; one = this.#done[at - 1]) {
-        rows.push(one);
-        at--;
-      }
-      if (rows.length > 0) await this.#undoRows(rows, tell);
-      const item = this.#done[at - 1];
-      if (!item || 'owned' in item) continue;
-      at--;
-      try {
-        await this.#undoItem(item.step, item.before);
-      } catch (error) {
-        tell(wordsOf(item.step.item), error);
+    for (const one of this.#done.toReversed()) {
+      if (!('item' in one)) await this.#undoRows(one.toReversed(), tell);
+      else {
+        try {
+          await this.#undoItem(one, this.#entries.get(one));
+        } catch (error) {
+          tell(wordsOf(one.item), error);
+        }
       }
     }
     return left;
@@ -97,6 +102,7 @@ export class Executor {
     const { item, name, action } = step;
     const handler = handlerOf(item);
     const before = this.#journal.ledger.find(name);
+    if (before) this.#entries.set(step, before);
     try {
       if (action === 'take-back') {
         await this.#giveBack(item, name, before?.before);
@@ -110,13 +116,12 @@ export class Executor {
       }
     } catch (error) {
       // What somebody else made at the same time is not to be taken back.
-      if (!isThere(error)) this.#done.push({ step, before });
+      if (!isThere(error)) this.#done.push(step);
       else if (before === undefined) await this.#journal.write({ remove: name });
       this.#failed(step, error);
       return;
     }
-    this.#done.push({ step, before });
-    this.tried.push({ step });
+    this.#done.push(step);
   }
 
   async #undoItem({ action, item, name }: ItemStep, before: Entry | undefined): Promise<void> {
@@ -135,6 +140,7 @@ export class Executor {
     }
     const entry = this.#journal.ledger.find(name);
     if (entry) await this.#giveBack(item, name, entry.before);
+    else if (isShared(item)) await this.#claims.release(name);
     await this.#journal.write({ remove: name });
   }
 
@@ -162,38 +168,43 @@ export class Executor {
 
   async #rows(steps: readonly TableStep[]): Promise<void> {
     const { ledger } = this.#journal;
-    const done = steps.map((step) => {
-      const { service, server = '' } = step.row;
-      return { step, owned: ledger.owns(service, server), draining: ledger.owned.get(service)?.servers.get(server) };
-    });
+    for (const step of steps) {
+      const { service, server = '' } = step;
+      if (ledger.owns(service, server))
+        this.#owned.set(step, { draining: ledger.owned.get(service)?.servers.get(server) });
+    }
     const fail = (error: unknown): void => {
       for (const step of steps) this.#failed(step, error);
     };
     try {
-      await this.#journal.write(...intents(steps, ledger));
+      await this.#journal.write(...this.#intents(steps));
     } catch (error) {
       return fail(error);
     }
     let errors: readonly (IpvsError | undefined)[];
     try {
-      errors = await this.#send(steps.map(({ change }) => change));
+      const ipvs = await this.#world.ipvs;
+      const sent = send(
+        ipvs,
+        steps.map(({ change }) => change),
+      );
+      for (const step of steps) toStep(step); // now, while the kernel works
+      errors = await sent;
     } catch (error) {
       // Whether any of them was carried out is not known.
-      for (const one of done) this.#done.push(one);
+      this.#done.push(steps);
       return fail(error);
     }
-    const disown: TableStep[] = [];
-    done.forEach((one, index) => {
-      const { step, owned } = one;
+    const others = new Set(steps.filter(({ action }, index) => action === 'make' && isThere(errors[index])));
+    // What failed may have been done all the same, or gone with its service.
+    this.#done.push(others.size === 0 ? steps : steps.filter((step) => !others.has(step)));
+    const gone = ({ action }: TableStep, index: number): boolean =>
+      action === 'take-back' && (errors[index] === undefined || isGone(errors[index]));
+    steps.forEach((step, index) => {
       const error = errors[index];
-      const gone = step.action === 'take-back' && (error === undefined || isGone(error));
-      const others = step.action === 'make' && isThere(error);
-      if (gone || (others && !owned)) disown.push(step);
-      // What failed may have been done all the same, or gone with its service.
-      if (!others) this.#done.push(one);
-      if (error === undefined || gone) this.tried.push(one);
-      else this.#failed(step, error);
+      if (error && !gone(step, index)) this.#failed(step, error);
     });
+    const disown = steps.filter((step, index) => gone(step, index) || (others.has(step) && !this.#owned.has(step)));
     const [first] = disown;
     if (!first) return;
     try {
@@ -203,35 +214,43 @@ export class Executor {
     }
   }
 
+  /** What the journal says before the steps are done. */
+  #intents(steps: readonly TableStep[]): Line[] {
+    const own: TableStep[] = [];
+    const drains: Line[] = [];
+    const stale = new Map<string, readonly Datagrams[]>();
+    for (const step of steps) {
+      const { action, service, server, draining = null } = step;
+      if (step.stale) stale.set(service, step.stale);
+      if (action === 'wait' || action === 'take-back') continue;
+      own.push(step);
+      if (server !== undefined && (draining || this.#owned.get(step)?.draining))
+        drains.push({ drain: { service, server, draining } });
+    }
+    return [
+      ...(own.length > 0 ? [{ own: rowsOf(own) }] : []),
+      ...drains,
+      ...(stale.size > 0 ? [{ stale: Object.fromEntries(stale) }] : []),
+    ];
+  }
+
   #failed(step: PlannedStep, reason: unknown): void {
-    const failure = { step, error: asIpvsError(reason) };
-    this.tried.push(failure);
-    this.failures.push(failure);
+    this.failures.push({ step, error: asIpvsError(reason) });
   }
 
-  /** One error for each; what has nothing to be sent ends well. */
-  async #send(changes: readonly (Change | undefined)[]): Promise<(IpvsError | undefined)[]> {
-    const due = changes.filter((change) => change !== undefined);
-    if (due.length === 0) return changes.map(() => undefined);
-    const errors = await (await this.#world.ipvs).send(due);
-    if (due.length === changes.length) return errors;
-    let at = 0;
-    return changes.map((change) => (change === undefined ? undefined : errors[at++]));
-  }
-
-  async #undoRows(
-    done: readonly Extract<Done, { step: TableStep }>[],
-    tell: (what: string, error: unknown) => void,
-  ): Promise<void> {
-    const undos = done.flatMap(({ step }) => {
-      const undo = undoOf(step);
+  async #undoRows(done: readonly TableStep[], tell: (what: string, error: unknown) => void): Promise<void> {
+    const undos = done.flatMap((step) => {
+      const { undo } = step;
       return undo === undefined ? [] : [{ step, undo }];
     });
-    let errors: (IpvsError | undefined)[];
+    let errors: readonly (IpvsError | undefined)[];
     try {
-      errors = await this.#send(undos.map(({ undo }) => undo));
+      errors = await send(
+        await this.#world.ipvs,
+        undos.map(({ undo }) => undo),
+      );
     } catch (error) {
-      for (const { step } of done) tell(step.what, error);
+      for (const step of done) tell(step.what, error);
       return;
     }
     const failed = new Map<TableStep, IpvsError>();
@@ -240,20 +259,18 @@ export class Executor {
       if (error && !isGone(error) && !isThere(error)) failed.set(step, error);
     }
     for (const [step, error] of failed) tell(step.what, error);
-    const back = done.filter(({ step }) => !failed.has(step));
+    const back = done.filter((step) => !failed.has(step));
+    const owned = back.filter((step) => this.#owned.has(step));
+    const others = back.filter((step) => !this.#owned.has(step));
     try {
       await this.#journal.write(
-        ...rowLines(
-          'disown',
-          back.filter(({ owned }) => !owned),
-        ),
-        ...rowLines(
-          'own',
-          back.filter(({ owned }) => owned),
-        ),
-        ...back.flatMap(({ step: { row }, owned, draining = null }): Line[] =>
-          owned && row.server !== undefined ? [{ drain: { service: row.service, server: row.server, draining } }] : [],
-        ),
+        ...(others.length > 0 ? [{ disown: rowsOf(others) }] : []),
+        ...(owned.length > 0 ? [{ own: rowsOf(owned) }] : []),
+        ...owned.flatMap((step): Line[] => {
+          const { service, server } = step;
+          const { draining = null } = this.#owned.get(step) ?? {};
+          return server === undefined ? [] : [{ drain: { service, server, draining } }];
+        }),
       );
     } catch (error) {
       tell('the journal', error);
@@ -261,54 +278,37 @@ export class Executor {
   }
 }
 
-function rowLines(verb: 'own' | 'disown', done: readonly { readonly step: TableStep }[]): Line[] {
-  if (done.length === 0) return [];
-  const rows = rowsOf(done.map(({ step }) => step));
-  return [verb === 'own' ? { own: rows } : { disown: rows }];
-}
-
-/** What the journal says before the steps are done. */
-function intents(steps: readonly TableStep[], ledger: Ledger): Line[] {
-  const own: TableStep[] = [];
-  const drains: Line[] = [];
-  const stale = new Map<string, readonly Datagrams[]>();
-  for (const step of steps) {
-    const { action, row, draining = null } = step;
-    const { service, server } = row;
-    if (step.stale) stale.set(service, step.stale);
-    if (action === 'wait' || action === 'take-back') continue;
-    own.push(step);
-    const before = server === undefined ? undefined : ledger.owned.get(service)?.servers.get(server);
-    if (server !== undefined && (draining || before)) drains.push({ drain: { service, server, draining } });
-  }
-  return [
-    ...(own.length > 0 ? [{ own: rowsOf(own) }] : []),
-    ...drains,
-    ...(stale.size > 0 ? [{ stale: Object.fromEntries(stale) }] : []),
-  ];
-}
-
 function rowsOf(steps: readonly TableStep[]): Rows {
   const rows: Record<string, string[]> = {};
   let last = ''; // most come one after the other
   let names: string[] = [];
-  steps.forEach(({ row: { service, server = '' } }) => {
+  for (const { service, server = '' } of steps) {
     if (service !== last) {
       last = service;
       names = rows[service] ?? [];
       rows[service] = names;
     }
     names.push(server);
-  });
+  }
   return rows;
+}
+
+/** One error for each; what has nothing to be sent ends well. */
+async function send(ipvs: Ipvs, changes: readonly (Change | undefined)[]): Promise<readonly (IpvsError | undefined)[]> {
+  if (changes.every((change) => change !== undefined)) return ipvs.send(changes);
+  const due = changes.filter((change) => change !== undefined);
+  if (due.length === 0) return changes.map(() => undefined);
+  const errors = await ipvs.send(due);
+  let at = 0;
+  return changes.map((change) => (change === undefined ? undefined : errors[at++]));
 }
 
 function isThere(error: unknown): boolean {
   return error instanceof IpvsError && error.code.endsWith('_EXISTS');
 }
 
-function isGone(error: IpvsError): boolean {
-  return error.code === 'ERR_IPVS_NO_SUCH_SERVICE' || error.code === 'ERR_IPVS_NO_SUCH_SERVER';
+function isGone(error: IpvsError | undefined): boolean {
+  return error?.code === 'ERR_IPVS_NO_SUCH_SERVICE' || error?.code === 'ERR_IPVS_NO_SUCH_SERVER';
 }
 
 function asIpvsError(error: unknown): IpvsError {

@@ -48,7 +48,26 @@ export type Line =
   | { readonly stale: Readonly<Record<string, readonly Datagrams[] | null>> }
   | { readonly drain: { readonly service: string; readonly server: string; readonly draining: Draining | null } };
 
-type Owned = { service: boolean; about?: About; readonly servers: Map<string, Draining | undefined> };
+class Owned implements OwnedService {
+  service = false;
+  about: About | undefined;
+  /** Those that are not in the map yet: of most services nobody asks for it. */
+  #names: (readonly string[])[] = [];
+  readonly #servers = new Map<string, Draining | undefined>();
+
+  /** An empty name is the service itself. */
+  add(names: readonly string[]): void {
+    this.#names.push(names);
+    if (names.includes('')) this.service = true;
+  }
+
+  get servers(): Map<string, Draining | undefined> {
+    for (const names of this.#names)
+      for (const name of names) if (name !== '' && !this.#servers.has(name)) this.#servers.set(name, undefined);
+    if (this.#names.length > 0) this.#names = [];
+    return this.#servers;
+  }
+}
 
 /** What an owner has made. */
 export class Ledger {
@@ -122,19 +141,15 @@ export class Ledger {
   }
 
   #own(service: string, names: readonly string[]): void {
-    const owned = this.#owned.get(service) ?? { service: false, servers: new Map() };
+    const owned = this.#owned.get(service) ?? new Owned();
     this.#owned.set(service, owned);
-    for (const name of names) {
-      if (name === '') owned.service = true;
-      else if (!owned.servers.has(name)) owned.servers.set(name, undefined);
-    }
+    owned.add(names);
   }
 
   #tell(service: string, about: About | null): void {
     const owned = this.#owned.get(service);
     if (!owned) return;
-    if (about) owned.about = about;
-    else delete owned.about;
+    owned.about = about ?? undefined;
   }
 
   #disown(service: string, names: readonly string[]): void {

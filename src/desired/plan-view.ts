@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { PlannedSteps } from './plan.js';
-import { type Step, toStep } from './step.js';
+import { isDue, type Step, toStep } from './step.js';
 
 const signs: Readonly<Record<Step['action'], string>> = {
   keep: ' ',
@@ -13,7 +13,6 @@ const signs: Readonly<Record<Step['action'], string>> = {
   'take-back': '-',
   conflict: '!',
 };
-const idle: readonly Step['action'][] = ['keep', 'wait', 'foreign', 'conflict'];
 
 /** What it takes from how a kernel is to how it is wanted. */
 export class Plan {
@@ -30,7 +29,7 @@ export class Plan {
 
   /** What is to be done. */
   get changes(): readonly Step[] {
-    return this.steps.filter(({ action }) => !idle.includes(action));
+    return this.steps.filter(isDue);
   }
 
   /** What others made that is in the way: as long as there is some, nothing is done. */

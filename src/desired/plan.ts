@@ -6,7 +6,7 @@ import type { Found, Item } from '../roles/items.js';
 import type { Needs, Snapshot } from '../roles/snapshot.js';
 import { isShared, wantedValue } from './claims.js';
 import type { Entry, Ledger } from './ledger.js';
-import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step } from './step.js';
+import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
 import { planTable, type TablePlanOptions } from './table-plan.js';
 import type { Target } from './target.js';
 
@@ -31,17 +31,22 @@ export function needsOf(target: Target, ledger: Ledger): Omit<Needs, 'everything
 export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, options: PlanOptions): PlannedSteps {
   const known = interfacesOf(target, snapshot);
   const items = target.items.map((item) => withInterface(planItem(item, snapshot, ledger), known));
-  const rows = planTable(snapshot.table ?? [], target.table, ledger, { ...options, time: snapshot.time });
   const names = new Set(items.map(({ name }) => name));
   const stale = ledger.entries.filter(({ name }) => !names.has(name));
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
+  const list = new StepList();
+  for (const step of due.flatMap((step) => inTwo(step, ledger))) list.add(step);
+  const unchangedRows = planTable(
+    snapshot.table ?? [],
+    target.table,
+    ledger,
+    { ...options, time: snapshot.time },
+    list,
+  );
+  for (const step of takeBacks(stale)) list.add(inTheWayOf(step, due));
   return {
-    steps: inOrder([
-      ...due.flatMap((step) => inTwo(step, ledger)),
-      ...rows.steps,
-      ...takeBacks(stale).map((step) => inTheWayOf(step, due)),
-    ]),
-    unchanged: rows.unchanged + items.filter(({ action }) => action === 'keep').length,
+    steps: list.steps,
+    unchanged: unchangedRows + items.filter(({ action }) => action === 'keep').length,
   };
 }
 
@@ -110,29 +115,6 @@ function inTheWayOf(step: ItemStep, due: readonly ItemStep[]): ItemStep {
       other.address.split('/')[0] === plain,
   );
   return same ? { ...step, phase: Phase.replace } : step;
-}
-
-/** Sorted by phase; within one they stay in their order. */
-function inOrder(steps: readonly PlannedStep[]): PlannedStep[] {
-  // There may be tens of thousands, and few places: no comparisons.
-  const places: PlannedStep[][] = [];
-  steps.forEach((step) => {
-    const place = step.phase * RANKS + rank(step);
-    const there = places[place];
-    if (there) there.push(step);
-    else places[place] = [step];
-  });
-  const none: PlannedStep[] = [];
-  return none.concat(...places.filter((place) => place !== undefined)); // flat() takes long
-}
-
-const RANKS = 4;
-
-/** In one batch services come before their servers, and go after them. */
-function rank(step: PlannedStep): number {
-  if (!('row' in step)) return 0;
-  const isServer = step.row.server !== undefined;
-  return step.phase === Phase.raise ? (isServer ? 2 : 1) : step.action !== 'take-back' ? 1 : isServer ? 2 : 3;
 }
 
 /** What always has some value, or belongs to the owner by its name: to change it is to make it. */

@@ -66,7 +66,7 @@ export class Role {
     const world = new World(later);
     try {
       const engine = new Engine(world, await placesOf(await world.network, name, record), name);
-      await engine.exclusively(options, async () => {}); // the record can be read
+      await engine.begin(options);
       return new Role(name, builder.build(), engine);
     } catch (error) {
       await world.close();

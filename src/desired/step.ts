@@ -1,7 +1,8 @@
-import type { Change } from '../kernel/ipvs/types.js';
+import type { Change, ServerSettings, ServiceSettings } from '../kernel/ipvs/types.js';
 import type { Item } from '../roles/items.js';
 import type { Draining } from './ledger.js';
 import type { Datagrams } from './target.js';
+import { serverWords, serviceWords } from './words.js';
 
 /** Something to be done, or that is as it should be. */
 export interface Step {
@@ -16,13 +17,6 @@ export interface Step {
   readonly what: string;
   /** How it is now, where it is otherwise. */
   readonly is?: string | undefined;
-}
-
-/** A row of the table of IPVS, by the names that the journal has. */
-export interface Row {
-  readonly service: string;
-  /** Without it, the service itself. */
-  readonly server?: string | undefined;
 }
 
 /** When a step is done: what comes first is up before anything is sent to it, and gone after. */
@@ -55,11 +49,9 @@ export interface ItemStep extends Step {
   readonly noInterface?: boolean | undefined;
 }
 
-export interface TableStep extends Step {
-  readonly phase: PhaseNumber;
-  readonly row: Row;
-  /** Nothing is to be sent: only the journal changes. */
-  readonly change?: Change | undefined;
+/** What only some steps for rows have. */
+export interface RowDetails {
+  readonly is?: string | undefined;
   /** Of what is made: none, it is deleted. */
   readonly undo?: Change | undefined;
   /** `drain`: how. */
@@ -68,17 +60,122 @@ export interface TableStep extends Step {
   readonly stale?: readonly Datagrams[] | undefined;
 }
 
-export type PlannedStep = ItemStep | TableStep;
+/** A step for a row of the table of IPVS. There may be tens of thousands: they are small, and put in words on demand. */
+export class TableStep implements Step {
+  readonly action: Step['action'];
+  readonly phase: PhaseNumber;
+  /** By the names that the journal has. */
+  readonly service: string;
+  /** Without it, the service itself. */
+  readonly server: string | undefined;
+  /** None: it is gone already. */
+  readonly settings: ServiceSettings | ServerSettings | undefined;
+  /** Nothing is to be sent: only the journal changes. */
+  readonly change: Change | undefined;
+  readonly #details: RowDetails | undefined;
+  #plain: Step | undefined;
 
-/** What undoes a step, if anything does. */
-export function undoOf({ undo, change, action }: TableStep): Change | undefined {
-  if (undo !== undefined || action !== 'make') return undo;
-  if (change?.command === 'NEW_SERVICE') return { command: 'DEL_SERVICE', service: change.service.key };
-  if (change?.command === 'NEW_DEST')
-    return { command: 'DEL_DEST', service: change.service, server: change.server.key };
-  return undefined;
+  constructor(
+    action: Step['action'],
+    phase: PhaseNumber,
+    service: string,
+    server: string | undefined,
+    settings: ServiceSettings | ServerSettings | undefined,
+    change?: Change,
+    details?: RowDetails,
+  ) {
+    this.action = action;
+    this.phase = phase;
+    this.service = service;
+    this.server = server;
+    this.settings = settings;
+    this.change = change;
+    this.#details = details;
+  }
+
+  get is(): string | undefined {
+    return this.#details?.is;
+  }
+  get draining(): Draining | undefined {
+    return this.#details?.draining;
+  }
+  get stale(): readonly Datagrams[] | undefined {
+    return this.#details?.stale;
+  }
+  get what(): string {
+    return this.plain.what;
+  }
+
+  /** For others. */
+  get plain(): Step {
+    this.#plain ??= plainStep(this.action, this.#words(), this.is);
+    return this.#plain;
+  }
+
+  /** What undoes it, if anything does. */
+  get undo(): Change | undefined {
+    const { change, action } = this;
+    if (this.#details?.undo || action !== 'make') return this.#details?.undo;
+    if (change?.command === 'NEW_SERVICE') return { command: 'DEL_SERVICE', service: change.service.key };
+    if (change?.command === 'NEW_DEST')
+      return { command: 'DEL_DEST', service: change.service, server: change.server.key };
+    return undefined;
+  }
+
+  #words(): string {
+    const { service, server, settings } = this;
+    const words = !settings ? '' : 'scheduler' in settings ? serviceWords(settings) : serverWords(settings);
+    return server === undefined ? `service ${endOf(service, words)}` : `server ${server} of ${endOf(service, words)}`;
+  }
 }
 
-export function toStep({ action, what, is }: Step): Step {
+let last = { service: '', words: '', end: '' };
+
+/** Steps that follow each other are often of one service, and the same but for the server. */
+function endOf(service: string, words: string): string {
+  if (last.service !== service || last.words !== words)
+    last = { service, words, end: words === '' ? service : `${service}: ${words}` };
+  return last.end;
+}
+
+export type PlannedStep = ItemStep | TableStep;
+
+/** In the order in which they are done: by phase, and in one they stay in their order. */
+export class StepList {
+  // There may be tens of thousands, and few places: no comparisons.
+  readonly #places: PlannedStep[][] = [];
+
+  add(step: PlannedStep): void {
+    const place = step.phase * RANKS + rank(step);
+    const there = this.#places[place];
+    if (there) there.push(step);
+    else this.#places[place] = [step];
+  }
+
+  get steps(): readonly PlannedStep[] {
+    const [first = [], ...others] = this.#places.filter((place) => place !== undefined);
+    return others.length === 0 ? first : first.concat(...others); // flat() takes long
+  }
+}
+
+const RANKS = 4;
+
+/** In one batch services come before their servers, and go after them. */
+function rank(step: PlannedStep): number {
+  if (!(step instanceof TableStep)) return 0;
+  const isServer = step.server !== undefined;
+  return step.phase === Phase.raise ? (isServer ? 2 : 1) : step.action !== 'take-back' ? 1 : isServer ? 2 : 3;
+}
+
+/** Whether there is something to be done. */
+export function isDue({ action }: Step): boolean {
+  return action !== 'keep' && action !== 'wait' && action !== 'foreign' && action !== 'conflict';
+}
+
+export function toStep(step: PlannedStep): Step {
+  return step instanceof TableStep ? step.plain : plainStep(step.action, step.what, step.is);
+}
+
+function plainStep(action: Step['action'], what: string, is: string | undefined): Step {
   return is === undefined ? { action, what } : { action, what, is };
 }

@@ -1,6 +1,7 @@
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { sameService } from '../ipvs/virtual-service.js';
 import {
+  type Change,
   type ServerEntry,
   type ServerSettings,
   ServiceFlag,
@@ -9,7 +10,7 @@ import {
 } from '../kernel/ipvs/types.js';
 import type { DrainPolicy } from './drain-policy.js';
 import type { Ledger, OwnedService } from './ledger.js';
-import { Phase, type Row, type TableStep } from './step.js';
+import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
 import { type Datagrams, datagramsOf, type WantedService, type WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
@@ -28,14 +29,15 @@ export interface TablePlanOptions {
   readonly keeps?: boolean | undefined;
 }
 
-/** The steps from the table as it is to the one that is wanted. */
+/** Adds the steps from the table as it is to the one that is wanted; how much is as it should be. */
 export function planTable(
   entries: readonly TableEntry[],
   wanted: WantedTable,
   ledger: Ledger,
   options: TablePlanOptions,
-): { readonly steps: TableStep[]; readonly unchanged: number } {
-  const planner = new TablePlanner(ledger, options);
+  steps: StepList,
+): number {
+  const planner = new TablePlanner(ledger, options, steps);
   const seen = new Set<string>();
   for (const entry of entries) {
     const name = describeService(entry.service.key);
@@ -51,29 +53,24 @@ export function planTable(
     for (const server of owned.servers.keys()) planner.forget(name, server);
     if (owned.service) planner.forget(name);
   }
-  return planner;
+  return planner.unchanged;
 }
 
 class TablePlanner {
-  readonly steps: TableStep[] = [];
   unchanged = 0;
+  readonly #steps: StepList;
   readonly #ledger: Ledger;
   readonly #options: TablePlanOptions;
 
-  constructor(ledger: Ledger, options: TablePlanOptions) {
+  constructor(ledger: Ledger, options: TablePlanOptions, steps: StepList) {
+    this.#steps = steps;
     this.#ledger = ledger;
     this.#options = options;
   }
 
   missing(name: string, service: WantedService): void {
     const { settings } = service;
-    this.steps.push({
-      action: 'make',
-      what: serviceText(name, settings),
-      phase: Phase.raise,
-      row: { service: name },
-      change: { command: 'NEW_SERVICE', service: settings },
-    });
+    this.#add('make', Phase.raise, name, undefined, settings, { command: 'NEW_SERVICE', service: settings });
     const wanted = serversOf(service);
     wanted.forEach((one, server) => {
       this.#make(name, service, server, one);
@@ -109,86 +106,79 @@ class TablePlanner {
     const owned = this.#ledger.owned.get(name);
     const all = this.#options.adopt === 'all';
     if (!owned && !all) return;
-    const before = this.steps.length;
     const datagrams = owned?.about?.datagrams ?? datagramsOf(service.key);
     const { drain, udp = datagramsOf(service.key).length > 0 } = owned?.about ?? {};
     const of = { drain, udp, datagrams };
-    const left = servers.filter((entry) => !this.#leave(name, service, describeServer(entry.key), entry, of));
+    const foreign: string[] = [];
+    let drains = false;
+    for (const entry of servers) {
+      const server = describeServer(entry.key);
+      const left = this.#leave(name, service, server, entry, of);
+      if (left === 'foreign') foreign.push(server);
+      else if (left === 'draining') drains = true;
+    }
     const present = namesOf(servers);
     for (const server of owned?.servers.keys() ?? []) if (!present.has(server)) this.forget(name, server);
     if (!owned?.service && !all) return;
-    const foreign = left.filter((entry) => !owned?.servers.has(describeServer(entry.key)));
     if (foreign.length > 0) {
-      const list = foreign.map(({ key }) => describeServer(key)).join(', ');
-      this.#wait(name, service, `it has servers that others made: ${list}`);
+      this.#wait(name, service, `it has servers that others made: ${foreign.join(', ')}`);
       return;
     }
-    const draining = this.steps.slice(before).some(({ action }) => action === 'drain' || action === 'wait');
-    if (draining) {
-      const row = { service: name };
+    if (drains) {
       // Adopted, so that it goes when they have gone.
-      if (!owned?.service)
-        this.steps.push({ action: 'adopt', what: serviceText(name, service), phase: Phase.raise, row });
+      if (!owned?.service) this.#add('adopt', Phase.raise, name, undefined, service);
       this.#wait(name, service, 'its servers drain');
       return;
     }
-    this.steps.push({
-      action: 'take-back',
-      what: serviceText(name, service),
-      phase: Phase.lower,
-      row: { service: name },
-      change: { command: 'DEL_SERVICE', service: service.key },
-      undo: { command: 'NEW_SERVICE', service: plainService(service) },
-      stale: staleAfter(datagrams),
-    });
+    const change = { command: 'DEL_SERVICE', service: service.key } as const;
+    const undo = { command: 'NEW_SERVICE', service: plainService(service) } as const;
+    this.#add('take-back', Phase.lower, name, undefined, service, change, { undo, stale: staleAfter(datagrams) });
   }
 
   /** Only in the journal. */
   forget(service: string, server?: string): void {
-    this.steps.push({
-      action: 'take-back',
-      what: server === undefined ? `service ${service}` : `server ${server} of ${service}`,
-      is: 'gone already',
-      phase: Phase.lower,
-      row: { service, server },
-    });
+    this.#add('take-back', Phase.lower, service, server, undefined, undefined, { is: 'gone already' });
+  }
+
+  #add(
+    action: TableStep['action'],
+    phase: TableStep['phase'],
+    service: string,
+    server: string | undefined,
+    settings: TableStep['settings'],
+    change?: Change,
+    details?: RowDetails,
+  ): void {
+    this.#steps.add(new TableStep(action, phase, service, server, settings, change, details));
   }
 
   #service(name: string, wanted: ServiceSettings, is: ServiceSettings, owned: boolean): void {
-    const what = (): string => serviceText(name, wanted);
-    const row = { service: name };
     // The kernel sets `hashed` by itself.
     if (sameService(wanted, plainService(is))) {
-      this.#right(what, row, owned);
+      this.#right(name, undefined, wanted, owned);
       return;
     }
-    const found = { what: what(), is: serviceWords(plainService(is)), row };
+    const found = serviceWords(is);
     if (!owned && this.#options.adopt === 'none') {
-      this.steps.push({ action: 'conflict', ...found, phase: Phase.raise });
+      this.#add('conflict', Phase.raise, name, undefined, wanted, undefined, { is: found });
       return;
     }
     const change = { command: 'SET_SERVICE', service: wanted } as const;
     const undo = { command: 'SET_SERVICE', service: plainService(is) } as const;
-    this.steps.push({ action: 'change', ...found, phase: Phase.raise, change, undo });
+    this.#add('change', Phase.raise, name, undefined, wanted, change, { is: found, undo });
   }
 
-  /** In words only where somebody wants to read them: there may be many. */
-  #right(what: () => string, row: Row, owned: boolean): void {
+  #right(name: string, server: string | undefined, settings: TableStep['settings'], owned: boolean): void {
     const { adopt, keeps } = this.#options;
     const action = owned || adopt === 'none' ? 'keep' : 'adopt';
     if (action === 'keep') this.unchanged++;
-    if (action === 'adopt' || keeps) this.steps.push({ action, what: what(), phase: Phase.raise, row });
+    if (action === 'adopt' || keeps) this.#add(action, Phase.raise, name, server, settings);
   }
 
   #make(name: string, { settings: service, datagrams }: WantedService, server: string, settings: ServerSettings): void {
-    this.steps.push({
-      action: 'make',
-      what: serverText(name, server, settings),
-      phase: Phase.raise,
-      row: { service: name, server },
-      change: { command: 'NEW_DEST', service: service.key, server: settings },
-      stale: staleAfter(datagrams),
-    });
+    const change = { command: 'NEW_DEST', service: service.key, server: settings } as const;
+    const stale = staleAfter(datagrams);
+    this.#add('make', Phase.raise, name, server, settings, change, stale && { stale });
   }
 
   #server(
@@ -199,43 +189,38 @@ class TablePlanner {
     is: ServerEntry,
     owned: OwnedService | undefined,
   ): void {
-    const what = (): string => serverText(name, server, wanted);
     const ours = owned?.servers.has(server) ?? false;
-    const row = { service: name, server };
     const draining = owned?.servers.get(server) !== undefined;
     if (agrees(wanted, is) && !draining) {
-      this.#right(what, row, ours);
+      this.#right(name, server, wanted, ours);
       return;
     }
-    const found = { what: what(), is: serverWords(is), row };
+    const found = serverWords(is);
     if (!ours && this.#options.adopt === 'none') {
-      this.steps.push({ action: 'conflict', ...found, phase: Phase.raise });
+      this.#add('conflict', Phase.raise, name, server, wanted, undefined, { is: found });
       return;
     }
     const { key } = service.settings;
     const change = { command: 'SET_DEST', service: key, server: wanted } as const;
     const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
     const phase = wanted.weight < is.weight ? Phase.lower : Phase.raise;
-    this.steps.push({ action: 'change', ...found, phase, change, undo, stale: staleAfter(service.datagrams) });
+    this.#add('change', phase, name, server, wanted, change, { is: found, undo, stale: staleAfter(service.datagrams) });
   }
 
-  /** A server that is not wanted. Whether it is gone after these steps. */
+  /** A server that is not wanted: what becomes of it by these steps. */
   #leave(
     name: string,
     service: ServiceSettings,
     server: string,
     is: ServerEntry,
     of: Pick<WantedService, 'drain' | 'udp' | 'datagrams'>,
-  ): boolean {
+  ): 'foreign' | 'gone' | 'draining' {
     const owned = this.#ledger.owned.get(name);
     if (!owned?.servers.has(server) && this.#options.adopt !== 'all') {
-      const what = serverText(name, server, is);
-      this.steps.push({ action: 'foreign', what, phase: Phase.lower, row: { service: name, server } });
-      return false;
+      this.#add('foreign', Phase.lower, name, server, is);
+      return 'foreign';
     }
     const { key } = service;
-    const row = { service: name, server };
-    const what = serverText(name, server, is);
     const connections = is.activeConnections + is.inactiveConnections + is.persistentConnections;
     const draining = owned?.servers.get(server);
     const { time, atOnce } = this.#options;
@@ -248,32 +233,24 @@ class TablePlanner {
     if (over) {
       const change = { command: 'DEL_DEST', service: key, server: is.key } as const;
       const again = { command: 'NEW_DEST', service: key, server: plainServer(is) } as const;
-      const stale = staleAfter(of.datagrams);
-      this.steps.push({ action: 'take-back', what, phase: Phase.lower, row, change, undo: again, stale });
-      return true;
+      this.#add('take-back', Phase.lower, name, server, is, change, { undo: again, stale: staleAfter(of.datagrams) });
+      return 'gone';
     }
     const quiet = { command: 'SET_DEST', service: key, server: { ...plainServer(is), weight: 0 } } as const;
     const left = `${is.activeConnections} active, ${is.inactiveConnections} inactive, ${is.persistentConnections} persistent connections`;
-    if (!draining)
-      this.steps.push({
-        action: 'drain',
-        what,
-        is: left,
-        phase: Phase.lower,
-        row,
-        draining: { weight: is.weight, until: time + timeout * 1000 },
-        ...(is.weight !== 0 && { change: quiet, undo }),
-      });
-    else if (is.weight !== 0)
+    if (!draining) {
+      const begun = { weight: is.weight, until: time + timeout * 1000 };
+      const change = is.weight !== 0 ? quiet : undefined;
+      this.#add('drain', Phase.lower, name, server, is, change, { is: left, draining: begun, undo: change && undo });
+    } else if (is.weight !== 0) {
       // Somebody gave it a weight again, or the program died before it took it away.
-      this.steps.push({ action: 'change', what, is: left, phase: Phase.lower, row, change: quiet, undo, draining });
-    else this.steps.push({ action: 'wait', what, is: left, phase: Phase.lower, row });
-    return false;
+      this.#add('change', Phase.lower, name, server, is, quiet, { is: left, undo, draining });
+    } else this.#add('wait', Phase.lower, name, server, is, undefined, { is: left });
+    return 'draining';
   }
 
   #wait(name: string, service: ServiceSettings, is: string): void {
-    const what = serviceText(name, service);
-    this.steps.push({ action: 'wait', what, is, phase: Phase.lower, row: { service: name } });
+    this.#add('wait', Phase.lower, name, undefined, service, undefined, { is });
   }
 }
 
@@ -317,12 +294,4 @@ export function plainServer(server: ServerSettings): ServerSettings {
   // `local` can not be asked for: the kernel makes it of any.
   const asked = forwarding === 'local' || forwarding === 'bypass' ? 'nat' : forwarding;
   return { key, forwarding: asked, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum };
-}
-
-function serviceText(name: string, settings: ServiceSettings): string {
-  return `service ${name}: ${serviceWords(plainService(settings))}`;
-}
-
-function serverText(service: string, server: string, settings: ServerSettings): string {
-  return `server ${server} of ${service}: ${serverWords(settings)}`;
 }

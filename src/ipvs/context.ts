@@ -91,10 +91,12 @@ export class Context {
           : { command: first?.command ?? 'FLUSH', action: 'apply', object: `${changes.length} changes` };
       throw translate(request, error);
     }
-    const errors: (IpvsError | undefined)[] = [];
+    const errors = changes.map((): IpvsError | undefined => undefined);
+    let index = 0;
     for (const change of changes) {
-      const errno = errnos[errors.length] ?? Errno.EBADMSG;
-      errors.push(errno === 0 ? undefined : await this.#failure(change, errno, options));
+      const errno = errnos[index] ?? Errno.EBADMSG;
+      if (errno !== 0) errors[index] = await this.#failure(change, errno, options);
+      index++;
     }
     return errors;
   }

@@ -19,7 +19,6 @@ const INTERVAL = 20;
 export async function openNativeJournal(path: string, options: CallOptions = {}): Promise<JournalPort> {
   const { signal, timeout = DEFAULT_TIMEOUT } = options;
   const end = performance.now() + timeout;
-  await asFailure(path, () => mkdir(dirname(path), { recursive: true, mode: 0o700 }));
   for (;;) {
     signal?.throwIfAborted();
     const lock = await asFailure(path, () => tryLock(`${path}.lock`));
@@ -30,8 +29,7 @@ export async function openNativeJournal(path: string, options: CallOptions = {})
 }
 
 async function tryLock(path: string): Promise<FileHandle | undefined> {
-  // Not through a link that somebody has put there.
-  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const file = await openLock(path);
   try {
     const errno = loadAddon().lock(file.fd);
     if (errno !== 0 && errno !== Errno.EAGAIN) throw new KernelFailure(errno, `flock ${path}`);
@@ -44,10 +42,23 @@ async function tryLock(path: string): Promise<FileHandle | undefined> {
   return undefined;
 }
 
+async function openLock(path: string): Promise<FileHandle> {
+  // Not through a link that somebody has put there.
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+  try {
+    return await open(path, flags, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    return open(path, flags, 0o600);
+  }
+}
+
 /** Who had it before may have removed it: then others open another file of that name. */
 async function isStill(path: string, file: FileHandle): Promise<boolean> {
   try {
-    return (await stat(path)).ino === (await file.stat()).ino;
+    const [named, ours] = await Promise.all([stat(path), file.stat()]);
+    return named.ino === ours.ino;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw error;

@@ -50,13 +50,15 @@ class Pen extends RecordWriter {
   server(at: number, settings: ServerSettings): void {
     const field = layout.server;
     this.serverKey(at, settings.key);
+    const { upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = settings;
     this.u32(at + field.forwarding, forwardings.indexOf(settings.forwarding));
     this.view.setInt32(at + field.weight, settings.weight, true);
-    this.u32(at + field.upperThreshold, settings.upperThreshold);
-    this.u32(at + field.lowerThreshold, settings.lowerThreshold);
-    this.u8(at + field.tunnelType, tunnelTypes.indexOf(settings.tunnelType));
-    this.u16(at + field.tunnelPort, settings.tunnelPort);
-    this.u16(at + field.tunnelFlags, tunnelChecksums.indexOf(settings.tunnelChecksum));
+    // There may be tens of thousands, and nearly all have zeros there.
+    if (upperThreshold !== 0) this.u32(at + field.upperThreshold, upperThreshold);
+    if (lowerThreshold !== 0) this.u32(at + field.lowerThreshold, lowerThreshold);
+    if (tunnelType !== 'ipip') this.u8(at + field.tunnelType, tunnelTypes.indexOf(tunnelType));
+    if (tunnelPort !== 0) this.u16(at + field.tunnelPort, tunnelPort);
+    if (tunnelChecksum !== 'none') this.u16(at + field.tunnelFlags, tunnelChecksums.indexOf(tunnelChecksum));
   }
 }
 
