@@ -9,7 +9,7 @@ import {
   type TableEntry,
 } from '../kernel/ipvs/types.js';
 import type { DrainPolicy } from './drain-policy.js';
-import type { Ledger, OwnedService } from './ledger.js';
+import type { Draining, Ledger } from './ledger.js';
 import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
 import { type Datagrams, datagramsOf, type WantedService, type WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
@@ -84,21 +84,24 @@ class TablePlanner {
     this.#service(name, service.settings, is, owned?.service ?? false);
     const wanted = serversOf(service);
     let found = 0;
+    let ours = 0;
     for (const entry of servers) {
       const server = describeServer(entry.key);
       const settings = wanted.get(server);
       if (settings) {
+        const isOurs = owned?.servers.has(server) ?? false;
         found++;
-        this.#server(name, service, server, settings, entry, owned);
+        if (isOurs) ours++;
+        this.#server(name, service, server, settings, entry, isOurs, owned?.servers.get(server));
       } else {
         this.#leave(name, service.settings, server, entry, service);
       }
     }
-    const others = [...(owned?.servers.keys() ?? [])].filter((server) => !wanted.has(server));
-    if (found === wanted.size && others.length === 0) return; // as nearly always
+    const owns = owned?.servers ?? new Map<string, undefined>();
+    if (found === wanted.size && ours === owns.size) return; // as nearly always
     const present = namesOf(servers);
     for (const [server, settings] of wanted) if (!present.has(server)) this.#make(name, service, server, settings);
-    for (const server of others) if (!present.has(server)) this.forget(name, server);
+    for (const server of owns.keys()) if (!wanted.has(server) && !present.has(server)) this.forget(name, server);
   }
 
   /** A service that nobody here wants: it goes if it is the owner's, with the owner's servers. */
@@ -187,10 +190,9 @@ class TablePlanner {
     server: string,
     wanted: ServerSettings,
     is: ServerEntry,
-    owned: OwnedService | undefined,
+    ours: boolean,
+    draining: Draining | undefined,
   ): void {
-    const ours = owned?.servers.has(server) ?? false;
-    const draining = owned?.servers.get(server) !== undefined;
     if (agrees(wanted, is) && !draining) {
       this.#right(name, server, wanted, ours);
       return;
