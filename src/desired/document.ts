@@ -1,7 +1,7 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import { newServerSettings } from '../ipvs/server-options.js';
 import { newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
-import { checkAddress, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { ServiceSettings, Timeouts } from '../kernel/ipvs/types.js';
 import { checkState } from '../netfilter/changes.js';
@@ -10,7 +10,7 @@ import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { checkInterfaceName } from '../roles/parts.js';
 import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
-import { at, type Datagrams, type Target, TargetBuilder } from './target.js';
+import { type Datagrams, type Target, TargetBuilder } from './target.js';
 
 /** A virtual service of a document. Defaults are those of `ServiceOptions` and `ServerOptions`. */
 export type DesiredService = ServiceOptions & {

@@ -2,7 +2,7 @@ import type { StaleOptions } from '../conntrack/stale.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { invalid } from '../kernel/errors.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
 import type { NetfilterState } from '../netfilter/changes.js';
 import { handlerOf } from '../roles/handlers/index.js';
@@ -113,16 +113,4 @@ function distinct(items: readonly Item[]): Item[] {
     } else if (JSON.stringify(item) !== JSON.stringify(other)) throw invalid(`two are ${name}, and differ`);
   }
   return [...known.values()];
-}
-
-/** Says where in the description something is wrong. */
-export function at<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof IpvsError)) throw error;
-    // A place within that place, unless that is named in words.
-    const further = !path.includes(' ') && /^\w+(\[\d+\])+[.:]/.test(error.message) ? '.' : ': ';
-    throw invalid(`${path}${further}${error.message}`);
-  }
 }

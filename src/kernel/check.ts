@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { canonicalAddress, type Family, familyOf } from './address.js';
-import { invalid } from './errors.js';
+import { IpvsError, invalid } from './errors.js';
 import type { CallOptions } from './kernel.js';
 
 /** An integer from `least` to `most`, or an error that names it. */
@@ -50,4 +50,16 @@ export function checkCallOptions(options: CallOptions = {}, others: readonly str
 
 export function show(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 1, breakLength: Infinity });
+}
+
+/** Says where in the description something is wrong. */
+export function at<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof IpvsError)) throw error;
+    // A place within that place, unless that is named in words.
+    const further = !path.includes(' ') && /^\w+(\[\d+\])+[.:]/.test(error.message) ? '.' : ': ';
+    throw invalid(`${path}${further}${error.message}`);
+  }
 }

@@ -1,13 +1,12 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Family } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { Part } from './items.js';
 import {
   addresses,
-  at,
   checkInterfaceName,
   checkPorts,
   hostAddress,

@@ -1,11 +1,10 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
-import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import { checkNetwork } from '../network/checks.js';
 import type { Part } from './items.js';
 import {
-  at,
   checkInterfaceName,
   checkPorts,
   Distinct,

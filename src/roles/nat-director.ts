@@ -1,10 +1,9 @@
-import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
 import type { Part } from './items.js';
 import {
-  at,
   checkInterfaceName,
   distinctServices,
   hostAddress,

@@ -1,14 +1,13 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Family } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
 import { checkNetwork, formatPrefix } from '../network/checks.js';
 import type { Part } from './items.js';
 import {
-  at,
   checkInterfaceName,
   checkPort,
   distinctServices,

@@ -104,15 +104,15 @@ describe('ingress', () => {
     ],
     [{ services: [web, { ...web, mark: 260, ports: [] }] }, 'two services have the vip 10.0.0.15: services[0] and'],
     [{ services: [web, { ...api, mark: 258 }] }, 'two services are FWM 258: services[0] and services[1]'],
-    [{ services: [{ ...api, ports: [...api.ports, ...api.ports] }] }, 'services[0]: ports[1]: tcp port 8000 is named'],
+    [{ services: [{ ...api, ports: [...api.ports, ...api.ports] }] }, 'services[0].ports[1]: tcp port 8000 is named'],
     [{ services: [{ ...api, ports: [] }] }, 'services[0]: a service has ports, a vip, or both; this one has neither'],
     [
       { services: [{ ...api, servers: ['10.0.0.21', '10.0.0.21'] }] },
-      'services[0]: servers[1]: a server is named twice',
+      'services[0].servers[1]: a server is named twice',
     ],
     [
       { services: [{ ...api, servers: [{ address: '10.0.0.21', port: 80 }] }] },
-      'services[0]: servers[0]: a server of an',
+      'services[0].servers[0]: a server of an',
     ],
     [{ network: '10.0.0.0/33' }, 'network is an address, or addresses such as 10.0.0.0/8'],
     [{ network: 'fd00::/64' }, 'network is an IPv4 prefix such as 10.0.0.0/24, not fd00::/64'],
@@ -133,9 +133,9 @@ describe('nat-director', () => {
     [[{ service: { fwmark: 7 }, servers: [] }], 'not by a mark: this one has no address'],
     [
       [{ service, servers: [...one.servers, { address: '10.0.0.2', forwarding: 'direct' }] }],
-      'services[0]: servers[1]: ',
+      'services[0].servers[1]: ',
     ],
-    [[{ service, servers: [null] }], 'services[0]: servers[0]: a real server is described by an object, not null'],
+    [[{ service, servers: [null] }], 'services[0].servers[0]: a real server is described by an object, not null'],
   ])('%j', (services, text) => {
     expect(refusal({ ...role, services })).toContain(text);
   });
