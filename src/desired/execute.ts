@@ -33,7 +33,7 @@ export class Executor {
   /** What the journal had before, of what it had. */
   readonly #entries = new Map<ItemStep, Entry>();
   readonly #owned = new Map<TableStep, OwnedRow>();
-  #tried: readonly PlannedStep[] = [];
+  #tried: PlannedStep[] = [];
   readonly failures: Failure[] = [];
 
   constructor(world: World, journal: Journal, claims: Claims) {
@@ -63,7 +63,7 @@ export class Executor {
         await this.#rows(batch);
       } else {
         at++;
-        this.#tried = [...this.#tried, step];
+        this.#tried.push(step);
         await this.#item(step);
       }
       if (!goOn && this.failures.length > 0) return;
