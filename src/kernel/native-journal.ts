@@ -94,8 +94,13 @@ class NativeJournal implements JournalPort {
     return this.#file(async () => {
       if (text === '') return rm(this.#path, { force: true });
       const temporary = `${this.#path}.new`;
-      await rm(temporary, { force: true });
-      await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
+      // Not into what somebody has put there, or a program left that died.
+      const write = (): Promise<void> => writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
+      await write().catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+        await rm(temporary);
+        await write();
+      });
       await rename(temporary, this.#path);
     });
   }

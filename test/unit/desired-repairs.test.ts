@@ -249,3 +249,51 @@ test('a loop that drains ends when what it waits for is cancelled, or wanted aga
   for await (const progress of other.drain()) throw new Error(`it is wanted here: ${progress.server}`);
   expect(await state.draining()).toHaveLength(1);
 });
+
+test('a service that is not wanted stays while its servers drain, whoever gives them a weight', async () => {
+  const { state, ipvs, connect, servers } = await begin();
+  connect();
+  connect();
+  await state.apply(document([], { services: [] }));
+  for (const row of await ipvs.table()) for (const server of row.servers) await server.update({ weight: 5 });
+  const steps = await state.apply();
+  expect(steps.map(({ action }) => action)).toEqual(['change', 'change']);
+  expect(await servers()).toEqual(expect.arrayContaining(['10.0.0.1 0', '10.0.0.2 0']));
+});
+
+test('of a service that is adopted to go it is told that its servers drain', async () => {
+  const kernel = new MemoryKernel();
+  const ipvs = await Ipvs.open({ kernel });
+  await (await ipvs.addService({ protocol: 'tcp', address: VIP, port: 81 })).addServer({ address: '10.0.0.7' });
+  const state = await DesiredState.open(document([]), { kernel });
+  const { steps } = await state.plan(undefined, { adopt: 'all' });
+  expect(steps.map(({ action, is }) => `${action} ${is}`)).toEqual([
+    'adopt undefined',
+    'make undefined',
+    'drain 0 active, 0 inactive, 0 persistent connections',
+    'wait its servers drain',
+  ]);
+});
+
+test.each(['killed', 5] as const)('a setting that an owner could not change is free for others (%s)', async (errno) => {
+  const wanted: DesiredDocument = { owner: 'test', sysctls: { 'net.ipv4.ip_forward': 1 } };
+  let outcome = 'failed';
+  for (let after = 0; outcome === 'failed'; after++) {
+    const kernel = new MemoryKernel();
+    const state = await DesiredState.open(wanted, { kernel });
+    kernel.fail({ after, errno });
+    outcome = await state.apply().then(
+      () => 'done',
+      () => 'failed',
+    );
+    kernel.clearFaults();
+    if (errno === 'killed') {
+      kernel.kill();
+      const next = await DesiredState.open({ owner: 'test' }, { kernel });
+      await next.apply();
+    } else if (outcome === 'done') await state.remove();
+    const other = await DesiredState.open({ owner: 'other', sysctls: { 'net.ipv4.ip_forward': 0 } }, { kernel });
+    expect([after, await other.apply()]).toEqual([after, expect.anything()]);
+    expect((await other.plan()).empty).toBe(true);
+  }
+});

@@ -1,7 +1,7 @@
 // The journal on the disk: who has it has it alone, and it is whole whenever a program ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,6 +34,19 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
     await again.replace('');
     await again.close();
     expect(readdirSync(join(path, '..'))).toEqual([]);
+  });
+
+  test('is not written through what stands where it is written anew', async () => {
+    const path = newPath();
+    const journal = await openNativeJournal(path);
+    const victim = join(path, '..', 'victim');
+    writeFileSync(victim, 'untouched');
+    symlinkSync(victim, `${path}.new`);
+    await journal.replace('one\n');
+    expect(readFileSync(victim, 'utf8')).toBe('untouched');
+    expect(await journal.read()).toBe('one\n');
+    await journal.close();
+    expect(readdirSync(join(path, '..'))).toEqual(['owner.json', 'victim']);
   });
 
   test('is had by one at a time, each in turn', async () => {
