@@ -24,12 +24,12 @@ export class ApplyError extends IpvsError {
   /** @internal */
   constructor(
     failures: readonly [Failure, ...Failure[]],
-    tried: readonly PlannedStep[],
+    tried: readonly Step[],
     due: readonly PlannedStep[],
     left: readonly string[] | undefined,
   ) {
     const [{ step, error }] = failures;
-    const outcomes = new Map<PlannedStep, IpvsError | undefined>(tried.map((one) => [one, undefined]));
+    const outcomes = new Map<Step, IpvsError | undefined>(tried.map((one) => [one, undefined]));
     for (const failure of failures) outcomes.set(failure.step, outcomes.get(failure.step) ?? failure.error);
     const notTried = due.filter((other) => !outcomes.has(other));
     super(
@@ -55,11 +55,13 @@ function rest(
 }
 
 export function inTheWay(conflicts: readonly PlannedStep[]): IpvsError {
-  const lacking = conflicts.filter((step) => 'noInterface' in step && step.noInterface);
-  if (lacking.length > 0) {
-    const whats = lacking.map(({ what, is }) => `${what} (there is ${is})`).join('; ');
-    return new IpvsError('ERR_IPVS_NO_SUCH_INTERFACE', `nothing was done: ${whats}`);
-  }
-  const list = conflicts.map(({ what, is }) => `${what} (there is ${is})`).join('; ');
-  return new IpvsError('ERR_IPVS_FOREIGN', `others made what is in the way; nothing was done: ${list}`);
+  const lacking = conflicts.filter((step) => 'lacks' in step && step.lacks !== undefined);
+  const list = (lacking.length > 0 ? lacking : conflicts).map(({ what, is }) => `${what} (there is ${is})`).join('; ');
+  const [first] = lacking;
+  if (!first) return new IpvsError('ERR_IPVS_FOREIGN', `others made what is in the way; nothing was done: ${list}`);
+  const isSysctl = 'lacks' in first && first.lacks === 'sysctl';
+  return new IpvsError(
+    isSysctl ? 'ERR_IPVS_NO_SUCH_SYSCTL' : 'ERR_IPVS_NO_SUCH_INTERFACE',
+    `nothing was done: ${list}`,
+  );
 }

@@ -86,7 +86,7 @@ export class DesiredState {
     const { owner, namespace } = checked.document;
     const world = new World({ kernel, timeout, namespace });
     try {
-      const engine = new Engine(world, await placesOf(await world.network, owner, record), owner);
+      const engine = new Engine(world, await placesOf(await world.network, owner, record));
       await engine.begin({ signal, timeout });
       return new DesiredState(engine, checked);
     } catch (error) {
@@ -137,6 +137,8 @@ export class DesiredState {
   /**
    * All that the owner made goes: what is in the way of nobody's connections first. Sysctls get the
    * values back that they had, unless somebody else has changed them since.
+   * @returns the steps that were done, also for what was gone already; a step `wait` for what stays the owner's as
+   * long as others use it (a service that has servers of others): it can be repeated then
    * @throws IpvsError an {@link ApplyError} that says what is left; it can be repeated
    */
   async remove(): Promise<Step[]> {
@@ -318,5 +320,7 @@ export async function planDocument(
   snapshot: StateSnapshot,
   options: Pick<PlanDocumentOptions, 'adopt'> = {},
 ): Promise<Plan> {
+  if (!(snapshot instanceof StateSnapshot))
+    throw invalid('the snapshot is a StateSnapshot: StateSnapshot.parse() makes one of its JSON text');
   return snapshot.plan(await CheckedDocument.parse(document), adoptionOf(options.adopt ?? false));
 }

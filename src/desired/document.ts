@@ -1,3 +1,4 @@
+import { describeServer } from '../ipvs/describe.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import { newServerSettings } from '../ipvs/server-options.js';
 import { newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
@@ -16,13 +17,18 @@ import { type Datagrams, type Target, TargetBuilder } from './target.js';
 export type DesiredService = ServiceOptions & {
   /** Real servers; an address alone has the defaults. Default: none. */
   readonly servers?: readonly (string | ServerOptions)[] | undefined;
-  /** Of a service by mark: the packets that get the mark. Default: others mark them. */
-  readonly marks?: readonly FwmarkSelector[] | undefined;
   /** Takes connections as long as no other server does: none is there, or all have weight 0. */
   readonly sorryServer?: string | ServerOptions | undefined;
   /** How servers of this service leave. Default: that of the document. */
   readonly drain?: DrainPolicy | undefined;
-};
+} & (
+    | {
+        readonly fwmark: number;
+        /** The packets that get the mark. Default: others mark them. */
+        readonly marks?: readonly FwmarkSelector[] | undefined;
+      }
+    | { readonly fwmark?: never; readonly marks?: never }
+  );
 
 /** An address that the namespace is to have. */
 export interface DesiredAddress {
@@ -82,6 +88,8 @@ export class CheckedDocument {
     const text = input instanceof Uint8Array ? new TextDecoder().decode(input) : input;
     const value = withoutNotes(typeof text === 'string' ? await parseYaml(text) : text);
     // What makes schemas is only loaded by who has a document.
+    if (typeof value === 'string')
+      throw invalid(`the document is an object, or its text: give what the file has, not ${show(value)}`);
     const { checkStructure } = await import('./schema.js');
     const result = checkStructure(value);
     if ('problems' in result) throw invalid(`the document: ${result.problems.join('; ')}`);
@@ -119,6 +127,7 @@ function targetOf(document: DesiredDocument): Target {
   if (document.drain) at('drain', () => checkDrainPolicy(document.drain as DrainPolicy));
   const owner = tableOf(document.owner);
   const builder = new TargetBuilder();
+  const places = new Map<FwmarkOptions, string>();
   for (const [name, value] of Object.entries(sysctls)) builder.add(sysctl(name, value));
   for (const name of ['tcp', 'tcpFin', 'udp'] as const) {
     const seconds = timeouts[name];
@@ -126,21 +135,37 @@ function targetOf(document: DesiredDocument): Target {
   }
   for (const [index, role] of roles.entries())
     at(`roles[${index}]`, () => {
-      for (const part of describe(role, owner)) builder.add(part);
+      for (const part of describe(role, owner)) {
+        builder.add(part);
+        if (part.kind === 'netfilter') for (const mark of part.state.marks ?? []) places.set(mark, `roles[${index}]`);
+      }
     });
-  const marks = [...(document.marks ?? [])];
-  for (const [index, mark] of marks.entries()) at(`marks[${index}]`, () => checkMark(mark));
+  const marks: FwmarkOptions[] = [];
+  const add = (place: string, mark: FwmarkOptions): void => {
+    const own = { ...mark }; // YAML may have the same object at two places
+    marks.push(own);
+    places.set(own, place);
+  };
+  for (const [index, mark] of (document.marks ?? []).entries())
+    at(`marks[${index}]`, () => {
+      checkMark(mark);
+      add(`marks[${index}]`, mark);
+    });
   for (const [index, rule] of nat.entries()) at(`nat[${index}]`, () => checkRule(rule));
   for (const [index, service] of services.entries())
     at(`services[${index}]`, () => {
-      for (const mark of addService(builder, service)) marks.push(mark);
+      for (const [at, mark] of addService(builder, service).entries()) add(`services[${index}].marks[${at}]`, mark);
     });
   if (marks.length + nat.length > 0) builder.add({ kind: 'netfilter', owner, state: { marks, rules: nat } });
   for (const [index, address] of addresses.entries())
     builder.add(at(`addresses[${index}]`, () => addressItem(address)));
   const target = builder.build();
   // Of all roles and services together: what they mark may be the same.
-  for (const item of target.items) if (item.kind === 'netfilter') checkState(item.state);
+  for (const item of target.items) {
+    if (item.kind !== 'netfilter') continue;
+    const all = item.state.marks ?? [];
+    checkState(item.state, (index) => (all[index] && places.get(all[index])) ?? `marks[${index}]`);
+  }
   return target;
 }
 
@@ -154,15 +179,24 @@ function addService(builder: TargetBuilder, service: DesiredService): FwmarkOpti
   if (marks.length > 0 && !('fwmark' in key))
     throw invalid('marks are for a service by mark; this one goes by protocol, address and port');
   const marked = 'fwmark' in key ? marks.map((packets, i) => at(`marks[${i}]`, () => markOf(packets, settings))) : [];
+  const sorry = sorryServer === undefined ? undefined : at('sorryServer', () => server(sorryServer));
   builder.addService(settings, {
-    ...(sorryServer !== undefined && { sorry: at('sorryServer', () => server(sorryServer)) }),
+    ...(sorry && { sorry }),
     ...(drain && { drain: at('drain', () => checkDrainPolicy(drain)) }),
     ...(marked.length > 0 && {
       datagrams: marked.flatMap(datagramsTo),
       udp: marked.every(({ protocol }) => protocol === 'udp'),
     }),
   });
-  for (const [index, one] of servers.entries()) at(`servers[${index}]`, () => builder.addServer(key, server(one)));
+  const named = new Set<string>();
+  for (const [index, one] of servers.entries())
+    at(`servers[${index}]`, () => {
+      const settings = server(one);
+      named.add(describeServer(settings.key));
+      builder.addServer(key, settings);
+    });
+  if (sorry && named.has(describeServer(sorry.key)))
+    throw invalid(`sorryServer: ${describeServer(sorry.key)} is one of the servers`);
   return marked;
 }
 

@@ -9,7 +9,7 @@ import type { Engine } from './engine.js';
 import type { Draining, Ledger } from './ledger.js';
 import { deleteStaleFlows } from './stale-flows.js';
 import { StepList, TableStep } from './step.js';
-import { plainServer, planTable } from './table-plan.js';
+import { plainServer, planTable, serversOf } from './table-plan.js';
 import type { Target, WantedService, WantedTable } from './target.js';
 
 /** A server that takes no new connections, and goes when those it has are over. */
@@ -100,7 +100,9 @@ export function stepDrains(
 function unwanted(rows: Rows, table: WantedTable): Rows {
   return new Map(
     [...rows].flatMap(([service, servers]) => {
-      const left = [...servers].filter(([server]) => !table.get(service)?.servers.has(server));
+      const wanted = table.get(service);
+      const stay = wanted && serversOf(wanted);
+      const left = [...servers].filter(([server]) => !stay?.has(server));
       return left.length === 0 ? [] : [[service, new Map(left)] as const];
     }),
   );

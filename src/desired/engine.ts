@@ -11,7 +11,7 @@ import { Journal } from './journal.js';
 import { type About, Ledger, type Line } from './ledger.js';
 import { needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
 import { deleteStaleFlows } from './stale-flows.js';
-import { isDue, type PlannedStep } from './step.js';
+import { isDue, type PlannedStep, type Step, TableStep } from './step.js';
 import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
@@ -33,30 +33,40 @@ export class Engine {
   #journal: Journal | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(world: World, { journal, claims }: Places, owner: string) {
+  constructor(world: World, { journal, claims, claimant }: Places) {
     this.world = world;
     this.#path = journal;
-    this.#claims = new Claims(world.kernel, claims, owner);
+    this.#claims = new Claims(world.kernel, claims, claimant);
   }
 
-  /** Whether the record can be used; what an owner that died there was about to change is not its any more. */
+  /** Whether the record can be used. */
   begin(call?: CallOptions): Promise<void> {
-    return this.#withJournal(call, ({ ledger }) =>
-      this.#claims.keepOnly(new Set(ledger.entries.map(({ name }) => name))),
-    );
+    return this.#withJournal(call, async (journal) => {
+      try {
+        await this.#settle(journal, call);
+      } catch (error) {
+        // Who may not write there has claimed nothing; who needs it is told when it does.
+        if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_RECORD') throw error;
+      }
+    });
+  }
+
+  async #settle(journal: Journal, call?: CallOptions): Promise<void> {
+    const lost = await this.#claims.settle(journal.ledger.entries, call);
+    await journal.write(...lost.map((put) => ({ put })));
   }
 
   /** Nothing is changed. */
   plan(target: Target, options: PlanOptions, call?: CallOptions): Promise<PlannedSteps> {
     return this.#withJournal(call, async ({ ledger }) =>
-      planSteps(target, await this.#read(target, ledger), ledger, options),
+      planSteps(target, await this.#read(target, ledger, options), ledger, options),
     );
   }
 
   /** All that plans for this owner are made of, and of the target what only it names. */
   snapshot(target: Target): Promise<{ readonly snapshot: Snapshot; readonly ledger: Ledger }> {
     return this.#withJournal(undefined, async ({ ledger }) => ({
-      snapshot: await this.#read(target, ledger, true),
+      snapshot: await this.#read(target, ledger, { adopt: 'none' }, true),
       ledger: ledger.copy(),
     }));
   }
@@ -65,44 +75,62 @@ export class Engine {
    * @returns what was done
    * @throws IpvsError `ERR_IPVS_FOREIGN`; an `ApplyError`
    */
-  apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<readonly PlannedStep[]> {
+  apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<readonly Step[]> {
     return this.#withJournal(call, async (journal) => {
       const executor = new Executor(this.world, journal, this.#claims);
-      const pass = async (): Promise<readonly PlannedStep[]> => {
-        const snapshot = await this.#read(target, journal.ledger);
-        const { steps } = planSteps(target, snapshot, journal.ledger, options);
-        const due = steps.filter(isDue);
-        const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
-        if (conflicts.length > 0) throw inTheWay(conflicts);
-        await executor.run(due);
-        return due;
-      };
-      const due = await pass();
-      const [last] = due.slice(-1);
+      const fine = (): boolean => executor.failures.length === 0;
+      if (needsOf(target, journal.ledger, options.adopt).items.some(isShared)) await this.#settle(journal, call);
+      const due = await this.#pass(target, options, journal, executor);
       // With a link that was made anew went what stood on it. And what takes nothing new any more, and
       // had no connections, or lost them since, can go.
-      const again = due.some((step) => isAnew(step) || step.action === 'drain');
-      if (last) {
-        await executor.also(last, async () => void (again && (await pass())));
-        await executor.also(last, () => deleteStaleFlows(this.world, journal));
-        await executor.also(last, () => journal.write(...aboutLines(target, journal.ledger)));
-      } else await deleteStaleFlows(this.world, journal);
-      const [first, ...others] = executor.failures;
-      if (first) {
-        const left = options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
-        throw new ApplyError([first, ...others], executor.tried, due, left);
+      if (fine() && due.some((step) => isAnew(step) || isQuieted(step)))
+        await executor.also({ action: 'change', what: 'what depends on these steps' }, async () => {
+          await this.#pass(target, options, journal, executor);
+        });
+      const stale = { action: 'take-back', what: 'stale flows' } as const;
+      if (fine() || options.onFailure === 'leave') {
+        await executor.also(stale, () => deleteStaleFlows(this.world, journal));
+        await executor.also({ action: 'change', what: 'the record' }, () =>
+          journal.write(...aboutLines(target, journal.ledger)),
+        );
       }
-      return executor.tried;
+      const [first, ...others] = executor.failures;
+      if (!first) return executor.tried;
+      const left = options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
+      throw new ApplyError([first, ...others], executor.tried, due, left);
     });
+  }
+
+  /** What was due. */
+  async #pass(
+    target: Target,
+    options: PlanOptions,
+    journal: Journal,
+    executor: Executor,
+  ): Promise<readonly PlannedStep[]> {
+    const snapshot = await this.#read(target, journal.ledger, options);
+    const { steps } = planSteps(target, snapshot, journal.ledger, options);
+    const due = steps.filter(isDue);
+    const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
+    if (conflicts.length > 0) throw inTheWay(conflicts);
+    await executor.run(due);
+    return due;
   }
 
   async #undo(journal: Journal, executor: Executor, due: readonly PlannedStep[]): Promise<string[]> {
     const left = await executor.undo();
+    try {
+      await deleteStaleFlows(this.world, journal);
+    } catch (error) {
+      left.push(`stale flows (${error instanceof Error ? error.message : String(error)})`);
+    }
     if (!due.some(isAnew)) return left;
     // What stood on a link that was made anew, and is as before now.
     const items = journal.ledger.entries.map(({ item }) => item);
     const target = { items, table: nothing.table };
-    const { steps } = planSteps(target, await this.#read(target, journal.ledger), journal.ledger, { adopt: 'none' });
+    const options: PlanOptions = { adopt: 'none' };
+    const snapshot = await this.#read(target, journal.ledger, options);
+    const { steps } = planSteps(target, snapshot, journal.ledger, options);
     const gone = steps.filter((step) => 'item' in step && (step.action === 'make' || step.action === 'change'));
     const again = new Executor(this.world, journal, this.#claims);
     await again.run(gone, true);
@@ -113,17 +141,17 @@ export class Engine {
   remove(): Promise<PlannedStep[]> {
     return this.#withJournal(undefined, async (journal) => {
       const executor = new Executor(this.world, journal, this.#claims);
-      const snapshot = await this.#read(nothing, journal.ledger);
       // Nobody is left who would wait for those that drain.
-      const { steps } = planSteps(nothing, snapshot, journal.ledger, { adopt: 'none', atOnce: true });
+      const options: PlanOptions = { adopt: 'none', atOnce: true };
+      const snapshot = await this.#read(nothing, journal.ledger, options);
+      const { steps } = planSteps(nothing, snapshot, journal.ledger, options);
       const due = steps.filter(isDue);
       await executor.run(due, true);
-      const [last] = due.slice(-1);
-      if (last) await executor.also(last, () => deleteStaleFlows(this.world, journal));
+      await executor.also({ action: 'take-back', what: 'stale flows' }, () => deleteStaleFlows(this.world, journal));
       const { failures, tried } = executor;
       const [first, ...others] = failures;
       if (first) {
-        const left = failures.map(({ step }) => step.what);
+        const left = [...new Set(failures.map(({ step }) => step.what))];
         throw new ApplyError([first, ...others], tried, [], left);
       }
       // What can not go yet, since others use it, is told.
@@ -144,11 +172,12 @@ export class Engine {
     return this.#inTurn(() => this.world.close());
   }
 
-  async #read(target: Target, ledger: Ledger, everything = false): Promise<Snapshot> {
-    const needs = { ...needsOf(target, ledger), everything };
-    const snapshot = await readSnapshot(this.world, needs);
-    const shared = everything || needs.items.some(isShared);
-    return shared ? { ...snapshot, claims: await this.#claims.others() } : snapshot;
+  async #read(target: Target, ledger: Ledger, { adopt }: PlanOptions, everything = false): Promise<Snapshot> {
+    const needs = { ...needsOf(target, ledger, adopt), everything };
+    if (!everything && !needs.items.some(isShared)) return readSnapshot(this.world, needs);
+    // Before the settings: one that another owner sets back meanwhile is claimed still.
+    const claims = await this.#claims.others();
+    return { ...(await readSnapshot(this.world, needs)), claims };
   }
 
   #withJournal<T>(call: CallOptions | undefined, work: (journal: Journal) => Promise<T>): Promise<T> {
@@ -186,6 +215,11 @@ export class Engine {
   }
 }
 
+/** Takes nothing new any more. */
+function isQuieted(step: PlannedStep): boolean {
+  return step.action === 'drain' || (step instanceof TableStep && step.draining !== undefined);
+}
+
 function isAnew(step: PlannedStep): boolean {
   return step.action === 'change' && 'item' in step && step.item.kind === 'link';
 }
@@ -207,6 +241,8 @@ function aboutLines({ table }: Target, ledger: Ledger): Line[] {
 export interface Places {
   readonly journal: string | undefined;
   readonly claims: string | undefined;
+  /** Who claims: an owner with two records is two. */
+  readonly claimant: string;
 }
 
 /** Other ones after the machine was started again: cookies begin anew then. `false`: nowhere. */
@@ -215,8 +251,12 @@ export async function placesOf(
   owner: string,
   record: string | false | undefined,
 ): Promise<Places> {
-  if (record === false) return { journal: undefined, claims: undefined };
+  if (record === false) return { journal: undefined, claims: undefined, claimant: owner };
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
   const namespace = `${DIRECTORY}/${boot.slice(0, 8)}-${cookie}`;
-  return { journal: record ?? `${namespace}-${owner}.json`, claims: `${namespace}.shared.json` };
+  return {
+    journal: record ?? `${namespace}-${owner}.json`,
+    claims: `${namespace}.shared.json`,
+    claimant: record === undefined ? owner : `${owner} (${record})`,
+  };
 }

@@ -3,22 +3,23 @@ import { IpvsError } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Item } from '../roles/items.js';
+import { readSnapshot } from '../roles/snapshot.js';
 import type { World } from '../roles/world.js';
 import { type Claims, isShared, wantedValue } from './claims.js';
 import type { Journal } from './journal.js';
-import type { Draining, Entry, Line, Rows } from './ledger.js';
+import type { About, Draining, Entry, Line, Rows } from './ledger.js';
 import { wordsOf } from './plan.js';
-import { type ItemStep, type PlannedStep, TableStep, toStep } from './step.js';
+import { type ItemStep, type PlannedStep, type Step, TableStep, toStep } from './step.js';
 import type { Datagrams } from './target.js';
 
 /** A step that could not be done. */
 export interface Failure {
-  readonly step: PlannedStep;
+  readonly step: Step;
   readonly error: IpvsError;
 }
 
 /** What the journal had of a row that was the owner's before. */
-type OwnedRow = { readonly draining: Draining | undefined };
+type OwnedRow = { readonly draining: Draining | undefined; readonly about: About | undefined };
 
 /**
  * Does steps, and can undo them. Before each, the journal says so; rows of IPVS go to the kernel
@@ -33,7 +34,7 @@ export class Executor {
   /** What the journal had before, of what it had. */
   readonly #entries = new Map<ItemStep, Entry>();
   readonly #owned = new Map<TableStep, OwnedRow>();
-  #tried: PlannedStep[] = [];
+  #tried: Step[] = [];
   readonly failures: Failure[] = [];
 
   constructor(world: World, journal: Journal, claims: Claims) {
@@ -43,7 +44,7 @@ export class Executor {
   }
 
   /** Also those that failed. */
-  get tried(): readonly PlannedStep[] {
+  get tried(): readonly Step[] {
     return this.#tried;
   }
 
@@ -70,11 +71,12 @@ export class Executor {
     }
   }
 
-  /** Something that belongs to these steps: it fails with them. */
-  async also(step: PlannedStep, work: () => Promise<void>): Promise<void> {
+  /** Something that belongs to these steps, and is only told if it fails. */
+  async also(step: Step, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
+      this.#tried.push(step);
       this.#failed(step, error);
     }
   }
@@ -109,10 +111,17 @@ export class Executor {
         await this.#journal.write({ remove: name });
       } else {
         // Of what was recorded before, what was there at first counts.
-        const remembered = before ? before.before : await this.#remember(item, name);
-        await this.#journal.write({ put: { name, item, ...(remembered !== undefined && { before: remembered }) } });
-        if (action === 'change' && handler.change) await handler.change(item, this.#world);
-        else if (action !== 'adopt') await handler.make(item, this.#world);
+        const remember = async () => (before ? before.before : handler.remember?.(item, this.#world));
+        const work = async (remembered: string | undefined): Promise<void> => {
+          await this.#journal.write({ put: { name, item, ...(remembered !== undefined && { before: remembered }) } });
+          if (action === 'change' && handler.change) await handler.change(item, this.#world);
+          // What an owner has set back since it was looked at is not as it should be any more.
+          else if (action !== 'adopt' || (isShared(item) && !(await this.#isRight(item))))
+            await handler.make(item, this.#world);
+        };
+        if (isShared(item))
+          await this.#claims.claim(name, wantedValue(item), async () => (await remember()) ?? '', work);
+        else await work(await remember());
       }
     } catch (error) {
       // What somebody else made at the same time is not to be taken back.
@@ -128,33 +137,31 @@ export class Executor {
     const handler = handlerOf(item);
     if (before) {
       // Made by an earlier call, and changed or taken back by this one.
-      if (action === 'take-back') await this.#makeAgain(before.item);
-      else if (action === 'change') await handler.change?.(before.item, this.#world);
-      else if (action === 'make') await handler.takeBack(item, before.before, this.#world);
-      if (isShared(before.item) && before.before !== undefined) {
-        const { before: value } = before;
-        await this.#claims.claim(name, wantedValue(before.item), async () => value);
-      }
+      const restore = async (): Promise<void> => {
+        if (action === 'take-back') await this.#makeAgain(before.item);
+        else if (action === 'change') await handler.change?.(before.item, this.#world);
+        else if (action === 'make') await handler.takeBack(item, before.before, this.#world);
+      };
+      const was = async (): Promise<string> => before.before ?? '';
+      if (isShared(item)) await this.#claims.claim(name, wantedValue(before.item), was, restore);
+      else await restore();
       await this.#journal.write({ put: before });
       return;
     }
     const entry = this.#journal.ledger.find(name);
-    if (entry) await this.#giveBack(item, name, entry.before);
-    else if (isShared(item)) await this.#claims.release(name);
+    if (entry || isShared(item)) await this.#giveBack(item, name, entry?.before);
     await this.#journal.write({ remove: name });
   }
 
-  /** What is there before it is made. */
-  async #remember(item: Item, name: string): Promise<string | undefined> {
-    const handler = handlerOf(item);
-    const now = async (): Promise<string> => (await handler.remember?.(item, this.#world)) ?? '';
-    return isShared(item) ? this.#claims.claim(name, wantedValue(item), now) : handler.remember?.(item, this.#world);
+  async #isRight(item: Item): Promise<boolean> {
+    const snapshot = await readSnapshot(this.#world, { table: false, items: [item], everything: false });
+    return handlerOf(item).inspect(item, snapshot).state === 'right';
   }
 
   /** Unless others want it, too. */
-  async #giveBack(item: Item, name: string, before: string | undefined): Promise<void> {
-    if (isShared(item) && (await this.#claims.release(name))) return;
-    await handlerOf(item).takeBack(item, before, this.#world);
+  #giveBack(item: Item, name: string, before: string | undefined): Promise<void> {
+    const takeBack = (): Promise<void> => handlerOf(item).takeBack(item, before, this.#world);
+    return isShared(item) ? this.#claims.release(name, takeBack) : takeBack();
   }
 
   /** If it is there still, its taking back had failed. */
@@ -170,8 +177,9 @@ export class Executor {
     const { ledger } = this.#journal;
     for (const step of steps) {
       const { service, server = '' } = step;
-      if (ledger.owns(service, server))
-        this.#owned.set(step, { draining: ledger.owned.get(service)?.servers.get(server) });
+      const known = ledger.owned.get(service);
+      if (known && ledger.owns(service, server))
+        this.#owned.set(step, { draining: known.servers.get(server), about: known.about });
     }
     const fail = (error: unknown): void => {
       for (const step of steps) this.#failed(step, error);
@@ -234,7 +242,7 @@ export class Executor {
     ];
   }
 
-  #failed(step: PlannedStep, reason: unknown): void {
+  #failed(step: Step, reason: unknown): void {
     this.failures.push({ step, error: asIpvsError(reason) });
   }
 
@@ -268,9 +276,12 @@ export class Executor {
         ...(owned.length > 0 ? [{ own: rowsOf(owned) }] : []),
         ...owned.flatMap((step): Line[] => {
           const { service, server } = step;
-          const { draining = null } = this.#owned.get(step) ?? {};
-          return server === undefined ? [] : [{ drain: { service, server, draining } }];
+          const { draining = null, about } = this.#owned.get(step) ?? {};
+          if (server === undefined) return about ? [{ about: { [service]: about } }] : [];
+          return [{ drain: { service, server, draining } }];
         }),
+        // What came is gone again, and flows may lead to it.
+        ...back.flatMap(({ service, stale }): Line[] => (stale ? [{ stale: { [service]: stale } }] : [])),
       );
     } catch (error) {
       tell('the journal', error);

@@ -61,7 +61,9 @@ export class Journal {
     if (this.#lines > 0 && this.#lines < 2 * this.#ledger.size + 100) return this.#append(this.#port, lines);
     const changed = this.#ledger.copy();
     for (const line of lines) changed.change(line);
-    await this.#replace(this.#port, changed, this.#ledger.size === 0 ? lines : changed.lines);
+    await this.#orAsBefore(this.#port, (port) =>
+      this.#replace(port, changed, this.#ledger.size === 0 ? lines : changed.lines),
+    );
     this.#ledger = changed;
   }
 
@@ -95,17 +97,28 @@ export class Journal {
     this.#lines = 0; // if only a part is written, the next time all of it is
     this.#text = undefined;
     const added = lines.map(textOf).join('');
-    await using(this.#path, () => port.append(added));
+    await this.#orAsBefore(port, () => using(this.#path, () => port.append(added)));
     this.#lines = before.lines + lines.length;
     if (before.text !== undefined) this.#text = before.text + added;
     this.#change(lines);
     if (this.#ledger.size === 0) await this.#replace(port, this.#ledger, []);
   }
 
+  /** What could not be written may stand there all the same: the next program is not to believe it. */
+  async #orAsBefore(port: JournalPort, write: (port: JournalPort) => Promise<void>): Promise<void> {
+    try {
+      await write(port);
+    } catch (error) {
+      await this.#replace(port, this.#ledger, this.#ledger.lines).catch(() => {});
+      throw error;
+    }
+  }
+
   /** By lines that make it what it is. */
   async #replace(port: JournalPort, ledger: Ledger, lines: readonly Line[]): Promise<void> {
     const text = ledger.size === 0 ? '' : HEAD + lines.map(textOf).join('');
     this.#text = undefined;
+    this.#lines = 0;
     await using(this.#path, () => port.replace(text));
     this.#text = text;
     this.#lines = ledger.size === 0 ? 0 : lines.length;

@@ -7,7 +7,7 @@ import type { Needs, Snapshot } from '../roles/snapshot.js';
 import { isShared, wantedValue } from './claims.js';
 import type { Entry, Ledger } from './ledger.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
-import { planTable, type TablePlanOptions } from './table-plan.js';
+import { type Adoption, planTable, type TablePlanOptions } from './table-plan.js';
 import type { Target } from './target.js';
 
 export type PlanOptions = Omit<TablePlanOptions, 'time'>;
@@ -20,17 +20,17 @@ export interface PlannedSteps {
 }
 
 /** What a plan has to know of the kernel. */
-export function needsOf(target: Target, ledger: Ledger): Omit<Needs, 'everything'> {
+export function needsOf(target: Target, ledger: Ledger, adopt: Adoption): Omit<Needs, 'everything'> {
   return {
-    table: target.table.size > 0 || ledger.owned.size > 0,
+    table: target.table.size > 0 || ledger.owned.size > 0 || adopt === 'all',
     items: [...target.items, ...ledger.entries.map(({ item }) => item)],
   };
 }
 
 /** The steps to the target: of a snapshot and a ledger alone, on whatever machine. */
 export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, options: PlanOptions): PlannedSteps {
-  const known = interfacesOf(target, snapshot);
-  const items = target.items.map((item) => withInterface(planItem(item, snapshot, ledger), known));
+  const interfaces = interfacesOf(target, snapshot);
+  const items = target.items.map((item) => withPlace(planItem(item, snapshot, ledger), interfaces, snapshot));
   const names = new Set(items.map(({ name }) => name));
   const stale = ledger.entries.filter(({ name }) => !names.has(name));
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
@@ -50,21 +50,32 @@ export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, op
   };
 }
 
-/** Those that are there, and those that are made. */
-function interfacesOf({ items }: Target, { links = [] }: Snapshot): ReadonlySet<string> {
+interface Interfaces {
+  readonly made: ReadonlySet<string>;
+  readonly there: ReadonlySet<string>;
+}
+
+function interfacesOf({ items }: Target, { links = [] }: Snapshot): Interfaces {
   const made = items.flatMap((item) => {
     if (item.kind !== 'link') return [];
     return item.link.kind === 'veth' ? [item.link.name, item.link.peer.name] : [item.link.name];
   });
-  return new Set([...links.flatMap(({ name, alternativeNames }) => [name, ...alternativeNames]), ...made]);
+  const there = links.flatMap(({ name, alternativeNames }) => [name, ...alternativeNames]);
+  return { made: new Set(made), there: new Set(there) };
 }
 
 /** A name that is misspelt is told before anything is done. */
-function withInterface(step: ItemStep, known: ReadonlySet<string>): ItemStep {
+function withPlace(step: ItemStep, names: Interfaces, { sysctls }: Snapshot): ItemStep {
   const { item, action } = step;
+  if (action !== 'make') return step;
+  if (item.kind === 'sysctl') {
+    const [, of = ''] = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(item.name) ?? [];
+    if (sysctls[item.name] !== null || names.made.has(of)) return step;
+    return { ...step, action: 'conflict', is: 'no such setting', lacks: 'sysctl' };
+  }
   const name = item.kind === 'address' || item.kind === 'up' ? item.interface : undefined;
-  if (action !== 'make' || name === undefined || known.has(name)) return step;
-  return { ...step, action: 'conflict', is: `no interface ${name}`, noInterface: true };
+  if (name === undefined || names.made.has(name) || names.there.has(name)) return step;
+  return { ...step, action: 'conflict', is: `no interface ${name}`, lacks: 'interface' };
 }
 
 /**

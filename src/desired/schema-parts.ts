@@ -1,5 +1,15 @@
 import { z } from 'zod';
 
+/** An object with these options and no others. */
+export function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return undefined;
+      return `no option ${(issue.keys as string[]).join(', ')}; there are ${Object.keys(shape).join(', ')}`;
+    },
+  });
+}
+
 export const address = z.string().min(2).max(64);
 export const port = z.int().min(1).max(65535);
 export const mark = z.int().min(0).max(0xffffffff);
@@ -8,7 +18,7 @@ export const family = z.enum(['ipv4', 'ipv6']);
 export const protocol = z.enum(['tcp', 'udp', 'sctp']);
 export const forwarding = z.enum(['nat', 'direct', 'tunnel']).describe('Default: nat.');
 
-export const tunnel = z.strictObject({
+export const tunnel = object({
   type: z.enum(['ipip', 'gue', 'gre']).describe('Default: ipip.').optional(),
   port: port.describe('Of GUE: UDP.').optional(),
   checksum: z.enum(['none', 'checksum', 'remote']).describe('Default: none.').optional(),
@@ -22,7 +32,7 @@ export const persistence = z
   .union([
     z.boolean(),
     z.int().min(1).max(2_678_400),
-    z.strictObject({
+    object({
       timeout: z.int().min(1).max(2_678_400).describe('Seconds. Default: 300.').optional(),
       netmask: z
         .union([z.int().min(1).max(128), z.string()])
@@ -33,6 +43,6 @@ export const persistence = z
   ])
   .describe('A client stays on its server: true, seconds, or more. Default: false.');
 
-export const drain = z.strictObject({
+export const drain = object({
   timeout: z.int().min(0).max(2_147_483).describe('Seconds after which a server goes anyway; 0: at once.'),
 });

@@ -5,6 +5,7 @@ import {
   family,
   forwarding,
   interfaceName,
+  object,
   persistence,
   port,
   protocol,
@@ -12,7 +13,7 @@ import {
   tunnel,
 } from './schema-parts.js';
 
-const ports = z.array(z.strictObject({ protocol, port }));
+const ports = z.array(object({ protocol, port }));
 const addresses = z.union([address, z.array(address)]);
 const scheduler = z.string().min(1).max(15);
 const serviceMark = z.int().min(1).max(0xffffffff);
@@ -27,7 +28,7 @@ const scheduling = {
   persistence: persistence.optional(),
 };
 
-const directDirector = z.strictObject({
+const directDirector = object({
   role: z.literal('direct-director'),
   vip: addresses,
   mark: serviceMark,
@@ -37,7 +38,7 @@ const directDirector = z.strictObject({
   servers: z.array(
     z.union([
       address,
-      z.strictObject({
+      object({
         address,
         forwarding: z.enum(['direct', 'tunnel']).optional(),
         tunnel: tunnel.optional(),
@@ -48,23 +49,21 @@ const directDirector = z.strictObject({
   ...scheduling,
 });
 
-const realServer = z.strictObject({
+const realServer = object({
   role: z.literal('real-server'),
   vip: addresses,
   interface: interfaceName,
   device: interfaceName.optional(),
-  tunnel: z
-    .strictObject({
-      type: z.enum(['ipip', 'gre', 'gue']),
-      local: address,
-      port: port.optional(),
-      name: interfaceName.optional(),
-    })
-    .optional(),
+  tunnel: object({
+    type: z.enum(['ipip', 'gre', 'gue']),
+    local: address,
+    port: port.optional(),
+    name: interfaceName.optional(),
+  }).optional(),
   segmentSize: z.int().min(88).max(65535).optional(),
 });
 
-const natServer = z.strictObject({
+const natServer = object({
   address,
   port: z.int().min(0).max(65535).optional(),
   forwarding: forwarding.optional(),
@@ -72,12 +71,12 @@ const natServer = z.strictObject({
   ...weights,
 });
 
-const natDirector = z.strictObject({
+const natDirector = object({
   role: z.literal('nat-director'),
   services: z.array(
-    z.strictObject({
+    object({
       service: z.union([
-        z.strictObject({
+        object({
           protocol,
           address,
           port: z.int().min(0).max(65535),
@@ -85,7 +84,7 @@ const natDirector = z.strictObject({
           onePacket: z.boolean().optional(),
           ...scheduling,
         }),
-        z.strictObject({
+        object({
           fwmark: serviceMark,
           family: family.optional(),
           onePacket: z.boolean().optional(),
@@ -100,29 +99,29 @@ const natDirector = z.strictObject({
   masqueradeMark: serviceMark.optional(),
 });
 
-const ingress = z.strictObject({
+const ingress = object({
   role: z.literal('ingress'),
   interface: interfaceName,
   network: address,
   source: address,
   services: z.array(
-    z.strictObject({
+    object({
       mark: serviceMark,
       vip: address.optional(),
       ports: ports.optional(),
       scheduler: scheduler.optional(),
-      servers: z.array(z.union([address, z.strictObject({ address, tunnel: tunnel.optional(), ...weights })])),
+      servers: z.array(z.union([address, object({ address, tunnel: tunnel.optional(), ...weights })])),
     }),
   ),
 });
 
 const policy = z.enum(['cluster', 'local']);
-const node = z.strictObject({
+const node = object({
   role: z.literal('node'),
   nodeAddresses: z.array(address),
   clusterNetwork: addresses,
   services: z.array(
-    z.strictObject({
+    object({
       protocol,
       clusterAddress: address,
       port,
@@ -132,7 +131,7 @@ const node = z.strictObject({
       externalTrafficPolicy: policy.optional(),
       internalTrafficPolicy: policy.optional(),
       servers: z.array(
-        z.strictObject({
+        object({
           address,
           port,
           local: z.boolean().optional(),

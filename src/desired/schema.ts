@@ -8,6 +8,7 @@ import {
   forwarding,
   interfaceName,
   mark,
+  object,
   persistence,
   port,
   protocol,
@@ -16,7 +17,7 @@ import {
 } from './schema-parts.js';
 import { roleSchema } from './schema-roles.js';
 
-const portRange = z.strictObject({ from: port, to: port });
+const portRange = object({ from: port, to: port });
 const portProtocol = z.enum(['tcp', 'udp', 'sctp', 'dccp', 'udplite']);
 
 const match = {
@@ -39,33 +40,33 @@ const packets = {
 const ruleMatch = {
   ...match,
   mark: z
-    .union([mark, z.strictObject({ mark, mask: mark.optional() })])
+    .union([mark, object({ mark, mask: mark.optional() })])
     .describe('Of the packet, or some bits of it.')
     .optional(),
 };
 
 const rule = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('masquerade'), hook: z.literal('postrouting').optional(), ...ruleMatch }),
-  z.strictObject({
+  object({ type: z.literal('masquerade'), hook: z.literal('postrouting').optional(), ...ruleMatch }),
+  object({
     type: z.literal('snat'),
     to: address,
     hook: z.enum(['postrouting', 'input']).optional(),
     ...ruleMatch,
   }),
-  z.strictObject({
+  object({
     type: z.literal('dnat'),
     to: address,
     toPort: port.optional(),
     hook: z.enum(['prerouting', 'output']).optional(),
     ...ruleMatch,
   }),
-  z.strictObject({
+  object({
     type: z.literal('redirect'),
     toPort: port,
     hook: z.enum(['prerouting', 'output']).optional(),
     ...ruleMatch,
   }),
-  z.strictObject({
+  object({
     type: z.literal('clamp-mss'),
     size: z.union([z.int().min(1).max(65535), z.literal('path')]),
     hook: z.enum(['forward', 'output', 'postrouting']).optional(),
@@ -73,7 +74,7 @@ const rule = z.discriminatedUnion('type', [
   }),
 ]);
 
-const server = z.strictObject({
+const server = object({
   address,
   port: z
     .int()
@@ -111,16 +112,13 @@ const serviceCommon = {
 
 const service: z.ZodType<DesiredService> = z.union(
   [
-    z.strictObject({
+    object({
       fwmark: z.int().min(1).max(0xffffffff),
       family: family.describe('Of the packets. Default: ipv4.').optional(),
-      marks: z
-        .array(z.strictObject(packets))
-        .describe('The packets that get the mark. Default: others mark them.')
-        .optional(),
+      marks: z.array(object(packets)).describe('The packets that get the mark. Default: others mark them.').optional(),
       ...serviceCommon,
     }),
-    z.strictObject({
+    object({
       protocol,
       address,
       port: z.int().min(0).max(65535).describe('0: every port, of a persistent service.'),
@@ -131,7 +129,7 @@ const service: z.ZodType<DesiredService> = z.union(
   { error: 'a service has a fwmark, or a protocol, an address and a port' },
 );
 
-const desiredAddress: z.ZodType<DesiredAddress> = z.strictObject({
+const desiredAddress: z.ZodType<DesiredAddress> = object({
   interface: interfaceName,
   address: address.describe('With its prefix length. Default: 32, or 128.'),
   announce: z.boolean().describe('The neighbours are told. Default: false.').optional(),
@@ -140,36 +138,29 @@ const desiredAddress: z.ZodType<DesiredAddress> = z.strictObject({
 const seconds = z.int().min(1).max(2_147_483);
 
 /** The structure of a document; what it means is checked elsewhere. */
-export const documentSchema: z.ZodType<DesiredDocument> = z
-  .strictObject({
-    owner: z
-      .string()
-      .regex(/^[A-Za-z0-9_.-]{1,48}$/)
-      .describe('Who wants this. All that was made under this name, and is not in the document, goes.'),
-    namespace: z
-      .string()
-      .min(1)
-      .describe('A name as of "ip netns", or a path. Default: that of the process.')
-      .optional(),
-    roles: z.array(roleSchema).describe('What the namespace is in a load balancer.').optional(),
-    services: z.array(service).describe('Virtual services.').optional(),
-    addresses: z.array(desiredAddress).optional(),
-    marks: z
-      .array(z.strictObject({ mark, ...packets }))
-      .describe('Marks that belong to no service here.')
-      .optional(),
-    nat: z.array(rule).describe('Rules of NAT, and for segment sizes.').optional(),
-    drain: drain.describe('How servers leave. Default: at once.').optional(),
-    timeouts: z
-      .strictObject({ tcp: seconds.optional(), tcpFin: seconds.optional(), udp: seconds.optional() })
-      .describe('Seconds, for all services of the namespace.')
-      .optional(),
-    sysctls: z
-      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
-      .describe('net.ipv4.vs.conntrack: 1. Set back when they are not wanted any more.')
-      .optional(),
-  })
-  .describe('What one owner wants of one network namespace.');
+export const documentSchema: z.ZodType<DesiredDocument> = object({
+  owner: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,48}$/)
+    .describe('Who wants this. All that was made under this name, and is not in the document, goes.'),
+  namespace: z.string().min(1).describe('A name as of "ip netns", or a path. Default: that of the process.').optional(),
+  roles: z.array(roleSchema).describe('What the namespace is in a load balancer.').optional(),
+  services: z.array(service).describe('Virtual services.').optional(),
+  addresses: z.array(desiredAddress).optional(),
+  marks: z
+    .array(object({ mark, ...packets }))
+    .describe('Marks that belong to no service here.')
+    .optional(),
+  nat: z.array(rule).describe('Rules of NAT, and for segment sizes.').optional(),
+  drain: drain.describe('How servers leave. Default: at once.').optional(),
+  timeouts: object({ tcp: seconds.optional(), tcpFin: seconds.optional(), udp: seconds.optional() })
+    .describe('Seconds, for all services of the namespace.')
+    .optional(),
+  sysctls: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .describe('net.ipv4.vs.conntrack: 1. Set back when they are not wanted any more.')
+    .optional(),
+}).describe('What one owner wants of one network namespace.');
 
 /** As JSON Schema (draft 2020-12), for editors and other languages. */
 export function documentJsonSchema(): object {
@@ -194,9 +185,36 @@ function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]):
     const tried = issue.errors.some((issues) => !issues.some(isMissing));
     if (best && best.length > 0 && tried) return best;
   }
-  const { input } = issue;
-  const isSimple = input !== null && ['string', 'number', 'boolean', 'bigint'].includes(typeof input);
-  return [`${pathText(path)}${issue.message}${isSimple ? `, not ${show(input)}` : ''}`];
+  return [`${pathText(path)}${issueText(issue)}`];
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'an integer',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
+
+function issueText(issue: z.core.$ZodIssue): string {
+  const { input, message } = issue;
+  if (issue.code === 'unrecognized_keys') return message;
+  const wanted = wantedText(issue);
+  if (input === undefined) return `is missing: ${wanted}`;
+  const isSimple = input === null || ['string', 'number', 'boolean', 'bigint'].includes(typeof input);
+  return `${wanted}${isSimple ? `, not ${show(input)}` : Array.isArray(input) ? ', not a list' : ''}`;
+}
+
+function wantedText(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return `${typeNames[issue.expected] ?? issue.expected} is expected`;
+  if (issue.code === 'invalid_union' && issue.discriminator !== undefined) {
+    const value = (issue.input as Record<string, unknown> | undefined)?.[issue.discriminator];
+    return value === undefined ? `is missing: ${issue.message}` : `${issue.message}, not ${show(value)}`;
+  }
+  if (issue.code === 'invalid_value') return `one of ${issue.values.map(String).join(', ')} is expected`;
+  return issue.message;
 }
 
 function isMissing(issue: z.core.$ZodIssue): boolean {

@@ -46,7 +46,7 @@ export interface ItemStep extends Step {
   /** Of the journal. */
   readonly name: string;
   /** A conflict: what it is to be on is not there. */
-  readonly noInterface?: boolean | undefined;
+  readonly lacks?: 'interface' | 'sysctl' | undefined;
 }
 
 /** What only some steps for rows have. */
@@ -172,7 +172,7 @@ export function isDue({ action }: Step): boolean {
   return action !== 'keep' && action !== 'wait' && action !== 'foreign' && action !== 'conflict';
 }
 
-export function toStep(step: PlannedStep): Step {
+export function toStep(step: Step): Step {
   return step instanceof TableStep ? step.plain : plainStep(step.action, step.what, step.is);
 }
 

@@ -265,7 +265,7 @@ function namesOf(servers: readonly ServerEntry[]): ReadonlySet<string> {
 }
 
 /** With the sorry server, if nobody else takes connections. */
-function serversOf({ servers, sorry }: WantedService): ReadonlyMap<string, ServerSettings> {
+export function serversOf({ servers, sorry }: WantedService): ReadonlyMap<string, ServerSettings> {
   if (!sorry || [...servers.values()].some(({ weight }) => weight > 0)) return servers;
   return new Map([...servers, [describeServer(sorry.key), sorry]]);
 }

@@ -12,7 +12,7 @@ export interface Drift {
   /**
    * `missing`, `changed`: made by the owner, or to be made. `left`: the owner's, and not wanted.
    * `foreign`: others made it within what is the owner's; it stays. `in-the-way`: others made it where the
-   * owner wants something else; it stays, and nothing is repaired.
+   * owner wants something else, or what it takes is missing (an interface, a sysctl); nothing is repaired.
    */
   readonly problem: 'missing' | 'changed' | 'left' | 'foreign' | 'in-the-way';
   readonly what: string;
@@ -20,10 +20,13 @@ export interface Drift {
   readonly is?: string | undefined;
 }
 
-/** All that is not as the document says, whenever that changes; empty: all is well again. */
+/**
+ * All that is not as the document says, whenever that changes. The first comes with the first drift; an empty one
+ * tells that all is well again, unless a report has told of the repair.
+ */
 export interface DriftReport {
   readonly drift: readonly Drift[];
-  /** What was done about it, if it was to be repaired. */
+  /** What was done about it, if it was to be repaired: also about what has changed since it was looked at. */
   readonly repaired: readonly Step[];
   /** Why it could not be read or repaired; it is tried again. */
   readonly error?: IpvsError | undefined;

@@ -58,7 +58,7 @@ export function formatIpvsadm(services: readonly SavedService[]): string {
   return services.flatMap(linesOf).join('');
 }
 
-function linesOf({ servers, ...options }: SavedService): string[] {
+function linesOf({ servers = [], ...options }: SavedService): string[] {
   const { key, scheduler } = newServiceSettings(options);
   const name =
     'fwmark' in key

@@ -44,7 +44,14 @@ export const nativeKernel: Kernel = {
   clock: {
     // Setting the clock of the day is not to make a deadline come sooner or later.
     now: () => uptime() * 1000,
-    sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+    async sleep(milliseconds, signal) {
+      try {
+        await setTimeout(milliseconds, undefined, { signal });
+      } catch (error) {
+        signal?.throwIfAborted(); // with its reason, which Node's error only has as its cause
+        throw error;
+      }
+    },
   },
 };
 

@@ -1,4 +1,4 @@
-import { checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { at, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { Rule } from '../kernel/netfilter/types.js';
 import { chainRuleKey } from './layout.js';
@@ -110,25 +110,27 @@ export interface NetfilterState {
   readonly rules?: readonly RuleOptions[] | undefined;
 }
 
-export function checkState(state: NetfilterState): { marks: Edits['addMarks']; rules: Edits['addRules'] } {
+export function checkState(
+  state: NetfilterState,
+  /** How the marks are named in what the caller was given. */
+  placeOf = (index: number): string => `marks[${index}]`,
+): { marks: Edits['addMarks']; rules: Edits['addRules'] } {
   checkOptions('the desired state', state, ['marks', 'rules']);
-  const each = <T, R>(what: string, list: readonly T[] = [], check: (item: T, index: number) => R): R[] => {
+  const listOf = <T>(what: string, list: readonly T[] = []): readonly T[] => {
     if (!Array.isArray(list)) throw invalid(`${what} are a list, not ${show(list)}`);
-    return Array.from(list as readonly T[], (item, index) => {
-      try {
-        return check(item, index);
-      } catch (error) {
-        throw error instanceof IpvsError ? invalid(`${what}[${index}]: ${error.message}`) : error;
-      }
-    });
+    return list as readonly T[];
   };
-  const places = new Places((index) => `marks[${index}]`);
-  const marks = each('marks', state.marks, (mark, index) => {
-    const settings = checkMark(mark);
-    places.addMark(settings, index);
-    return settings;
-  });
-  return { marks, rules: each('rules', state.rules, checkRule) };
+  const places = new Places(placeOf);
+  // Not map(): it would pass over holes.
+  const marks = Array.from(listOf('marks', state.marks), (mark, index) =>
+    at(placeOf(index), () => {
+      const settings = checkMark(mark);
+      places.addMark(settings, index);
+      return settings;
+    }),
+  );
+  const rules = Array.from(listOf('rules', state.rules), (rule, index) => at(`rules[${index}]`, () => checkRule(rule)));
+  return { marks, rules };
 }
 
 /** The owner's name is that of its table, as nft takes it. */

@@ -1,3 +1,5 @@
+import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+
 /** The parts of a kernel that can be asked for something. */
 export type KernelPart = 'ipvs' | 'conntrack' | 'netfilter' | 'network' | 'namespaces' | 'journal';
 
@@ -22,6 +24,19 @@ export interface Fault {
   readonly errno?: number | 'killed' | undefined;
   /** It is carried out, and fails nevertheless: the answer is lost. Default: false. */
   readonly carriedOut?: boolean | undefined;
+}
+
+const names = ['part', 'command', 'object', 'after', 'times', 'errno', 'carriedOut'];
+const parts = ['ipvs', 'conntrack', 'netfilter', 'network', 'namespaces', 'journal'] as const;
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkFault(fault: Fault): void {
+  checkOptions('a failure', fault, names);
+  const { part, after = 0, times = 1, errno = 5 } = fault;
+  if (part !== undefined) checkOneOf('part', part, parts);
+  checkInteger('after', after, 0, Number.MAX_SAFE_INTEGER);
+  if (times !== Number.POSITIVE_INFINITY) checkInteger('times', times, 1, Number.MAX_SAFE_INTEGER);
+  if (errno !== 'killed') checkInteger('errno', errno, 1, 4095);
 }
 
 interface Waiting {

@@ -7,7 +7,7 @@ import type { Clock, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { NamespacePort, NetworkPort } from '../kernel/network/port.js';
-import type { Fault, KernelPart } from './faults.js';
+import { checkFault, type Fault, type KernelPart } from './faults.js';
 import { Handle, Machine, type RequestRecord } from './machine.js';
 import type { ConntrackSizes } from './memory-conntrack.js';
 import { kernelSchedulers } from './memory-ipvs.js';
@@ -133,8 +133,13 @@ export class MemoryKernel implements Kernel {
     this.#machine.advance(milliseconds);
   }
 
-  /** A failure that is to come. Several may wait: each request has the first that fits. */
+  /**
+   * A failure that is to come. Several may wait: each request has the first that fits. {@link requests} tells how
+   * requests are named; one that never comes never fails.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+   */
   fail(fault: Fault): void {
+    checkFault(fault);
     this.#machine.faults.add(fault);
   }
 
