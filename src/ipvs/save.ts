@@ -10,7 +10,7 @@ import type { VirtualService } from './virtual-service.js';
 /** A service with its servers, as it can be made again. */
 export type SavedService = ServiceOptions & { readonly servers: readonly ServerOptions[] };
 
-/** What was read, as it can be made again: settings alone, without counters. */
+/** What was read, as it can be made again: settings alone, without counters, and in its order, the newest first. */
 export function savedServices(rows: readonly TableRow[]): SavedService[] {
   return rows.map(({ service, servers }) => ({ ...savedService(service), servers: servers.map(savedServer) }));
 }
@@ -231,7 +231,8 @@ function readOptions(words: readonly string[]): Parsed {
     } else if (name !== undefined && next !== undefined) {
       line[name] = next;
       at++;
-    } else throw invalid(`${word} is not known here, or has no value`);
+    } else if (word.startsWith('-')) throw invalid(`${word} is not known here, or has no value`);
+    else throw invalid(`${word} is not an option: this reads what ipvsadm -Sn writes`);
   }
   return line;
 }
