@@ -312,7 +312,8 @@ export async function applyDocument(
 }
 
 /**
- * The plan of a document for a kernel as a snapshot has it, on whatever machine.
+ * The plan of a document for a kernel as a snapshot has it, on whatever machine. A sysctl that
+ * the document of the snapshot did not name is not in it, and planned as if it had no value.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, also if the snapshot is another owner's, or namespace's
  */
 export async function planDocument(

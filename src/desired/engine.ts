@@ -20,6 +20,7 @@ export interface ApplyOptions extends PlanOptions {
 }
 
 const DIRECTORY = '/run/ipvs';
+const staleFlows = { action: 'take-back', what: 'stale flows' } as const;
 const nothing: Target = { items: [], table: new Map() };
 
 /** Makes one namespace as one owner wants it, one change after the other. */
@@ -87,13 +88,12 @@ export class Engine {
         await executor.also({ action: 'change', what: 'what depends on these steps' }, async () => {
           await this.#pass(target, options, journal, executor);
         });
-      const stale = { action: 'take-back', what: 'stale flows' } as const;
-      if (fine() || options.onFailure === 'leave') {
-        await executor.also(stale, () => deleteStaleFlows(this.world, journal));
+      const goesOn = (): boolean => fine() || options.onFailure === 'leave';
+      if (goesOn()) await executor.also(staleFlows, () => deleteStaleFlows(this.world, journal));
+      if (goesOn())
         await executor.also({ action: 'change', what: 'the record' }, () =>
           journal.write(...aboutLines(target, journal.ledger)),
         );
-      }
       const [first, ...others] = executor.failures;
       if (!first) return executor.tried;
       const left = options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
@@ -147,7 +147,7 @@ export class Engine {
       const { steps } = planSteps(nothing, snapshot, journal.ledger, options);
       const due = steps.filter(isDue);
       await executor.run(due, true);
-      await executor.also({ action: 'take-back', what: 'stale flows' }, () => deleteStaleFlows(this.world, journal));
+      await executor.also(staleFlows, () => deleteStaleFlows(this.world, journal));
       const { failures, tried } = executor;
       const [first, ...others] = failures;
       if (first) {
