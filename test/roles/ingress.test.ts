@@ -245,7 +245,9 @@ test('what is no ingress is refused before anything is done', async () => {
   );
   expect(await refused(open({}, { mark: 259, vip: VIP, servers: [] }))).toMatch(/10\.0\.0\.15/);
   expect(await refused(open({}, { mark: 259, vip: 'fd00::15', servers: [] }))).toMatch(/IPv4/);
-  expect(await refused(open({ servers: ['10.0.0.17', '10.0.0.17'] }))).toMatch(/services\[0\]: .*twice: 10\.0\.0\.17/);
+  expect(await refused(open({ servers: ['10.0.0.17', '10.0.0.17'] }))).toMatch(
+    /services\[0\]\.servers\[1\]: .*twice: 10\.0\.0\.17/,
+  );
 });
 
 test('it leaves everything as it was', async () => {

@@ -303,7 +303,9 @@ test('what can not be is refused before anything is done', async () => {
       () => 'accepted',
       (error: Error) => error.message,
     );
-  expect(await refuse({ services: [{ ...web6, servers: web.servers }] })).toMatch(/services\[0\]: .*not of the family/);
+  expect(await refuse({ services: [{ ...web6, servers: web.servers }] })).toMatch(
+    /services\[0\]\.servers\[0\]: .*not of the family/,
+  );
   expect(await refuse({ services: [web, { ...web, nodePort: undefined }] })).toMatch(
     'two services are TCP 10.96.0.10:80',
   );

@@ -70,7 +70,9 @@ export function shell(namespace: string, script: string, input = ''): string {
 export function snapshot(namespace: string): string {
   return shell(
     namespace,
-    `ip -d link; ip address; ip rule; ip -6 rule; ip route show table all; nft list ruleset; ipvsadm -Sn
+    // Link-local addresses are checked for a second or two: they and their routes come by themselves.
+    `for _ in $(seq 50); do ip -6 address | grep -q tentative || break; sleep 0.1; done
+    ip -d link; ip address; ip rule; ip -6 rule; ip route show table all; nft list ruleset; ipvsadm -Sn
     iptables-legacy -S 2>&1; iptables-legacy -t nat -S 2>&1
     cd /proc/sys/net; grep -rs . ipv4/ip_forward ipv4/vs ipv4/conf; grep -s . ipv6/conf/*/forwarding`,
   );
