@@ -10,9 +10,9 @@ import { inFreshNamespace, inside, interleaved, milliseconds, row, run, thenUndo
 
 const SERVICES = 1000;
 const SERVERS = 10;
-const ROUNDS = 5;
-/** Code that has run a few times is compiled; a program that keeps a table right all day has. */
-const WARM = 5;
+const ROUNDS = 9;
+/** Code that has run a dozen times is compiled; a program that keeps a table right all day has. */
+const WARM = 12;
 
 export const setting = `${SERVICES} services with ${SERVERS} servers each, median of ${ROUNDS} (ipvsadm: fewer), compiled`;
 

@@ -203,15 +203,17 @@ export class Executor {
       this.#done.push(steps);
       return fail(error);
     }
-    const others = new Set(steps.filter(({ action }, index) => action === 'make' && isThere(errors[index])));
-    // What failed may have been done all the same, or gone with its service.
-    this.#done.push(others.size === 0 ? steps : steps.filter((step) => !others.has(step)));
     const gone = ({ action }: TableStep, index: number): boolean =>
       action === 'take-back' && (errors[index] === undefined || isGone(errors[index]));
-    steps.forEach((step, index) => {
-      const error = errors[index];
-      if (error && !gone(step, index)) this.#failed(step, error);
+    const others = new Set<TableStep>();
+    errors.forEach((error, index) => {
+      const step = steps[index];
+      if (!error || !step || gone(step, index)) return;
+      if (step.action === 'make' && isThere(error)) others.add(step);
+      this.#failed(step, error);
     });
+    // What failed may have been done all the same, or gone with its service.
+    this.#done.push(others.size === 0 ? steps : steps.filter((step) => !others.has(step)));
     const disown = steps.filter((step, index) => gone(step, index) || (others.has(step) && !this.#owned.has(step)));
     const [first] = disown;
     if (!first) return;
