@@ -14,7 +14,7 @@ export interface StepOutcome {
  * what became of the rest.
  */
 export class ApplyError extends IpvsError {
-  /** Of each step that was tried. */
+  /** Of each step that was tried; and what came of stale flows and the record, if that failed. */
   readonly outcomes: readonly StepOutcome[];
   /** Steps that were not tried. */
   readonly notTried: readonly Step[];

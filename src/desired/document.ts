@@ -17,7 +17,7 @@ import { type Datagrams, type Target, TargetBuilder } from './target.js';
 export type DesiredService = ServiceOptions & {
   /** Real servers; an address alone has the defaults. Default: none. */
   readonly servers?: readonly (string | ServerOptions)[] | undefined;
-  /** Takes connections as long as no other server does: none is there, or all have weight 0. */
+  /** Takes connections as long as no other server does: none is there, or all have weight 0. None of `servers`. */
   readonly sorryServer?: string | ServerOptions | undefined;
   /** How servers of this service leave. Default: that of the document. */
   readonly drain?: DrainPolicy | undefined;
