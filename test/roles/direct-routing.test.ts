@@ -34,11 +34,11 @@ async function serveAll(): Promise<void> {
     expect([...new Set(said)].sort()).toEqual([1, 2, 3].map((number) => `server${number} 192.168.1.10`));
   }
   const { passed, answers } = split(await listening());
-  expect(passed.filter(({ out }) => !out).length).toBeGreaterThan(12 * 3);
+  expect(passed.filter(({ out }) => !out).length).toBeGreaterThanOrEqual(12 * 3);
   expect(passed.filter(({ out }) => out)).toHaveLength(passed.filter(({ out }) => !out).length);
   expect(answers).toEqual([]);
   const client = split(await listeningToClient());
-  expect(client.answers.length).toBeGreaterThan(12 * 3);
+  expect(client.answers.length).toBeGreaterThanOrEqual(12 * 2); // data and the end may be one frame
   expect(client.answers.every(({ source }) => source === 1883 || source === 8000)).toBe(true);
 }
 

@@ -22,9 +22,6 @@ import type {
 } from './types.js';
 import { writeChanges, writeServiceKey } from './write.js';
 
-/** How many changes cross the border at once. */
-const PIECE = 1024;
-
 const daemonStates: Readonly<Record<DaemonRole, number>> = { master: 1, backup: 2 };
 
 /** IPVS through the addon. */
@@ -40,10 +37,12 @@ export class NativeIpvsPort implements IpvsPort {
 
   async apply(changes: readonly Change[], options: CallOptions = {}): Promise<ArrayLike<number>> {
     if (changes.length === 0) return [];
-    const outcomes = await this.#apply(changes, options);
+    // One request: others come between its windows, and of one that is given up a beginning is done, and nothing behind it.
+    const records = writeChanges(changes);
+    const outcomes = await this.#sender.send('apply', [records], options);
     // With an outdated family number every change fails.
     if (!outcomes.every((errno) => errno === Errno.ENOENT) || !(await this.#reloaded(options))) return outcomes;
-    return this.#apply(changes, options);
+    return this.#sender.send('apply', [records], options);
   }
 
   async service(key: ServiceKey, options: CallOptions = {}): Promise<ServiceEntry> {
@@ -119,33 +118,6 @@ export class NativeIpvsPort implements IpvsPort {
 
   async close(): Promise<void> {
     await this.#sender.send('close', [], {});
-  }
-
-  /**
-   * While the I/O thread sends some, the next are written; a session does one request after the other. Who gives up
-   * gives up the last first: a beginning of the list is done then, and nothing behind it.
-   */
-  async #apply(changes: readonly Change[], options: CallOptions): Promise<Int32Array> {
-    options.signal?.throwIfAborted();
-    const pieces: Promise<Int32Array>[] = [];
-    const stops: AbortController[] = [];
-    for (let at = 0; at < changes.length; at += PIECE) {
-      const stop = new AbortController();
-      const isLast = at + PIECE >= changes.length;
-      const { signal } = stop;
-      const records = writeChanges(changes.slice(at, at + PIECE));
-      const own = isLast ? options : { signal, timeout: Number.POSITIVE_INFINITY };
-      pieces.push(this.#sender.send('apply', [records], own));
-      stops.unshift(stop);
-    }
-    try {
-      const outcomes = new Int32Array(changes.length);
-      for (const [index, piece] of (await Promise.all(pieces)).entries()) outcomes.set(piece, index * PIECE);
-      return outcomes;
-    } catch (error) {
-      for (const stop of stops) stop.abort();
-      throw error;
-    }
   }
 
   /** A request to the IPVS family, repeated if the family has got another number meanwhile. */
