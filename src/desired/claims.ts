@@ -51,8 +51,8 @@ export class Claims {
   }
 
   /** What others want of each setting: `[owner, value]`. */
-  async others(call?: CallOptions): Promise<Record<string, readonly (readonly [string, string])[]>> {
-    const book = await this.#with(call, {}, async (book) => book);
+  async others(): Promise<Record<string, readonly (readonly [string, string])[]>> {
+    const book = await this.#with(undefined, {}, async (book) => book);
     const entries = Object.entries(book).map(([name, claim]) => [name, Object.entries(this.#without(claim))] as const);
     return Object.fromEntries(entries.filter(([, owners]) => owners.length > 0));
   }

@@ -174,12 +174,12 @@ export class Executor {
   }
 
   async #rows(steps: readonly TableStep[]): Promise<void> {
-    const { owned } = this.#journal.ledger;
-    for (const step of owned.size > 0 ? steps : []) {
-      const { service, server } = step;
-      const known = owned.get(service);
-      if (!known || !(server === undefined ? known.service : known.servers.has(server))) continue;
-      this.#owned.set(step, { draining: known.servers.get(server ?? ''), about: known.about });
+    const { ledger } = this.#journal;
+    for (const step of steps) {
+      const { service, server = '' } = step;
+      if (!ledger.owns(service, server)) continue;
+      const known = ledger.owned.get(service);
+      this.#owned.set(step, { draining: known?.servers.get(server), about: known?.about });
     }
     const fail = (error: unknown): void => {
       for (const step of steps) this.#failed(step, error);

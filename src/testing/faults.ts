@@ -1,7 +1,9 @@
 import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
 
+const parts = ['ipvs', 'conntrack', 'netfilter', 'network', 'namespaces', 'journal'] as const;
+
 /** The parts of a kernel that can be asked for something. */
-export type KernelPart = 'ipvs' | 'conntrack' | 'netfilter' | 'network' | 'namespaces' | 'journal';
+export type KernelPart = (typeof parts)[number];
 
 /** A failure that the kernel in memory is to have. All that is named has to fit. */
 export interface Fault {
@@ -27,8 +29,6 @@ export interface Fault {
 }
 
 const names = ['part', 'command', 'object', 'after', 'times', 'errno', 'carriedOut'];
-const parts = ['ipvs', 'conntrack', 'netfilter', 'network', 'namespaces', 'journal'] as const;
-
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkFault(fault: Fault): void {
   checkOptions('a failure', fault, names);
