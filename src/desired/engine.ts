@@ -11,7 +11,7 @@ import { Journal } from './journal.js';
 import { type About, Ledger, type Line } from './ledger.js';
 import { needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
 import { deleteStaleFlows } from './stale-flows.js';
-import { isDue, type PlannedStep, type Step, TableStep } from './step.js';
+import { dueOf, isDue, type PlannedStep, type Step, TableStep } from './step.js';
 import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
@@ -32,7 +32,7 @@ export class Engine {
   readonly #memory = new Ledger();
   /** The last, closed. */
   #journal: Journal | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
 
   constructor(world: World, { journal, claims, claimant }: Places) {
     this.world = world;
@@ -110,8 +110,8 @@ export class Engine {
   ): Promise<readonly PlannedStep[]> {
     const snapshot = await this.#read(target, journal.ledger, options);
     const { steps } = planSteps(target, snapshot, journal.ledger, options);
-    const due = steps.filter(isDue);
-    const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
+    const due = dueOf(steps);
+    const conflicts = due === steps ? [] : steps.filter(({ action }) => action === 'conflict');
     if (conflicts.length > 0) throw inTheWay(conflicts);
     await executor.run(due);
     return due;
@@ -202,7 +202,8 @@ export class Engine {
       begun = true;
       return work();
     });
-    this.#last = turn.catch(() => {});
+    const over = (): void => {};
+    this.#last = turn.then(over, over); // not what came of it: that may be large
     if (!signal) return turn;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {

@@ -174,13 +174,6 @@ export class Executor {
   }
 
   async #rows(steps: readonly TableStep[]): Promise<void> {
-    const { ledger } = this.#journal;
-    for (const step of steps) {
-      const { service, server = '' } = step;
-      if (!ledger.owns(service, server)) continue;
-      const known = ledger.owned.get(service);
-      this.#owned.set(step, { draining: known?.servers.get(server), about: known?.about });
-    }
     const fail = (error: unknown): void => {
       for (const step of steps) this.#failed(step, error);
     };
@@ -224,21 +217,26 @@ export class Executor {
     }
   }
 
-  /** What the journal says before the steps are done. */
+  /** What the journal says before the steps are done; what it said before of what it had is remembered. */
   #intents(steps: readonly TableStep[]): Line[] {
-    const own: TableStep[] = [];
+    const { ledger } = this.#journal;
+    const own = new RowsBuilder();
     const drains: Line[] = [];
     const stale = new Map<string, readonly Datagrams[]>();
     for (const step of steps) {
       const { action, service, server, draining = null } = step;
+      if (ledger.owns(service, server)) {
+        const { servers, about } = ledger.owned.get(service) ?? {};
+        this.#owned.set(step, { draining: servers?.get(server ?? ''), about });
+      }
       if (step.stale) stale.set(service, step.stale);
       if (action === 'wait' || action === 'take-back') continue;
-      own.push(step);
+      own.add(step);
       if (server !== undefined && (draining || this.#owned.get(step)?.draining))
         drains.push({ drain: { service, server, draining } });
     }
     return [
-      ...(own.length > 0 ? [{ own: rowsOf(own) }] : []),
+      ...(own.empty ? [] : [{ own: own.rows }]),
       ...drains,
       ...(stale.size > 0 ? [{ stale: Object.fromEntries(stale) }] : []),
     ];
@@ -291,19 +289,34 @@ export class Executor {
   }
 }
 
-function rowsOf(steps: readonly TableStep[]): Rows {
-  const rows: Record<string, string[]> = {};
-  let last = ''; // most come one after the other
-  let names: string[] = [];
-  for (const { service, server = '' } of steps) {
-    if (service !== last) {
-      last = service;
-      names = rows[service] ?? [];
-      rows[service] = names;
+class RowsBuilder {
+  readonly #rows: Record<string, string[]> = {};
+  // Most servers of a service come one after the other.
+  #last = '';
+  #names: string[] = [];
+
+  add({ service, server = '' }: TableStep): void {
+    if (service !== this.#last) {
+      this.#last = service;
+      this.#names = this.#rows[service] ?? [];
+      this.#rows[service] = this.#names;
     }
-    names.push(server);
+    this.#names.push(server);
   }
-  return rows;
+
+  get empty(): boolean {
+    return this.#last === '';
+  }
+
+  get rows(): Rows {
+    return this.#rows;
+  }
+}
+
+function rowsOf(steps: readonly TableStep[]): Rows {
+  const rows = new RowsBuilder();
+  for (const step of steps) rows.add(step);
+  return rows.rows;
 }
 
 /** One error for each; what has nothing to be sent ends well. */

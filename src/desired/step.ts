@@ -4,8 +4,10 @@ import type { Draining } from './ledger.js';
 import type { Datagrams } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
+// A class, although literals would do: once some of them have outlived a collection, V8 makes literals among its
+// old objects, where tens of thousands that nobody needs any more would stay for long, with their texts.
 /** Something to be done, or that is as it should be. */
-export interface Step {
+export class Step {
   /**
    * `keep`: it is as it should be. `make`, `change`: it is not. `adopt`: it is as it should be, and
    * becomes the owner's. `drain`: it takes no new connections any more, and goes later. `wait`: it can
@@ -16,7 +18,14 @@ export interface Step {
   /** In words, as ip, nft and ipvsadm would name it. */
   readonly what: string;
   /** How it is now, where it is otherwise. */
-  readonly is?: string | undefined;
+  declare readonly is?: string | undefined;
+
+  /** @internal */
+  constructor(action: Step['action'], what: string, is: string | undefined) {
+    this.action = action;
+    this.what = what;
+    if (is !== undefined) this.is = is;
+  }
 }
 
 /** When a step is done: what comes first is up before anything is sent to it, and gone after. */
@@ -108,7 +117,7 @@ export class TableStep implements Step {
 
   /** For others. */
   get plain(): Step {
-    this.#plain ??= plainStep(this.action, this.#words(), this.is);
+    this.#plain ??= new Step(this.action, this.#words(), this.is);
     return this.#plain;
   }
 
@@ -125,7 +134,7 @@ export class TableStep implements Step {
   #words(): string {
     const { service, server, settings } = this;
     const words = !settings ? '' : 'scheduler' in settings ? serviceWords(settings) : serverWords(settings);
-    return server === undefined ? `service ${endOf(service, words)}` : `server ${server} of ${endOf(service, words)}`;
+    return server === undefined ? `service ${named(service, words)}` : `server ${server}${endOf(service, words)}`;
   }
 }
 
@@ -133,9 +142,12 @@ let last = { service: '', words: '', end: '' };
 
 /** Steps that follow each other are often of one service, and the same but for the server. */
 function endOf(service: string, words: string): string {
-  if (last.service !== service || last.words !== words)
-    last = { service, words, end: words === '' ? service : `${service}: ${words}` };
+  if (last.service !== service || last.words !== words) last = { service, words, end: ` of ${named(service, words)}` };
   return last.end;
+}
+
+function named(service: string, words: string): string {
+  return words === '' ? service : `${service}: ${words}`;
 }
 
 export type PlannedStep = ItemStep | TableStep;
@@ -172,10 +184,12 @@ export function isDue({ action }: Step): boolean {
   return action !== 'keep' && action !== 'wait' && action !== 'foreign' && action !== 'conflict';
 }
 
-export function toStep(step: Step): Step {
-  return step instanceof TableStep ? step.plain : plainStep(step.action, step.what, step.is);
+/** Nearly always all of them, or none. */
+export function dueOf(steps: readonly PlannedStep[]): readonly PlannedStep[] {
+  for (const step of steps) if (!isDue(step)) return steps.filter(isDue);
+  return steps;
 }
 
-function plainStep(action: Step['action'], what: string, is: string | undefined): Step {
-  return is === undefined ? { action, what } : { action, what, is };
+export function toStep(step: Step): Step {
+  return step instanceof TableStep ? step.plain : new Step(step.action, step.what, step.is);
 }

@@ -5,12 +5,13 @@ import {
   type ServerEntry,
   type ServerSettings,
   ServiceFlag,
+  type ServiceKey,
   type ServiceSettings,
   type TableEntry,
 } from '../kernel/ipvs/types.js';
 import type { DrainPolicy } from './drain-policy.js';
-import type { Draining, Ledger } from './ledger.js';
-import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
+import type { Draining, Ledger, OwnedService } from './ledger.js';
+import { Phase, type RowDetails, type Step, type StepList, TableStep } from './step.js';
 import { type Datagrams, datagramsOf, type WantedService, type WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
@@ -79,8 +80,13 @@ class TablePlanner {
       if (!wanted.has(server)) this.forget(name, server);
   }
 
-  present(name: string, service: WantedService, { service: is, servers }: TableEntry): void {
+  present(name: string, service: WantedService, entry: TableEntry): void {
+    const { service: is, servers } = entry;
     const owned = this.#ledger.owned.get(name);
+    if (owned && !this.#options.keeps && isAsMade(service, entry, owned)) {
+      this.unchanged += 1 + servers.length;
+      return;
+    }
     this.#service(name, service.settings, is, owned?.service ?? false);
     const wanted = serversOf(service);
     let found = 0;
@@ -179,9 +185,8 @@ class TablePlanner {
   }
 
   #make(name: string, { settings: service, datagrams }: WantedService, server: string, settings: ServerSettings): void {
-    const change = { command: 'NEW_DEST', service: service.key, server: settings } as const;
     const stale = staleAfter(datagrams);
-    this.#add('make', Phase.raise, name, server, settings, change, stale && { stale });
+    this.#add('make', Phase.raise, name, server, settings, new NewServer(service.key, settings), stale && { stale });
   }
 
   #server(
@@ -256,8 +261,40 @@ class TablePlanner {
   }
 }
 
+/** No literal, for the same reason as {@link Step}. */
+class NewServer {
+  readonly command = 'NEW_DEST';
+  readonly service: ServiceKey;
+  readonly server: ServerSettings;
+
+  constructor(service: ServiceKey, server: ServerSettings) {
+    this.service = service;
+    this.server = server;
+  }
+}
+
 function staleAfter(datagrams: readonly Datagrams[]): readonly Datagrams[] | undefined {
   return datagrams.length === 0 ? undefined : datagrams;
+}
+
+/**
+ * Whether a service is as the owner has made it, found without names of what the kernel has: of thousands nearly
+ * always true of all. The kernel lists servers the last one first (__ip_vs_update_dest adds to the head); if they
+ * are in another order, it is not known.
+ */
+function isAsMade(service: WantedService, { service: is, servers }: TableEntry, owned: OwnedService): boolean {
+  const wanted = serversOf(service);
+  const ours = owned.servers;
+  if (!owned.service || servers.length !== wanted.size || ours.size !== wanted.size) return false;
+  if (!sameService(service.settings, plainService(is))) return false;
+  let index = servers.length;
+  for (const [name, settings] of wanted) {
+    const entry = servers[--index];
+    if (!entry || !ours.has(name) || ours.get(name) || !agrees(settings, entry)) return false;
+    const { address, port } = entry.key;
+    if (port !== settings.key.port || address !== settings.key.address) return false;
+  }
+  return true;
 }
 
 function namesOf(servers: readonly ServerEntry[]): ReadonlySet<string> {

@@ -17,8 +17,27 @@ export function serviceWords({ key, scheduler, flags, timeout, netmask, engine }
   return words.join(', ');
 }
 
-/** The settings of a server in words, as far as they are not the usual ones. */
+let last: { readonly settings: ServerSettings; readonly words: string } | undefined;
+
+/** The settings of a server in words, as far as they are not the usual ones. Those that follow each other are often alike. */
 export function serverWords(settings: ServerSettings): string {
+  if (!last || !isLike(last.settings, settings)) last = { settings, words: wordsOf(settings) };
+  return last.words;
+}
+
+function isLike(a: ServerSettings, b: ServerSettings): boolean {
+  return (
+    a.forwarding === b.forwarding &&
+    a.weight === b.weight &&
+    a.upperThreshold === b.upperThreshold &&
+    a.lowerThreshold === b.lowerThreshold &&
+    a.tunnelType === b.tunnelType &&
+    a.tunnelPort === b.tunnelPort &&
+    a.tunnelChecksum === b.tunnelChecksum
+  );
+}
+
+function wordsOf(settings: ServerSettings): string {
   const { forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = settings;
   let words = `${forwarding}, weight ${weight}`;
   if (forwarding === 'tunnel') {

@@ -169,11 +169,19 @@ export interface Addon {
   readonly conntrackLayout: Readonly<Record<string, number>>;
 }
 
+let loaded: Addon | undefined;
+
 /**
  * Loads the addon: a prebuilt binary for this platform, or what `node-gyp` built.
  * @throws IpvsError `ERR_IPVS_ADDON_NOT_LOADED`
  */
 export function loadAddon(): Addon {
+  // To look for it takes a dozen system calls.
+  loaded ??= findAddon();
+  return loaded;
+}
+
+function findAddon(): Addon {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const require = createRequire(import.meta.url);
   try {

@@ -64,9 +64,15 @@ export function writeAddress(bytes: Uint8Array, offset: number, address: string,
   bytes[at] = octet;
 }
 
+const octets = Array.from({ length: 256 }, (_, octet) => String(octet));
+const dotted = octets.map((octet) => `${octet}.`);
+
 export function readAddress(bytes: Uint8Array, offset: number, family: Family): string {
   // By hand: a table has millions of these.
-  if (family === 'ipv4') return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}`;
+  if (family === 'ipv4') {
+    const part = (index: number, of: readonly string[]): string => of[bytes[offset + index] ?? 0] ?? '';
+    return part(0, dotted) + part(1, dotted) + part(2, dotted) + part(3, octets);
+  }
   return new ipaddr.IPv6([...bytes.subarray(offset, offset + 16)]).toRFC5952String();
 }
 

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadAddon } from './addon.js';
@@ -14,63 +14,55 @@ const INTERVAL = 20;
 
 /**
  * A file, and beside it one for the lock (flock(2), which goes with the process): the journal itself
- * is renamed into place when it is written anew.
+ * is renamed into place when it is written anew. What names files takes a few microseconds in /run, less than
+ * a thread of Node's to be woken, and is done at once; what is in them is read and written by those threads.
  */
 export async function openNativeJournal(path: string, options: CallOptions = {}): Promise<JournalPort> {
   const { signal, timeout = DEFAULT_TIMEOUT } = options;
   const end = performance.now() + timeout;
   for (;;) {
     signal?.throwIfAborted();
-    const lock = await asFailure(path, () => tryLock(`${path}.lock`));
-    if (lock) return new NativeJournal(path, lock);
+    const lock = await asFailure(path, async () => tryLock(`${path}.lock`));
+    if (lock !== undefined) return new NativeJournal(path, lock);
     if (performance.now() >= end) throw new KernelFailure(Errno.ETIMEDOUT, `another program has ${path}`);
     await sleep(INTERVAL);
   }
 }
 
-async function tryLock(path: string): Promise<FileHandle | undefined> {
-  const file = await openLock(path);
+/** The descriptor of the lock. */
+function tryLock(path: string): number | undefined {
+  const lock = openLock(path);
   try {
-    const errno = loadAddon().lock(file.fd);
+    const errno = loadAddon().lock(lock);
     if (errno !== 0 && errno !== Errno.EAGAIN) throw new KernelFailure(errno, `flock ${path}`);
-    if (errno === 0 && (await isStill(path, file))) return file;
+    // Who had it before may have removed it: then others open another file of that name.
+    if (errno === 0 && statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(lock).ino) return lock;
   } catch (error) {
-    await file.close();
+    closeSync(lock);
     throw error;
   }
-  await file.close();
+  closeSync(lock);
   return undefined;
 }
 
-async function openLock(path: string): Promise<FileHandle> {
+function openLock(path: string): number {
   // Not through a link that somebody has put there.
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
   try {
-    return await open(path, flags, 0o600);
+    return openSync(path, flags, 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    return open(path, flags, 0o600);
-  }
-}
-
-/** Who had it before may have removed it: then others open another file of that name. */
-async function isStill(path: string, file: FileHandle): Promise<boolean> {
-  try {
-    const [named, ours] = await Promise.all([stat(path), file.stat()]);
-    return named.ino === ours.ino;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return openSync(path, flags, 0o600);
   }
 }
 
 class NativeJournal implements JournalPort {
   readonly #path: string;
-  readonly #lock: FileHandle;
+  readonly #lock: number;
   #closed = false;
 
-  constructor(path: string, lock: FileHandle) {
+  constructor(path: string, lock: number) {
     this.#path = path;
     this.#lock = lock;
   }
@@ -92,16 +84,16 @@ class NativeJournal implements JournalPort {
 
   replace(text: string): Promise<void> {
     return this.#file(async () => {
-      if (text === '') return rm(this.#path, { force: true });
+      if (text === '') return rmSync(this.#path, { force: true });
       const temporary = `${this.#path}.new`;
       // Not into what somebody has put there, or a program left that died.
       const write = (): Promise<void> => writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
       await write().catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'EEXIST') throw error;
-        await rm(temporary);
+        rmSync(temporary);
         await write();
       });
-      await rename(temporary, this.#path);
+      renameSync(temporary, this.#path);
     });
   }
 
@@ -109,8 +101,12 @@ class NativeJournal implements JournalPort {
     if (this.#closed) return;
     this.#closed = true;
     // While we have it nobody else can have made another; who waits for this one tries again.
-    await rm(`${this.#path}.lock`, { force: true }).catch(() => {});
-    await this.#lock.close();
+    try {
+      rmSync(`${this.#path}.lock`, { force: true });
+    } catch {
+      // It stays; that is all.
+    }
+    closeSync(this.#lock);
   }
 
   async #file<T>(work: () => Promise<T>): Promise<T> {
