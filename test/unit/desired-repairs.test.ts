@@ -297,3 +297,32 @@ test.each(['killed', 5] as const)('a setting that an owner could not change is f
     expect((await other.plan()).empty).toBe(true);
   }
 });
+
+test('what an apply has told is not kept', async () => {
+  const { setFlagsFromString } = await import('node:v8');
+  const { runInNewContext } = await import('node:vm');
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await using state = await DesiredState.open(document(['10.0.0.1']), { kernel: new MemoryKernel() });
+  const told = await (async () => {
+    const [step] = await state.apply();
+    return new WeakRef(step ?? expect.fail('nothing was done'));
+  })();
+  for (let i = 0; i < 100 && told.deref(); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    collect();
+  }
+  expect(told.deref()).toBeUndefined();
+});
+
+test('servers that the kernel lists in another order are the same', async () => {
+  const kernel = new MemoryKernel();
+  await using state = await DesiredState.open(document(['10.0.0.1', '10.0.0.2', '10.0.0.3']), { kernel });
+  await state.apply();
+  expect(await state.apply(document(['10.0.0.3', '10.0.0.1', '10.0.0.2']))).toEqual([]);
+  const steps = await state.apply(document(['10.0.0.3', '10.0.0.2']));
+  expect(steps.map(({ action, what }) => [action, what.split(' ')[1]])).toEqual([
+    ['drain', '10.0.0.1:80'],
+    ['take-back', '10.0.0.1:80'],
+  ]);
+});
