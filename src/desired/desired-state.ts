@@ -75,7 +75,7 @@ export class DesiredState {
   /**
    * Checks the document (an object, or YAML), and opens what it takes; nothing is changed.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the places in the document, `ERR_IPVS_RECORD`,
-   * and as {@link Network.open} and, if it has services, {@link Ipvs.open}
+   * and as {@link Network.open}
    */
   static async open(document: DocumentInput, options: DesiredStateOptions = {}): Promise<DesiredState> {
     checkOptions('open', options, ['record', 'kernel', 'signal', 'timeout']);
@@ -88,7 +88,8 @@ export class DesiredState {
     try {
       const engine = new Engine(world, await placesOf(await world.network, owner, record));
       await engine.begin({ signal, timeout });
-      if (checked.target.table.size > 0) await world.ipvs;
+      // Begun now, so that nobody waits for it later; whoever needs it is told if it can not be opened.
+      if (checked.target.table.size > 0) world.ipvs.catch(() => {});
       return new DesiredState(engine, checked);
     } catch (error) {
       await world.close();

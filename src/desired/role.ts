@@ -121,6 +121,6 @@ export class Role {
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkRecord(record: unknown): void {
-  if (record === undefined || record === false || (typeof record === 'string' && record !== '')) return;
+  if (record === undefined || record === false || (typeof record === 'string' && /^[^\0]+$/.test(record))) return;
   throw invalid(`record is a path or false, not ${show(record)}`);
 }

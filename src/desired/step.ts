@@ -4,10 +4,8 @@ import type { Draining } from './ledger.js';
 import type { Datagrams } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
-// A class, although literals would do: once some of them have outlived a collection, V8 makes literals among its
-// old objects, where tens of thousands that nobody needs any more would stay for long, with their texts.
 /** Something to be done, or that is as it should be. */
-export class Step {
+export interface Step {
   /**
    * `keep`: it is as it should be. `make`, `change`: it is not. `adopt`: it is as it should be, and
    * becomes the owner's. `drain`: it takes no new connections any more, and goes later. `wait`: it can
@@ -18,14 +16,7 @@ export class Step {
   /** In words, as ip, nft and ipvsadm would name it. */
   readonly what: string;
   /** How it is now, where it is otherwise. */
-  declare readonly is?: string | undefined;
-
-  /** @internal */
-  constructor(action: Step['action'], what: string, is: string | undefined) {
-    this.action = action;
-    this.what = what;
-    if (is !== undefined) this.is = is;
-  }
+  readonly is?: string | undefined;
 }
 
 /** When a step is done: what comes first is up before anything is sent to it, and gone after. */
@@ -117,7 +108,7 @@ export class TableStep implements Step {
 
   /** For others. */
   get plain(): Step {
-    this.#plain ??= new Step(this.action, this.#words(), this.is);
+    this.#plain ??= new Plain(this.action, this.#words(), this.is);
     return this.#plain;
   }
 
@@ -191,5 +182,25 @@ export function dueOf(steps: readonly PlannedStep[]): readonly PlannedStep[] {
 }
 
 export function toStep(step: Step): Step {
-  return step instanceof TableStep ? step.plain : new Step(step.action, step.what, step.is);
+  return step instanceof TableStep ? step.plain : new Plain(step.action, step.what, step.is);
 }
+
+/**
+ * A plain object, although no literal: once literals of a place have outlived a collection, V8 makes those that
+ * follow among its old objects, where tens of thousands that nobody needs any more would stay for long, with their texts.
+ */
+const Plain = function (
+  this: { -readonly [Key in keyof Step]: Step[Key] },
+  action: Step['action'],
+  what: string,
+  is?: string,
+) {
+  this.action = action;
+  this.what = what;
+  if (is !== undefined) this.is = is;
+} as unknown as new (
+  action: Step['action'],
+  what: string,
+  is: string | undefined,
+) => Step;
+Plain.prototype = Object.prototype;

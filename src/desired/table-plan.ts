@@ -11,7 +11,7 @@ import {
 } from '../kernel/ipvs/types.js';
 import type { DrainPolicy } from './drain-policy.js';
 import type { Draining, Ledger, OwnedService } from './ledger.js';
-import { Phase, type RowDetails, type Step, type StepList, TableStep } from './step.js';
+import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
 import { type Datagrams, datagramsOf, type WantedService, type WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
@@ -261,7 +261,7 @@ class TablePlanner {
   }
 }
 
-/** No literal, for the same reason as {@link Step}. */
+/** No literal, for the reason that step.ts gives for Plain. */
 class NewServer {
   readonly command = 'NEW_DEST';
   readonly service: ServiceKey;

@@ -35,6 +35,7 @@ function tryLock(path: string): number | undefined {
   try {
     const errno = loadAddon().lock(lock);
     if (errno !== 0 && errno !== Errno.EAGAIN) throw new KernelFailure(errno, `flock ${path}`);
+    if (!fstatSync(lock).isFile()) throw new KernelFailure(Errno.EINVAL, `${path} is not a file`);
     // Who had it before may have removed it: then others open another file of that name.
     if (errno === 0 && statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(lock).ino) return lock;
   } catch (error) {
@@ -46,15 +47,31 @@ function tryLock(path: string): number | undefined {
 }
 
 function openLock(path: string): number {
-  // Not through a link that somebody has put there.
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+  // Not through a link that somebody has put there, and without waiting for who reads a pipe.
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
     return openSync(path, flags, 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (codeOf(error) !== 'ENOENT') throw error;
+    makeDirectory(dirname(path));
     return openSync(path, flags, 0o600);
   }
+}
+
+/** Node's own, with `recursive`, never ends where no directory can be made (below /proc). */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    makeDirectory(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }
 
 class NativeJournal implements JournalPort {
@@ -72,7 +89,7 @@ class NativeJournal implements JournalPort {
       try {
         return await readFile(this.#path, 'utf8');
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        if (codeOf(error) === 'ENOENT') return undefined;
         throw error;
       }
     });
@@ -88,8 +105,8 @@ class NativeJournal implements JournalPort {
       const temporary = `${this.#path}.new`;
       // Not into what somebody has put there, or a program left that died.
       const write = (): Promise<void> => writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
-      await write().catch(async (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw error;
+      await write().catch(async (error: unknown) => {
+        if (codeOf(error) !== 'EEXIST') throw error;
         rmSync(temporary);
         await write();
       });

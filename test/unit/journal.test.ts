@@ -1,11 +1,21 @@
 // The journal on the disk: who has it has it alone, and it is whole whenever a program ends.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { DesiredState } from '../../src/desired/desired-state.js';
 import { Journal } from '../../src/desired/journal.js';
 import { openNativeJournal } from '../../src/kernel/native-journal.js';
 import { nativeKernel } from '../../src/kernel/native-kernel.js';
@@ -133,6 +143,17 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
     await expect(Journal.open(nativeKernel, join(path, 'below'))).rejects.toMatchObject({ code: 'ERR_IPVS_RECORD' });
     expect(readFileSync(path, 'utf8')).toBe('something else\n');
     expect(readdirSync(join(path, '..'))).toEqual(['owner.json']);
+  });
+
+  test('what can not be a journal is told, and nothing waits for it', async () => {
+    const path = newPath();
+    mkdirSync(join(path, '..'));
+    execFileSync('mkfifo', [`${path}.lock`]);
+    for (const record of [path, '/proc/below/owner.json'])
+      await expect(DesiredState.open({ owner: 'test' }, { record })).rejects.toMatchObject({ code: 'ERR_IPVS_RECORD' });
+    await expect(DesiredState.open({ owner: 'test' }, { record: 'a\0b' })).rejects.toMatchObject({
+      code: 'ERR_IPVS_INVALID_ARGUMENT',
+    });
   });
 
   test('it does not grow with every change', async () => {
