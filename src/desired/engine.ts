@@ -11,7 +11,7 @@ import { Journal } from './journal.js';
 import { type About, Ledger, type Line } from './ledger.js';
 import { needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
 import { deleteStaleFlows } from './stale-flows.js';
-import { dueOf, isDue, type PlannedStep, type Step, TableStep } from './step.js';
+import { isDue, type PlannedStep, type Step, TableStep } from './step.js';
 import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
@@ -110,8 +110,8 @@ export class Engine {
   ): Promise<readonly PlannedStep[]> {
     const snapshot = await this.#read(target, journal.ledger, options);
     const { steps } = planSteps(target, snapshot, journal.ledger, options);
-    const due = dueOf(steps);
-    const conflicts = due === steps ? [] : steps.filter(({ action }) => action === 'conflict');
+    const due = steps.filter(isDue);
+    const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
     if (conflicts.length > 0) throw inTheWay(conflicts);
     await executor.run(due);
     return due;

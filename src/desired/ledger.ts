@@ -53,7 +53,7 @@ class Owned implements OwnedService {
   about: About | undefined;
   /** Those that are not in the map yet: of most services nobody asks for it. */
   #names: (readonly string[])[] = [];
-  #servers: Map<string, Draining | undefined> | undefined;
+  readonly #servers = new Map<string, Draining | undefined>();
 
   /** An empty name is the service itself. */
   add(names: readonly string[]): void {
@@ -62,12 +62,10 @@ class Owned implements OwnedService {
   }
 
   get servers(): Map<string, Draining | undefined> {
-    const servers = this.#servers ?? new Map<string, Draining | undefined>();
-    this.#servers = servers;
     for (const names of this.#names)
-      for (const name of names) if (name !== '' && !servers.has(name)) servers.set(name, undefined);
+      for (const name of names) if (name !== '' && !this.#servers.has(name)) this.#servers.set(name, undefined);
     if (this.#names.length > 0) this.#names = [];
-    return servers;
+    return this.#servers;
   }
 }
 

@@ -125,7 +125,7 @@ export class TableStep implements Step {
   #words(): string {
     const { service, server, settings } = this;
     const words = !settings ? '' : 'scheduler' in settings ? serviceWords(settings) : serverWords(settings);
-    return server === undefined ? `service ${named(service, words)}` : `server ${server}${endOf(service, words)}`;
+    return server === undefined ? `service ${endOf(service, words)}` : `server ${server} of ${endOf(service, words)}`;
   }
 }
 
@@ -133,12 +133,9 @@ let last = { service: '', words: '', end: '' };
 
 /** Steps that follow each other are often of one service, and the same but for the server. */
 function endOf(service: string, words: string): string {
-  if (last.service !== service || last.words !== words) last = { service, words, end: ` of ${named(service, words)}` };
+  if (last.service !== service || last.words !== words)
+    last = { service, words, end: words === '' ? service : `${service}: ${words}` };
   return last.end;
-}
-
-function named(service: string, words: string): string {
-  return words === '' ? service : `${service}: ${words}`;
 }
 
 export type PlannedStep = ItemStep | TableStep;
@@ -173,12 +170,6 @@ function rank(step: PlannedStep): number {
 /** Whether there is something to be done. */
 export function isDue({ action }: Step): boolean {
   return action !== 'keep' && action !== 'wait' && action !== 'foreign' && action !== 'conflict';
-}
-
-/** Nearly always all of them, or none. */
-export function dueOf(steps: readonly PlannedStep[]): readonly PlannedStep[] {
-  for (const step of steps) if (!isDue(step)) return steps.filter(isDue);
-  return steps;
 }
 
 export function toStep(step: Step): Step {

@@ -1,3 +1,4 @@
+import { sameServer } from '../ipvs/real-server.js';
 import { showNetmask, showSchedulerFlags } from '../ipvs/service-options.js';
 import type { ServerSettings, ServiceSettings } from '../kernel/ipvs/types.js';
 import { ServiceFlag } from '../kernel/ipvs/types.js';
@@ -21,20 +22,8 @@ let last: { readonly settings: ServerSettings; readonly words: string } | undefi
 
 /** The settings of a server in words, as far as they are not the usual ones. Those that follow each other are often alike. */
 export function serverWords(settings: ServerSettings): string {
-  if (!last || !isLike(last.settings, settings)) last = { settings, words: wordsOf(settings) };
+  if (!last || !sameServer(last.settings, settings)) last = { settings, words: wordsOf(settings) };
   return last.words;
-}
-
-function isLike(a: ServerSettings, b: ServerSettings): boolean {
-  return (
-    a.forwarding === b.forwarding &&
-    a.weight === b.weight &&
-    a.upperThreshold === b.upperThreshold &&
-    a.lowerThreshold === b.lowerThreshold &&
-    a.tunnelType === b.tunnelType &&
-    a.tunnelPort === b.tunnelPort &&
-    a.tunnelChecksum === b.tunnelChecksum
-  );
 }
 
 function wordsOf(settings: ServerSettings): string {

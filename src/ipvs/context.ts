@@ -91,11 +91,12 @@ export class Context {
           : { command: first?.command ?? 'FLUSH', action: 'apply', object: `${changes.length} changes` };
       throw translate(request, error);
     }
-    const errors = new Array<IpvsError | undefined>(changes.length).fill(undefined);
-    for (let index = 0; index < changes.length; index++) {
-      const change = changes[index];
+    const errors = changes.map((): IpvsError | undefined => undefined);
+    let index = 0;
+    for (const change of changes) {
       const errno = errnos[index] ?? Errno.EBADMSG;
-      if (errno !== 0 && change) errors[index] = await this.#failure(change, errno, options);
+      if (errno !== 0) errors[index] = await this.#failure(change, errno, options);
+      index++;
     }
     return errors;
   }

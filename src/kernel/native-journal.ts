@@ -33,11 +33,12 @@ export async function openNativeJournal(path: string, options: CallOptions = {})
 function tryLock(path: string): number | undefined {
   const lock = openLock(path);
   try {
+    const ours = fstatSync(lock);
+    if (!ours.isFile()) throw new KernelFailure(Errno.EINVAL, `${path} is not a file`);
     const errno = loadAddon().lock(lock);
     if (errno !== 0 && errno !== Errno.EAGAIN) throw new KernelFailure(errno, `flock ${path}`);
-    if (!fstatSync(lock).isFile()) throw new KernelFailure(Errno.EINVAL, `${path} is not a file`);
     // Who had it before may have removed it: then others open another file of that name.
-    if (errno === 0 && statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(lock).ino) return lock;
+    if (errno === 0 && statSync(path, { throwIfNoEntry: false })?.ino === ours.ino) return lock;
   } catch (error) {
     closeSync(lock);
     throw error;
@@ -60,13 +61,19 @@ function openLock(path: string): number {
 
 /** Node's own, with `recursive`, never ends where no directory can be made (below /proc). */
 function makeDirectory(path: string): void {
+  const make = (): void => {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error; // another program may be at it, too
+    }
+  };
   try {
-    mkdirSync(path, { mode: 0o700 });
+    make();
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return;
     if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
     makeDirectory(dirname(path));
-    mkdirSync(path, { mode: 0o700 });
+    make();
   }
 }
 

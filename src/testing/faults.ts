@@ -29,6 +29,7 @@ export interface Fault {
 }
 
 const names = ['part', 'command', 'object', 'after', 'times', 'errno', 'carriedOut'];
+
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkFault(fault: Fault): void {
   checkOptions('a failure', fault, names);
