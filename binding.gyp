@@ -10,6 +10,7 @@
         "native/binding/conntrack_session.cc",
         "native/binding/convert.cc",
         "native/binding/environment.cc",
+        "native/binding/grace_period.cc",
         "native/binding/ipvs_session.cc",
         "native/binding/netlink_session.cc",
         "native/conntrack/aggregate.cc",

@@ -8,6 +8,7 @@
 #include "binding/conntrack_session.h"
 #include "binding/convert.h"
 #include "binding/environment.h"
+#include "binding/grace_period.h"
 #include "binding/ipvs_session.h"
 #include "binding/netlink_session.h"
 
@@ -34,6 +35,7 @@ Napi::Value Lock(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("start", Napi::Function::New(env, Start, "start"));
   exports.Set("lock", Napi::Function::New(env, Lock, "lock"));
+  exports.Set("gracePeriod", Napi::Function::New(env, binding::GracePeriod, "gracePeriod"));
   exports.Set("IpvsSession", binding::IpvsSession::Define(env));
   exports.Set("ConntrackSession", binding::ConntrackSession::Define(env));
   exports.Set("NetlinkSession", binding::NetlinkSession::Define(env));

@@ -191,6 +191,8 @@ export class Executor {
       );
       for (const step of steps) toStep(step); // now, while the kernel works
       errors = await sent;
+      // Else who counts its connections, and finds none, removes it under one that is just being made.
+      if (steps.some(takesNothingNew)) await this.#world.kernel.gracePeriod();
     } catch (error) {
       // Whether any of them was carried out is not known.
       this.#done.push(steps);
@@ -327,6 +329,10 @@ async function send(ipvs: Ipvs, changes: readonly (Change | undefined)[]): Promi
   const errors = await ipvs.send(due);
   let at = 0;
   return changes.map((change) => (change === undefined ? undefined : errors[at++]));
+}
+
+function takesNothingNew({ change }: TableStep): boolean {
+  return change?.command === 'SET_DEST' && change.server.weight === 0;
 }
 
 function isThere(error: unknown): boolean {

@@ -165,6 +165,8 @@ export interface Addon {
   readonly NetlinkSession: new (environment: NativeEnvironment) => NativeNetlinkSession;
   /** flock(2) of a descriptor, without waiting: an errno, EAGAIN if another has it. */
   lock(fd: number): number;
+  /** native/binding/grace_period.h: 0 or an errno, when every packet that is on its way now is through. */
+  gracePeriod(): Promise<number>;
   readonly layout: Readonly<Record<string, number>>;
   readonly conntrackLayout: Readonly<Record<string, number>>;
 }

@@ -45,4 +45,10 @@ export interface Kernel {
   readonly namespaces: NamespacePort;
   readonly openJournal: OpenJournal;
   readonly clock: Clock;
+  /**
+   * Until every packet that the kernel handles now is through. What it was to do by what it found before a change,
+   * it has done then: a server that was given weight 0 before has all the connections that it will ever get, and
+   * counts them.
+   */
+  gracePeriod(): Promise<void>;
 }

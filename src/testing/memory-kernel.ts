@@ -88,6 +88,9 @@ export class MemoryKernel implements Kernel {
     return this.#open('network', options, (namespace) => namespace.network.open());
   }
 
+  /** At once: here, packets are through before anything else happens. */
+  async gracePeriod(): Promise<void> {}
+
   readonly namespaces: NamespacePort = {
     create: (name, options) =>
       this.#ask(

@@ -74,25 +74,30 @@ describe.each([
     expect(late.filter((one) => one.name !== name)).toEqual([]);
   }
 
-  /** Who answers, by connection tracking, the flows to this service. */
-  function tracked(): string[] {
+  /** Who answers, by connection tracking, the flows to this service; and who began flows that it answers. */
+  function tracked(): { readonly answering: string[]; readonly asking: string[] } {
     const flows = director.shell('conntrack -L -p udp 2>/dev/null').split('\n');
     const words = flows.map((line) => [...line.matchAll(/(?:src|dst|sport|dport)=(\S+)/g)].map(([, word]) => word));
-    return words.flatMap(([, to, , toPort, from]) =>
-      to === director.virtual && toPort === String(port) ? [from ?? ''] : [],
-    );
+    const isService = (address?: string, itsPort?: string): boolean =>
+      address === director.virtual && itsPort === String(port);
+    return {
+      answering: words.flatMap(([, to, , toPort, from = '']) => (isService(to, toPort) ? [from] : [])),
+      asking: words.flatMap(([from = '', , , , , to, , toPort]) => (isService(to, toPort) ? [from] : [])),
+    };
   }
 
   /**
    * An IPVS connection that ends takes the flow from its client to the service along, also if that is another
-   * connection's by then (ip_vs_conn_drop_conntrack goes by the tuple): the next datagram makes it again.
+   * connection's by then (ip_vs_conn_drop_conntrack goes by the tuple). The next datagram makes it again; if that
+   * is an answer which is on its way, it looks as if the server had begun.
    */
   async function expectTracked(number: number): Promise<void> {
     let flows: string[] = [];
     await until(() => {
-      flows = tracked();
+      const { answering, asking } = tracked();
+      flows = [...answering, ...asking];
       return flows.length > 0;
-    }, SECOND);
+    });
     expect(flows).toEqual([director.server(number).address]);
   }
 
@@ -110,7 +115,7 @@ describe.each([
 
     const none = await applied(service([]));
     expect(none.datagrams.filter(({ name }) => name !== undefined)).toEqual([]);
-    expect(tracked()).not.toContain(director.server(2).address);
+    expect(tracked().answering).not.toContain(director.server(2).address);
 
     expectServed(await applied(service([3])), 'server3');
     await expectTracked(3);

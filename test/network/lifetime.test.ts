@@ -1,6 +1,12 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, test } from 'vitest';
 import { Network } from '../../src/index.js';
+import { loadAddon } from '../../src/kernel/addon.js';
+import { nativeKernel } from '../../src/kernel/native-kernel.js';
 import { holdings, usePlaces } from './world.js';
 
 const [here, there] = usePlaces(2);
@@ -42,4 +48,31 @@ test('handles come and go, with a request under way', async () => {
     if (!Array.isArray(ended)) expect(ended).toBe('ERR_IPVS_CLOSED');
   }
   expect(await settled(before)).toBeLessThanOrEqual(before);
+});
+
+describe('waiting for packets that are on their way', () => {
+  const root = JSON.stringify(resolve(import.meta.dirname, '../..'));
+  const wait = `const { gracePeriod } = require('node-gyp-build')(${root})
+    for (let i = 0; i < 5; i++) gracePeriod()`;
+
+  test('this kernel lets programs wait for them, many at once', async () => {
+    const errors = await Promise.all(Array.from({ length: 20 }, () => loadAddon().gracePeriod()));
+    expect(errors).toEqual(errors.map(() => 0));
+  });
+
+  test('a worker may be terminated meanwhile', async () => {
+    for (let i = 0; i < 10; i++) {
+      const worker = new Worker(`${wait}; require('node:worker_threads').parentPort.postMessage('waits')`, {
+        eval: true,
+      });
+      await once(worker, 'message');
+      await sleep(i);
+      await worker.terminate();
+    }
+    await nativeKernel.gracePeriod();
+  });
+
+  test.each(['', 'process.exit(0)'])('a process may end meanwhile: %s', (end) => {
+    execFileSync(process.execPath, ['-e', `${wait}; ${end}`], { cwd: resolve(import.meta.dirname, '../..') });
+  });
 });

@@ -72,6 +72,39 @@ test('a server goes when its connections are over', async () => {
   expect(await weights()).toEqual({ '10.0.0.1': 1 });
 });
 
+test('a packet that was on its way to an idle server keeps it from going', async () => {
+  /** Packets that had found a server take their connection there when it takes no others any more. */
+  class SlowKernel extends MemoryKernel {
+    waits = 0;
+    late: (() => Promise<void>) | undefined;
+    override async gracePeriod(): Promise<void> {
+      this.waits++;
+      await this.late?.();
+    }
+  }
+  const kernel = new SlowKernel();
+  const state = await DesiredState.open(document(['10.0.0.1', '10.0.0.2']), { kernel });
+  await state.apply();
+  expect(kernel.waits).toBe(0);
+  const ipvs = await Ipvs.open({ kernel });
+  const server = await (await ipvs.service({ protocol: 'tcp', address: VIP, port: 80 })).server({
+    address: '10.0.0.2',
+  });
+  kernel.late = async () => {
+    await server.update({ weight: 1 });
+    while (kernel.namespace().connect({ protocol: 'tcp', address: VIP, port: 80 })?.server.address !== '10.0.0.2');
+    await server.update({ weight: 0 });
+  };
+  const actions = (await state.apply(document(['10.0.0.1']))).map(({ action }) => action);
+  expect(actions).toEqual(['drain']);
+  expect(kernel.waits).toBe(1);
+  expect(await state.draining()).toMatchObject([{ server: '10.0.0.2:80', activeConnections: 1 }]);
+  // Without such a packet it goes at once.
+  kernel.late = undefined;
+  await state.apply(document(['10.0.0.1', '10.0.0.3']));
+  expect((await state.apply(document(['10.0.0.1']))).map(({ action }) => action)).toEqual(['drain', 'take-back']);
+});
+
 test('or when its time is', async () => {
   const { kernel, state, weights } = await begin();
   await state.apply(document(['10.0.0.1']));

@@ -106,7 +106,13 @@ static void begin(struct Connection* one) {
 static void end(struct Connection* one, const char* error) {
   double took = now() - one->begun;
   if (took > slowest) slowest = took;
-  if (error && failed_count++ == 0) snprintf(first_error, sizeof first_error, "%s after %.0f ms", error, took);
+  if (error && failed_count++ == 0) {
+    struct sockaddr_in own = {0};
+    socklen_t length = sizeof own;
+    getsockname(one->fd, (struct sockaddr*)&own, &length);
+    snprintf(first_error, sizeof first_error, "%s after %.0f ms, port %d%s", error, took, ntohs(own.sin_port),
+             one->sent ? ", asked" : "");
+  }
   close(one->fd);
   one->fd = -1;
   if (++over_count % 10 == 0) printf("%ld\n", over_count);
