@@ -84,6 +84,13 @@ interface Result {
   readonly took: number;
 }
 
+/** What IPVS has of this port of the client, and its table. */
+function heldOf(port: string): string[] {
+  const ask = (options: string): string => runIn(network.director.namespace, 'ipvsadm', options);
+  const connections = ask('-Lnc').split('\n');
+  return [...connections.filter((line) => line.includes(`:${port} `)), ask('-Ln')];
+}
+
 /** Connections of the client, until it is told to end. */
 class Churn {
   readonly #child;
@@ -91,13 +98,19 @@ class Churn {
   #last = '';
   #due = 0;
   #heard: () => void = () => {};
+  /** What IPVS held of the first connection that failed, and what had been changed before. */
+  evidence = '';
+  /** What was changed. */
+  readonly told: string[] = [];
 
   constructor() {
     const spaces = network.servers.map(({ host }) => host.namespace);
     const args = [network.client.namespace, network.virtual.ipv4, PORT, AT_A_TIME, SERVER_PORT, ...spaces];
     this.#child = spawn(program, args.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
-      this.#last = line;
+      const [, port] = /^failed: .* port (\d+)/.exec(line) ?? [];
+      if (port) this.evidence = [line, ...heldOf(port), ...this.told.slice(-4)].join('\n');
+      else this.#last = line;
       this.#heard();
     });
     this.#ended = new Promise((resolve) => this.#child.once('close', () => resolve()));
@@ -138,6 +151,7 @@ test(`of ${CONNECTIONS} short connections none fails while the document changes 
     for (const next of changes) {
       const [steps] = await Promise.all([state.apply(next), churn.more(CONNECTIONS / CHANGES)]);
       for (const { action } of steps) count(action);
+      churn.told.push(steps.map(({ action, what }) => `${action} ${what}`).join('; '));
       // Those whose time is over go: one look, of a loop that is left.
       for await (const { state: is } of state.drain()) {
         if (is === 'draining') break;
@@ -150,7 +164,10 @@ test(`of ${CONNECTIONS} short connections none fails while the document changes 
     await state.remove();
   }
   console.log(`seed ${seed}: ${JSON.stringify(result)}; steps ${JSON.stringify(done)}`);
-  expect(result, `with seed ${seed}: ${JSON.stringify(result)}`).toMatchObject({ failed: 0, error: '' });
+  expect(result, `with seed ${seed}: ${JSON.stringify(result)}\n${churn.evidence}`).toMatchObject({
+    failed: 0,
+    error: '',
+  });
   expect(result.connections).toBeGreaterThanOrEqual(CONNECTIONS);
   for (const action of ['make', 'change', 'take-back', 'drain']) expect(done[action] ?? 0).toBeGreaterThan(5);
   expect(runIn(network.director.namespace, 'ipvsadm', '-Sn')).toBe('');

@@ -112,6 +112,7 @@ static void end(struct Connection* one, const char* error) {
     getsockname(one->fd, (struct sockaddr*)&own, &length);
     snprintf(first_error, sizeof first_error, "%s after %.0f ms, port %d%s", error, took, ntohs(own.sin_port),
              one->sent ? ", asked" : "");
+    printf("failed: %s\n", first_error);
   }
   close(one->fd);
   one->fd = -1;
