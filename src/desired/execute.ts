@@ -1,6 +1,7 @@
 import type { Ipvs } from '../ipvs/ipvs.js';
 import { IpvsError } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
+import type { Kernel } from '../kernel/kernel.js';
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Item } from '../roles/items.js';
 import { readSnapshot } from '../roles/snapshot.js';
@@ -187,12 +188,11 @@ export class Executor {
       const ipvs = await this.#world.ipvs;
       const sent = send(
         ipvs,
+        this.#world.kernel,
         steps.map(({ change }) => change),
       );
       for (const step of steps) toStep(step); // now, while the kernel works
       errors = await sent;
-      // Else who counts its connections, and finds none, removes it under one that is just being made.
-      if (steps.some(takesNothingNew)) await this.#world.kernel.gracePeriod();
     } catch (error) {
       // Whether any of them was carried out is not known.
       this.#done.push(steps);
@@ -257,6 +257,7 @@ export class Executor {
     try {
       errors = await send(
         await this.#world.ipvs,
+        this.#world.kernel,
         undos.map(({ undo }) => undo),
       );
     } catch (error) {
@@ -322,17 +323,23 @@ function rowsOf(steps: readonly TableStep[]): Rows {
 }
 
 /** One error for each; what has nothing to be sent ends well. */
-async function send(ipvs: Ipvs, changes: readonly (Change | undefined)[]): Promise<readonly (IpvsError | undefined)[]> {
-  if (changes.every((change) => change !== undefined)) return ipvs.send(changes);
+async function send(
+  ipvs: Ipvs,
+  kernel: Kernel,
+  changes: readonly (Change | undefined)[],
+): Promise<readonly (IpvsError | undefined)[]> {
   const due = changes.filter((change) => change !== undefined);
   if (due.length === 0) return changes.map(() => undefined);
   const errors = await ipvs.send(due);
+  // Else who counts its connections next, and finds none, removes it under one that is just being made.
+  if (due.some(takesNothingNew)) await kernel.gracePeriod();
+  if (due.length === changes.length) return errors;
   let at = 0;
   return changes.map((change) => (change === undefined ? undefined : errors[at++]));
 }
 
-function takesNothingNew({ change }: TableStep): boolean {
-  return change?.command === 'SET_DEST' && change.server.weight === 0;
+function takesNothingNew(change: Change): boolean {
+  return change.command === 'SET_DEST' && change.server.weight === 0;
 }
 
 function isThere(error: unknown): boolean {

@@ -47,8 +47,8 @@ export interface Kernel {
   readonly clock: Clock;
   /**
    * Until every packet that the kernel handles now is through. What it was to do by what it found before a change,
-   * it has done then: a server that was given weight 0 before has all the connections that it will ever get, and
-   * counts them.
+   * it has done then: a server that was given weight 0 before has, and counts, all the connections that it
+   * will ever be chosen for.
    */
   gracePeriod(): Promise<void>;
 }

@@ -99,8 +99,16 @@ test('a packet that was on its way to an idle server keeps it from going', async
   expect(actions).toEqual(['drain']);
   expect(kernel.waits).toBe(1);
   expect(await state.draining()).toMatchObject([{ server: '10.0.0.2:80', activeConnections: 1 }]);
-  // Without such a packet it goes at once.
+  // A roll-back that takes a weight away waits, too.
   kernel.late = undefined;
+  await state.cancelDrain({ service, server: '10.0.0.2:80' });
+  await server.update({ weight: 0 });
+  kernel.fail({ part: 'ipvs', command: 'NEW_DEST', errno: 5 });
+  await expect(state.apply(document(['10.0.0.1', '10.0.0.2', '10.0.0.3']))).rejects.toThrow();
+  expect((await server.read()).weight).toBe(0);
+  expect(kernel.waits).toBe(2);
+  await state.apply(document(['10.0.0.1', '10.0.0.2']));
+  // Without a packet that is on its way an idle server goes at once.
   await state.apply(document(['10.0.0.1', '10.0.0.3']));
   expect((await state.apply(document(['10.0.0.1']))).map(({ action }) => action)).toEqual(['drain', 'take-back']);
 });
