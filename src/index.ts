@@ -42,6 +42,7 @@ export {
 } from './desired/document.js';
 export type { DrainOptions, DrainProgress } from './desired/drain.js';
 export type { DrainPolicy } from './desired/drain-policy.js';
+export { DriftWatch } from './desired/drift-watch.js';
 export { Plan } from './desired/plan-view.js';
 export { Role, type RoleOptions, type RoleProblem } from './desired/role.js';
 export { StateSnapshot } from './desired/state-snapshot.js';

@@ -4,6 +4,7 @@ import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { World } from '../roles/world.js';
 import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
+import { DriftWatch } from './drift-watch.js';
 import { Engine, placesOf } from './engine.js';
 import { Plan } from './plan-view.js';
 import { checkRecord } from './role.js';
@@ -204,34 +205,45 @@ export class DesiredState {
   }
 
   /**
-   * Looks again and again whether all is as the document says, and tells whenever that changes. Drains
-   * go on with it if it repairs. Ends with the signal's reason, or when the loop is left.
+   * Compares the namespace with the document again and again, and reports whenever the difference changes. With
+   * `repair`, drift is mended and drains continue. Resolves when it is subscribed: it reports every change made after that.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`; the signal's reason. A signal that comes later ends the watch with its reason.
    */
-  async *watch(options: WatchDocumentOptions = {}): AsyncGenerator<DriftReport, void, void> {
+  async watch(options: WatchDocumentOptions = {}): Promise<DriftWatch> {
     checkOptions('watch', options, ['adopt', 'repair', 'interval', 'signal', 'timeout']);
-    const { repair = false, signal, timeout, adopt } = options;
+    const { repair = false, adopt } = options;
+    const { signal, timeout } = callOptions(options);
+    adoptionOf(adopt ?? false); // complain before subscribing
     const interval = checkInteger('interval', options.interval ?? 2000, 10, 0x7fffffff);
     const waker = new Waker();
-    try {
-      await waker.listen(this.#engine.world, this.#checked.target);
-      const well = JSON.stringify([[], undefined]);
-      let told = well;
-      for (;;) {
-        signal?.throwIfAborted();
-        const { plan, ...seen } = await this.#look({ adopt, timeout, signal });
-        const drift = plan ? driftOf(plan) : [];
-        const due = repair && plan !== undefined && plan.changes.length > 0 && plan.conflicts.length === 0;
-        const report: DriftReport = due
-          ? { drift, ...(await this.#repair({ adopt, timeout, signal })) }
-          : { drift, repaired: [], ...seen };
-        const text = JSON.stringify([drift, report.error?.message]);
-        if (text !== told) yield report;
-        // What was mended is news again when it breaks again.
-        told = due && report.error === undefined ? well : text;
-        await waker.wait(this.#engine.world, interval, signal);
-      }
-    } finally {
-      waker.close();
+    await waker.listen(this.#engine.world, this.#checked.target);
+    if (signal?.aborted) waker.close();
+    signal?.throwIfAborted();
+    return new DriftWatch(waker, (closed) => {
+      const ends = signal ? AbortSignal.any([signal, closed]) : closed;
+      return this.#reports(waker, { adopt, timeout, signal: ends }, repair, interval);
+    });
+  }
+
+  async *#reports(
+    waker: Waker,
+    options: PlanDocumentOptions,
+    repair: boolean,
+    interval: number,
+  ): AsyncGenerator<DriftReport, void, void> {
+    const well = JSON.stringify([[], undefined]);
+    let told = well;
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const { plan, ...seen } = await this.#look(options);
+      const drift = plan ? driftOf(plan) : [];
+      const due = repair && plan !== undefined && plan.changes.length > 0 && plan.conflicts.length === 0;
+      const report: DriftReport = due ? { drift, ...(await this.#repair(options)) } : { drift, repaired: [], ...seen };
+      const text = JSON.stringify([drift, report.error?.message]);
+      if (text !== told) yield report;
+      // A repaired fault is news when it appears again.
+      told = due && report.error === undefined ? well : text;
+      await waker.wait(this.#engine.world, interval, options.signal);
     }
   }
 

@@ -1,5 +1,3 @@
-// Events are those that `conntrack -E` prints; filters, and how streams end.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { ConntrackEvent, Expectation, FlowFilter } from '../../src/index.js';
 import { eventFields, inOrder, listen, ToolListener, viewOf } from './listeners.js';
@@ -203,7 +201,7 @@ test('expectation events are those of conntrack -E expect', async () => {
 describe('a stream ends', () => {
   test('with close(), also while somebody waits', async () => {
     const ours = await listen(network.conntrack);
-    await sleep(100);
+    await network.conntrack.usage(); // the stream waits by now: requests are answered in order
     await ours.stream.close();
     await ours.ended;
     await ours.stream.close();
@@ -227,7 +225,7 @@ describe('a stream ends', () => {
     const loop = (async () => {
       for await (const _ of stream);
     })();
-    await sleep(100);
+    await network.conntrack.usage();
     controller.abort(new Error('enough'));
     await expect(loop).rejects.toThrow('enough');
   });

@@ -157,7 +157,7 @@ test('a listener that is closed ends its loop, and may be closed again', async (
     for await (const _ of events);
     return 'ended';
   })();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await conntrack.usage(); // the loop waits by now: requests are answered in order
   await events.close();
   expect(await loop).toBe('ended');
   await events.close();

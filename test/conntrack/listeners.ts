@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect } from 'vitest';
 import type { Conntrack, ConntrackEvent, EventOptions, EventStream, Flow } from '../../src/index.js';
 import { fieldsOf, type ToolFlow, toolCommand } from './tool.js';
 import { until } from './world.js';
@@ -55,7 +54,7 @@ export class Listener {
     const source = markerAddress();
     await mark(conntrack, source);
     const isMarker = (event: ConntrackEvent): boolean => 'flow' in event && event.flow.original.source === source;
-    expect(await until(() => this.events.some(isMarker), Boolean), 'the marker has come').toBe(true);
+    await until(() => this.events.some(isMarker));
   }
 
   /** Until nothing has come for a while. */
@@ -96,11 +95,11 @@ export class ToolListener {
   /** Resolves once it hears what `probe` does. */
   static async start(namespace: string, args: readonly string[], probe: () => Promise<void>): Promise<ToolListener> {
     const tool = new ToolListener(namespace, args);
-    for (let i = 0; i < 600 && tool.lines.length === 0; i++) {
+    const hasBegun = async (): Promise<boolean> => {
       await probe();
-      await sleep(50);
-    }
-    expect(tool.lines, 'conntrack -E has begun').not.toEqual([]);
+      return tool.lines.length > 0;
+    };
+    await until(hasBegun, Boolean, 60_000);
     return tool;
   }
 
@@ -112,7 +111,7 @@ export class ToolListener {
 
   /** Ends it once it has said what is in `last`. */
   async finish(last: (line: string) => boolean): Promise<string[]> {
-    expect(await until(() => this.lines.some(last), Boolean), 'conntrack -E has said the last').toBe(true);
+    await until(() => this.lines.some(last));
     await this.#stop();
     return this.lines;
   }

@@ -1,9 +1,8 @@
-// Flows that a flowtable carries past the rules: they have no timeout and no state.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { Lab } from '../../scripts/lab.mjs';
-import { Conntrack, type Flow } from '../../src/index.js';
+import { Conntrack } from '../../src/index.js';
 import { hasModule, runIn } from '../kernel/world.js';
+import { until } from '../until.js';
 
 const lab = new Lab();
 afterAll(() => lab.close());
@@ -28,13 +27,13 @@ test.runIf(hasModule('nf_flow_table'))('13: an offloaded flow has neither timeou
   const client = await lab.host('client').start(new URL('../../examples/programs/client.mjs', import.meta.url));
   await using conntrack = await Conntrack.open({ namespace });
   await client.ask({ kind: 'hold', address: '10.2.0.2', port: 8080 });
-  let flow: Flow | undefined;
-  for (let i = 0; i < 50 && !flow?.status.includes('offload'); i++) {
-    await client.ask({ kind: 'held' });
-    [flow] = await conntrack.flows({ protocol: 'tcp', destinationPort: 8080 }).toArray();
-    await sleep(100);
-  }
-  expect(flow?.status).toContain('offload');
+  const flow = await until(
+    async () => {
+      await client.ask({ kind: 'held' });
+      return (await conntrack.flows({ protocol: 'tcp', destinationPort: 8080 }).toArray())[0];
+    },
+    (found) => found?.status.includes('offload') === true,
+  );
   expect(flow?.timeout).toBeUndefined();
   expect(flow?.state).toBeUndefined();
   expect(flow?.tcp).toBeUndefined();

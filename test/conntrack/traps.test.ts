@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Conntrack, compareStatistics, type Flow, type FlowOptions, type TupleOptions } from '../../src/index.js';
 import { deleteNamespace, run, runIn } from '../kernel/world.js';
+import { until } from '../until.js';
 
 const namespace = `conntrack-traps-${process.pid}`;
 let conntrack: Conntrack;
@@ -260,7 +261,10 @@ test('15: without accounting there are no counters, rather than counters of zero
 test('16: the count has flows that are not listed any more', async () => {
   await create(tcp(1), { timeout: 1 });
   await create(tcp(2));
-  await new Promise((resolve) => setTimeout(resolve, 2100));
+  await until(
+    async () => ports(await all()),
+    (listed) => listed.length === 1,
+  );
   expect(ports(await all())).toEqual([2]);
   expect((await conntrack.usage()).count).toBeGreaterThanOrEqual(1);
 });

@@ -1,10 +1,11 @@
 // A network namespace that tracks connections, alone or as the router between two hosts.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type Helper, type Host, Lab } from '../../scripts/lab.mjs';
 import { Conntrack, type Flow, type FlowOptions } from '../../src/index.js';
+
+export { until } from '../until.js';
 
 /** Where conntrack is a module, its settings come with it; elsewhere this does nothing. */
 for (const name of ['nf_conntrack', 'nf_conntrack_netlink']) spawnSync('modprobe', ['-q', name], { stdio: 'ignore' });
@@ -157,16 +158,6 @@ export function useNetwork(ports: readonly number[], count = 1): Network {
       servers: { get: () => servers },
     },
   ) as Network;
-}
-
-/** Reads until it is good, or patience ends; what was read last. */
-export async function until<T>(read: () => T | Promise<T>, good: (value: T) => boolean, milliseconds = 20_000) {
-  const end = Date.now() + milliseconds;
-  for (;;) {
-    const value = await read();
-    if (good(value) || Date.now() > end) return value;
-    await sleep(50);
-  }
 }
 
 /** Some flow to `destination`, told from others by its port. */

@@ -1,9 +1,11 @@
 // A client, a director, and three servers that answer by way of it, for documents with real packets.
 import { spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { addDirector, Helper, Lab } from '../../scripts/lab.mjs';
 import { type DesiredDocument, DesiredState, type DesiredStateOptions } from '../../src/index.js';
+
+export { until } from '../until.js';
+
 import { shell } from '../roles/talk.js';
 
 export const SERVER_PORT = 8080;
@@ -107,14 +109,6 @@ export class Director {
     await Promise.all(this.#states.map((state) => state.close()));
     await this.#traffic.stop();
     await this.lab.close();
-  }
-}
-
-export async function until(good: () => boolean | Promise<boolean>, patience = 20_000): Promise<void> {
-  const end = Date.now() + patience;
-  while (!(await good())) {
-    if (Date.now() > end) throw new Error(`it did not come within ${patience / 1000} s: ${good}`);
-    await sleep(50);
   }
 }
 

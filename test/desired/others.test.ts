@@ -214,12 +214,12 @@ async function watching(
 ): Promise<void> {
   const reports: DriftReport[] = [];
   const stop = new AbortController();
-  const watch = (async () => {
-    for await (const report of state.watch({ ...options, signal: stop.signal })) reports.push(report);
+  const watch = await state.watch({ ...options, signal: stop.signal });
+  const loop = (async () => {
+    for await (const report of watch) reports.push(report);
   })();
-  const ended = watch.catch((error: unknown) => error);
+  const ended = loop.catch((error: unknown) => error);
   try {
-    await sleep(2000); // it listens by then
     await work(reports);
   } finally {
     stop.abort();
@@ -241,7 +241,7 @@ test('what somebody breaks of marks, NAT and addresses is mended at once', async
     const broken = async (script: string, drift: object): Promise<void> => {
       const begun = Date.now();
       director.shell(script);
-      await until(() => reports.length > told, 10_000);
+      await until(() => reports.length > told, Boolean, 10_000);
       expect(Date.now() - begun).toBeLessThan(5000);
       const report = reports[told++];
       expect(report?.error).toBeUndefined();
@@ -271,7 +271,7 @@ test('a service that somebody deletes is noticed, and mended if that is asked fo
   const broken = 'ipvsadm -D -t 10.1.0.100:80; ipvsadm -e -f 5 -r 10.2.0.11:0 -m -w 9';
   await watching({ interval: 300 }, async (reports) => {
     director.shell(broken);
-    await until(() => reports.length > 0, 10_000);
+    await until(() => reports.length > 0, Boolean, 10_000);
     await sleep(1000);
     // Both, or first the one: the same is not told again.
     expect(reports.length).toBeLessThanOrEqual(2);
@@ -289,11 +289,11 @@ test('a service that somebody deletes is noticed, and mended if that is asked fo
     ]);
   });
   await watching({ interval: 300, repair: true }, async (reports) => {
-    await until(() => reports.length > 0, 10_000);
+    await until(() => reports.length > 0, Boolean, 10_000);
     expect(reports[0]?.repaired).toHaveLength(4);
     expect(rows()).toEqual(ours);
     director.shell(broken);
-    await until(() => reports.length > 1, 10_000);
-    await until(() => rows().join() === ours.join(), 10_000);
+    await until(() => reports.length > 1, Boolean, 10_000);
+    await until(() => rows().join() === ours.join(), Boolean, 10_000);
   });
 });

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { addDirector, type Helper, Lab } from '../../scripts/lab.mjs';
 import { type ConnectionEntry, Ipvs, type ServiceOptions, type VirtualService } from '../../src/index.js';
+import { until } from '../until.js';
 import { runIn } from './world.js';
 
 const SERVER_PORT = 8080;
@@ -71,15 +72,6 @@ function tally(names: readonly string[]): Record<string, number> {
   return counts;
 }
 
-async function until<T>(read: () => Promise<T>, good: (value: T) => boolean, patience = 20_000): Promise<T> {
-  const end = Date.now() + patience;
-  for (;;) {
-    const value = await read();
-    if (good(value) || Date.now() > end) return value;
-    await sleep(200);
-  }
-}
-
 async function connections(): Promise<ConnectionEntry[]> {
   const found = [];
   for await (const connection of ipvs.connections({ virtualPort: port })) found.push(connection);
@@ -125,8 +117,7 @@ test('persistence ends with its timeout', async () => {
   await serve('ipv4', 'udp', { scheduler: 'rr', persistence: 5 });
   const [first] = await meet('ipv4', 'udp');
   expect(await meet('ipv4', 'udp')).toEqual([first]);
-  const left = await until(connections, (found) => found.length === 0, 30_000);
-  expect(left).toEqual([]);
+  await until(connections, (found) => found.length === 0, 30_000);
   expect(await meet('ipv4', 'udp')).not.toEqual([first]);
 });
 

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Network } from '../../src/index.js';
+import { untilPasses } from '../until.js';
 import { failure, hasKind, usePlaces } from './world.js';
 
 const [here, there] = usePlaces(2);
@@ -38,17 +38,8 @@ async function compareOnce(): Promise<void> {
   }
 }
 
-/** Links come up by themselves, perhaps between the two readings. */
-async function compare(): Promise<void> {
-  for (let attempt = 1; attempt < 10; attempt++) {
-    try {
-      return await compareOnce();
-    } catch {
-      await sleep(100);
-    }
-  }
-  await compareOnce();
-}
+/** A link that comes up between the two readings makes them differ once. */
+const compare = (): Promise<void> => untilPasses(compareOnce, 2000);
 
 test('lo is a loopback, and what ip says of links is what is read', async () => {
   expect(await here.network.link('lo')).toMatchObject({ name: 'lo', kind: 'loopback', up: true, running: true });

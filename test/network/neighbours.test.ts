@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
+import { untilPasses } from '../until.js';
 import { failure, reaches, usePlaces } from './world.js';
 
 const [left, right] = usePlaces(2);
@@ -167,12 +166,10 @@ async function compareEntries(name: string): Promise<void> {
       theirs.map(({ mac, dst }) => `${mac} ${dst}`).toSorted(),
     ];
   };
-  for (let attempt = 1; ; attempt++) {
+  await untilPasses(async () => {
     const [ours, theirs] = await lists();
-    if (isDeepStrictEqual(ours, theirs)) return;
-    if (attempt === 20) expect(ours).toEqual(theirs);
-    await sleep(100);
-  }
+    expect(ours).toEqual(theirs);
+  });
 }
 
 test('real packets over a vxlan with forwarding entries and permanent neighbours', async () => {

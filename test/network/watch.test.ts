@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { Network, type NetworkEvent, type NetworkWatch } from '../../src/index.js';
+import { collect } from '../collect.js';
+import { until } from '../until.js';
 import { holdings, usePlaces } from './world.js';
 
 const [place] = usePlaces(1);
@@ -32,8 +34,8 @@ function tell(event: NetworkEvent): string {
   }
 }
 
-/** What comes up to the one that matches. */
-async function until(watch: NetworkWatch, last: string): Promise<string[]> {
+/** The events up to `last`, or up to the end of the watch. */
+async function eventsUpTo(watch: NetworkWatch, last: string): Promise<string[]> {
   const seen: string[] = [];
   for await (const event of watch) {
     seen.push(tell(event));
@@ -53,7 +55,7 @@ test('what happens is told, in order, whoever does it', async () => {
   await place.network.deleteRule({ family: 'ipv4', mark: 1, table: 100, priority: 99 });
   await place.network.deleteRoute({ destination: '10.2.0.0/16', via: '10.1.1.3', table: 100 });
   await place.network.deleteLink('v0');
-  const seen = await until(watch, 'link-removed v1');
+  const seen = await eventsUpTo(watch, 'link-removed v1');
   const wanted = [
     'link-added v0',
     'link-changed v0',
@@ -85,7 +87,7 @@ test('only of these types; a port of a bridge that leaves is no link that is rem
   await place.network.addForwardingEntry({ interface: 'p0', linkAddress: '02:00:00:00:00:77', master: true });
   await place.network.deleteLink('p0');
   await place.network.deleteLink('b0');
-  const seen = (await until(watch, 'link-removed b0')).filter((event) => !event.startsWith('forwarding'));
+  const seen = (await eventsUpTo(watch, 'link-removed b0')).filter((event) => !event.startsWith('forwarding'));
   expect(seen.toSorted()).toEqual(
     [
       'link-added b0',
@@ -102,10 +104,10 @@ test('a signal, a return and a close end the waiting', async () => {
   const controller = new AbortController();
   const aborted = await place.network.watch({ signal: controller.signal });
   setTimeout(() => controller.abort(new Error('enough')), 20);
-  await expect(until(aborted, 'never')).rejects.toThrow('enough');
+  await expect(eventsUpTo(aborted, 'never')).rejects.toThrow('enough');
   const closed = await place.network.watch();
   setTimeout(() => closed.close(), 20);
-  expect(await until(closed, 'never')).toEqual([]);
+  expect(await eventsUpTo(closed, 'never')).toEqual([]);
   const returned = (await place.network.watch())[Symbol.asyncIterator]();
   const waiting = returned.next();
   await returned.return?.();
@@ -113,23 +115,18 @@ test('a signal, a return and a close end the waiting', async () => {
   const network = await Network.open({ namespace: place.name });
   const orphan = await network.watch();
   setTimeout(() => void network.close(), 20);
-  await expect(until(orphan, 'never')).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' });
+  await expect(eventsUpTo(orphan, 'never')).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' });
 });
 
 test('watches that nobody loops over or closes are closed when they are collected', async () => {
   const before = holdings().files;
   for (let i = 0; i < 50; i++) await place.network.watch();
   expect(holdings().files).toBeGreaterThan(before + 30);
-  const collect = (globalThis as { gc?: () => void }).gc;
-  const { setFlagsFromString } = await import('node:v8');
-  setFlagsFromString('--expose-gc');
-  const { runInNewContext } = await import('node:vm');
-  const gc = collect ?? (runInNewContext('gc') as () => void);
-  for (let i = 0; i < 100 && holdings().files > before + 5; i++) {
-    gc();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  expect(holdings().files).toBeLessThanOrEqual(before + 5);
+  const open = async (): Promise<number> => {
+    await collect();
+    return holdings().files;
+  };
+  await until(open, (files) => files <= before + 5);
 });
 
 test('an overrun is told, and names are right after it', async () => {
@@ -148,7 +145,7 @@ test('an overrun is told, and names are right after it', async () => {
   // Nobody asks meanwhile.
   await place.network.apply(changes);
   await place.network.addLink({ kind: 'bridge', name: 'after' });
-  const seen = await until(watch, 'overrun');
+  const seen = await eventsUpTo(watch, 'overrun');
   expect(seen.at(-1)).toBe('overrun');
   await place.network.deleteLink('w0');
   await place.network.deleteLink('after');

@@ -64,19 +64,23 @@ describe.each([
   });
 
   test('who dies at any point leaves a record that the next program goes on from', async () => {
-    let died = true;
-    for (let number = 1; died; number++) {
+    let deaths = 0;
+    for (let died = true; died; ) {
+      const number = deaths + 1;
       died = false;
       const when = number % 2 ? 'before' : 'after';
+      let stop = (): void => {};
+      const stopped = new Promise<void>((resolve) => {
+        stop = resolve;
+      });
       const kernel = meddlingKernel((change, at) => {
         died ||= change === number && at === when;
+        if (died) stop();
         return died ? new Promise(() => {}) : undefined;
       });
       const dead = await Role.open(description, { namespace: place.name, kernel });
-      const stopped = (async () => {
-        while (!died) await new Promise((resolve) => setTimeout(resolve, 2));
-      })();
       await Promise.race([dead.apply(), stopped]);
+      if (died) deaths++;
       await kernel.die();
       const next = await place.open(description);
       if (number % 3) {
@@ -86,6 +90,7 @@ describe.each([
       await next.remove();
       expect(await place.state()).toBe(place.before);
     }
+    expect(deaths).toBeGreaterThan(4);
   });
 });
 

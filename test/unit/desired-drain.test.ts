@@ -210,23 +210,27 @@ test('drift is told when it changes, and mended if wanted', async () => {
   const { kernel, state, ipvs } = await begin();
   const reports: DriftReport[] = [];
   const stop = new AbortController();
+  const watch = await state.watch({ interval: 1000, repair: true, signal: stop.signal });
   const watching = (async () => {
-    for await (const report of state.watch({ interval: 1000, repair: true, signal: stop.signal })) reports.push(report);
+    for await (const report of watch) reports.push(report);
   })().catch((error: unknown) => error);
-  const until = async (count: number): Promise<DriftReport | undefined> => {
-    for (let turn = 0; reports.length < count && turn < 1000; turn++) {
+  /** Lets time pass until there are so many reports, and returns the last of them. */
+  const report = async (count: number): Promise<DriftReport> => {
+    for (let turn = 0; turn < 1000; turn++) {
+      const last = reports[count - 1];
+      if (last) return last;
       await new Promise((resolve) => setImmediate(resolve));
       kernel.advance(100);
     }
-    return reports[count - 1];
+    throw new Error(`${reports.length} reports instead of ${count}`);
   };
   await (await ipvs.service({ protocol: 'tcp', address: VIP, port: 80 })).update({ scheduler: 'lc' });
-  expect(await until(1)).toMatchObject({
+  expect(await report(1)).toMatchObject({
     drift: [{ problem: 'changed', what: `service ${service}: rr`, is: 'lc' }],
     repaired: [{ action: 'change' }],
   });
   await ipvs.flush();
-  expect(await until(2)).toMatchObject({
+  expect(await report(2)).toMatchObject({
     drift: [{ problem: 'missing' }, { problem: 'missing' }, { problem: 'missing' }],
   });
   expect((await ipvs.table()).map(({ servers }) => servers.length)).toEqual([2]);
@@ -239,9 +243,8 @@ test('without repair it is only told; marks by event', async () => {
   const marked = document(['10.0.0.1'], { marks: [{ destination: VIP, mark: 7 }] });
   await using state = await DesiredState.open(marked, { kernel });
   await state.apply();
-  const reports = state.watch({ interval: 1_000_000 });
+  const reports = await state.watch({ interval: 1_000_000 });
   const first = reports.next();
-  await new Promise((resolve) => setTimeout(resolve, 20));
   await using netfilter = await Netfilter.open({ kernel, owner: 'ipvs-test' });
   await netfilter.delete();
   expect((await first).value).toMatchObject({ drift: [{ problem: 'missing' }], repaired: [] });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ConnectionEntry, ServiceOptions } from '../../../src/index.js';
+import { until } from '../../until.js';
 import type { World } from './world.js';
 
 export function connectionConformance(world: () => World): void {
@@ -26,13 +27,6 @@ export function connectionConformance(world: () => World): void {
       return Object.fromEntries(rows) as Record<string, string>;
     };
     return { made, list, send, counts };
-  };
-  const hasEnded = async (list: () => Promise<ConnectionEntry[]>): Promise<boolean> => {
-    for (let tries = 0; tries < 50; tries++) {
-      if ((await list()).length === 0) return true;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return false;
   };
 
   test('connections: a datagram makes one, and rr goes round', async () => {
@@ -134,7 +128,7 @@ export function connectionConformance(world: () => World): void {
     expect(await list()).toHaveLength(2);
     await ipvs.setSysctl('expire_nodest_conn', true);
     await (await made.server({ address: '10.1.7.1', port: 53 })).delete();
-    expect(await hasEnded(list)).toBe(true);
+    await until(list, (rows) => rows.length === 0);
     await ipvs.setSysctl('expire_nodest_conn', false);
   });
 

@@ -1,0 +1,67 @@
+// The stream of drift reports: when it begins, and every way in which it ends.
+import { expect, test } from 'vitest';
+import { type DesiredDocument, DesiredState, Netfilter } from '../../src/index.js';
+import { MemoryKernel } from '../../src/testing/index.js';
+
+const document: DesiredDocument = { owner: 'test', marks: [{ destination: '192.0.2.1', mark: 7 }] };
+
+async function begin() {
+  const kernel = new MemoryKernel();
+  const state = await DesiredState.open(document, { kernel });
+  await state.apply();
+  const damage = async (): Promise<void> => {
+    await using netfilter = await Netfilter.open({ kernel, owner: 'ipvs-test' });
+    await netfilter.delete();
+  };
+  return { kernel, state, damage };
+}
+
+test('a watch is subscribed when it resolves: a change before the first read is reported', async () => {
+  const { state, damage } = await begin();
+  await using watch = await state.watch({ interval: 1_000_000 });
+  await damage();
+  expect((await watch.next()).value).toMatchObject({ drift: [{ problem: 'missing' }] });
+});
+
+test.each(['close', 'return', 'dispose'] as const)('%s ends a loop that waits, without an error', async (way) => {
+  const { state } = await begin();
+  const watch = await state.watch({ interval: 1_000_000 });
+  const waiting = watch.next();
+  if (way === 'close') watch.close();
+  if (way === 'return') await watch.return();
+  if (way === 'dispose') await watch[Symbol.asyncDispose]();
+  expect(await waiting).toEqual({ done: true, value: undefined });
+  expect(await watch.next()).toEqual({ done: true, value: undefined });
+  watch.close();
+  expect(await state.apply()).toEqual([]);
+});
+
+test('a signal ends the watch with its reason, before it is opened and while it waits', async () => {
+  const { state } = await begin();
+  await expect(state.watch({ signal: AbortSignal.abort(new Error('early')) })).rejects.toThrow('early');
+  const stop = new AbortController();
+  const watch = await state.watch({ interval: 1_000_000, signal: stop.signal });
+  const waiting = watch.next();
+  stop.abort(new Error('enough'));
+  await expect(waiting).rejects.toThrow('enough');
+});
+
+test('a loop that is left closes the watch', async () => {
+  const { state, damage } = await begin();
+  const watch = await state.watch({ interval: 1_000_000, repair: true });
+  await damage();
+  for await (const { repaired } of watch) {
+    expect(repaired).toHaveLength(1);
+    break;
+  }
+  expect(await watch.next()).toEqual({ done: true, value: undefined });
+});
+
+test('a wrong option is rejected before anything is read', async () => {
+  const { kernel, state } = await begin();
+  const before = kernel.requests.length;
+  await expect(state.watch({ interval: 1 })).rejects.toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
+  await expect(state.watch({ timeout: -1 })).rejects.toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
+  await expect(state.watch({ signal: {} as AbortSignal })).rejects.toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
+  expect(kernel.requests.length).toBe(before);
+});
