@@ -128,11 +128,12 @@ void PutProtocolInfo(MessageWriter& writer, const Flow& flow, const Extension& e
              writer.PutValue(info_attr::kTcpFlagsOriginal, TcpFlags{flow.tcp_flags_original});
              writer.PutValue(info_attr::kTcpFlagsReply, TcpFlags{flow.tcp_flags_reply});
            }
-           if (sctp) {
+           // Zeros would be stored: nlattr_to_sctp and nlattr_to_dccp keep nothing of the group.
+           if (sctp && (flow.present & kSctp) != 0) {
              writer.PutBe32(info_attr::kSctpTagOriginal, extension.sctp_tag_original);
              writer.PutBe32(info_attr::kSctpTagReply, extension.sctp_tag_reply);
            }
-           if (!tcp && !sctp) {
+           if (!tcp && !sctp && (flow.present & kDccp) != 0) {
              writer.PutValue(info_attr::kDccpRole, extension.dccp_role);
              writer.PutBe64(info_attr::kDccpHandshake, extension.dccp_handshake);
            }

@@ -6,6 +6,7 @@ import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { errorFor, type Request, translate } from './errors.js';
 import { creation, type FlowOptions } from './flow-options.js';
+import { isPartOfGroup, wholeGroup } from './groups.js';
 import { describeFlow } from './tuple.js';
 
 /** How an operation ended, at its place in the list. */
@@ -40,7 +41,9 @@ class Pipeline {
 type Update = Extract<FlowChange, { verb: 'update' }>;
 
 function needsReading(change: FlowChange): change is Update {
-  return change.verb === 'update' && (change.settings.statusBits !== undefined || change.key.id !== undefined);
+  if (change.verb !== 'update') return false;
+  const { key, settings } = change;
+  return settings.statusBits !== undefined || key.id !== undefined || isPartOfGroup(key, settings);
 }
 
 /** The items of an iterable; also while it says nothing, an abort ends the waiting. */
@@ -125,8 +128,9 @@ export class Changes {
   }
 
   /**
-   * The kernel takes a status for the whole of it: what is set already must be there, too. And of
-   * an update it does not compare the id.
+   * Reads the flow and adds what the kernel stores as a whole: the bits of the status that are set
+   * already, and the rest of a protocol's group. Compares the id, which an update of the kernel ignores.
+   * Reading and writing are two requests: a packet in between may change the flow.
    */
   async #completed(
     change: Update,
@@ -136,10 +140,11 @@ export class Changes {
   ): Promise<FlowChange | undefined> {
     const { key, settings } = change;
     try {
-      const { id, statusBits } = await this.#context.port.flow(key, options);
-      if (key.id !== undefined && key.id !== id) throw new KernelFailure(Errno.ENOENT, 'it has another id');
-      if (settings.statusBits === undefined) return change;
-      return { verb: 'update', key, settings: { ...settings, statusBits: settings.statusBits | statusBits } };
+      const flow = await this.#context.port.flow(key, options);
+      if (key.id !== undefined && key.id !== flow.id) throw new KernelFailure(Errno.ENOENT, 'it has another id');
+      const { statusBits } = settings;
+      const status = statusBits === undefined ? {} : { statusBits: statusBits | flow.statusBits };
+      return { verb: 'update', key, settings: { ...settings, ...status, ...wholeGroup(flow, settings) } };
     } catch (error) {
       if (!(error instanceof KernelFailure)) throw translate(requestOf(change), error);
       failed.set(index, errorFor(requestOf(change), error.errno, error.message));

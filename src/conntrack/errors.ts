@@ -67,6 +67,11 @@ meanings.define(['NEW', 'UPDATE'], Errno.EINVAL, {
   says: 'the kernel refuses the flow',
   cause: 'a tuple of another protocol than its reply, a reply without what its protocol needs, or a state that is none',
 });
+meanings.define(['NEW', 'UPDATE'], Errno.ERANGE, {
+  code: 'ERR_IPVS_REJECTED',
+  says: 'the kernel refuses the state',
+  cause: 'a state that this kernel cannot be given: HEARTBEAT_ACKED of SCTP, which only old kernels have',
+});
 meanings.define(['NEW'], Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
   says: 'not permitted',

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import type { Family } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
-import { statesOf, statusNames } from '../kernel/conntrack/layout.js';
+import { stateName, statesOf, statusNames } from '../kernel/conntrack/layout.js';
 import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
 import { checkProtocol, checkZone } from './tuple.js';
@@ -32,7 +32,7 @@ export interface FlowFilter {
   readonly status?: readonly FlowStatus[] | undefined;
   /** None of these is set: `['seen-reply']` are the flows that nobody has answered. */
   readonly notStatus?: readonly FlowStatus[] | undefined;
-  /** As conntrack shows it, in any case: `ESTABLISHED`. Takes a protocol that has states. */
+  /** As conntrack shows it, in any case: `ESTABLISHED`. Requires `tcp`, `sctp` or `dccp` as protocol. `LISTEN` is `SYN_SENT2` of TCP. */
   readonly state?: string | undefined;
   /** `here`: leave all filtering to this process. It is slower, and else the same. */
   readonly filterIn?: 'kernel' | 'here' | undefined;
@@ -113,11 +113,12 @@ export function isSelective(filter: FilterSettings): boolean {
   return Object.keys(others).length > 0 || (family !== undefined && addresses.every((address) => !address));
 }
 
-/** The number of a state by its name. */
+/** Returns the number of a state by its name, in either case; `LISTEN` is another name of `SYN_SENT2`. */
 export function checkState(protocol: FlowProtocol | undefined, state: unknown): number {
   const states = protocol === undefined ? [] : statesOf(protocol);
-  if (states.length === 0) throw invalid('a state takes a protocol that has states: tcp, sctp or dccp');
-  return states.indexOf(checkOneOf('state', typeof state === 'string' ? state.toUpperCase() : state, states));
+  if (protocol === undefined || states.length === 0)
+    throw invalid('a state takes a protocol that has states: tcp, sctp or dccp');
+  return states.indexOf(checkOneOf('state', typeof state === 'string' ? stateName(protocol, state) : state, states));
 }
 
 /** The bits of some status names. */

@@ -4,6 +4,7 @@ import type {
   DccpDetails,
   Directions,
   FlowChange,
+  FlowProtocol,
   FlowSettings,
   FlowStatus,
   NatSettings,
@@ -46,16 +47,21 @@ export interface FlowChanges {
   readonly markMask?: number | undefined;
   /** Bits to be set: the kernel lets `seen-reply`, `assured` and `fixed-timeout` be set, and none be cleared. */
   readonly status?: readonly FlowStatus[] | undefined;
-  /** As conntrack shows it: `ESTABLISHED`. Of TCP, SCTP and DCCP. */
+  /**
+   * As conntrack shows it, in any case: `ESTABLISHED`. Of TCP, SCTP and DCCP. `LISTEN`, which old versions of
+   * conntrack print, is `SYN_SENT2` of TCP. A kernel that does not track DCCP ignores its states.
+   */
   readonly state?: string | undefined;
   /** All that are to be set, or changes. Only where a rule of the namespace uses labels: without one a new flow gets none. */
   readonly labels?: readonly number[] | LabelChanges | undefined;
   /** `ftp`; an empty name takes the helper away. */
   readonly helper?: string | undefined;
   readonly tcp?: TcpDetails | undefined;
-  /** Verification tags. */
+  /** Verification tags. An update keeps them when it sets only the state, and the state when it sets only them. */
   readonly sctp?: Directions<number> | undefined;
+  /** An update keeps them when it sets only the state, and the state when it sets only them. */
   readonly dccp?: DccpDetails | undefined;
+  /** A direction that is absent stays as it is. A flow that packets made may have no room for it: the kernel ignores it then. */
   readonly sequenceAdjustment?: Partial<Directions<SequenceAdjustment>> | undefined;
   readonly synproxy?: Synproxy | undefined;
 }
@@ -68,7 +74,7 @@ export interface FlowOptions extends FlowChanges {
   readonly zone?: number | undefined;
   /** Seconds, to 2 147 483 647. */
   readonly timeout: number;
-  /** Default of TCP and SCTP: `ESTABLISHED`. */
+  /** Default of TCP and SCTP: `ESTABLISHED`; of DCCP with `dccp`: `OPEN`. */
   readonly state?: string | undefined;
   readonly nat?:
     | { readonly source?: NatOptions | undefined; readonly destination?: NatOptions | undefined }
@@ -126,12 +132,19 @@ export function creation(options: FlowOptions): FlowChange {
   const { zone, nat, master } = options;
   const key: NewFlowKey =
     zone === undefined ? { original, reply } : { original, reply, zone: checkZone('the zone', zone) };
-  const state =
-    options.state ?? (original.protocol === 'tcp' || original.protocol === 'sctp' ? 'ESTABLISHED' : undefined);
-  const settings = checkChanges(options, original, state);
+  const settings = checkChanges(options, original, options.state ?? firstState(original.protocol, options));
+  // The kernel refuses a part of these groups.
+  if (original.protocol === 'sctp') settings.sctp ??= { original: 0, reply: 0 };
+  if (original.protocol === 'dccp' && settings.state !== undefined)
+    settings.dccp ??= { role: 'client', handshakeSequence: 0n };
   if (master !== undefined) settings.master = checkTuple('the master', master);
   if (nat !== undefined) Object.assign(settings, natSettings(nat, original));
   return { verb: 'create', key, settings };
+}
+
+function firstState(protocol: FlowProtocol, { dccp }: FlowChanges): string | undefined {
+  if (protocol === 'tcp' || protocol === 'sctp') return 'ESTABLISHED';
+  return protocol === 'dccp' && dccp !== undefined ? 'OPEN' : undefined;
 }
 
 export function update(selector: FlowSelector, changes: FlowChanges): FlowChange {

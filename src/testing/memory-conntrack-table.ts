@@ -1,16 +1,7 @@
-import type {
-  DccpDetails,
-  Directions,
-  FlowChange,
-  FlowKey,
-  FlowSettings,
-  NatSettings,
-  NewFlowKey,
-  TcpDetails,
-  Tuple,
-} from '../kernel/conntrack/types.js';
+import type { FlowChange, FlowKey, FlowSettings, NatSettings, NewFlowKey, Tuple } from '../kernel/conntrack/types.js';
 import { Errno } from '../kernel/errno.js';
 import { type MemoryFlow, nanoseconds, Status, tupleName } from './memory-conntrack-flow.js';
+import { firstState, write, writeLabels } from './memory-conntrack-write.js';
 
 /** What helpers of the kernel can do: for which protocols, and how many expectations of a flow. */
 export interface MemoryHelper {
@@ -30,8 +21,6 @@ export const kernelHelpers: ReadonlyMap<string, MemoryHelper> = new Map([
   ['amanda', { protocols: ['udp'], most: [4], timeout: 180 }],
 ]);
 
-/** `IP_CT_TCP_FLAG_WINDOW_SCALE`: without it the kernel takes no scale. */
-const WINDOW_SCALE = 1;
 const settable = Status.seenReply | Status.assured | Status.fixedTimeout | Status.helper;
 const natProtocols: readonly unknown[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp'];
 
@@ -112,11 +101,6 @@ export class MemoryFlowTable {
     const bits = settings.statusBits ?? Status.confirmed;
     if (((bits ^ Status.confirmed) & (Status.expected | Status.confirmed | Status.dying)) !== 0) return Errno.EBUSY;
     const master = settings.master && this.find({ original: settings.master, zone });
-    if (settings.master && !master) return Errno.ENOENT;
-    if (this.find({ original: reply, zone })) {
-      this.counts.insertFailed++;
-      return Errno.EEXIST;
-    }
     const hasHelp = settings.helper !== undefined;
     const extra = (hasHelp ? Status.helper : 0) | (master ? Status.expected : 0);
     const flow: MemoryFlow = {
@@ -127,7 +111,7 @@ export class MemoryFlowTable {
       statusBits: Status.confirmed | (bits & settable) | status | extra,
       mark: 0,
       expires: now() + (settings.timeout ?? 0) * 1000,
-      state: undefined,
+      state: firstState(original),
       counters: accounting() ? noCounters() : undefined,
       started: timestamps() ? nanoseconds(now()) : undefined,
       labels: labels() ? new Uint8Array(16) : undefined,
@@ -141,7 +125,14 @@ export class MemoryFlowTable {
       synproxy: undefined,
       told: told(),
     };
-    write(flow, settings);
+    const errno = write(flow, settings);
+    if (errno !== 0) return errno;
+    if (settings.master && !master) return Errno.ENOENT;
+    if (this.find({ original: reply, zone })) {
+      this.counts.insertFailed++;
+      return Errno.EEXIST;
+    }
+    writeLabels(flow, settings); // without room for labels they are ignored
     this.#flows.add(flow);
     this.#byTuple.set(tupleName(original, zone), flow);
     this.#byTuple.set(tupleName(reply, zone), flow);
@@ -176,6 +167,7 @@ export class MemoryFlowTable {
     this.#earliest = Math.min(this.#earliest, expires);
   }
 
+  /** In the order of ctnetlink_change_conntrack: what comes before a refusal stays written. */
   #update(key: FlowKey, settings: FlowSettings): number {
     const flow = this.find(key);
     if (!flow) return Errno.ENOENT;
@@ -195,8 +187,10 @@ export class MemoryFlowTable {
       if ((changed & ~statusBits & (Status.seenReply | Status.assured)) !== 0) return Errno.EBUSY;
       flow.statusBits |= statusBits & settable;
     }
+    const errno = write(flow, settings);
+    if (errno !== 0) return errno;
     if (settings.labels && !flow.labels) return Errno.ENOSPC;
-    write(flow, settings);
+    writeLabels(flow, settings);
     this.#news('update', flow);
     return 0;
   }
@@ -264,39 +258,4 @@ function changeHelper(flow: MemoryFlow, name: string): number {
 
 export function noCounters(): NonNullable<MemoryFlow['counters']> {
   return { original: { packets: 0n, bytes: 0n }, reply: { packets: 0n, bytes: 0n } };
-}
-
-/** What a new flow and one that is there can be given alike. */
-function write(flow: MemoryFlow, settings: FlowSettings): void {
-  const { mark, markMask = 0xffffffff, state, labels, labelsMask, tcp, sctp, dccp } = settings;
-  const { protocol } = flow.original;
-  if (state !== undefined) flow.state = state;
-  if (protocol === 'tcp') flow.tcp = tcpDetails(flow.tcp, tcp);
-  if (protocol === 'sctp') flow.sctp = sctp ?? flow.sctp ?? both(0);
-  const noDccp: DccpDetails = { role: 'client', handshakeSequence: 0n };
-  if (protocol === 'dccp') flow.dccp = dccp ?? flow.dccp ?? noDccp;
-  if (mark !== undefined) flow.mark = ((flow.mark & ~markMask) ^ mark) >>> 0;
-  const { sequenceAdjustment, synproxy } = settings;
-  if (sequenceAdjustment) {
-    const none = { position: 0, before: 0, after: 0 };
-    flow.sequenceAdjustment = { original: none, reply: none, ...flow.sequenceAdjustment, ...sequenceAdjustment };
-    flow.statusBits |= Status.sequenceAdjust;
-  }
-  if (synproxy) flow.synproxy = synproxy;
-  if (!labels || !flow.labels) return;
-  flow.labels = flow.labels.map((old, place) => {
-    const mask = labelsMask ? (labelsMask[place] ?? 0) : 0xff;
-    return (old & ~mask) ^ (labels[place] ?? 0);
-  });
-}
-
-function tcpDetails(before: TcpDetails | undefined, asked: TcpDetails | undefined): TcpDetails {
-  const had = before ?? { windowScale: both(0), flags: both(0) };
-  if (!asked) return had;
-  const scaled = (asked.flags.original & asked.flags.reply & WINDOW_SCALE) !== 0;
-  return { windowScale: scaled ? asked.windowScale : had.windowScale, flags: asked.flags };
-}
-
-function both(value: number): Directions<number> {
-  return { original: value, reply: value };
 }

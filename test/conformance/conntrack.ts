@@ -3,6 +3,7 @@ import { changeConformance } from './conntrack/changes.js';
 import { eventConformance } from './conntrack/events.js';
 import { expectationConformance } from './conntrack/expectations.js';
 import { flowConformance } from './conntrack/flows.js';
+import { groupConformance } from './conntrack/groups.js';
 import { listConformance } from './conntrack/lists.js';
 import { refusalConformance } from './conntrack/refusals.js';
 import { settingConformance } from './conntrack/settings.js';
@@ -15,6 +16,7 @@ export function conntrackConformance(open: () => Promise<Place>): void {
   flowConformance(world);
   refusalConformance(world);
   changeConformance(world);
+  groupConformance(world);
   listConformance(world);
   settingConformance(world);
   expectationConformance(world);

@@ -245,6 +245,22 @@ export function statesOf(protocol: FlowProtocol): readonly string[] {
   return states[protocolNumber(protocol)] ?? [];
 }
 
+/** The number of a state that was read: one without a name is shown as its number. */
+export function stateNumber(protocol: FlowProtocol, state: string): number {
+  const number = statesOf(protocol).indexOf(state);
+  return number === -1 ? Number(state) : number;
+}
+
+/** Other names of states that the conntrack tool accepts: it wrote SYN_SENT2 as LISTEN once. */
+const otherStates: Readonly<Record<number, Readonly<Record<string, string>>>> = { 6: { LISTEN: 'SYN_SENT2' } };
+
+/** The state that a name stands for, in either case; the name itself if it is no other name. */
+export function stateName(protocol: FlowProtocol, name: string): string {
+  const upper = name.toUpperCase();
+  const others = otherStates[protocolNumber(protocol)] ?? {};
+  return Object.hasOwn(others, upper) ? (others[upper] ?? upper) : upper;
+}
+
 /** `GroupField` of native/conntrack/aggregate.h. */
 export const groupBits: Readonly<Record<GroupField, number>> = {
   protocol: 1 << 0,

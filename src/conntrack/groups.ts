@@ -1,0 +1,32 @@
+import { stateNumber } from '../kernel/conntrack/layout.js';
+import type { Flow, FlowKey, FlowProtocol, FlowSettings } from '../kernel/conntrack/types.js';
+
+/**
+ * The members of the protocol groups that the kernel stores as a whole, and refuses with EINVAL when
+ * a member is absent (nlattr_to_sctp and nlattr_to_dccp). All other groups of ctnetlink are patches:
+ * nlattr_to_tcp keeps what is absent, and each direction of a sequence adjustment is written alone.
+ */
+const groups: ReadonlyMap<FlowProtocol, 'sctp' | 'dccp'> = new Map([
+  ['sctp', 'sctp'],
+  ['dccp', 'dccp'],
+]);
+
+function groupOf({ original, reply }: FlowKey): 'sctp' | 'dccp' | undefined {
+  const protocol = (original ?? reply)?.protocol;
+  return protocol === undefined ? undefined : groups.get(protocol);
+}
+
+/** Whether an update names one member of a group and not the other. */
+export function isPartOfGroup(key: FlowKey, settings: FlowSettings): boolean {
+  const group = groupOf(key);
+  return group !== undefined && (settings.state === undefined) !== (settings[group] === undefined);
+}
+
+/** The members of a group that an update leaves out, as the flow has them. */
+export function wholeGroup(flow: Flow, settings: FlowSettings): FlowSettings {
+  if (!isPartOfGroup(flow, settings)) return {};
+  const group = groupOf(flow);
+  // A kernel that does not track the protocol shows neither, and ignores both.
+  if (group === undefined || flow.state === undefined || flow[group] === undefined) return {};
+  return settings.state === undefined ? { state: stateNumber(flow.protocol, flow.state) } : { [group]: flow[group] };
+}
