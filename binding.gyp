@@ -14,6 +14,7 @@
         "native/binding/ipvs_session.cc",
         "native/binding/netlink_session.cc",
         "native/conntrack/aggregate.cc",
+        "native/conntrack/bucket_count.cc",
         "native/conntrack/client.cc",
         "native/conntrack/decode.cc",
         "native/conntrack/encode.cc",

@@ -19,6 +19,9 @@ using netlink::Failure;
 
 namespace {
 
+// Readings of a table whose number of buckets changes during each of them.
+constexpr int kAttempts = 20;
+
 uint32_t Number(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 
 struct FlowPiece {
@@ -69,8 +72,13 @@ void AggregateSome(netlink::IoThread& io, const std::shared_ptr<ConntrackState>&
   const auto found = state->aggregates.find(id);
   if (found == state->aggregates.end()) return;
   AggregateJob& job = *found->second;
-  const Failure failure = job.dump.Next(io.buffers(), job.flows);
+  Failure failure = job.dump.Next(io.buffers(), job.flows);
   for (const Flow& flow : job.flows.flows) job.aggregate.Add(flow);
+  if (failure.code == EINTR && ++job.interruptions < kAttempts) {
+    job.aggregate = conntrack::Aggregate(job.fields);
+    job.dump.Restart();
+    failure = {};
+  }
   if (!failure && !job.dump.ended()) {
     return io.Post([&io, weak = std::weak_ptr(state), id] {
       if (const auto again = weak.lock()) AggregateSome(io, again, id);
@@ -308,6 +316,7 @@ void ConntrackSession::Aggregate(const Napi::CallbackInfo& info) {
         const bool brief = (fields & conntrack::kByState) == 0 && (filter.present & conntrack::kState) == 0;
         state->aggregates.emplace(id, std::make_unique<AggregateJob>(AggregateJob{
                                           FlowDump(std::move(socket.value()), conntrack::Command::kGet, filter, brief),
+                                          fields,
                                           conntrack::Aggregate(fields),
                                           {},
                                           std::move(done)}));

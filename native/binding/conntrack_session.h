@@ -20,9 +20,11 @@ namespace binding {
 // Totals in the making: a piece of the table at a time, with other work in between.
 struct AggregateJob {
   conntrack::FlowDump dump;
+  uint32_t fields;
   conntrack::Aggregate aggregate;
   conntrack::FlowBatch flows;
   Done<std::vector<conntrack::Group>> done;
+  int interruptions = 0;
 };
 
 // Batches to be filled again, from the JavaScript thread back to the I/O thread.

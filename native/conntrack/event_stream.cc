@@ -211,6 +211,7 @@ void EventStream::CompareSome() {
   stalled_ = full();
   if (stalled_) return;
   if (Failure failure = dump_.Next(io_.buffers(), table_)) {
+    if (failure.code == EINTR) return CompareAgain();
     failure_ = std::move(failure);
     dumping_ = false;
     return Deliver();
@@ -227,6 +228,15 @@ void EventStream::CompareSome() {
     });
   }
   Deliver();
+}
+
+// A flow that was compared already is known, so nothing is told twice.
+void EventStream::CompareAgain() {
+  dump_.Restart();
+  mirror_.Begin();
+  io_.Post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->CompareSome();
+  });
 }
 
 void EventStream::Deliver() {

@@ -60,6 +60,7 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   void TakeFlow(netlink::View payload, Event event);
   void Resynchronise();
   void CompareSome();
+  void CompareAgain();  // the dump was interrupted
   void Say(Event event, uint64_t number);
   void Watch(bool on);
   bool full() const;

@@ -20,6 +20,8 @@ constexpr size_t kBatchBytes = 256 * 1024;
 // So much may be received of which nothing matches before other work gets its turn.
 constexpr int kReceives = 64;
 
+constexpr int kAttempts = 20;
+
 }  // namespace
 
 Failure FlowDump::Next(netlink::ReceiveBuffers& buffers, FlowBatch& batch) {
@@ -33,16 +35,40 @@ Failure FlowDump::Next(netlink::ReceiveBuffers& buffers, FlowBatch& batch) {
       ended_ = true;
       return failure;
     }
+    if (!stale_ && buckets_.Read() != buckets_before_) {
+      stale_ = true;
+      if (handed_out_ || ++interruptions_ == kAttempts) {
+        ended_ = true;
+        batch.Clear();
+        return {EINTR, "the number of buckets changed"};
+      }
+    }
+    if (!stale_) continue;
+    batch.Clear();
+    if (under_way_) continue;
+    if (Failure failure = Start()) return failure;
   }
+  handed_out_ = handed_out_ || !batch.empty();
   return {};
+}
+
+void FlowDump::Restart() {
+  ended_ = false;
+  handed_out_ = false;
+  interruptions_ = 0;
+  // A socket has one dump at a time.
+  started_ = stale_ = under_way_;
 }
 
 Failure FlowDump::Start() {
   started_ = true;
+  stale_ = false;
+  buckets_before_ = buckets_.Read();
   MessageWriter writer;
   EncodeDump(writer, command_, filter_);
   const int error = socket_.Send(writer.Take().bytes);
-  if (error != 0) ended_ = true;
+  under_way_ = error == 0;
+  ended_ = error != 0;
   return error == 0 ? Failure{} : Failure{error, "send"};
 }
 
@@ -65,11 +91,13 @@ Failure FlowDump::Read(netlink::View datagram, FlowBatch& batch) {
   Message message;
   while (reader.Next(message)) {
     if (message.header.nlmsg_type == NLMSG_ERROR) {
+      under_way_ = false;
       const auto error = netlink::ReadAcknowledgement(message);
       return error ? Failure{error->code, error->message} : Failure{EBADMSG, "malformed error"};
     }
     if (message.header.nlmsg_type == NLMSG_DONE) {
       ended_ = true;
+      under_way_ = false;
       const auto code = netlink::ReadAt<int>(message.payload);
       if (code && *code < 0 && *code >= -4095) return {-*code, ""};
       return {};

@@ -2,6 +2,7 @@
 // asked for stays in the kernel, so a table of millions is never held whole.
 #pragma once
 
+#include "conntrack/bucket_count.h"
 #include "conntrack/filter.h"
 #include "conntrack/messages.h"
 #include "netlink/socket.h"
@@ -11,15 +12,20 @@ namespace conntrack {
 class FlowDump {
  public:
   // `brief`: see DecodeFlowBriefly().
-  FlowDump(netlink::Socket socket, Command command, const Filter& filter, bool brief = false)
-      : socket_(std::move(socket)), command_(command), filter_(filter), brief_(brief) {}
+  FlowDump(netlink::Socket socket, Command command, const Filter& filter, bool brief = false,
+           BucketCount buckets = BucketCount())
+      : socket_(std::move(socket)), command_(command), filter_(filter), brief_(brief), buckets_(std::move(buckets)) {}
 
   // Puts some more flows in the place of what `batch` holds, perhaps none though it has not ended.
   // In the I/O thread; takes milliseconds.
+  //
+  // A dump during which the number of buckets changes skips flows and repeats others, and the kernel
+  // sets no flag (nf_conntrack_hash_resize). Before the first flow has been handed out the dump
+  // starts again, up to 20 times. Afterwards it fails with EINTR.
   netlink::Failure Next(netlink::ReceiveBuffers& buffers, FlowBatch& batch);
   bool ended() const { return ended_; }
-  // After the end: the same once more.
-  void Restart() { started_ = ended_ = false; }
+  // Starts again from the beginning, after the end or a failure.
+  void Restart();
 
  private:
   netlink::Failure Start();
@@ -30,8 +36,14 @@ class FlowDump {
   Command command_;
   Filter filter_;
   bool brief_ = false;
+  BucketCount buckets_;
+  uint32_t buckets_before_ = 0;
+  int interruptions_ = 0;
   bool started_ = false;
   bool ended_ = false;
+  bool handed_out_ = false;  // flows of this dump
+  bool under_way_ = false;   // the kernel has not ended the dump of this socket
+  bool stale_ = false;       // the dump under way is of no use: it is read to its end and dropped
 };
 
 }  // namespace conntrack

@@ -1,8 +1,11 @@
 // The client and the dump, over the table of a real kernel. What would empty it by mistake is refused.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <set>
 #include <string>
 
 #include "conntrack/client.h"
@@ -182,6 +185,69 @@ TEST_CASE("a dump yields what matches, whether the kernel filters or we do") {
   filter.original.tuple = test::PortlessTuple("2001:db8::1", "2001:db8::2", IPPROTO_UDP);
   filter.original.source_prefix = filter.original.destination_prefix = 128;
   check(filter, {6});
+}
+
+namespace {
+
+// A file with a number, in the place of that of the kernel.
+class NumberFile {
+ public:
+  NumberFile() : fd_(mkstemp(path_.data())) {}
+  ~NumberFile() {
+    close(fd_);
+    unlink(path_.data());
+  }
+  NumberFile(const NumberFile&) = delete;
+  NumberFile& operator=(const NumberFile&) = delete;
+
+  const char* path() const { return path_.data(); }
+  void Write(const std::string& text) const {
+    REQUIRE(pwrite(fd_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+  }
+
+ private:
+  std::array<char, 32> path_{"/tmp/native-tests-XXXXXX"};
+  int fd_;
+};
+
+}  // namespace
+
+TEST_CASE("a dump fails with EINTR when the number of buckets changes, and starts again") {
+  Table table(1);
+  if (!table.usable()) return;
+  constexpr size_t kFlows = 4000;
+  std::vector<Change> changes;
+  for (size_t i = 1; i <= kFlows; ++i) {
+    changes.push_back({Verb::kCreate, 0, Numbered(static_cast<uint16_t>(i)), {}});
+  }
+  table.Apply(changes);
+
+  NumberFile buckets;
+  buckets.Write("1024\n");
+  conntrack::FlowDump dump(std::move(table.sockets[0]), Command::kGet, {}, false,
+                           conntrack::BucketCount(buckets.path()));
+  netlink::ReceiveBuffers buffers;
+  FlowBatch batch;
+  REQUIRE(!dump.Next(buffers, batch));
+  REQUIRE(!batch.empty());
+  REQUIRE(!dump.ended());
+  buckets.Write("2048\n");
+  CHECK(dump.Next(buffers, batch).code == EINTR);
+  CHECK(batch.empty());
+  CHECK(dump.ended());
+
+  dump.Restart();
+  std::multiset<int> ports;
+  while (!dump.ended()) {
+    REQUIRE(!dump.Next(buffers, batch));
+    for (const Flow& flow : batch.flows) ports.insert(flow.original.source_port);
+  }
+  CHECK(ports.size() == kFlows);
+  CHECK(std::set<int>(ports.begin(), ports.end()).size() == kFlows);
+}
+
+TEST_CASE("a number of buckets that cannot be read is 0") {
+  CHECK(conntrack::BucketCount("/nowhere/nf_conntrack_buckets").Read() == 0);
 }
 
 TEST_CASE("statistics: one record per processor, and the size of the table") {

@@ -7,6 +7,7 @@ import type { Context } from './context.js';
 import { errorFor, type Request, translate } from './errors.js';
 import { creation, type FlowOptions } from './flow-options.js';
 import { isPartOfGroup, wholeGroup } from './groups.js';
+import { untilStable } from './stable.js';
 import { describeFlow } from './tuple.js';
 
 /** How an operation ended, at its place in the list. */
@@ -204,23 +205,28 @@ export class Changes {
     return { created, failures };
   }
 
-  /** Deletes what comes and is wanted; what has ended meanwhile is no failure. */
+  /** Deletes what comes and is wanted; what has ended meanwhile is no failure. Reads an unstable table again. */
   async deleteEach(
     flows: { batches(): AsyncIterable<readonly Flow[]> },
     wanted: (flow: Flow) => boolean,
     options?: CallOptions,
   ): Promise<number> {
     let deleted = 0;
-    for await (const batch of flows.batches()) {
-      const keys = batch.filter(wanted).map(flowKeyOf);
-      const changes = keys.map((key) => ({ verb: 'delete', key }) as const);
-      const errnos = await this.#send(changes, options);
-      changes.forEach((change, place) => {
-        const errno = errnos[place] ?? Errno.EBADMSG;
-        if (errno === 0) deleted++;
-        else if (errno !== Errno.ENOENT) throw errorFor(requestOf(change), errno);
-      });
-    }
+    await untilStable(async () => {
+      for await (const batch of flows.batches()) deleted += await this.#deleteAll(batch.filter(wanted), options);
+    });
+    return deleted;
+  }
+
+  async #deleteAll(flows: readonly Flow[], options: CallOptions | undefined): Promise<number> {
+    const changes = flows.map((flow) => ({ verb: 'delete', key: flowKeyOf(flow) }) as const);
+    const errnos = await this.#send(changes, options);
+    let deleted = 0;
+    changes.forEach((change, place) => {
+      const errno = errnos[place] ?? Errno.EBADMSG;
+      if (errno === 0) deleted++;
+      else if (errno !== Errno.ENOENT) throw errorFor(requestOf(change), errno);
+    });
     return deleted;
   }
 }

@@ -28,6 +28,7 @@ import {
 } from './flow-options.js';
 import { FlowStream } from './flow-stream.js';
 import { type ConntrackSettings, readNumber, readSettings, writeSettings } from './settings.js';
+import { untilStable } from './stable.js';
 import { type StaleOptions, staleQuery } from './stale.js';
 import {
   type ExpectationStatistics,
@@ -154,6 +155,11 @@ export class Conntrack {
    * The table, as a stream that is read as fast as it is looked at. Flows that come or go meanwhile
    * may be in it or not; none is in it twice. Bad arguments throw at once. A flow keeps the piece of
    * the table that it came in (some hundred KiB): of flows that are kept for long, keep what is needed.
+   *
+   * When the number of buckets changes meanwhile, the kernel skips flows and repeats others without a flag. The
+   * reading starts again if it has handed out no flow yet, and fails otherwise; `toArray()`, `groups`,
+   * `deleteMatching`, `staleFlows` and the resynchronisation of events always start again.
+   * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed after flows were handed out
    */
   flows(filter: FlowFilter = {}, options: FlowCallOptions = {}): FlowStream {
     const { list = 'live', ...call } = options;
@@ -164,7 +170,7 @@ export class Conntrack {
   /**
    * As {@link flows}, and sets the counters of these flows back to zero as they are read, each for
    * itself, so that no packet is lost from the sums (a dump that zeroes, as `conntrack -L -z`, loses
-   * the counters of some flows). Breaking it off leaves the rest as it was.
+   * the counters of some flows). Breaking it off leaves the rest as it was, and so does `ERR_IPVS_UNSTABLE`.
    */
   zero(filter: FlowFilter = {}, options: CallOptions = {}): FlowStream {
     const port = this.#port;
@@ -186,7 +192,7 @@ export class Conntrack {
       } catch (error) {
         throw translate({ command: 'DUMP', action: 'list', object: 'flows' }, error);
       }
-    });
+    }, change === undefined);
   }
 
   /** Totals of flows that are alike, summed up as they are received: no object for any of them. */
@@ -298,9 +304,11 @@ export class Conntrack {
    */
   async staleFlows(query: StaleOptions, options?: CallOptions): Promise<Flow[]> {
     const { filter, isStale } = staleQuery(query);
-    const stale: Flow[] = [];
-    for await (const flow of this.flows(filter, options)) if (isStale(flow)) stale.push(flow);
-    return stale;
+    return untilStable(async () => {
+      const stale: Flow[] = [];
+      for await (const flow of this.flows(filter, options)) if (isStale(flow)) stale.push(flow);
+      return stale;
+    });
   }
 
   /** Deletes them; how many there were. As with {@link deleteMatching}, by tuple and id. */

@@ -99,6 +99,13 @@ meanings.define(['NEW_EXPECTATION'], Errno.EINVAL, {
   says: 'the kernel refuses the expectation',
   cause: 'a class that its helper does not have, or a mask of another family than the tuple',
 });
+meanings.define(['DUMP'], Errno.EINTR, {
+  code: 'ERR_IPVS_UNSTABLE',
+  says: 'the number of buckets changed while the table was read',
+  cause:
+    'a program wrote net.netfilter.nf_conntrack_buckets; the flows that were read may be incomplete or repeated. ' +
+    'Read the table again',
+});
 meanings.defineForAll(Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
   says: 'not permitted',

@@ -1,5 +1,6 @@
 import type { Flow } from '../kernel/conntrack/types.js';
 import { flatten } from './flatten.js';
+import { untilStable } from './stable.js';
 
 /**
  * The flows of a table, as they are received: a piece at a time, and no more of it than somebody
@@ -7,10 +8,15 @@ import { flatten } from './flatten.js';
  */
 export class FlowStream implements AsyncIterable<Flow> {
   readonly #batches: () => AsyncGenerator<readonly Flow[], void, void>;
+  readonly #repeatable: boolean;
 
-  /** @internal */
-  constructor(batches: () => AsyncGenerator<readonly Flow[], void, void>) {
+  /**
+   * @param repeatable whether reading changes nothing, so that it can be repeated
+   * @internal
+   */
+  constructor(batches: () => AsyncGenerator<readonly Flow[], void, void>, repeatable: boolean) {
     this.#batches = batches;
+    this.#repeatable = repeatable;
   }
 
   /** Some hundreds of flows at a time: the fastest way to look at millions. */
@@ -18,11 +24,14 @@ export class FlowStream implements AsyncIterable<Flow> {
     return this.#batches();
   }
 
-  /** All of them in one list: only for tables that are known to be small. */
-  async toArray(): Promise<Flow[]> {
-    const all: Flow[] = [];
-    for await (const batch of this.#batches()) all.push(...batch);
-    return all;
+  /** All of them in one list: only for tables that are known to be small. Reads an unstable table again. */
+  toArray(): Promise<Flow[]> {
+    const read = async (): Promise<Flow[]> => {
+      const all: Flow[] = [];
+      for await (const batch of this.#batches()) all.push(...batch);
+      return all;
+    };
+    return this.#repeatable ? untilStable(read) : read();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Flow, undefined> {

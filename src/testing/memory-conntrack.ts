@@ -163,9 +163,12 @@ class MemoryConntrackPort implements ConntrackPort {
     // Nothing stays in the dying list: every event is delivered.
     const read = (): Flow[] => (list === 'dying' ? [] : [...this.#conntrack.list(flowTest(filter))]);
     const found = await this.#ask('flows', list, read, options);
+    const { sizes } = this.#conntrack;
+    const { buckets } = sizes;
     for (let at = 0; at < found.length; at += BATCH) {
       this.#handle.alive();
       options?.signal?.throwIfAborted();
+      if (sizes.buckets !== buckets) throw new KernelFailure(Errno.EINTR, 'the number of buckets changed');
       yield found.slice(at, at + BATCH);
     }
   }

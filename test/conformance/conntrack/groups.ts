@@ -140,7 +140,7 @@ export function groupConformance(world: () => World): void {
     expect([22, 34]).toContain(await send(original, { timeout: 700, mark: 8, statusBits: 0b1110, state: 200 }));
     const flow = await read(tuple(1));
     expect(flow).toMatchObject({ mark: 5, state: 'ESTABLISHED', status: ['seen-reply', 'assured', 'confirmed'] });
-    expect([699, 700]).toContain(flow.timeout);
+    expect(flow.timeout).toBeGreaterThan(600);
   });
 
   test('a protocol without states ignores a state', async () => {
