@@ -70,6 +70,7 @@ export type {
   ServiceOptions,
   ServiceSelector,
 } from './ipvs/service-options.js';
+export type { HashTableStatus, IpvsStatus } from './ipvs/status.js';
 export { type SysctlName, type Sysctls, sysctlNames } from './ipvs/sysctls.js';
 export { type TableOptions, TableRow } from './ipvs/table.js';
 export { tableHeading } from './ipvs/text.js';

@@ -21,6 +21,7 @@ import { checkRole, type DaemonOptions, daemonSettings } from './daemon.js';
 import { describeService } from './describe.js';
 import { translate } from './errors.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
+import { type IpvsStatus, readStatus } from './status.js';
 import { readFile, readSysctl, readSysctls, type SysctlName, type Sysctls, writeSysctl } from './sysctls.js';
 import { readTable, type TableOptions, type TableRow } from './table.js';
 import { type ProcessorTotals, parseTotals, parseTotalsByProcessor } from './totals.js';
@@ -183,6 +184,14 @@ export class Ipvs {
   }
 
   /**
+   * Hash tables and estimator threads of this namespace: /proc/net/ip_vs_status. Requires Linux 7.1 and root.
+   * @throws IpvsError `ERR_IPVS_NOT_SUPPORTED` on older kernels
+   */
+  async status(options?: CallOptions): Promise<IpvsStatus> {
+    return readStatus(this.#context, options);
+  }
+
+  /**
    * The connections, as many as match. They are read from /proc/net/ip_vs_conn (netlink does not
    * tell them) a piece at a time; while they change, one may be missed or come twice. Leaving a
    * `for await` closes the file; an iterator that is only dropped keeps it open until `close()`.
@@ -236,7 +245,10 @@ export class Ipvs {
     );
   }
 
-  /** Closes the handle. What is under way ends with `ERR_IPVS_CLOSED`. May be called again. */
+  /**
+   * Closes the handle. What is under way ends with `ERR_IPVS_CLOSED`. Closing has no time limit, never rejects, and
+   * does nothing when it is repeated.
+   */
   async close(): Promise<void> {
     await this.#port.close();
   }

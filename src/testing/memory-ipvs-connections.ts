@@ -109,6 +109,10 @@ export class MemoryConnections {
     this.#tracker = tracker;
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   *list(): Generator<ConnectionEntry, void, void> {
     // What comes meanwhile may be missed, as in the file.
     for (const entry of [...this.#entries]) {

@@ -141,6 +141,8 @@ export interface Surroundings {
 export class MemoryTable {
   readonly services = new Map<string, MemoryService>();
   readonly totals: MemoryCounters;
+  /** A service has been added: the hash tables exist from then on. */
+  hasBegun = false;
   /** Removed servers by their service's and their own name: their connections, or their counters, may come back. */
   readonly #trash = new Map<string, MemoryServer>();
   readonly #busy: Set<MemoryCounters>;
@@ -180,6 +182,7 @@ export class MemoryTable {
     const errno = this.#checkService(settings);
     if (errno !== 0) return errno;
     this.services.set(name, new MemoryService(hashed(settings), new MemoryCounters(this.#busy)));
+    this.hasBegun = true;
     return 0;
   }
 

@@ -20,6 +20,7 @@ import { Handle, type Machine } from './machine.js';
 import type { MemoryFiles } from './memory-files.js';
 import { MemoryConnections, type MemoryEntry, type Packet, type Tracker } from './memory-ipvs-connections.js';
 import { type MemoryCounters, SAMPLE_MILLISECONDS, totalsByProcessorText, totalsText } from './memory-ipvs-counters.js';
+import { statusText } from './memory-ipvs-status.js';
 import { ipvsSysctl, setIpvsSysctls } from './memory-ipvs-sysctls.js';
 import { MemoryTable, serverName, serviceName } from './memory-ipvs-table.js';
 
@@ -157,6 +158,10 @@ export class MemoryIpvs {
     files.define('/proc/thread-self/net/ip_vs_stats', { read: () => totalsText(table.totals.read()) });
     const read = (): string => totalsByProcessorText(table.totals.read());
     files.define('/proc/thread-self/net/ip_vs_stats_percpu', { read });
+    const { connections } = this;
+    files.define('/proc/thread-self/net/ip_vs_status', {
+      read: () => statusText(table.services.size, connections.size, table.hasBegun),
+    });
   }
 
   /** The outcome of what may have taken servers away. */

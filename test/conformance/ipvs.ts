@@ -4,6 +4,7 @@ import { daemonConformance } from './ipvs/daemons.js';
 import { serverConformance } from './ipvs/servers.js';
 import { serviceConformance } from './ipvs/services.js';
 import { settingConformance } from './ipvs/settings.js';
+import { statusConformance } from './ipvs/status.js';
 import { tableConformance } from './ipvs/table.js';
 import { worldOn } from './ipvs/world.js';
 import type { IpvsPlace } from './place.js';
@@ -16,4 +17,5 @@ export function ipvsConformance(open: () => Promise<IpvsPlace>): void {
   settingConformance(world);
   daemonConformance(world);
   connectionConformance(world);
+  statusConformance(world);
 }
