@@ -65,6 +65,12 @@ export type LinkOptions = CommonLinkOptions &
         readonly device?: string | undefined;
         /** Learn forwarding entries from what arrives. Default: true. */
         readonly learning?: boolean | undefined;
+        /** Answer neighbour requests from the neighbour table: `proxy` of `ip link`. Default: false. */
+        readonly proxy?: boolean | undefined;
+        /** Ask user space for a forwarding entry that is missing: `l2miss` of `ip link`. Default: false. */
+        readonly l2miss?: boolean | undefined;
+        /** Ask user space for a neighbour that is missing: `l3miss` of `ip link`. Default: false. */
+        readonly l3miss?: boolean | undefined;
         /** Each packet's route says the number and the other end (collect metadata). Default: false. */
         readonly external?: boolean | undefined;
       }
@@ -108,7 +114,7 @@ const own: Readonly<Record<LinkOptions['kind'], readonly string[]>> = {
   dummy: [],
   veth: ['peer'],
   bridge: ['stp', 'vlanFiltering', 'multicastSnooping'],
-  vxlan: ['id', 'port', 'local', 'remote', 'device', 'learning', 'external'],
+  vxlan: ['id', 'port', 'local', 'remote', 'device', 'learning', 'proxy', 'l2miss', 'l3miss', 'external'],
   ipip: ['local', 'remote', 'device', 'ttl', 'external'],
   gre: ['local', 'remote', 'device', 'ttl', 'key', 'external'],
   macvlan: ['parent', 'mode'],
@@ -194,7 +200,7 @@ function checkVxlan(
   options: Extract<LinkOptions, { kind: 'vxlan' }>,
   device: string | undefined,
 ): Extract<LinkDetails, { kind: 'vxlan' }> {
-  const { id, port = 4789, local, remote, learning } = options;
+  const { id, port = 4789, local, remote, learning, proxy, l2miss, l3miss } = options;
   const external = checkBoolean('external', options.external ?? false);
   if (external && (id !== undefined || remote !== undefined))
     throw invalid('an external vxlan has no number and no remote of its own');
@@ -209,6 +215,9 @@ function checkVxlan(
     remote: remote === undefined ? undefined : ends.at(-1)?.address,
     device,
     learning: optional(learning ?? (external ? undefined : true), (value) => checkBoolean('learning', value)),
+    proxy: optional(proxy, (value) => checkBoolean('proxy', value)),
+    l2miss: optional(l2miss, (value) => checkBoolean('l2miss', value)),
+    l3miss: optional(l3miss, (value) => checkBoolean('l3miss', value)),
     external,
   };
 }

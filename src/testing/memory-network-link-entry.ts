@@ -34,8 +34,10 @@ function dataOf(link: LinkState): LinkData | undefined {
     }
     case 'vxlan': {
       const { id = 0, port, local, remote, device, learning = true, external } = details;
+      const { proxy = false, l2miss = false, l3miss = false } = details;
       const ends = { ...(local !== undefined && { local }), ...(remote !== undefined && { remote }) };
-      return { kind: 'vxlan', id, port, ...ends, ...(device !== undefined && { device }), learning, external };
+      const parent = device !== undefined && { device };
+      return { kind: 'vxlan', id, port, ...ends, ...parent, learning, proxy, l2miss, l3miss, external };
     }
     case 'ipip':
     case 'gre': {

@@ -125,6 +125,9 @@ test('vxlan: IPv4, IPv6, external', async () => {
     remote: '10.0.0.2',
     device: 'wire',
     learning: false,
+    proxy: false,
+    l2miss: false,
+    l3miss: false,
     external: false,
   });
   await here.network.addLink({ kind: 'vxlan', name: 'vx6', id: 1, port: 8472, local: 'fd00::1' });
@@ -134,10 +137,21 @@ test('vxlan: IPv4, IPv6, external', async () => {
     port: 8472,
     local: 'fd00::1',
     learning: true,
+    proxy: false,
+    l2miss: false,
+    l3miss: false,
     external: false,
   });
   await here.network.addLink({ kind: 'vxlan', name: 'vxe', external: true, port: 4790 });
   expect((await here.network.link('vxe')).data).toMatchObject({ kind: 'vxlan', id: 0, external: true, port: 4790 });
+  // As Docker makes the vxlan of an overlay network.
+  const docker = { proxy: true, l2miss: true, l3miss: true, learning: true };
+  await here.network.addLink({ kind: 'vxlan', name: 'vxd', id: 4097, ...docker });
+  expect((await here.network.link('vxd')).data).toMatchObject(docker);
+  const [dockers] = here.json<IpLink>('ip', '-j', '-d', 'link', 'show', 'vxd');
+  expect(dockers?.linkinfo?.info_data).toMatchObject({ id: 4097, ...docker });
+  here.run('ip', 'link', 'add', 'vxi', 'type', 'vxlan', 'id', '4098', 'dstport', '4789', 'l2miss', 'proxy');
+  expect((await here.network.link('vxi')).data).toMatchObject({ proxy: true, l2miss: true, l3miss: false });
   const [theirs] = here.json<IpLink>('ip', '-j', '-d', 'link', 'show', 'vx4');
   expect(theirs?.linkinfo?.info_data).toMatchObject({
     id: 4096,
@@ -148,7 +162,7 @@ test('vxlan: IPv4, IPv6, external', async () => {
     learning: false,
   });
   await compare();
-  for (const name of ['vx4', 'vx6', 'vxe', 'wire']) await here.network.deleteLink(name);
+  for (const name of ['vx4', 'vx6', 'vxe', 'vxd', 'vxi', 'wire']) await here.network.deleteLink(name);
 });
 
 test('renamed, moved, found by another name', async () => {

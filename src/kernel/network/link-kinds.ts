@@ -14,6 +14,9 @@ const VXLAN = {
   LINK: 3,
   LOCAL: 4,
   LEARNING: 7,
+  PROXY: 11,
+  L2MISS: 13,
+  L3MISS: 14,
   PORT: 15,
   GROUP6: 16,
   LOCAL6: 17,
@@ -120,6 +123,9 @@ function decodeVxlan(values: ReadonlyMap<number, Attribute>): RawData {
     remote: addressIn(values.get(VXLAN.GROUP) ?? values.get(VXLAN.GROUP6)),
     deviceIndex: values.get(VXLAN.LINK)?.u32 || undefined,
     learning: values.get(VXLAN.LEARNING)?.u8 === 1,
+    proxy: values.get(VXLAN.PROXY)?.u8 === 1,
+    l2miss: values.get(VXLAN.L2MISS)?.u8 === 1,
+    l3miss: values.get(VXLAN.L3MISS)?.u8 === 1,
     external: values.get(VXLAN.COLLECT_METADATA)?.u8 === 1,
   });
 }
@@ -162,7 +168,18 @@ export function encodeData(
 
 function encodeVxlan(
   writer: MessageWriter,
-  { id, port, local, remote, device, learning, external }: Extract<LinkDetails, { kind: 'vxlan' }>,
+  {
+    id,
+    port,
+    local,
+    remote,
+    device,
+    learning,
+    proxy,
+    l2miss,
+    l3miss,
+    external,
+  }: Extract<LinkDetails, { kind: 'vxlan' }>,
   indexOf: IndexOf,
 ): void {
   if (id !== undefined) writer.u32(VXLAN.ID, id);
@@ -171,6 +188,9 @@ function encodeVxlan(
   if (remote !== undefined) addressAttribute(writer, remote.includes(':') ? VXLAN.GROUP6 : VXLAN.GROUP, remote);
   if (device !== undefined) writer.u32(VXLAN.LINK, indexOf(device));
   if (learning !== undefined) writer.u8(VXLAN.LEARNING, learning ? 1 : 0);
+  if (proxy !== undefined) writer.u8(VXLAN.PROXY, proxy ? 1 : 0);
+  if (l2miss !== undefined) writer.u8(VXLAN.L2MISS, l2miss ? 1 : 0);
+  if (l3miss !== undefined) writer.u8(VXLAN.L3MISS, l3miss ? 1 : 0);
   if (external) writer.u8(VXLAN.COLLECT_METADATA, 1);
 }
 

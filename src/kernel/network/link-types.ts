@@ -29,6 +29,12 @@ export type LinkData =
       /** The interface that packets leave by. */
       readonly device?: string;
       readonly learning: boolean;
+      /** Answers neighbour requests itself: `proxy` of `ip link`. */
+      readonly proxy: boolean;
+      /** Asks user space for a forwarding entry that is missing: `l2miss` of `ip link`. */
+      readonly l2miss: boolean;
+      /** Asks user space for a neighbour that is missing: `l3miss` of `ip link`. */
+      readonly l3miss: boolean;
       /** Each packet's route or rule says the number and the other end (collect metadata). */
       readonly external: boolean;
     }
@@ -114,6 +120,9 @@ export type LinkDetails =
       readonly remote?: string | undefined;
       readonly device?: string | undefined;
       readonly learning?: boolean | undefined;
+      readonly proxy?: boolean | undefined;
+      readonly l2miss?: boolean | undefined;
+      readonly l3miss?: boolean | undefined;
       readonly external: boolean;
     }
   | {

@@ -166,6 +166,12 @@ export function linkConformance({ start, wired, has }: Worlds): void {
         errnoName: 'EEXIST',
       });
       await network.addLink({ ...vxlan, name: 'vx1', port: 4790 });
+      const off = { proxy: false, l2miss: false, l3miss: false };
+      expect((await network.link('vx1')).data).toMatchObject(off);
+      for (const name of ['proxy', 'l2miss', 'l3miss']) {
+        await network.addLink({ ...vxlan, name, id: 20 + name.length, port: 4791 + name.charCodeAt(1), [name]: true });
+        expect((await network.link(name)).data).toMatchObject({ ...off, [name]: true });
+      }
       const group = { kind: 'vxlan', name: 'vx2', id: 8, remote: '239.1.1.1' } as const;
       expect((await failure(network.addLink(group))).code).toBe('ERR_IPVS_REJECTED');
       // It goes with the interface that its packets leave by.
