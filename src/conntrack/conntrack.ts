@@ -359,7 +359,10 @@ export class Conntrack {
     return new EventStream(port, options.signal);
   }
 
-  /** Requests and loops under way fail with `ERR_IPVS_CLOSED`. Closing twice does nothing. */
+  /**
+   * Requests and loops under way fail with `ERR_IPVS_CLOSED`. Closing has no time limit, never rejects, and does
+   * nothing when it is repeated.
+   */
   async close(): Promise<void> {
     await this.#port.close();
   }

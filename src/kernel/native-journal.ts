@@ -130,7 +130,11 @@ class NativeJournal implements JournalPort {
     } catch {
       // It stays; that is all.
     }
-    closeSync(this.#lock);
+    try {
+      closeSync(this.#lock);
+    } catch {
+      // The kernel has closed the descriptor anyway.
+    }
   }
 
   async #file<T>(work: () => Promise<T>): Promise<T> {

@@ -73,7 +73,7 @@ async function closingOnFailure<T>(
   try {
     return await opening;
   } catch (error) {
-    sender.forget('close', []);
+    void sender.close();
     throw error;
   }
 }

@@ -156,6 +156,7 @@ export class Sender<Session extends NativeHandle, Replies> {
   readonly session: Session;
   readonly #requests: Requests;
   readonly #timeout: number;
+  #closing: Promise<void> | undefined;
 
   constructor(requests: Requests, session: Session, timeout: number) {
     this.#requests = requests;
@@ -177,7 +178,19 @@ export class Sender<Session extends NativeHandle, Replies> {
 
   /** A request whose end nobody waits for. */
   forget<Method extends keyof Session & keyof Replies>(method: Method, args: Arguments<Session, Method>): void {
-    this.send(method, args, {}).catch(() => {});
+    this.send(method, args, { timeout: Number.POSITIVE_INFINITY }).catch(() => {});
+  }
+
+  /** Closes the session. Waits without a limit, never rejects, and does nothing more when it is called again. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const begin = (id: number): void => this.session.close(id);
+    const patient = { signal: undefined, timeout: Number.POSITIVE_INFINITY };
+    await this.#requests.send<undefined>(this.session, begin, patient).catch(() => {});
   }
 }
 

@@ -362,7 +362,10 @@ export class Network {
     return this.#port.cookie;
   }
 
-  /** Closes the handle and its watches. What is under way ends with `ERR_IPVS_CLOSED`. May be called again. */
+  /**
+   * Closes the handle and its watches. What is under way ends with `ERR_IPVS_CLOSED`. Closing has no time limit,
+   * never rejects, and does nothing when it is repeated.
+   */
   async close(): Promise<void> {
     await this.#port.close();
   }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Conntrack, type FlowOptions, type TupleOptions } from '../../src/index.js';
+import { Conntrack, type FlowOptions, IpvsError, Netfilter, Network, type TupleOptions } from '../../src/index.js';
 import { deleteNamespace, run } from '../kernel/world.js';
 
 const namespace = `conntrack-life-${process.pid}`;
@@ -108,6 +108,40 @@ test('closing the handle ends streams, sums and listeners', async () => {
   await other.close();
   await expect(other.usage()).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' });
   expect(descriptors()).toBeLessThanOrEqual(before);
+});
+
+test('closing has no time limit, whatever that of the handle', async () => {
+  /** Opening keeps the limit, and may exceed it. */
+  const open = async <T>(attempt: () => Promise<T>): Promise<T> => {
+    for (let count = 0; count < 1000; count++) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_TIMEOUT') throw error;
+      }
+    }
+    throw new Error('every one of 1000 attempts took longer than a millisecond');
+  };
+  const options = { namespace, timeout: 1 };
+  const handles = [
+    await open(() => Conntrack.open(options)),
+    await open(() => Netfilter.open({ ...options, owner: 'close' })),
+    await open(() => Network.open(options)),
+  ];
+  const [first] = handles as [Conntrack];
+  const stream = await open(() => first.events());
+  // All handles share a thread, which a dump of every bucket of the machine keeps busy for milliseconds.
+  const busy = Array.from({ length: 20 }, () => conntrack.flows({ mark: 0x7fffffff }).toArray());
+  const closing = [
+    stream.close(),
+    ...handles.map((handle) => handle.close()),
+    ...handles.map((handle) => handle.close()),
+  ];
+  expect(await Promise.all(closing)).toEqual(closing.map(() => undefined));
+  for (const handle of handles) await handle.close();
+  await stream.close();
+  await Promise.all(busy);
+  await expect(first.usage()).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' });
 });
 
 test('a listener has one loop, and one that waits can be broken off', async () => {

@@ -171,8 +171,8 @@ export class NativeConntrackPort implements ConntrackPort {
     await this.#sender.send('writeFile', [path, text], options);
   }
 
-  async close(): Promise<void> {
-    await this.#sender.send('close', [], {});
+  close(): Promise<void> {
+    return this.#sender.close();
   }
 }
 
@@ -195,6 +195,8 @@ class NativeEventPort implements EventPort {
   }
 
   async close(): Promise<void> {
-    await this.#sender.send('closeEvents', [this.#cursor], {});
+    const patient = { timeout: Number.POSITIVE_INFINITY };
+    // A closed session has closed its streams.
+    await this.#sender.send('closeEvents', [this.#cursor], patient).catch(() => {});
   }
 }

@@ -116,8 +116,8 @@ export class NativeIpvsPort implements IpvsPort {
     await this.#sender.send('writeFile', [path, text], options);
   }
 
-  async close(): Promise<void> {
-    await this.#sender.send('close', [], {});
+  close(): Promise<void> {
+    return this.#sender.close();
   }
 
   /** A request to the IPVS family, repeated if the family has got another number meanwhile. */

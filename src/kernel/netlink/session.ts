@@ -61,7 +61,7 @@ export class NetlinkSession {
     try {
       return new NetlinkSession(sender, await sender.send('open', [path, protocol], options));
     } catch (error) {
-      sender.forget('close', []);
+      void sender.close();
       throw error;
     }
   }
@@ -123,8 +123,8 @@ export class NetlinkSession {
     await this.#sender.send('writeFile', [path, text], options);
   }
 
-  async close(): Promise<void> {
-    await this.#sender.send('close', [], {});
+  close(): Promise<void> {
+    return this.#sender.close();
   }
 }
 
