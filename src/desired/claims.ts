@@ -2,23 +2,16 @@ import { Errno } from '../kernel/errno.js';
 import { IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
+import { recordOf } from '../kernel/own.js';
 import type { Item } from '../roles/items.js';
+import { type Book, formatBook, parseBook } from './book.js';
+import { damaged } from './damage.js';
 import type { Entry } from './ledger.js';
-
-/** A setting of the whole namespace, which owners have changed. */
-interface Claim {
-  /** What was there before the first of them. */
-  readonly before: string;
-  /** What each of them wants. */
-  readonly owners: Readonly<Record<string, string>>;
-}
 
 /** What an owner wants of it. */
 export function wantedValue(item: Item): string {
   return item.kind === 'sysctl' ? item.value : item.kind === 'timeout' ? String(item.seconds) : '';
 }
-
-type Book = Readonly<Record<string, Claim>>;
 
 /** Settings have one value for all owners: it is set back when the last of them wants it no more. */
 export function isShared({ kind }: Item): boolean {
@@ -50,36 +43,36 @@ export class Claims {
     this.#owner = owner;
   }
 
-  /** What others want of each setting: `[owner, value]`. */
+  /** Returns the values that others want of each setting: `[owner, value]`. */
   async others(): Promise<Record<string, readonly (readonly [string, string])[]>> {
-    const book = await this.#with(undefined, {}, async (book) => book);
-    const entries = Object.entries(book).map(([name, claim]) => [name, Object.entries(this.#without(claim))] as const);
-    return Object.fromEntries(entries.filter(([, owners]) => owners.length > 0));
+    const book = await this.#with<Book>(undefined, new Map(), async (book) => book);
+    const entries = [...book].map(([name, { owners }]) => [name, [...this.#without(owners)]] as const);
+    return recordOf(entries.filter(([, owners]) => owners.length > 0));
   }
 
   /**
-   * Where a program died, or failed, between the book and its journal: what the journal has is claimed, and
-   * what is claimed and is not in the journal is to be noted there, so that it is taken back or kept.
+   * Mends what a program left that died, or failed, between the book and its journal: claims what the journal
+   * has, and returns what only the book has, for the journal.
    */
   async settle(entries: readonly Entry[], call?: CallOptions): Promise<Entry[]> {
     const shared = new Map(entries.filter(({ item }) => isShared(item)).map((entry) => [entry.name, entry]));
     return this.#with(call, [], async (book, write) => {
-      const claimed = { ...book };
+      const claimed = new Map(book);
       for (const [name, { item, before = '' }] of shared) {
-        const claim = book[name];
-        if (claim && this.#owner in claim.owners) continue;
-        const owners = { ...claim?.owners, [this.#owner]: wantedValue(item) };
-        claimed[name] = { before: claim?.before ?? before, owners };
+        const claim = book.get(name);
+        if (claim?.owners.has(this.#owner)) continue;
+        const owners = new Map(claim?.owners).set(this.#owner, wantedValue(item));
+        claimed.set(name, { before: claim?.before ?? before, owners });
       }
-      if (JSON.stringify(claimed) !== JSON.stringify(book)) await write(claimed);
-      return Object.entries(book).flatMap(([name, { owners, before }]): Entry[] => {
-        const value = owners[this.#owner];
+      if (formatBook(claimed) !== formatBook(book)) await write(claimed);
+      return [...book].flatMap(([name, { owners, before }]): Entry[] => {
+        const value = owners.get(this.#owner);
         return value === undefined || shared.has(name) ? [] : [{ name, item: itemOf(name, value), before }];
       });
     });
   }
 
-  /** Does something with what was there before anybody changed it; `remember` reads what is there now. */
+  /** Calls `work` with the value before anybody changed it; `remember` reads the value of now. */
   async claim(
     name: string,
     value: string,
@@ -88,9 +81,10 @@ export class Claims {
   ): Promise<void> {
     if (this.#path === undefined) return work(await remember());
     await this.#with(undefined, undefined, async (book, write) => {
-      const claim = book[name];
+      const claim = book.get(name);
       const before = claim?.before ?? (await remember());
-      await write({ ...book, [name]: { before, owners: { ...claim?.owners, [this.#owner]: value } } });
+      const owners = new Map(claim?.owners).set(this.#owner, value);
+      await write(new Map(book).set(name, { before, owners }));
       await work(before);
     });
   }
@@ -99,17 +93,19 @@ export class Claims {
   async release(name: string, takeBack: () => Promise<void>): Promise<void> {
     if (this.#path === undefined) return takeBack();
     await this.#with(undefined, undefined, async (book, write) => {
-      const { [name]: claim, ...rest } = book;
-      const owners = claim ? this.#without(claim) : {};
-      const last = Object.keys(owners).length === 0;
-      if (last) await takeBack();
-      if (claim && this.#owner in claim.owners) await write(last ? rest : { ...book, [name]: { ...claim, owners } });
+      const claim = book.get(name);
+      const owners = this.#without(claim?.owners);
+      if (owners.size === 0) await takeBack();
+      if (!claim?.owners.has(this.#owner)) return;
+      const left = new Map(book);
+      if (owners.size === 0) left.delete(name);
+      else left.set(name, { ...claim, owners });
+      await write(left);
     });
   }
 
-  #without({ owners }: Claim): Record<string, string> {
-    const { [this.#owner]: _, ...others } = owners;
-    return others;
+  #without(owners: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {
+    return new Map([...owners].filter(([owner]) => owner !== this.#owner));
   }
 
   async #with<T>(
@@ -128,13 +124,21 @@ export class Claims {
     };
     const journal = await using(() => this.#kernel.openJournal(path, call));
     try {
-      const book = await using(async () => JSON.parse((await journal.read()) ?? '{}') as Book);
-      const write = (book: Book): Promise<void> =>
-        using(() => journal.replace(Object.keys(book).length === 0 ? '' : `${JSON.stringify(book)}\n`));
+      const text = await using(() => journal.read());
+      const book = readBook(path, text);
+      const write = (book: Book): Promise<void> => using(() => journal.replace(formatBook(book)));
       return await work(book, write);
     } finally {
       await journal.close();
     }
+  }
+}
+
+function readBook(path: string, text: string | undefined): Book {
+  try {
+    return parseBook(text);
+  } catch (cause) {
+    throw damaged(path, 'the shared record of all owners', 1, cause);
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { IpvsError } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
+import { recordOf } from '../kernel/own.js';
 import type { Network } from '../network/network.js';
 import { readSnapshot, type Snapshot } from '../roles/snapshot.js';
 import type { World } from '../roles/world.js';
@@ -227,7 +228,7 @@ function isAnew(step: PlannedStep): boolean {
 
 /** What the journal is to know of services, where it does not. */
 function aboutLines({ table }: Target, ledger: Ledger): Line[] {
-  const changed: Record<string, About | null> = {};
+  const changed: Record<string, About | null> = recordOf([]);
   for (const [name, service] of table) {
     const known = ledger.owned.get(name);
     if (!known) continue;

@@ -2,6 +2,7 @@ import type { Ipvs } from '../ipvs/ipvs.js';
 import { IpvsError } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import type { Kernel } from '../kernel/kernel.js';
+import { recordOf } from '../kernel/own.js';
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Item } from '../roles/items.js';
 import { readSnapshot } from '../roles/snapshot.js';
@@ -240,7 +241,7 @@ export class Executor {
     return [
       ...(own.empty ? [] : [{ own: own.rows }]),
       ...drains,
-      ...(stale.size > 0 ? [{ stale: Object.fromEntries(stale) }] : []),
+      ...(stale.size > 0 ? [{ stale: recordOf(stale) }] : []),
     ];
   }
 
@@ -293,7 +294,7 @@ export class Executor {
 }
 
 class RowsBuilder {
-  readonly #rows: Record<string, string[]> = {};
+  readonly #rows = recordOf<string[]>([]);
   // Most servers of a service come one after the other.
   #last = '';
   #names: string[] = [];

@@ -2,7 +2,9 @@ import { Errno } from '../kernel/errno.js';
 import { IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { JournalPort } from '../kernel/journal.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
+import { damaged } from './damage.js';
 import { Ledger, type Line } from './ledger.js';
+import { checkLine } from './line-checks.js';
 
 const HEAD = `${JSON.stringify({ version: 1 })}\n`;
 
@@ -79,17 +81,23 @@ export class Journal {
 
   #read(text: string | undefined): void {
     if (text === undefined) return;
+    const [head, ...lines] = text.split('\n');
+    const ledger = new Ledger();
+    let number = 1;
     try {
-      const [head, ...lines] = text.split('\n');
-      if (`${head}\n` !== HEAD) throw new Error('it is of another version');
-      // What stands after the last end of a line was being written when the program died: nothing was done yet.
+      if (`${head}\n` !== HEAD) throw new Error('it is not the first line of a record of this version');
+      // A text behind the last end of a line was being written when the program died: nothing was done yet.
       const torn = lines.pop() !== '';
-      for (const line of lines) this.#ledger.change(JSON.parse(line) as Line);
+      for (const line of lines) {
+        number++;
+        ledger.change(checkLine(JSON.parse(line)));
+      }
       this.#lines = torn ? 0 : lines.length;
-      this.#text = text;
     } catch (cause) {
-      throw unusable(this.#path, cause);
+      throw damaged(this.#path, 'the record of the owner', number, cause);
     }
+    this.#ledger = ledger;
+    this.#text = text;
   }
 
   async #append(port: JournalPort, lines: readonly Line[]): Promise<void> {

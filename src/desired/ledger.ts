@@ -1,3 +1,4 @@
+import { recordOf } from '../kernel/own.js';
 import type { Item } from '../roles/items.js';
 import type { DrainPolicy } from './drain-policy.js';
 import type { Datagrams } from './target.js';
@@ -8,6 +9,11 @@ export interface Entry {
   readonly item: Item;
   /** What was there before, where that matters. */
   readonly before?: string | undefined;
+  /**
+   * What the owner made of it earlier, as long as it is not known that the change to `item` is complete: the
+   * kernel may have any of them.
+   */
+  readonly tried?: readonly Item[] | undefined;
 }
 
 /** A server that goes when its connections are over. */
@@ -104,15 +110,17 @@ export class Ledger {
   /** The lines that make it what it is. */
   get lines(): Line[] {
     const lines: Line[] = this.entries.map((put) => ({ put }));
-    const own: Record<string, string[]> = {};
+    const own: Record<string, string[]> = recordOf([]);
     for (const [service, owned] of this.#owned)
       own[service] = [...(owned.service ? [''] : []), ...owned.servers.keys()];
     if (this.#owned.size > 0) lines.push({ own });
     for (const [service, { servers }] of this.#owned)
       for (const [server, draining] of servers) if (draining) lines.push({ drain: { service, server, draining } });
-    const about = [...this.#owned].flatMap(([service, owned]) => (owned.about ? [[service, owned.about]] : []));
-    if (about.length > 0) lines.push({ about: Object.fromEntries(about) });
-    if (this.#stale.size > 0) lines.push({ stale: Object.fromEntries(this.#stale) });
+    const about = [...this.#owned].flatMap(([service, owned]) =>
+      owned.about ? [[service, owned.about] as const] : [],
+    );
+    if (about.length > 0) lines.push({ about: recordOf(about) });
+    if (this.#stale.size > 0) lines.push({ stale: recordOf(this.#stale) });
     return lines;
   }
 

@@ -1,3 +1,4 @@
+import { ownValue } from '../kernel/own.js';
 import type { NetfilterState } from '../netfilter/changes.js';
 import { checkMark, packetsKey } from '../netfilter/mark-options.js';
 import { checkRule } from '../netfilter/rule-options.js';
@@ -5,6 +6,7 @@ import { handlerOf } from '../roles/handlers/index.js';
 import type { Found, Item } from '../roles/items.js';
 import type { Needs, Snapshot } from '../roles/snapshot.js';
 import { isShared, wantedValue } from './claims.js';
+import { keyOf } from './item-checks.js';
 import type { Entry, Ledger } from './ledger.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
 import { type Adoption, planTable, type TablePlanOptions } from './table-plan.js';
@@ -70,7 +72,7 @@ function withPlace(step: ItemStep, names: Interfaces, { sysctls }: Snapshot): It
   if (action !== 'make') return step;
   if (item.kind === 'sysctl') {
     const [, of = ''] = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(item.name) ?? [];
-    if (sysctls[item.name] !== null || names.made.has(of)) return step;
+    if (ownValue(sysctls, item.name) !== null || names.made.has(of)) return step;
     return { ...step, action: 'conflict', is: 'no such setting', lacks: 'sysctl' };
   }
   const name = item.kind === 'address' || item.kind === 'up' ? item.interface : undefined;
@@ -133,11 +135,11 @@ const changeable: readonly Item['kind'][] = ['sysctl', 'timeout', 'up', 'netfilt
 
 function planItem(item: Item, snapshot: Snapshot, ledger: Ledger): ItemStep {
   const handler = handlerOf(item);
-  const name = handler.key?.(item) ?? handler.name(item);
+  const name = keyOf(item);
   const recorded = ledger.find(name)?.item;
   const found = handler.inspect(item, snapshot, recorded);
   const step = { what: wordsOf(item), phase: phaseOf(item, 'make'), item, name };
-  const owners = isShared(item) ? snapshot.claims?.[name] : undefined;
+  const owners = isShared(item) && snapshot.claims ? ownValue(snapshot.claims, name) : undefined;
   const [rival] = owners?.find(([, value]) => value !== wantedValue(item)) ?? [];
   if (rival !== undefined && found.state === 'other')
     return { ...step, action: 'conflict', is: `${found.is}, as ${rival} wants it` };

@@ -171,9 +171,16 @@ export function documentJsonSchema(): object {
 export function checkStructure(
   value: unknown,
 ): { readonly document: DesiredDocument } | { readonly problems: string[] } {
+  // zod leaves this name out of a record without an error.
+  if (hasOwnName(value, 'sysctls') && hasOwnName(value.sysctls, '__proto__'))
+    return { problems: ['sysctls: a name is net.ipv4.ip_forward, or net/ipv4/ip_forward, not "__proto__"'] };
   const result = documentSchema.safeParse(value, { reportInput: true });
   if (result.success) return { document: result.data };
   return { problems: result.error.issues.flatMap((issue) => issueProblems(issue, [])) };
+}
+
+function hasOwnName<Name extends string>(value: unknown, name: Name): value is { readonly [N in Name]: unknown } {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name);
 }
 
 function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): string[] {

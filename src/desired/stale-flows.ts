@@ -1,6 +1,7 @@
 import { parseService } from '../ipvs/describe.js';
 import { IpvsError } from '../kernel/errors.js';
 import type { ServerEntry, ServiceKey } from '../kernel/ipvs/types.js';
+import { recordOf } from '../kernel/own.js';
 import type { World } from '../roles/world.js';
 import type { Journal } from './journal.js';
 import type { Datagrams } from './target.js';
@@ -13,7 +14,7 @@ export async function deleteStaleFlows(world: World, journal: Journal): Promise<
   const { stale } = journal.ledger;
   if (stale.size === 0) return;
   for (const [service, datagrams] of stale) await deleteThose(world, parseService(service), datagrams);
-  await journal.write({ stale: Object.fromEntries([...stale.keys()].map((service) => [service, null])) });
+  await journal.write({ stale: recordOf([...stale.keys()].map((service) => [service, null] as const)) });
 }
 
 async function deleteThose(world: World, key: ServiceKey, datagrams: readonly Datagrams[]): Promise<void> {

@@ -2,7 +2,8 @@ import { invalid } from '../kernel/errors.js';
 import type { ServerEntry, ServiceEntry } from '../kernel/ipvs/types.js';
 import type { Snapshot } from '../roles/snapshot.js';
 import type { CheckedDocument, DesiredDocument } from './document.js';
-import { Ledger, type Line } from './ledger.js';
+import { Ledger } from './ledger.js';
+import { checkLine } from './line-checks.js';
 import { planSteps } from './plan.js';
 import { Plan } from './plan-view.js';
 import { type Adoption, plainServer, plainService } from './table-plan.js';
@@ -37,7 +38,7 @@ export class StateSnapshot {
         version: number;
         of: Of;
         snapshot: Snapshot;
-        owned: Line[];
+        owned: unknown[];
       };
       if (
         version !== 1 ||
@@ -47,7 +48,7 @@ export class StateSnapshot {
       )
         throw new Error('it is none, or of another version');
       const ledger = new Ledger();
-      for (const line of owned) ledger.change(line);
+      for (const line of owned) ledger.change(checkLine(line));
       return new StateSnapshot(snapshot, ledger, of);
     } catch (error) {
       throw invalid(`not a snapshot: ${error instanceof Error ? error.message : String(error)}`);

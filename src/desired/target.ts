@@ -5,9 +5,9 @@ import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js'
 import { invalid } from '../kernel/errors.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
 import type { NetfilterState } from '../netfilter/changes.js';
-import { handlerOf } from '../roles/handlers/index.js';
 import type { Item, Part } from '../roles/items.js';
 import type { DrainPolicy } from './drain-policy.js';
+import { keyOf } from './item-checks.js';
 import type { About } from './ledger.js';
 
 /** A destination of UDP. */
@@ -102,8 +102,7 @@ export class TargetBuilder {
 function distinct(items: readonly Item[]): Item[] {
   const known = new Map<string, Item>();
   for (const item of items) {
-    const handler = handlerOf(item);
-    const name = handler.key?.(item) ?? handler.name(item);
+    const name = keyOf(item);
     const other = known.get(name);
     if (!other) known.set(name, item);
     // One that is announced is an address like another.

@@ -2,6 +2,7 @@ import { IpvsError } from '../kernel/errors.js';
 import type { TableEntry, Timeouts } from '../kernel/ipvs/types.js';
 import type { TableEntry as NetfilterTable } from '../kernel/netfilter/types.js';
 import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
+import { recordOf } from '../kernel/own.js';
 import type { Item } from './items.js';
 import type { World } from './world.js';
 
@@ -65,8 +66,8 @@ export async function readSnapshot(world: World, { items, everything, ...needs }
     ...(routes && { routes }),
     ...(rules && { rules }),
     ...(udpTunnels && { udpTunnels }),
-    sysctls: Object.fromEntries(sysctls.map((name, index) => [name, values[index] ?? null])),
-    netfilter: Object.fromEntries(owners.map((owner, index) => [owner, tables[index] ?? null])),
+    sysctls: recordOf(sysctls.map((name, index) => [name, values[index] ?? null])),
+    netfilter: recordOf(owners.map((owner, index) => [owner, tables[index] ?? null])),
   };
 }
 

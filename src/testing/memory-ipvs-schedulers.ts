@@ -1,5 +1,6 @@
 import { familyOf, writeAddress } from '../kernel/address.js';
 import { ServiceFlag } from '../kernel/ipvs/types.js';
+import { ownValue } from '../kernel/own.js';
 import type { MemoryServer, MemoryService } from './memory-ipvs-table.js';
 
 /** What a scheduler looks at. */
@@ -133,6 +134,6 @@ const schedulers: Readonly<Record<string, Choose>> = {
 
 /** Which server gets a new connection; a scheduler that is not known here goes round. */
 export function schedule(service: MemoryService, arrival: Arrival): MemoryServer | undefined {
-  const choose = schedulers[service.settings.scheduler] ?? roundRobin;
+  const choose = ownValue(schedulers, service.settings.scheduler) ?? roundRobin;
   return choose(service, arrival);
 }

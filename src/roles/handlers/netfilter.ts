@@ -1,3 +1,4 @@
+import { ownValue } from '../../kernel/own.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { compareState } from '../../netfilter/netfilter.js';
 import { missing, other, right } from '../items.js';
@@ -9,7 +10,7 @@ export const netfilter: Handler<'netfilter'> = {
   wanted: ({ state: { marks = [], rules = [] } }) => `${marks.length} marks, ${rules.length} rules`,
 
   inspect({ owner, state }, { netfilter }) {
-    const table = netfilter[owner] ?? undefined;
+    const table = ownValue(netfilter, owner) ?? undefined;
     if (table === 'foreign') return { state: 'foreign', is: 'one of that name that another program made' };
     const differences = compareState(table, state);
     if (differences.length === 0) return right;

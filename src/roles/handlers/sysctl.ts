@@ -1,4 +1,5 @@
 import { IpvsError } from '../../kernel/errors.js';
+import { ownValue } from '../../kernel/own.js';
 import { missing, other, right } from '../items.js';
 import type { Handler } from './handler.js';
 
@@ -19,7 +20,7 @@ export const sysctl: Handler<'sysctl'> = {
   wanted: ({ value }) => value,
 
   inspect({ name, value, orMore }, { sysctls }) {
-    const is = sysctls[name] ?? undefined;
+    const is = ownValue(sysctls, name) ?? undefined;
     if (is === undefined) return missing;
     const enough = isSame(is, value) || (orMore && Number(is) > Number(value));
     return enough ? right : other(is);

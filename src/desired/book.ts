@@ -1,0 +1,57 @@
+import { checkOptions, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import { recordOf } from '../kernel/own.js';
+import { checkLineOfText, checkSysctlPath, checkTimeout } from './item-checks.js';
+
+/** A setting of the whole namespace that owners have changed. */
+export interface Claim {
+  /** The value before the first of them. */
+  readonly before: string;
+  /** The value that each of them wants. */
+  readonly owners: ReadonlyMap<string, string>;
+}
+
+/** Claims by the name of the setting: `sysctl net/ipv4/ip_forward`, `timeout tcp`. */
+export type Book = ReadonlyMap<string, Claim>;
+
+/** Reads the text of a book. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, SyntaxError */
+export function parseBook(text: string | undefined): Book {
+  if (text === undefined) return new Map();
+  const value: unknown = JSON.parse(text);
+  return new Map(entriesOf('the book', value).map(([name, claim]) => [name, checkClaim(name, claim)]));
+}
+
+export function formatBook(book: Book): string {
+  if (book.size === 0) return '';
+  const claims = [...book].map(([name, { before, owners }]) => [name, { before, owners: recordOf(owners) }] as const);
+  return `${JSON.stringify(recordOf(claims))}\n`;
+}
+
+function checkClaim(name: string, value: unknown): Claim {
+  checkOptions(`the claim on ${show(name)}`, value, ['before', 'owners']);
+  const { before, owners } = value as Readonly<Record<string, unknown>>;
+  const all = entriesOf('owners', owners).map(([owner, wanted]) => [owner, checkValue(name, wanted)] as const);
+  if (all.length === 0) throw invalid(`the claim on ${show(name)} has no owner`);
+  return { before: name.startsWith('sysctl ') ? checkBefore(before) : checkValue(name, before), owners: new Map(all) };
+}
+
+/** What was there before may be several lines, if another version of this library wrote it. */
+function checkBefore(value: unknown): string {
+  if (typeof value === 'string' && !value.includes('\0')) return value;
+  throw invalid(`before is text, not ${show(value)}`);
+}
+
+function checkValue(name: string, value: unknown): string {
+  const [kind, ...rest] = name.split(' ');
+  const setting = rest.join(' ');
+  const text = checkLineOfText('a value', value);
+  if (kind === 'timeout') checkTimeout(setting, Number(text));
+  else if (kind === 'sysctl') checkSysctlPath(setting);
+  else throw invalid(`a claim is on a sysctl or a timeout, not on ${show(name)}`);
+  return text;
+}
+
+function entriesOf(what: string, value: unknown): [string, unknown][] {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
+  throw invalid(`${what} is an object, not ${show(value)}`);
+}

@@ -1,0 +1,17 @@
+import { IpvsError } from '../kernel/errors.js';
+
+/** Longest reason that a message repeats, in characters. */
+const LONGEST = 300;
+
+/** The error for a record that cannot be believed: names the file, the line (from 1) and the reason. */
+export function damaged(path: string, what: string, line: number, cause: unknown): IpvsError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const short = reason.length > LONGEST ? `${reason.slice(0, LONGEST)}...` : reason;
+  return new IpvsError(
+    'ERR_IPVS_RECORD',
+    `cannot read ${path}, ${what}: line ${line} is damaged: ${short}. Nothing of the file was used. Usual cause: ` +
+      'another program wrote to the file, or the disk is faulty. Restore the file, or delete it and apply with ' +
+      '`{ adopt: true }`: without a record, everything in the kernel belongs to another program',
+    { cause },
+  );
+}

@@ -1,0 +1,111 @@
+import { at, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { Timeouts } from '../kernel/ipvs/types.js';
+import { checkOwner, checkState } from '../netfilter/changes.js';
+import { checkBoolean, checkFamily, checkInterface, checkPrefix, formatPrefix } from '../network/checks.js';
+import { checkLink } from '../network/link-options.js';
+import { checkRoute } from '../network/route-options.js';
+import { checkRule } from '../network/rule-options.js';
+import { handlerOf } from '../roles/handlers/index.js';
+import type { Item, ItemOf } from '../roles/items.js';
+
+type Checks = { readonly [Kind in Item['kind']]: (item: ItemOf<Kind>) => void };
+
+/** Longest value of a sysctl, in characters: the kernel takes one page. */
+const LONGEST_VALUE = 65_536;
+
+const checks: Checks = {
+  sysctl(item) {
+    checkOptions('a sysctl', item, ['kind', 'name', 'value', 'orMore']);
+    checkSysctlPath(item.name);
+    checkLineOfText('value', item.value);
+    if (item.orMore !== undefined) checkBoolean('orMore', item.orMore);
+  },
+  timeout(item) {
+    checkOptions('a timeout', item, ['kind', 'name', 'seconds']);
+    checkTimeout(item.name, item.seconds);
+  },
+  link(item) {
+    checkOptions('a link', item, ['kind', 'link']);
+    checkLink(item.link);
+  },
+  up(item) {
+    checkOptions('a link that is up', item, ['kind', 'interface']);
+    checkInterface('interface', item.interface);
+  },
+  address(item) {
+    checkOptions('an address', item, ['kind', 'interface', 'address', 'announce']);
+    checkInterface('interface', item.interface);
+    const canonical = formatPrefix(checkPrefix('address', item.address));
+    if (canonical !== item.address) throw invalid(`address is ${canonical}, not ${show(item.address)}`);
+    if (item.announce !== undefined) checkBoolean('announce', item.announce);
+  },
+  route(item) {
+    checkOptions('a route', item, ['kind', 'route']);
+    checkRoute(item.route);
+  },
+  'routing-rule'(item) {
+    checkOptions('a routing rule', item, ['kind', 'rule']);
+    checkRule(item.rule);
+  },
+  'gue-port'(item) {
+    checkOptions('a port for GUE', item, ['kind', 'port', 'family']);
+    checkInteger('port', item.port, 1, 0xffff);
+    checkFamily(item.family);
+  },
+  netfilter(item) {
+    checkOptions('a table of nf_tables', item, ['kind', 'owner', 'state']);
+    checkOwner(item.owner);
+    checkState(item.state);
+  },
+};
+
+/** Checks an item that was read from a file. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkItem(value: unknown): Item {
+  if (typeof value !== 'object' || value === null) throw invalid(`an item is an object, not ${show(value)}`);
+  const kinds = Object.keys(checks) as Item['kind'][];
+  const kind = checkOneOf('kind', 'kind' in value ? value.kind : undefined, kinds);
+  const check = checks[kind] as (item: unknown) => void;
+  at(`the ${kind}`, () => check(value));
+  return value as Item;
+}
+
+/** Returns the name by which a record finds the item: equal for the same thing, whatever its value is. */
+export function keyOf(item: Item): string {
+  const handler = handlerOf(item);
+  return handler.key?.(item) ?? handler.name(item);
+}
+
+/** Checks what an item keeps for its removal. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkBefore({ kind, ...item }: Item, before: unknown): void {
+  if (before === undefined) return;
+  if (typeof before !== 'string') throw invalid(`before is text, not ${show(before)}`);
+  if (kind === 'netfilter') checkState(JSON.parse(before));
+  else if (kind === 'timeout' && 'seconds' in item) checkTimeout(item.name, Number(before));
+  else if (kind === 'sysctl') checkText('before', before);
+  else throw invalid(`before belongs to settings and tables, not to ${kind}`);
+}
+
+/** Checks a path below /proc/sys, with slashes. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkSysctlPath(path: unknown): string {
+  const parts = typeof path === 'string' ? path.split('/') : [];
+  if (parts.length > 1 && parts[0] === 'net' && parts.every((part) => /^[^\s/\0]+$/.test(part) && !/^\.+$/.test(part)))
+    return path as string;
+  throw invalid(`the name of a sysctl is a path such as net/ipv4/ip_forward, not ${show(path)}`);
+}
+
+export function checkTimeout(name: unknown, seconds: unknown): void {
+  const names: readonly (keyof Timeouts)[] = ['tcp', 'tcpFin', 'udp'];
+  checkInteger(`the timeout ${checkOneOf('name', name, names)}`, seconds, 1, 2_147_483);
+}
+
+function checkText(what: string, value: unknown): string {
+  if (typeof value === 'string' && value.length <= LONGEST_VALUE && !value.includes('\0')) return value;
+  throw invalid(`${what} is text of at most ${LONGEST_VALUE} characters without NUL`);
+}
+
+export function checkLineOfText(what: string, value: unknown): string {
+  const text = checkText(what, value);
+  if (!text.includes('\n')) return text;
+  throw invalid(`${what} is one line of text`);
+}
