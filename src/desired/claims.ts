@@ -126,6 +126,8 @@ export class Claims {
     try {
       const text = await using(() => journal.read());
       const book = readBook(path, text);
+      // A program was killed, or another one wrote it.
+      if (text !== undefined && book.size === 0) await journal.replace('').catch(() => {});
       const write = (book: Book): Promise<void> => using(() => journal.replace(formatBook(book)));
       return await work(book, write);
     } finally {

@@ -6,6 +6,9 @@ import { damaged } from './damage.js';
 import { Ledger, type Line } from './ledger.js';
 import { checkLine } from './line-checks.js';
 
+/** A record that is larger, in characters, and twice as large as when it was written anew, is written anew. */
+const LARGE = 16 * 1024 * 1024;
+
 const HEAD = `${JSON.stringify({ version: 1 })}\n`;
 
 /**
@@ -21,6 +24,8 @@ export class Journal {
   #lines = 0;
   /** What the file has, as far as that is known. */
   #text: string | undefined;
+  /** The length of the text when it was written anew, or read. */
+  #compact = 0;
 
   private constructor(port: JournalPort | undefined, path: string, ledger: Ledger) {
     this.#port = port;
@@ -45,6 +50,7 @@ export class Journal {
       const text = await using(path, () => port.read());
       if (before && text !== undefined && text === before.#text) journal.#take(before);
       else journal.#read(text);
+      if (text !== undefined && journal.#ledger.size === 0) await journal.#discard(port);
       return journal;
     } catch (error) {
       await port.close();
@@ -60,7 +66,8 @@ export class Journal {
   async write(...lines: readonly Line[]): Promise<void> {
     if (lines.length === 0) return;
     if (!this.#port) return this.#change(lines);
-    if (this.#lines > 0 && this.#lines < 2 * this.#ledger.size + 100) return this.#append(this.#port, lines);
+    if (this.#lines > 0 && this.#lines < 2 * this.#ledger.size + 100 && !this.#isLarge)
+      return this.#append(this.#port, lines);
     const changed = this.#ledger.copy();
     for (const line of lines) changed.change(line);
     await this.#orAsBefore(this.#port, (port) =>
@@ -69,14 +76,27 @@ export class Journal {
     this.#ledger = changed;
   }
 
+  get #isLarge(): boolean {
+    const length = this.#text?.length ?? 0;
+    return length > LARGE && length > 2 * this.#compact;
+  }
+
   async close(): Promise<void> {
     await this.#port?.close();
+  }
+
+  /** Deletes the file of an owner that has nothing: a program was killed before it did. */
+  async #discard(port: JournalPort): Promise<void> {
+    this.#text = undefined;
+    this.#lines = 0;
+    await port.replace('').catch(() => {}); // the next write of this process reports it
   }
 
   #take(other: Journal): void {
     this.#ledger = other.#ledger;
     this.#lines = other.#lines;
     this.#text = other.#text;
+    this.#compact = other.#compact;
   }
 
   #read(text: string | undefined): void {
@@ -98,14 +118,20 @@ export class Journal {
     }
     this.#ledger = ledger;
     this.#text = text;
+    this.#compact = text.length;
   }
 
   async #append(port: JournalPort, lines: readonly Line[]): Promise<void> {
     const before = { lines: this.#lines, text: this.#text };
     this.#lines = 0; // if only a part is written, the next time all of it is
     this.#text = undefined;
-    const added = lines.map(textOf).join('');
-    await this.#orAsBefore(port, () => using(this.#path, () => port.append(added)));
+    let added = '';
+    await this.#orAsBefore(port, () =>
+      using(this.#path, () => {
+        added = lines.map(textOf).join('');
+        return port.append(added);
+      }),
+    );
     this.#lines = before.lines + lines.length;
     if (before.text !== undefined) this.#text = before.text + added;
     this.#change(lines);
@@ -124,11 +150,15 @@ export class Journal {
 
   /** By lines that make it what it is. */
   async #replace(port: JournalPort, ledger: Ledger, lines: readonly Line[]): Promise<void> {
-    const text = ledger.size === 0 ? '' : HEAD + lines.map(textOf).join('');
     this.#text = undefined;
     this.#lines = 0;
-    await using(this.#path, () => port.replace(text));
+    const text = await using(this.#path, async () => {
+      const whole = ledger.size === 0 ? '' : HEAD + lines.map(textOf).join('');
+      await port.replace(whole);
+      return whole;
+    });
     this.#text = text;
+    this.#compact = text.length;
     this.#lines = ledger.size === 0 ? 0 : lines.length;
   }
 
@@ -145,7 +175,8 @@ async function using<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    throw cause instanceof KernelFailure ? unusable(path, cause) : cause;
+    // A text that is longer than any string is a RangeError.
+    throw cause instanceof KernelFailure || cause instanceof RangeError ? unusable(path, cause) : cause;
   }
 }
 

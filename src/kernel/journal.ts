@@ -1,16 +1,20 @@
 import type { CallOptions } from './kernel.js';
 
+/** The most bytes that a journal holds: 64 MiB, which is enough for two million servers. */
+export const MAX_JOURNAL = 64 * 1024 * 1024;
+
 /**
  * A small file in which a program notes what it makes, so that another one can go on or take it
  * back. Whoever has it open has it alone. It outlives the program, not the machine: what it tells
- * of does not either. Failures are `KernelFailure`s.
+ * of does not either. Failures are `KernelFailure`s: EPERM for a file or a directory that other users than root and
+ * the caller may write, EINVAL for what is not a regular file.
  */
 export interface JournalPort {
-  /** All of it; `undefined`: there is none. */
+  /** All of it; `undefined`: there is none. EFBIG if it is larger than {@link MAX_JOURNAL}. */
   read(): Promise<string | undefined>;
-  /** At the end; ENOENT if there is none. Of a text that was being written when the program died a part may stand there. */
+  /** At the end; ENOENT if there is none, EFBIG if it becomes larger than {@link MAX_JOURNAL}. Of a text that was being written when the program died a part may stand there. */
   append(text: string): Promise<void>;
-  /** The old one or the new one, whenever the program stops. An empty text: none. */
+  /** Replaces the text atomically; an empty text deletes the file. EFBIG as above. */
   replace(text: string): Promise<void>;
   /** Others may have it. */
   close(): Promise<void>;

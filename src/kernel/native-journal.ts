@@ -1,11 +1,12 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadAddon } from './addon.js';
 import { Errno } from './errno.js';
 import { KernelFailure } from './errors.js';
-import type { JournalPort } from './journal.js';
+import { checkDirectory, checkFile } from './file-owner.js';
+import { type JournalPort, MAX_JOURNAL } from './journal.js';
 import type { CallOptions } from './kernel.js';
 import { DEFAULT_TIMEOUT } from './requests.js';
 
@@ -23,10 +24,25 @@ export async function openNativeJournal(path: string, options: CallOptions = {})
   for (;;) {
     signal?.throwIfAborted();
     const lock = await asFailure(path, async () => tryLock(`${path}.lock`));
-    if (lock !== undefined) return new NativeJournal(path, lock);
+    if (lock !== undefined) return asFailure(path, async () => opened(path, lock));
     if (performance.now() >= end) throw new KernelFailure(Errno.ETIMEDOUT, `another program has ${path}`);
     await sleep(INTERVAL);
   }
+}
+
+function opened(path: string, lock: number): NativeJournal {
+  try {
+    rmSync(temporaryOf(path), { force: true }); // a program left it that was killed
+    return new NativeJournal(path, lock);
+  } catch (error) {
+    closeSync(lock);
+    throw error;
+  }
+}
+
+/** The file that becomes the journal when it is written anew. */
+function temporaryOf(path: string): string {
+  return `${path}.new`;
 }
 
 /** The descriptor of the lock. */
@@ -34,7 +50,8 @@ function tryLock(path: string): number | undefined {
   const lock = openLock(path);
   try {
     const ours = fstatSync(lock);
-    if (!ours.isFile()) throw new KernelFailure(Errno.EINVAL, `${path} is not a file`);
+    checkFile(path, ours);
+    checkDirectory(dirname(path));
     const errno = loadAddon().lock(lock);
     if (errno !== 0 && errno !== Errno.EAGAIN) throw new KernelFailure(errno, `flock ${path}`);
     // Who had it before may have removed it: then others open another file of that name.
@@ -94,7 +111,7 @@ class NativeJournal implements JournalPort {
   async read(): Promise<string | undefined> {
     return this.#file(async () => {
       try {
-        return await readFile(this.#path, 'utf8');
+        return await this.#opened(constants.O_RDONLY, (file, size) => this.#readAll(file, size));
       } catch (error) {
         if (codeOf(error) === 'ENOENT') return undefined;
         throw error;
@@ -103,14 +120,20 @@ class NativeJournal implements JournalPort {
   }
 
   append(text: string): Promise<void> {
-    return this.#file(() => writeFile(this.#path, text, { flag: constants.O_WRONLY | constants.O_APPEND }));
+    return this.#file(() =>
+      this.#opened(constants.O_WRONLY | constants.O_APPEND, async (file, size) => {
+        this.#checkSize(size + Buffer.byteLength(text));
+        await file.writeFile(text);
+      }),
+    );
   }
 
   replace(text: string): Promise<void> {
     return this.#file(async () => {
       if (text === '') return rmSync(this.#path, { force: true });
-      const temporary = `${this.#path}.new`;
-      // Not into what somebody has put there, or a program left that died.
+      this.#checkSize(Buffer.byteLength(text));
+      const temporary = temporaryOf(this.#path);
+      // Not into a file that somebody else has put there.
       const write = (): Promise<void> => writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
       await write().catch(async (error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error;
@@ -135,6 +158,36 @@ class NativeJournal implements JournalPort {
     } catch {
       // The kernel has closed the descriptor anyway.
     }
+  }
+
+  /** Opens the journal, which is a regular file: not through a link, and without waiting for a pipe. */
+  async #opened<T>(flags: number, work: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
+    const file = await open(this.#path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(file.fd);
+      checkFile(this.#path, stats);
+      return await work(file, stats.size);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Reads no more than may be there, however much is. */
+  async #readAll(file: FileHandle, size: number): Promise<string> {
+    this.#checkSize(size);
+    const bytes = Buffer.allocUnsafe(size);
+    let length = 0;
+    while (length < size) {
+      const { bytesRead } = await file.read(bytes, length, size - length, length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return bytes.toString('utf8', 0, length);
+  }
+
+  #checkSize(bytes: number): void {
+    if (bytes <= MAX_JOURNAL) return;
+    throw new KernelFailure(Errno.EFBIG, `${this.#path} would have ${bytes} bytes, of at most ${MAX_JOURNAL}`);
   }
 
   async #file<T>(work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { Errno } from '../kernel/errno.js';
 import { KernelFailure } from '../kernel/errors.js';
-import type { JournalPort } from '../kernel/journal.js';
+import { type JournalPort, MAX_JOURNAL } from '../kernel/journal.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { Handle, type Machine, within } from './machine.js';
 
@@ -33,12 +33,12 @@ export class MemoryJournals {
         handle.ask('append', path, () => {
           const before = texts.get(path);
           if (before === undefined) throw new KernelFailure(Errno.ENOENT, path);
-          texts.set(path, before + text);
+          texts.set(path, checkSize(path, before + text));
         }),
       replace: (text) =>
         handle.ask('replace', path, () => {
           if (text === '') texts.delete(path);
-          else texts.set(path, text);
+          else texts.set(path, checkSize(path, text));
         }),
       close: async () => {
         if (this.#locks.get(path)?.handle === handle) this.#locks.delete(path);
@@ -47,6 +47,11 @@ export class MemoryJournals {
       },
     };
   }
+}
+
+function checkSize(path: string, text: string): string {
+  if (Buffer.byteLength(text) <= MAX_JOURNAL) return text;
+  throw new KernelFailure(Errno.EFBIG, `${path} would have more than ${MAX_JOURNAL} bytes`);
 }
 
 function deferred(): { readonly promise: Promise<void>; resolve(): void } {

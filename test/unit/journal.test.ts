@@ -2,6 +2,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -9,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -166,5 +169,117 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
     }
     await journal.close();
     expect(statSync(path).size).toBeLessThan(20_000);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('a journal that others can write', () => {
+  const HEAD = '{"version":1}\n';
+  const place = (): string => {
+    const path = newPath();
+    mkdirSync(join(path, '..'), { mode: 0o700 });
+    writeFileSync(path, HEAD, { mode: 0o600 });
+    return path;
+  };
+  const opened = async (record: string): Promise<unknown> => {
+    try {
+      const journal = await Journal.open(nativeKernel, record, { timeout: 1000 });
+      await journal.close();
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  };
+  const refused = {
+    code: 'ERR_IPVS_RECORD',
+    message: expect.stringMatching(/other users may write .*chown.*`record`/),
+  };
+
+  test.each([0o622, 0o602, 0o620, 0o666])('is refused if its mode is %o', async (mode) => {
+    const path = place();
+    chmodSync(path, mode);
+    expect(await opened(path)).toMatchObject(refused);
+    expect(readFileSync(path, 'utf8')).toBe(HEAD);
+  });
+
+  test.each([0o777, 0o770, 0o702])('is refused if the mode of its directory is %o', async (mode) => {
+    const path = place();
+    chmodSync(join(path, '..'), mode);
+    expect(await opened(path)).toMatchObject(refused);
+  });
+
+  test('is used in a directory that is sticky, as /tmp is', async () => {
+    const path = place();
+    chmodSync(join(path, '..'), 0o1777);
+    expect(await opened(path)).toBeUndefined();
+  });
+
+  test('is used if others may read it', async () => {
+    const path = place();
+    chmodSync(path, 0o644);
+    chmodSync(join(path, '..'), 0o755);
+    expect(await opened(path)).toBeUndefined();
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('is refused if another user owns it, its directory or its lock', async () => {
+    for (const whose of ['owner.json', '.', 'owner.json.lock']) {
+      const path = place();
+      if (whose.endsWith('.lock')) writeFileSync(`${path}.lock`, '');
+      chownSync(join(path, '..', whose), 12345, 12345);
+      expect(await opened(path), whose).toMatchObject(refused);
+    }
+  });
+
+  test('is refused as a symbolic link, a pipe and a directory', async () => {
+    const link = place();
+    rmSync(link);
+    symlinkSync('/etc/hostname', link);
+    expect(await opened(link)).toMatchObject({ code: 'ERR_IPVS_RECORD' });
+    const pipe = place();
+    rmSync(pipe);
+    execFileSync('mkfifo', [pipe]);
+    expect(await opened(pipe)).toMatchObject({
+      code: 'ERR_IPVS_RECORD',
+      message: expect.stringContaining('is not a regular file'),
+    });
+    expect(await opened(join(pipe, '..'))).toMatchObject({ code: 'ERR_IPVS_RECORD' });
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('a journal that is too large', () => {
+  test.skipIf(process.getuid?.() !== 0)('is refused as a device that never ends', async () => {
+    for (const record of ['/dev/full', '/dev/zero'])
+      await expect(DesiredState.open({ owner: 'test' }, { record })).rejects.toMatchObject({
+        code: 'ERR_IPVS_RECORD',
+        message: expect.stringContaining('is not a regular file'),
+      });
+  });
+
+  test('is neither read nor written', async () => {
+    const path = newPath();
+    const journal = await openNativeJournal(path);
+    await journal.replace('one\n');
+    truncateSync(path, 64 * 1024 * 1024);
+    await expect(journal.append('x')).rejects.toMatchObject({ errno: 27 });
+    truncateSync(path, 600 * 1024 * 1024);
+    await expect(journal.read()).rejects.toMatchObject({ errno: 27 });
+    await expect(journal.replace('x'.repeat(64 * 1024 * 1024 + 1))).rejects.toMatchObject({ errno: 27 });
+    await journal.close();
+    await expect(Journal.open(nativeKernel, path)).rejects.toMatchObject({
+      code: 'ERR_IPVS_RECORD',
+      message: expect.stringContaining('of at most 67108864'),
+    });
+    rmSync(path);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('a program that was killed', () => {
+  test('leaves no file that the next one does not delete', async () => {
+    const path = newPath();
+    mkdirSync(join(path, '..'), { mode: 0o700 });
+    writeFileSync(`${path}.new`, '{"vers', { mode: 0o600 });
+    writeFileSync(`${path}.lock`, '', { mode: 0o600 });
+    writeFileSync(path, '{"version":1}\n{"own":{"FWM 1":[""]}}\n{"disown":{"FWM 1":[""]}}\n', { mode: 0o600 });
+    await (await Journal.open(nativeKernel, path)).close();
+    expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 });
