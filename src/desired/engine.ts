@@ -10,7 +10,7 @@ import { Claims, isShared } from './claims.js';
 import { Executor } from './execute.js';
 import { Journal } from './journal.js';
 import { type About, Ledger, type Line } from './ledger.js';
-import { needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
+import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
 import { deleteStaleFlows } from './stale-flows.js';
 import { isDue, type PlannedStep, type Step, TableStep } from './step.js';
 import { aboutOf, type Target } from './target.js';
@@ -43,14 +43,16 @@ export class Engine {
 
   /** Whether the record can be used. */
   begin(call?: CallOptions): Promise<void> {
-    return this.#withJournal(call, async (journal) => {
-      try {
-        await this.#settle(journal, call);
-      } catch (error) {
-        // Who may not write there has claimed nothing; who needs it is told when it does.
-        if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_RECORD') throw error;
-      }
-    });
+    return this.#withJournal(call, (journal) => this.#trySettle(journal, call));
+  }
+
+  async #trySettle(journal: Journal, call?: CallOptions): Promise<void> {
+    try {
+      await this.#settle(journal, call);
+    } catch (error) {
+      // Who may not write there has claimed nothing; who needs it is told when it does.
+      if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_RECORD') throw error;
+    }
   }
 
   async #settle(journal: Journal, call?: CallOptions): Promise<void> {
@@ -114,6 +116,7 @@ export class Engine {
     const due = steps.filter(isDue);
     const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
     if (conflicts.length > 0) throw inTheWay(conflicts);
+    await journal.write(...completed(target, snapshot, journal.ledger).map((put) => ({ put })));
     await executor.run(due);
     return due;
   }
@@ -141,6 +144,7 @@ export class Engine {
   /** What the owner made goes, the last first; what can not be taken back now, can later. */
   remove(): Promise<PlannedStep[]> {
     return this.#withJournal(undefined, async (journal) => {
+      await this.#trySettle(journal);
       const executor = new Executor(this.world, journal, this.#claims);
       // Nobody is left who would wait for those that drain.
       const options: PlanOptions = { adopt: 'none', atOnce: true };

@@ -109,17 +109,21 @@ export class Executor {
     if (before) this.#entries.set(step, before);
     try {
       if (action === 'take-back') {
-        await this.#giveBack(item, name, before?.before);
+        await this.#giveBack(name, before ?? { name, item });
         await this.#journal.write({ remove: name });
       } else {
         // Of what was recorded before, what was there at first counts.
         const remember = async () => (before ? before.before : handler.remember?.(item, this.#world));
+        const tried = before ? earlier(before, item) : [];
         const work = async (remembered: string | undefined): Promise<void> => {
-          await this.#journal.write({ put: { name, item, ...(remembered !== undefined && { before: remembered }) } });
+          const entry: Entry = { name, item, ...(remembered !== undefined && { before: remembered }) };
+          await this.#journal.write({ put: tried.length > 0 ? { ...entry, tried } : entry });
           if (action === 'change' && handler.change) await handler.change(item, this.#world);
           // What an owner has set back since it was looked at is not as it should be any more.
           else if (action !== 'adopt' || (isShared(item) && !(await this.#isRight(item))))
             await handler.make(item, this.#world);
+          // It is complete: the kernel has none of what the owner made of it earlier.
+          if (tried.length > 0) await this.#journal.write({ put: entry });
         };
         if (isShared(item))
           await this.#claims.claim(name, wantedValue(item), async () => (await remember()) ?? '', work);
@@ -151,7 +155,7 @@ export class Executor {
       return;
     }
     const entry = this.#journal.ledger.find(name);
-    if (entry || isShared(item)) await this.#giveBack(item, name, entry?.before);
+    if (entry || isShared(item)) await this.#giveBack(name, entry ?? { name, item });
     await this.#journal.write({ remove: name });
   }
 
@@ -160,9 +164,11 @@ export class Executor {
     return handlerOf(item).inspect(item, snapshot).state === 'right';
   }
 
-  /** Unless others want it, too. */
-  #giveBack(item: Item, name: string, before: string | undefined): Promise<void> {
-    const takeBack = (): Promise<void> => handlerOf(item).takeBack(item, before, this.#world);
+  /** Unless others want it, too. The kernel may have any of what the owner tried to make of it. */
+  #giveBack(name: string, { item, before, tried = [] }: Entry): Promise<void> {
+    const takeBack = async (): Promise<void> => {
+      for (const one of [item, ...tried]) await handlerOf(one).takeBack(one, before, this.#world);
+    };
     return isShared(item) ? this.#claims.release(name, takeBack) : takeBack();
   }
 
@@ -291,6 +297,16 @@ export class Executor {
       tell('the journal', error);
     }
   }
+}
+
+/** What the kernel may have instead of the item until the change to it is complete. */
+function earlier({ item: before, tried = [] }: Entry, item: Item): readonly Item[] {
+  // A table is taken back as a whole, whatever it has.
+  if (item.kind === 'netfilter') return [];
+  const text = JSON.stringify(item);
+  const others = new Map([...tried, before].map((one) => [JSON.stringify(one), one]));
+  others.delete(text);
+  return [...others.values()];
 }
 
 class RowsBuilder {

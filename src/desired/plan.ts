@@ -136,8 +136,10 @@ const changeable: readonly Item['kind'][] = ['sysctl', 'timeout', 'up', 'netfilt
 function planItem(item: Item, snapshot: Snapshot, ledger: Ledger): ItemStep {
   const handler = handlerOf(item);
   const name = keyOf(item);
-  const recorded = ledger.find(name)?.item;
-  const found = handler.inspect(item, snapshot, recorded);
+  const { item: recorded, tried = [] } = ledger.find(name) ?? {};
+  let found = handler.inspect(item, snapshot, recorded);
+  // A program that died may have left what the owner made of it earlier.
+  for (const one of tried) if (found.state === 'foreign') found = handler.inspect(item, snapshot, one);
   const step = { what: wordsOf(item), phase: phaseOf(item, 'make'), item, name };
   const owners = isShared(item) && snapshot.claims ? ownValue(snapshot.claims, name) : undefined;
   const [rival] = owners?.find(([, value]) => value !== wantedValue(item)) ?? [];
@@ -157,6 +159,16 @@ function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean):
   if (found.state === 'missing') return 'make';
   if (found.state === 'foreign') return 'conflict';
   return canChange && (ours || changeable.includes(item.kind)) ? 'change' : 'conflict';
+}
+
+/** Returns the entries of which a change was not known to be complete, and is: the kernel has what is wanted. */
+export function completed({ items }: Target, snapshot: Snapshot, ledger: Ledger): Entry[] {
+  if (!ledger.entries.some(({ tried }) => tried)) return [];
+  return items.flatMap((item): Entry[] => {
+    const { name, tried, before } = ledger.find(keyOf(item)) ?? {};
+    if (!tried || name === undefined || planItem(item, snapshot, ledger).action !== 'keep') return [];
+    return [{ name, item, ...(before !== undefined && { before }) }];
+  });
 }
 
 /** The last that was made goes first. */
