@@ -87,7 +87,7 @@ export class DesiredState {
     const { owner, namespace } = checked.document;
     const world = new World({ kernel, timeout, namespace });
     try {
-      const engine = new Engine(world, await placesOf(await world.network, owner, record));
+      const engine = new Engine(world, await placesOf(world.kernel, await world.network, owner, record));
       await engine.begin({ signal, timeout });
       // Begun now, so that nobody waits for it later; whoever needs it is told if it can not be opened.
       if (checked.target.table.size > 0) world.ipvs.catch(() => {});

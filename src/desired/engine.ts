@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { IpvsError } from '../kernel/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { recordOf } from '../kernel/own.js';
 import type { Network } from '../network/network.js';
 import { readSnapshot, type Snapshot } from '../roles/snapshot.js';
@@ -253,12 +252,13 @@ export interface Places {
 
 /** Other ones after the machine was started again: cookies begin anew then. `false`: nowhere. */
 export async function placesOf(
+  kernel: Kernel,
   { cookie }: Network,
   owner: string,
   record: string | false | undefined,
 ): Promise<Places> {
   if (record === false) return { journal: undefined, claims: undefined, claimant: owner };
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  const boot = await kernel.bootId();
   const namespace = `${DIRECTORY}/${boot.slice(0, 8)}-${cookie}`;
   return {
     journal: record ?? `${namespace}-${owner}.json`,

@@ -65,7 +65,7 @@ export class Role {
     const { signal: _, ...later } = open; // that of this call, not of those that open more later
     const world = new World(later);
     try {
-      const engine = new Engine(world, await placesOf(await world.network, name, record));
+      const engine = new Engine(world, await placesOf(world.kernel, await world.network, name, record));
       await engine.begin(options);
       return new Role(name, builder.build(), engine);
     } catch (error) {

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { IpvsError } from '../kernel/errors.js';
 import type { NetworkEventType } from '../kernel/network/types.js';
 import type { Item } from '../roles/items.js';
@@ -100,7 +99,7 @@ export class Waker {
     });
     const slept = world.clock.sleep(milliseconds, both);
     if (!this.#awake) await Promise.race([woken, slept]);
-    if (this.#awake) await Promise.race([setTimeout(TOGETHER), slept]);
+    if (this.#awake) await Promise.race([world.clock.sleep(TOGETHER, both), slept]);
     this.#awake = false;
     stop.abort();
     await slept.catch(() => {});

@@ -45,6 +45,8 @@ export interface Kernel {
   readonly namespaces: NamespacePort;
   readonly openJournal: OpenJournal;
   readonly clock: Clock;
+  /** Returns the identity of this run of the machine: another one after a restart. Empty where it is unknown. */
+  bootId(): Promise<string>;
   /**
    * Until every packet that the kernel handles now is through. What it was to do by what it found before a change,
    * it has done then: a server that was given weight 0 before has, and counts, all the connections that it

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { loadAddon, type NativeHandle } from './addon.js';
@@ -53,6 +54,8 @@ export const nativeKernel: Kernel = {
       }
     },
   },
+
+  bootId: () => readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
 
   async gracePeriod() {
     // Where it can not be waited for: a packet is through in microseconds, unless its processor is taken away

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { checkAddress, checkInteger, checkOptions } from '../kernel/check.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { checkInterface } from './checks.js';
@@ -37,10 +36,7 @@ export async function announce(context: Context, options: AnnounceOptions, call?
     const forwards = family === 'ipv6' && (await isRouter(context, link.name, call));
     const frame = announcement(family, bytes, address, forwards);
     for (let sent = 0; sent < count; sent++) {
-      if (sent > 0)
-        await sleep(interval, undefined, call?.signal ? { signal: call.signal } : {}).catch(() =>
-          call?.signal?.throwIfAborted(),
-        );
+      if (sent > 0) await context.clock.sleep(interval, call?.signal);
       await context.port.sendFrame(name, frame, call);
     }
   };

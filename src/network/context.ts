@@ -1,7 +1,7 @@
 import { checkCallOptions } from '../kernel/check.js';
 import { Errno } from '../kernel/errno.js';
 import type { IpvsError } from '../kernel/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions, Clock } from '../kernel/kernel.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import type { NetworkOperation, OperationOutcome } from '../kernel/network/types.js';
 import { requestOf } from './describe.js';
@@ -12,8 +12,11 @@ import { refused } from './refusals.js';
 export class Context {
   readonly port: NetworkPort;
 
-  constructor(port: NetworkPort) {
+  readonly clock: Clock;
+
+  constructor(port: NetworkPort, clock: Clock) {
     this.port = port;
+    this.clock = clock;
   }
 
   async ask<T>(

@@ -72,7 +72,7 @@ export class Network {
   private constructor(port: NetworkPort, kernel: Kernel) {
     this.#port = port;
     this.#kernel = kernel;
-    this.#context = new Context(port);
+    this.#context = new Context(port, kernel.clock);
   }
 
   /**

@@ -28,6 +28,8 @@ export interface MemoryKernelOptions {
   readonly maximumFlows?: number | undefined;
 }
 
+const BOOT_ID = '00000000-0000-4000-8000-000000000000\n';
+
 /** The namespace that programs run in. */
 const HOST = '/proc/self/ns/net';
 const named = '/run/netns';
@@ -86,6 +88,11 @@ export class MemoryKernel implements Kernel {
 
   openNetwork(options: OpenOptions): Promise<NetworkPort> {
     return this.#open('network', options, (namespace) => namespace.network.open());
+  }
+
+  /** Always the same: a machine in memory is never started again. */
+  async bootId(): Promise<string> {
+    return BOOT_ID;
   }
 
   /** At once: here, packets are through before anything else happens. */

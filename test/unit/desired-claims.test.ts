@@ -1,5 +1,4 @@
 // Settings that several owners want: sysctls and timeouts have one value for all of them.
-import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { applyDocument, type DesiredDocument, DesiredState, Network } from '../../src/index.js';
 import { MemoryKernel } from '../../src/testing/index.js';
@@ -61,7 +60,7 @@ test('a setting is set back by the next program of an owner that died when it ha
   const { kernel, value } = await begin();
   const a = await DesiredState.open(wanted('a'), { kernel });
   await a.apply();
-  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).slice(0, 8);
+  const boot = (await kernel.bootId()).slice(0, 8);
   const journal = await kernel.openJournal(`/run/ipvs/${boot}-1.shared.json`);
   const book = JSON.parse((await journal.read()) ?? '');
   book[`sysctl ${NAME.replaceAll('.', '/')}`].owners.b = '5';

@@ -35,6 +35,25 @@ test('imports run downwards only', () => {
   expect(wrong).toEqual([]);
 });
 
+/** Files outside the layer of the kernel that may use the clock of the host, and why. */
+const usesHost: Readonly<Record<string, RegExp>> = {
+  // A time limit of a call is real time there too: a test that waits for ever ends.
+  'src/testing/machine.ts': /setTimeout/,
+};
+
+test('only the layer of the kernel reads the host: its files, its clock, its processes', () => {
+  const host =
+    /from 'node:(?:fs|os|timers|child_process|worker_threads|process)(?:\/\w+)?'|(?<![.\w])set(?:Timeout|Interval)\(|\b(?:performance|Date)\.now\(|\bnew Date\(|\bprocess\.(?:env|hrtime|uptime)\b/g;
+  const wrong = sources('src')
+    .filter((file) => !file.startsWith('src/kernel/') && !file.startsWith('src/cli/'))
+    .flatMap((file) => {
+      const found = readFileSync(join(root, file), 'utf8').match(host) ?? [];
+      return found.filter((use) => !usesHost[file]?.test(use)).map((use) => `${file}: ${use}`);
+    });
+  expect(wrong).toEqual([]);
+  expect("import { readFile } from 'node:fs/promises';".match(host)).not.toBeNull();
+});
+
 test('both builds of the addon have the same sources', () => {
   const list = (file: string, pattern: RegExp) =>
     [...readFileSync(join(root, file), 'utf8').matchAll(pattern)].map(([, name]) => name).sort();

@@ -1,8 +1,9 @@
 // What tests do with the network in memory that no program can: other programs, failures, many of them.
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { Network, type NetworkChange } from '../../src/index.js';
 import type { Kernel } from '../../src/kernel/kernel.js';
 import { Machine } from '../../src/testing/machine.js';
+import { MemoryKernel } from '../../src/testing/memory-kernel.js';
 import { MemoryNetwork } from '../../src/testing/memory-network.js';
 
 let machine: Machine;
@@ -61,6 +62,29 @@ test('other programs, kinds that are not there, other names, frames', async () =
   memory.addAlternativeName('br0', 'a-name-that-is-longer-than-usual');
   await network.announce({ interface: 'a-name-that-is-longer-than-usual', address: '10.0.0.1' });
   expect(memory.frames).toMatchObject([{ interface: 'br0' }]);
+});
+
+test('announcements repeat by the clock of the kernel', async () => {
+  const kernel = new MemoryKernel();
+  const network = await Network.open({ kernel });
+  await network.addLink({ kind: 'dummy', name: 'eth0' });
+  await network.setLink('eth0', { up: true });
+  const { frames } = kernel.namespace().network;
+  const options = { interface: 'eth0', address: '10.0.0.1', count: 3, interval: 3_600_000 };
+  const announcing = network.announce(options);
+  for (const count of [1, 2, 3]) {
+    await vi.waitUntil(() => frames.length === count);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(frames.length).toBe(count);
+    kernel.advance(3_600_000);
+  }
+  await announcing;
+  const stop = new AbortController();
+  const stopped = network.announce(options, { signal: stop.signal });
+  await vi.waitUntil(() => frames.length === 4);
+  await new Promise((resolve) => setImmediate(resolve));
+  stop.abort(new Error('enough'));
+  await expect(stopped).rejects.toThrow('enough');
 });
 
 test('who does not listen loses events', async () => {
