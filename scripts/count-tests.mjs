@@ -1,52 +1,82 @@
-// Adds up the reports in a folder (vitest's JSON, doctest's JUnit XML), names what failed, and ends
-// with one line. Fails if a test failed, if a file could not be run, or if nothing ran at all.
+// Adds up the reports in folders (vitest's JSON, doctest's JUnit XML), names each failure and each skipped test, and
+// ends with one line. Fails if a test failed, if a file could not be run, if a test was skipped without a known reason
+// (test/skips.json), if it was skipped in every run although IPVS was tested ("nowhere" allows that), or if nothing ran at all.
+//   count-tests FOLDER...
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 /**
  * @typedef {{ status: string, fullName: string, failureMessages: string[] }} TestReport
  * @typedef {{ name: string, status: string, message: string, assertionResults: TestReport[] }} FileReport
+ * @typedef {{ file: string, test?: string, why: string, nowhere?: boolean }} KnownSkip
  */
 
-/** Here, too, because whoever sees only the end of the output wants to know. @param {string} report
- * @param {FileReport} file @param {string} test @param {string | undefined} why */
-function tell(report, file, test, why) {
-  const first = why?.split('\n').slice(0, 6).join('\n    ');
-  console.log(`FAILED: ${report}: ${relative('.', file.name)}: ${test}\n    ${first ?? ''}`);
-}
+/** @type {KnownSkip[]} */
+const known = JSON.parse(readFileSync(new URL('../test/skips.json', import.meta.url), 'utf8'));
 
-const folder = process.argv[2] ?? '.';
 let passed = 0;
 let failed = 0;
-for (const name of readdirSync(folder)) {
-  // A run that ended before it could report (scripts/test).
-  if (name.endsWith('.failed')) {
-    failed++;
-    console.log(`FAILED: ${name}: ended before it could report`);
-  }
-  const text = readFileSync(join(folder, name), 'utf8');
-  if (name.endsWith('.json')) {
-    const report = JSON.parse(text);
-    passed += report.numPassedTests;
-    failed += report.numFailedTests;
-    for (const file of /** @type {FileReport[]} */ (report.testResults)) {
-      const failures = file.assertionResults.filter((test) => test.status === 'failed');
-      for (const test of failures) tell(name, file, test.fullName, test.failureMessages[0]);
-      // A file that can not even be loaded has no tests that could fail.
-      if (file.status !== 'failed' || failures.length > 0) continue;
-      failed++;
-      tell(name, file, '(the file)', file.message);
+let skipped = 0;
+/** Tests that passed in some run. @type {Set<string>} */
+const ran = new Set();
+/** Tests that have to run elsewhere. @type {Map<string, [report: string, file: string, test: string]>} */
+const owed = new Map();
+
+/** Printed at the end, too, because many look only there. @param {string} report @param {string} file
+ * @param {string} test @param {string | undefined} why */
+function fail(report, file, test, why) {
+  failed++;
+  const first = why?.split('\n').slice(0, 6).join('\n    ');
+  console.log(`FAILED: ${report}: ${file}: ${test}\n    ${first ?? ''}`);
+}
+
+/** @param {string} report @param {string} file @param {string} test */
+function skip(report, file, test) {
+  const reason = known.find((one) => file.endsWith(one.file) && test.includes(one.test ?? ''));
+  if (!reason) return fail(report, file, test, 'skipped, and test/skips.json gives no reason');
+  skipped++;
+  if (!reason.nowhere) owed.set(`${file} ${test}`, [report, file, test]);
+  console.log(`skipped: ${report}: ${file}: ${test}: ${reason.why}`);
+}
+
+/** @param {string} name @param {string} text */
+function countVitest(name, text) {
+  for (const file of /** @type {FileReport[]} */ (JSON.parse(text).testResults)) {
+    const path = relative('.', file.name);
+    const failures = failed;
+    for (const { status, fullName, failureMessages } of file.assertionResults) {
+      if (status === 'passed') {
+        passed++;
+        ran.add(`${path} ${fullName}`);
+      } else if (status === 'failed') fail(name, path, fullName, failureMessages[0]);
+      else skip(name, path, fullName);
     }
-  } else if (name.endsWith('.xml')) {
-    const cases = text.match(/<testcase[ >]/g)?.length ?? 0;
-    const failures = [...text.matchAll(/<testsuite [^>]*?failures="(\d+)"|<testsuite [^>]*?errors="(\d+)"/g)];
-    const broken = Math.min(
-      cases,
-      failures.reduce((sum, [, a, b]) => sum + Number(a ?? b ?? 0), 0),
-    );
-    passed += cases - broken;
-    failed += broken;
+    // A file that cannot be loaded has no tests that could fail.
+    if (file.status === 'failed' && failed === failures) fail(name, path, '(the file)', file.message);
   }
 }
-console.log(`${passed} passed, ${failed} failed`);
+
+/** @param {string} name @param {string} text */
+function countDoctest(name, text) {
+  for (const [, test = '', body = ''] of text.matchAll(
+    /<testcase [^>]*?name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs,
+  )) {
+    if (/<(failure|error)[ >]/.test(body)) fail(name, 'native', test, body.replace(/<[^>]*>/g, ' ').trim());
+    else passed++;
+  }
+}
+
+let hasKernel = false;
+for (const folder of process.argv.slice(2)) {
+  for (const name of readdirSync(folder)) {
+    hasKernel ||= name.startsWith('kernel-');
+    const text = readFileSync(join(folder, name), 'utf8');
+    // A run that ended before it could report (scripts/test).
+    if (name.endsWith('.failed')) fail(name, folder, '(the run)', 'ended before it could report');
+    else if (name.endsWith('.json')) countVitest(name, text);
+    else if (name.endsWith('.xml')) countDoctest(name, text);
+  }
+}
+if (hasKernel) for (const [key, place] of owed) if (!ran.has(key)) fail(...place, 'skipped in every run');
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 if (passed === 0 || failed > 0) process.exitCode = 1;

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Conntrack, compareStatistics, type Flow, type FlowOptions, type TupleOptions } from '../../src/index.js';
 import { deleteNamespace, run, runIn } from '../kernel/world.js';
 import { until } from '../until.js';
+import { ownsMachine } from '../user-namespace.js';
 
 const namespace = `conntrack-traps-${process.pid}`;
 let conntrack: Conntrack;
@@ -269,7 +270,7 @@ test('16: the count has flows that are not listed any more', async () => {
   expect((await conntrack.usage()).count).toBeGreaterThanOrEqual(1);
 });
 
-test('17: the receive buffer is as large as asked for, and an overrun is told', async () => {
+test.skipIf(!ownsMachine)('17: the receive buffer is as large as asked for, and an overrun is told', async () => {
   const large = await conntrack.events({ receiveBuffer: 8 << 20 });
   expect(large.receiveBuffer).toBe(2 * (8 << 20));
   const small = await conntrack.events({ receiveBuffer: 4096 });

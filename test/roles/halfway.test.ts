@@ -90,7 +90,7 @@ describe.each([
       await next.remove();
       expect(await place.state()).toBe(place.before);
     }
-    expect(deaths).toBeGreaterThan(4);
+    expect(deaths).toBeGreaterThan(3); // rows of IPVS are sent together
   });
 });
 
