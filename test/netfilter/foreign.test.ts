@@ -1,7 +1,7 @@
 // What others have in the kernel stays as it is, to the byte and to the counter.
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Netfilter } from '../../src/index.js';
-import { hasProgram, runIn, useWorld } from './world.js';
+import { runIn, useWorld } from './world.js';
 
 const foreign = { code: 'ERR_IPVS_FOREIGN' };
 const others = `
@@ -73,8 +73,7 @@ describe('rules of others', () => {
     '-t nat -A POSTROUTING -s 10.0.0.0/8 -j MASQUERADE',
     '-t filter -A FORWARD -m comment --comment keep -j ACCEPT',
   ];
-  test.each(['iptables-nft', 'iptables-legacy', 'ip6tables-nft'])('rules of %s', async (program) => {
-    if (!hasProgram(program)) return;
+  test.for(['iptables-nft', 'iptables-legacy', 'ip6tables-nft'])('rules of %s', async (program, { skip }) => {
     for (const command of commands) {
       const arguments_ = command
         .replace('10.0.0.0/8', program.startsWith('ip6') ? 'fd00::/8' : '10.0.0.0/8')
@@ -82,8 +81,7 @@ describe('rules of others', () => {
       try {
         world.run(program, '-w', ...arguments_, '-c', '3', '300');
       } catch (error) {
-        // This kernel has no ip_tables, or not that target.
-        if (program.includes('legacy')) return;
+        skip(program.includes('legacy'), 'this kernel has no ip_tables, or not that target');
         throw error;
       }
     }

@@ -10,10 +10,6 @@ export { runIn, until } from '../conntrack/world.js';
 
 for (const name of ['nf_tables', 'nf_conntrack']) spawnSync('modprobe', ['-q', name], { stdio: 'ignore' });
 
-export function hasProgram(name: string): boolean {
-  return spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0;
-}
-
 export interface World {
   readonly namespace: string;
   /** Of the owner `ipvs`. */
