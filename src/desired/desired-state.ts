@@ -144,19 +144,22 @@ export class DesiredState {
    * long as others use it (a service that has servers of others): it can be repeated then
    * @throws IpvsError an {@link ApplyError} that says what is left; it can be repeated
    */
-  async remove(): Promise<Step[]> {
-    return (await this.#engine.remove()).map(toStep);
+  async remove(options: CallOptions = {}): Promise<Step[]> {
+    checkCallOptions(options);
+    return (await this.#engine.remove(options)).map(toStep);
   }
 
   /** What the kernel has of all this, and what the owner made: plans can be made of it elsewhere. */
-  async snapshot(): Promise<StateSnapshot> {
-    const { snapshot, ledger } = await this.#engine.snapshot(this.#checked.target);
+  async snapshot(options: CallOptions = {}): Promise<StateSnapshot> {
+    checkCallOptions(options);
+    const { snapshot, ledger } = await this.#engine.snapshot(this.#checked.target, options);
     return new StateSnapshot(snapshot, ledger, this.document);
   }
 
   /** The servers that drain now, also if another program began it. */
-  draining(): Promise<DrainProgress[]> {
-    return readDrains(this.#engine);
+  async draining(options: CallOptions = {}): Promise<DrainProgress[]> {
+    checkCallOptions(options);
+    return readDrains(this.#engine, options);
   }
 
   /**
@@ -166,7 +169,7 @@ export class DesiredState {
    */
   async *drain(options: DrainOptions = {}): AsyncGenerator<DrainProgress, void, void> {
     checkOptions('drain', options, ['interval', 'signal', 'timeout']);
-    const { signal, timeout } = options;
+    const { signal, timeout } = callOptions(options);
     const interval = checkInteger('interval', options.interval ?? 1000, 10, 0x7fffffff);
     const told = new Map<string, DrainProgress>();
     for (;;) {

@@ -45,8 +45,8 @@ export function drainingRows(ledger: Ledger): Rows {
 }
 
 /** What drains now. Nothing is changed. */
-export function readDrains(engine: Engine): Promise<DrainProgress[]> {
-  return engine.exclusively(undefined, async ({ ledger }) => {
+export function readDrains(engine: Engine, call: CallOptions): Promise<DrainProgress[]> {
+  return engine.exclusively(call, async ({ ledger }) => {
     const rows = drainingRows(ledger);
     return progressOf(rows, await readServices(engine.world, rows.keys()), engine.world.clock.now(), new Set());
   });

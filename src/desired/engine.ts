@@ -67,8 +67,8 @@ export class Engine {
   }
 
   /** All that plans for this owner are made of, and of the target what only it names. */
-  snapshot(target: Target): Promise<{ readonly snapshot: Snapshot; readonly ledger: Ledger }> {
-    return this.#withJournal(undefined, async ({ ledger }) => ({
+  snapshot(target: Target, call?: CallOptions): Promise<{ readonly snapshot: Snapshot; readonly ledger: Ledger }> {
+    return this.#withJournal(call, async ({ ledger }) => ({
       snapshot: await this.#read(target, ledger, { adopt: 'none' }, true),
       ledger: ledger.copy(),
     }));
@@ -141,8 +141,8 @@ export class Engine {
   }
 
   /** What the owner made goes, the last first; what can not be taken back now, can later. */
-  remove(): Promise<PlannedStep[]> {
-    return this.#withJournal(undefined, async (journal) => {
+  remove(call?: CallOptions): Promise<PlannedStep[]> {
+    return this.#withJournal(call, async (journal) => {
       await this.#trySettle(journal);
       const executor = new Executor(this.world, journal, this.#claims);
       // Nobody is left who would wait for those that drain.

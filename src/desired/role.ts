@@ -1,6 +1,6 @@
-import { checkOptions, show } from '../kernel/check.js';
+import { checkCallOptions, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
-import type { Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { World } from '../roles/world.js';
 import { Engine, placesOf } from './engine.js';
@@ -75,20 +75,22 @@ export class Role {
   }
 
   /** Every step to the role, in order, with what is there now. Nothing is changed. */
-  async plan(): Promise<Step[]> {
-    return (await this.#engine.plan(this.#target, { ...options, keeps: true })).steps.map(toStep);
+  async plan(call: CallOptions = {}): Promise<Step[]> {
+    checkCallOptions(call);
+    return (await this.#engine.plan(this.#target, { ...options, keeps: true }, call)).steps.map(toStep);
   }
 
   /**
    * Does the steps that are left, in an order that never sends traffic to nothing. Repeated, it does
-   * nothing, or mends what has changed. If one fails, what this call did before is taken back, and
+   * nothing, or mends what has changed. The signal counts until it begins. If one fails, what this call did before is taken back, and
    * the error says which step it was, and what is left if that failed, too.
    * @returns the steps that were done
    * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the role did not make:
    * nothing was done. `ERR_IPVS_STEP_FAILED`, whose `cause` is the error of the step.
    */
-  async apply(): Promise<Step[]> {
-    return (await this.#engine.apply(this.#target, { ...options, onFailure: 'roll-back' })).map(toStep);
+  async apply(call: CallOptions = {}): Promise<Step[]> {
+    checkCallOptions(call);
+    return (await this.#engine.apply(this.#target, { ...options, onFailure: 'roll-back' }, call)).map(toStep);
   }
 
   /**
@@ -97,13 +99,15 @@ export class Role {
    * error says what is left; it can be repeated.
    * @throws IpvsError `ERR_IPVS_STEP_FAILED`
    */
-  async remove(): Promise<Step[]> {
-    return (await this.#engine.remove()).map(toStep);
+  async remove(call: CallOptions = {}): Promise<Step[]> {
+    checkCallOptions(call);
+    return (await this.#engine.remove(call)).map(toStep);
   }
 
   /** What is not as it should be; empty if all is. */
-  async verify(): Promise<RoleProblem[]> {
-    const { steps } = await this.#engine.plan(this.#target, options);
+  async verify(call: CallOptions = {}): Promise<RoleProblem[]> {
+    checkCallOptions(call);
+    const { steps } = await this.#engine.plan(this.#target, options, call);
     return steps
       .filter(({ action }) => action !== 'foreign')
       .map(({ action, what, is }) => ({ what, is: action === 'take-back' ? 'there still' : (is ?? 'missing') }));
