@@ -13,6 +13,7 @@
         "native/binding/grace_period.cc",
         "native/binding/ipvs_session.cc",
         "native/binding/netlink_session.cc",
+        "native/binding/throwaway_threads.cc",
         "native/conntrack/aggregate.cc",
         "native/conntrack/bucket_count.cc",
         "native/conntrack/client.cc",

@@ -154,9 +154,9 @@ void ConntrackSession::Open(const Napi::CallbackInfo& info) {
   handle_.Open<bool>(
       info,
       [&io = handle_.io()](ConntrackState& state, uint32_t /*id*/, const Done<bool>& done) {
-        auto socket = OpenSocket(state.network_namespace, NETLINK_NETFILTER);
-        if (!socket.ok()) return done(socket.failure());
-        state.client.emplace(io, std::move(socket.value()));
+        auto channel = OpenChannel(state.network_namespace, io, NETLINK_NETFILTER);
+        if (!channel.ok()) return done(channel.failure());
+        state.client.emplace(std::move(channel.value()));
         done(true);
       },
       FromBool);
@@ -266,10 +266,15 @@ void ConntrackSession::FlushExpectations(const Napi::CallbackInfo& info) {
 }
 
 void ConntrackSession::OpenFlows(const Napi::CallbackInfo& info) {
+  const auto asked = static_cast<conntrack::Command>(Number(info[2]));
+  // A delete without a tuple would flush the table.
+  if (asked != conntrack::Command::kGet && asked != conntrack::Command::kGetDying) {
+    throw InvalidArgument(info.Env(), "not a list of flows");
+  }
   handle_.Start<uint32_t>(
       info,
-      [filter = ToRecord<Filter>(info[1]), command = static_cast<conntrack::Command>(Number(info[2]))](
-          ConntrackState& state, uint32_t id, const Done<uint32_t>& done) {
+      [filter = ToRecord<Filter>(info[1]), command = asked](ConntrackState& state, uint32_t id,
+                                                            const Done<uint32_t>& done) {
         auto socket = OpenSocket(state.network_namespace, NETLINK_NETFILTER);
         if (!socket.ok()) return done(socket.failure());
         state.dumps.emplace(id, TableReading{FlowDump(std::move(socket.value()), command, filter)});

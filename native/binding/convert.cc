@@ -31,6 +31,28 @@ uint32_t Number(const Napi::Object& object, const char* name) {
 
 }  // namespace
 
+Napi::Error InvalidArgument(Napi::Env env, const std::string& message) {
+  Napi::Error error = Napi::RangeError::New(env, message);
+  error.Set("code", Napi::String::New(env, "ERR_IPVS_INVALID_ARGUMENT"));
+  return error;
+}
+
+std::span<const std::byte> ToBytes(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw InvalidArgument(value.Env(), "a Uint8Array is expected");
+  }
+  const auto array = value.As<Napi::Uint8Array>();
+  return std::as_bytes(std::span(array.Data(), array.ByteLength()));
+}
+
+std::span<const uint32_t> ToNumbers(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
+    throw InvalidArgument(value.Env(), "a Uint32Array is expected");
+  }
+  const auto array = value.As<Napi::Uint32Array>();
+  return {array.Data(), array.ElementLength()};
+}
+
 Napi::Value ToArrayBuffer(Napi::Env env, std::span<const std::byte> bytes) {
   auto buffer = Napi::ArrayBuffer::New(env, bytes.size());
   if (!bytes.empty()) std::memcpy(buffer.Data(), bytes.data(), bytes.size());
@@ -78,8 +100,8 @@ ipvs::Daemon ToDaemon(const Napi::Object& object) {
   daemon.sync_id = Number(object, "syncId");
   daemon.max_length = static_cast<uint16_t>(Number(object, "maxLength"));
   daemon.group_family = static_cast<uint16_t>(Number(object, "groupFamily"));
-  const auto group = object.Get("group").As<Napi::Uint8Array>();
-  std::copy_n(group.Data(), std::min(group.ByteLength(), daemon.group.size()), daemon.group.begin());
+  const auto group = ToBytes(object.Get("group"));
+  std::memcpy(daemon.group.data(), group.data(), std::min(group.size(), daemon.group.size()));
   daemon.port = static_cast<uint16_t>(Number(object, "port"));
   daemon.ttl = static_cast<uint8_t>(Number(object, "ttl"));
   return daemon;

@@ -13,19 +13,27 @@
 
 namespace binding {
 
-// Records come in a Uint8Array, as many as fit.
+// For arguments that no request can be made of: a RangeError with the code ERR_IPVS_INVALID_ARGUMENT.
+Napi::Error InvalidArgument(Napi::Env env, const std::string& message);
+
+// The content of a Uint8Array or a Uint32Array; throws for every other value.
+std::span<const std::byte> ToBytes(const Napi::Value& value);
+std::span<const uint32_t> ToNumbers(const Napi::Value& value);
+
+// Whole records in a Uint8Array.
 template <typename T>
 std::vector<T> ToRecords(const Napi::Value& value) {
-  const auto array = value.As<Napi::Uint8Array>();
-  std::vector<T> records(array.ByteLength() / sizeof(T));
-  if (!records.empty()) std::memcpy(records.data(), array.Data(), records.size() * sizeof(T));
+  const auto bytes = ToBytes(value);
+  if (bytes.size() % sizeof(T) != 0) throw InvalidArgument(value.Env(), "the last record is cut short");
+  std::vector<T> records(bytes.size() / sizeof(T));
+  if (!records.empty()) std::memcpy(records.data(), bytes.data(), bytes.size());
   return records;
 }
 
 template <typename T>
 T ToRecord(const Napi::Value& value) {
   const auto records = ToRecords<T>(value);
-  if (records.empty()) throw Napi::TypeError::New(value.Env(), "a record is expected");
+  if (records.size() != 1) throw InvalidArgument(value.Env(), "one record is expected");
   return records.front();
 }
 

@@ -8,6 +8,7 @@ namespace binding {
 std::shared_ptr<Environment> Environment::Create(Napi::Env env, Napi::Function complete) {
   std::shared_ptr<Environment> self(new Environment());
   self->io_ = std::make_unique<netlink::IoThread>();
+  self->threads_ = std::make_unique<ThrowawayThreads>(*self->io_);
   self->function_ = Function::New(env, complete, "ipvs", 0, 1, self.get());
   self->function_.Unref(env);
   // Hooks run last in, first out: this one before that of the function above, so that the
@@ -36,6 +37,7 @@ void Environment::Shutdown() {
     over_ = true;
   }
   io_->Stop();
+  threads_->Stop();
 }
 
 void Environment::Begin(Napi::Env env) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "binding/throwaway_threads.h"
 #include "netlink/error.h"
 #include "netlink/io_thread.h"
 
@@ -24,6 +25,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   static std::shared_ptr<Environment> Unwrap(const Napi::Value& value);
 
   netlink::IoThread& io() { return *io_; }
+  ThrowawayThreads& threads() { return *threads_; }
   // In the JavaScript thread. A request under way keeps the process alive; an open handle does not.
   void Begin(Napi::Env env);
   // In any thread, one of them once per Begin(). `value` is called in the JavaScript thread.
@@ -49,7 +51,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::vector<Completion> completions_;  // guarded by mutex_
   bool over_ = false;                    // guarded by mutex_: there is no function to call any more
   uint32_t pending_ = 0;
-  std::unique_ptr<netlink::IoThread> io_;  // last: its thread uses all above
+  std::unique_ptr<netlink::IoThread> io_;  // its thread uses all above
+  std::unique_ptr<ThrowawayThreads> threads_;
 };
 
 }  // namespace binding

@@ -12,6 +12,7 @@
 
 #include "binding/convert.h"
 #include "binding/environment.h"
+#include "netlink/channel.h"
 #include "netlink/error.h"
 #include "netlink/socket.h"
 #include "netns/namespace.h"
@@ -32,6 +33,14 @@ inline netlink::Result<netlink::Socket> OpenSocket(const netns::Namespace& netwo
   return socket;
 }
 
+// A channel of that family in that namespace.
+inline netlink::Result<std::shared_ptr<netlink::Channel>> OpenChannel(const netns::Namespace& network_namespace,
+                                                                      netlink::IoThread& io, int protocol) {
+  auto socket = OpenSocket(network_namespace, protocol);
+  if (!socket.ok()) return socket.failure();
+  return netlink::Channel::Create(io, std::move(socket.value()));
+}
+
 // `State` has a `network_namespace`, open(), Clear() and Cancel(id). Each method starts a request,
 // whose number is its first argument, and whose end comes through Environment::Complete().
 template <typename State>
@@ -48,6 +57,7 @@ class Handle {
   Handle& operator=(const Handle&) = delete;
 
   netlink::IoThread& io() { return environment_->io(); }
+  ThrowawayThreads& threads() { return environment_->threads(); }
 
   // Posts `work(state, id, done)` to the I/O thread; `convert(env, value)` makes its result a value
   // of JavaScript. EBADF when the handle is closed.
@@ -90,7 +100,7 @@ class Handle {
   template <typename T, typename Work, typename Convert>
   void Open(const Napi::CallbackInfo& info, Work work, Convert convert) {
     std::optional<std::string> path;
-    if (info[1].IsString()) path = info[1].As<Napi::String>().Utf8Value();
+    if (!info[1].IsUndefined()) path = info[1].As<Napi::String>().Utf8Value();
     StartClosed<T>(
         info,
         [path, work = std::move(work)](State& state, uint32_t id, Done<T> done) {
@@ -138,10 +148,10 @@ class Handle {
         info,
         [path = info[1].As<Napi::String>().Utf8Value(), text = info[2].As<Napi::String>().Utf8Value()](
             State& state, uint32_t /*id*/, const Done<bool>& done) {
-          int error = 0;
-          const netlink::Failure failure = state.network_namespace.Run([&] { error = netns::WriteFile(path, text); });
+          netlink::Failure written;
+          const netlink::Failure failure = state.network_namespace.Run([&] { written = netns::WriteFile(path, text); });
           if (failure) return done(failure);
-          done(error != 0 ? netlink::Result<bool>(netlink::Failure{error, "write " + path}) : true);
+          done(written ? netlink::Result<bool>(written) : true);
         },
         FromBool);
   }

@@ -47,9 +47,9 @@ void IpvsSession::Open(const Napi::CallbackInfo& info) {
   handle_.Open<uint16_t>(
       info,
       [&io = handle_.io()](IpvsState& state, uint32_t id, Done<uint16_t> done) {
-        auto socket = OpenSocket(state.network_namespace, NETLINK_GENERIC);
-        if (!socket.ok()) return done(socket.failure());
-        state.client.emplace(io, std::move(socket.value()));
+        auto channel = OpenChannel(state.network_namespace, io, NETLINK_GENERIC);
+        if (!channel.ok()) return done(channel.failure());
+        state.client.emplace(std::move(channel.value()));
         state.client->Resolve(id, std::move(done));
       },
       FromNumber);

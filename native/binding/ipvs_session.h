@@ -18,7 +18,8 @@ struct IpvsState {
   std::optional<ipvs::Client> client;  // none: not open yet, or closed
   std::unordered_map<uint32_t, ipvs::ConnectionFile> connections;
 
-  bool open() const { return client.has_value(); }
+  // Without its family every request would be a message that the kernel ignores, and never answers.
+  bool open() const { return client && client->resolved(); }
   void Cancel(uint32_t id) {
     if (client) client->Cancel(id);
   }

@@ -2,9 +2,12 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
+#include "binding/convert.h"
 #include "netlink/packet_socket.h"
 #include "netns/named.h"
 
@@ -29,17 +32,12 @@ struct Answer {
 
 // Messages come in a Uint8Array, and where each begins in a Uint32Array.
 Batch ToBatch(const Napi::CallbackInfo& info) {
-  const auto bytes = info[1].As<Napi::Uint8Array>();
-  const auto offsets = info[2].As<Napi::Uint32Array>();
+  const auto bytes = ToBytes(info[1]);
+  const auto offsets = ToNumbers(info[2]);
   Batch batch;
-  const auto* data = reinterpret_cast<const std::byte*>(bytes.Data());
-  batch.bytes.assign(data, data + bytes.ByteLength());
-  batch.offsets.assign(offsets.Data(), offsets.Data() + offsets.ElementLength());
-  for (const uint32_t offset : batch.offsets) {
-    if (offset > batch.bytes.size() || batch.bytes.size() - offset < sizeof(nlmsghdr)) {
-      throw Napi::RangeError::New(info.Env(), "a message begins beyond the end");
-    }
-  }
+  batch.bytes.assign(bytes.begin(), bytes.end());
+  batch.offsets.assign(offsets.begin(), offsets.end());
+  if (const Failure failure = netlink::CheckBatch(batch)) throw InvalidArgument(info.Env(), failure.message);
   return batch;
 }
 
@@ -103,12 +101,14 @@ void Submit(NetlinkState& state, uint32_t id, Batch batch, bool dump, Done<Answe
 void NetlinkState::Cancel(uint32_t id) {
   if (channel) channel->Cancel(id);
   for (const auto& [cursor, listener] : listeners) listener->Cancel(id);
+  if (const auto wait = waits.find(id); wait != waits.end()) wait->second->GiveUp();
 }
 
 void NetlinkState::Clear() {
   channel.reset();
   transaction.reset();
   listeners.clear();
+  for (const auto& [id, patience] : waits) patience->GiveUp();
 }
 
 Napi::Function NetlinkSession::Define(Napi::Env env) {
@@ -148,7 +148,9 @@ void NetlinkSession::Open(const Napi::CallbackInfo& info) {
           return done(Failure{errno, "SO_NETNS_COOKIE"});
         }
         state.protocol = protocol;
-        state.channel = netlink::Channel::Create(io, std::move(socket.value()));
+        auto channel = netlink::Channel::Create(io, std::move(socket.value()));
+        if (!channel.ok()) return done(channel.failure());
+        state.channel = std::move(channel.value());
         done(cookie);
       },
       [](Napi::Env env, uint64_t cookie) -> Napi::Value { return Napi::BigInt::New(env, cookie); });
@@ -165,9 +167,11 @@ void NetlinkSession::Request(const Napi::CallbackInfo& info) {
 }
 
 void NetlinkSession::Dump(const Napi::CallbackInfo& info) {
+  Batch dump = ToBatch(info);
+  if (dump.size() != 1) throw InvalidArgument(info.Env(), "a dump takes one message");
   handle_.Start<Answer>(
       info,
-      [batch = ToBatch(info)](NetlinkState& state, uint32_t id, Done<Answer> done) {
+      [batch = std::move(dump)](NetlinkState& state, uint32_t id, Done<Answer> done) {
         Submit(state, id, batch, true, std::move(done));
       },
       FromAnswer);
@@ -190,10 +194,10 @@ void NetlinkSession::Transact(const Napi::CallbackInfo& info) {
 }
 
 void NetlinkSession::Listen(const Napi::CallbackInfo& info) {
-  const auto numbers = info[1].As<Napi::Uint32Array>();
+  const auto numbers = ToNumbers(info[1]);
   handle_.Start<uint32_t>(
       info,
-      [groups = std::vector<uint32_t>(numbers.Data(), numbers.Data() + numbers.ElementLength()), &io = handle_.io()](
+      [groups = std::vector<uint32_t>(numbers.begin(), numbers.end()), &io = handle_.io()](
           NetlinkState& state, uint32_t id, const Done<uint32_t>& done) {
         auto socket = OpenSocket(state.network_namespace, state.protocol);
         if (!socket.ok()) return done(socket.failure());
@@ -228,11 +232,10 @@ void NetlinkSession::Unlisten(const Napi::CallbackInfo& info) {
 }
 
 void NetlinkSession::SendFrame(const Napi::CallbackInfo& info) {
-  const auto array = info[2].As<Napi::Uint8Array>();
-  const auto* data = reinterpret_cast<const std::byte*>(array.Data());
+  const auto bytes = ToBytes(info[2]);
   handle_.Start<bool>(
       info,
-      [index = info[1].As<Napi::Number>().Int32Value(), frame = Bytes(data, data + array.ByteLength())](
+      [index = info[1].As<Napi::Number>().Int32Value(), frame = Bytes(bytes.begin(), bytes.end())](
           NetlinkState& state, uint32_t /*id*/, const Done<bool>& done) {
         Failure sent;
         const Failure failure = state.network_namespace.Run([&] { sent = netlink::SendFrame(index, frame); });
@@ -242,26 +245,45 @@ void NetlinkSession::SendFrame(const Napi::CallbackInfo& info) {
       FromBool);
 }
 
-void NetlinkSession::CreateNamespace(const Napi::CallbackInfo& info) {
-  handle_.StartClosed<bool>(
+// In a thread of its own: other users of the machine can make it wait.
+void NetlinkSession::ChangeNamespace(const Napi::CallbackInfo& info, std::shared_ptr<netns::Patience> patience,
+                                     std::function<Failure(netns::Patience&)> change) {
+  handle_.StartShared<bool>(
       info,
-      [directory = info[1].As<Napi::String>().Utf8Value(), name = info[2].As<Napi::String>().Utf8Value()](
-          NetlinkState& /*state*/, uint32_t /*id*/, const Done<bool>& done) {
-        const Failure failure = netns::CreateNamed(directory, name);
-        done(failure ? Result<bool>(failure) : true);
+      [&threads = handle_.threads(), patience = std::move(patience), change = std::move(change)](
+          const std::shared_ptr<NetlinkState>& state, uint32_t id, Done<bool> done) {
+        state->waits.emplace(id, patience);
+        auto failure = std::make_shared<Failure>();
+        const Failure unstarted = threads.Start(
+            patience, [failure, change](netns::Patience& limit) { *failure = change(limit); },
+            [state, id, failure, done] {
+              state->waits.erase(id);
+              done(*failure ? Result<bool>(*failure) : true);
+            });
+        if (!unstarted) return;
+        state->waits.erase(id);
+        done(unstarted);
       },
       FromBool);
 }
 
+// createNamespace(id, directory, name, milliseconds): how long to wait for a lock; Infinity is no limit.
+void NetlinkSession::CreateNamespace(const Napi::CallbackInfo& info) {
+  const double limit = info[3].As<Napi::Number>().DoubleValue();
+  constexpr double kMost = 1e12;
+  auto patience =
+      limit < kMost
+          ? std::make_shared<netns::Patience>(std::chrono::milliseconds(static_cast<int64_t>(std::max(limit, 0.0))))
+          : std::make_shared<netns::Patience>();
+  ChangeNamespace(info, std::move(patience),
+                  [directory = info[1].As<Napi::String>().Utf8Value(), name = info[2].As<Napi::String>().Utf8Value()](
+                      netns::Patience& waits) { return netns::CreateNamed(directory, name, waits); });
+}
+
 void NetlinkSession::DeleteNamespace(const Napi::CallbackInfo& info) {
-  handle_.StartClosed<bool>(
-      info,
-      [directory = info[1].As<Napi::String>().Utf8Value(), name = info[2].As<Napi::String>().Utf8Value()](
-          NetlinkState& /*state*/, uint32_t /*id*/, const Done<bool>& done) {
-        const Failure failure = netns::DeleteNamed(directory, name);
-        done(failure ? Result<bool>(failure) : true);
-      },
-      FromBool);
+  ChangeNamespace(info, std::make_shared<netns::Patience>(),
+                  [directory = info[1].As<Napi::String>().Utf8Value(), name = info[2].As<Napi::String>().Utf8Value()](
+                      netns::Patience& /*waits*/) { return netns::DeleteNamed(directory, name); });
 }
 
 }  // namespace binding

@@ -23,6 +23,7 @@ struct NetlinkState {
   std::optional<netlink::Socket> transaction;  // opened when it is first needed
   uint32_t next_sequence = 1;                  // of transactions
   std::unordered_map<uint32_t, std::shared_ptr<netlink::GroupListener>> listeners;
+  std::unordered_map<uint32_t, std::shared_ptr<netns::Patience>> waits;  // of threads of their own
 
   bool open() const { return channel != nullptr; }
   void Cancel(uint32_t id);
@@ -46,6 +47,8 @@ class NetlinkSession : public Napi::ObjectWrap<NetlinkSession> {
   void Unlisten(const Napi::CallbackInfo& info);
   void SendFrame(const Napi::CallbackInfo& info);
   void CreateNamespace(const Napi::CallbackInfo& info);
+  void ChangeNamespace(const Napi::CallbackInfo& info, std::shared_ptr<netns::Patience> patience,
+                       std::function<netlink::Failure(netns::Patience&)> change);
   void DeleteNamespace(const Napi::CallbackInfo& info);
   void ReadFiles(const Napi::CallbackInfo& info) { handle_.ReadFiles(info); }
   void WriteFile(const Napi::CallbackInfo& info) { handle_.WriteFile(info); }

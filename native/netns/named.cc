@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <thread>
 
@@ -22,18 +23,38 @@ using netlink::FileDescriptor;
 
 namespace {
 
-// Makes the directory a shared mount, so that namespaces mounted in it are seen, and can be
-// unmounted, in every mount namespace.
+// How often the lock is tried again.
+constexpr std::chrono::milliseconds kRetry{10};
+
+// Makes a mount shared, so that namespaces mounted in it are seen, and can be unmounted, in every mount
+// namespace. EINVAL: the directory is no mount.
 Failure Share(const std::string& directory) {
-  const char* const path = directory.c_str();
-  bool mounted = false;
-  while (mount("", path, "none", MS_SHARED | MS_REC, nullptr) != 0) {
-    // EINVAL: it is no mount point yet.
-    if (errno != EINVAL || mounted) return {errno, "share the mount " + directory};
-    if (mount(path, path, "none", MS_BIND | MS_REC, nullptr) != 0) return {errno, "mount " + directory};
-    mounted = true;
+  if (mount("", directory.c_str(), "none", MS_SHARED | MS_REC, nullptr) == 0) return {};
+  return {errno, "share the mount " + directory};
+}
+
+// Makes the directory a shared mount, as iproute2 does: under a lock, as two that mount it at a time would
+// mount it twice. Every user who may open the directory may hold that lock, for ever, so the lock is
+// taken only where there is no mount yet, and without blocking.
+Failure MountShared(const std::string& directory, Patience& patience) {
+  Failure failure = Share(directory);
+  if (failure.code != EINVAL) return failure;
+  const FileDescriptor lock(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock.valid()) return {errno, "open " + directory};
+  while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return {errno, "lock " + directory};
+    if (!patience.Wait(kRetry)) {
+      if (patience.given_up()) return {ECANCELED, ""};
+      return {ETIMEDOUT, "flock " + directory};
+    }
+    failure = Share(directory);
+    if (failure.code != EINVAL) return failure;
   }
-  return {};
+  failure = Share(directory);
+  if (failure.code != EINVAL) return failure;
+  const char* const path = directory.c_str();
+  if (mount(path, path, "none", MS_BIND | MS_REC, nullptr) != 0) return {errno, "mount " + directory};
+  return Share(directory);
 }
 
 // In a thread of its own: whoever enters a namespace never comes back.
@@ -55,23 +76,18 @@ Failure MountNew(const std::string& path) {
 
 }  // namespace
 
-Failure CreateNamed(const std::string& directory, const std::string& name) {
+Failure CreateNamed(const std::string& directory, const std::string& name, Patience& patience) {
   if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return {errno, "make " + directory};
-  {
-    const FileDescriptor lock(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock.valid()) return {errno, "open " + directory};
-    // As iproute2 does: two that share it at a time would mount it twice.
-    if (flock(lock.get(), LOCK_EX) != 0) return {errno, "lock " + directory};
-    Failure failure = Share(directory);
-    if (failure) return failure;
-  }
+  if (Failure failure = MountShared(directory, patience)) return failure;
   const std::string path = directory + "/" + name;
   {
     const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
     if (!file.valid()) return {errno, "make " + path};
   }
   Failure failure = MountNew(path);
-  if (failure) unlink(path.c_str());
+  if (failure && unlink(path.c_str()) != 0) {
+    failure.message += ", and " + path + " is left: errno " + std::to_string(errno);
+  }
   return failure;
 }
 

@@ -55,25 +55,34 @@ std::vector<FileContent> ReadFiles(const std::vector<std::string>& paths) {
   contents.reserve(paths.size());
   for (const auto& path : paths) {
     FileContent& content = contents.emplace_back();
-    const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    // O_NONBLOCK: opening a FIFO would wait for a writer.
+    const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd.valid()) {
       content.error = errno;
       continue;
     }
     std::array<char, 16 * 1024> chunk{};
-    ssize_t count = 0;
-    while ((count = read(fd.get(), chunk.data(), chunk.size())) > 0) {
+    for (;;) {
+      const ssize_t count = read(fd.get(), chunk.data(), chunk.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) content.error = errno;
+      if (count <= 0) break;
       content.text.append(chunk.data(), static_cast<size_t>(count));
     }
-    if (count < 0) content.error = errno;
   }
   return contents;
 }
 
-int WriteFile(const std::string& path, const std::string& text) {
-  const FileDescriptor fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd.valid()) return errno;
-  return write(fd.get(), text.data(), text.size()) < 0 ? errno : 0;
+Failure WriteFile(const std::string& path, const std::string& text) {
+  const FileDescriptor fd(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return {errno, "open " + path};
+  for (;;) {
+    const ssize_t count = write(fd.get(), text.data(), text.size());
+    if (count >= 0 && static_cast<size_t>(count) == text.size()) return {};
+    // A sysctl takes a value in one write: the rest, written behind it, would be ignored.
+    if (count >= 0) return {EIO, "write " + path + ": " + netlink::PartlyTaken(count, text.size())};
+    if (errno != EINTR) return {errno, "write " + path};
+  }
 }
 
 }  // namespace netns

@@ -37,6 +37,7 @@ struct FileContent {
 // In the namespace of the calling thread, which is why a namespace's /proc/net is read as
 // /proc/thread-self/net (/proc/net is the main thread's) and /proc/sys/net as it is.
 std::vector<FileContent> ReadFiles(const std::vector<std::string>& paths);
-int WriteFile(const std::string& path, const std::string& text);  // 0 or an errno
+// EIO: the kernel took a part of the text only.
+netlink::Failure WriteFile(const std::string& path, const std::string& text);
 
 }  // namespace netns

@@ -3,11 +3,13 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -18,9 +20,9 @@
 #include "netns/named.h"
 #include "netns/namespace.h"
 
-using netns::CreateNamed;
 using netns::DeleteNamed;
 using netns::Namespace;
+using netns::Patience;
 
 namespace {
 
@@ -34,6 +36,19 @@ void InMountNamespace(const std::function<void(const std::string&)>& work) {
     work(base + "/netns");
   }).join();
   std::filesystem::remove_all(base);
+}
+
+netlink::Failure CreateNamed(const std::string& directory, const std::string& name) {
+  Patience patience;
+  return netns::CreateNamed(directory, name, patience);
+}
+
+// Another process's lock; of a directory that is no mount yet.
+netlink::FileDescriptor Lock(const std::string& directory) {
+  std::filesystem::create_directory(directory);
+  netlink::FileDescriptor fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  REQUIRE(flock(fd.get(), LOCK_EX) == 0);
+  return fd;
 }
 
 size_t Mounts() {
@@ -98,6 +113,59 @@ TEST_CASE("a namespace that can not be made leaves no file behind") {
     CHECK(CreateNamed(directory + "/no/such", "green").code == ENOENT);
     CHECK_FALSE(DeleteNamed(directory, "blue"));
     CHECK(std::filesystem::is_empty(directory));
+    CHECK(umount2(directory.c_str(), MNT_DETACH) == 0);
+  });
+}
+
+TEST_CASE("a lock that another process holds is waited for until the limit, and nothing is left behind") {
+  InMountNamespace([](const std::string& directory) {
+    const size_t mounts = Mounts();
+    const auto lock = Lock(directory);
+    Patience patience(std::chrono::milliseconds(50));
+    const auto failure = netns::CreateNamed(directory, "blue", patience);
+    CHECK(failure.code == ETIMEDOUT);
+    CHECK(failure.message == "flock " + directory);
+    CHECK(std::filesystem::is_empty(directory));
+    CHECK(Mounts() == mounts);
+  });
+}
+
+TEST_CASE("a wait for a lock can be given up from another thread") {
+  InMountNamespace([](const std::string& directory) {
+    const auto lock = Lock(directory);
+    Patience patience;
+    std::thread other([&] { patience.GiveUp(); });
+    CHECK(netns::CreateNamed(directory, "blue", patience).code == ECANCELED);
+    other.join();
+    CHECK(std::filesystem::is_empty(directory));
+  });
+}
+
+TEST_CASE("a lock that is released in time is taken") {
+  InMountNamespace([](const std::string& directory) {
+    auto lock = Lock(directory);
+    Patience patience;
+    std::thread other([&] {
+      usleep(30'000);
+      lock = {};
+    });
+    CHECK_FALSE(netns::CreateNamed(directory, "blue", patience));
+    other.join();
+    CHECK_FALSE(DeleteNamed(directory, "blue"));
+    CHECK(umount2(directory.c_str(), MNT_DETACH) == 0);
+  });
+}
+
+TEST_CASE("a directory that is a shared mount already takes no lock") {
+  InMountNamespace([](const std::string& directory) {
+    REQUIRE_FALSE(CreateNamed(directory, "blue"));
+    const size_t mounts = Mounts();
+    const auto lock = Lock(directory);
+    Patience patience(std::chrono::milliseconds(0));
+    CHECK_FALSE(netns::CreateNamed(directory, "green", patience));
+    CHECK(Mounts() == mounts + 1);
+    CHECK_FALSE(DeleteNamed(directory, "green"));
+    CHECK_FALSE(DeleteNamed(directory, "blue"));
     CHECK(umount2(directory.c_str(), MNT_DETACH) == 0);
   });
 }

@@ -149,8 +149,11 @@ export interface NativeNetlinkSession extends NativeHandle {
   heard(id: number, cursor: number): void;
   unlisten(id: number, cursor: number): void;
   sendFrame(id: number, interfaceIndex: number, frame: Uint8Array): void;
-  /** Of a handle that need not be open, like {@link deleteNamespace}. */
-  createNamespace(id: number, directory: string, name: string): void;
+  /**
+   * Of a handle that need not be open, like {@link deleteNamespace}. `patience`: milliseconds to wait for
+   * another process that holds the lock of the directory, or `Infinity`.
+   */
+  createNamespace(id: number, directory: string, name: string, patience: number): void;
   deleteNamespace(id: number, directory: string, name: string): void;
 }
 

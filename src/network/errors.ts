@@ -237,6 +237,12 @@ meanings.define(['create-namespace'], Errno.EEXIST, {
   code: 'ERR_IPVS_NAMESPACE_EXISTS',
   says: 'there is a namespace, or a file, of this name already',
 });
+meanings.define(['create-namespace'], Errno.ETIMEDOUT, {
+  code: 'ERR_IPVS_TIMEOUT',
+  says: 'another process holds the lock of /run/netns',
+  cause:
+    'a program that hangs, or a user who took the lock (flock) on purpose: find it with `lsof /run/netns` or in /proc/locks',
+});
 meanings.define(['delete-namespace'], Errno.ENOENT, {
   code: 'ERR_IPVS_NO_SUCH_NAMESPACE',
   says: 'there is no such network namespace',

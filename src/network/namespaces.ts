@@ -36,7 +36,10 @@ function checkNamespace(name: unknown): string {
 /**
  * Makes a network namespace with a name, as `ip netns add` does: a file in `/run/netns`, on which it
  * is mounted. Its `lo` is down. On a failure nothing is left behind. It takes root.
- * @throws IpvsError `ERR_IPVS_NAMESPACE_EXISTS`, `ERR_IPVS_PERMISSION`
+ *
+ * The first creation on a machine makes `/run/netns` a shared mount, and takes the lock (flock(2)) that `ip netns`
+ * takes then. While another process holds that lock, this waits until `timeout`; no other request waits.
+ * @throws IpvsError `ERR_IPVS_NAMESPACE_EXISTS`, `ERR_IPVS_PERMISSION`, `ERR_IPVS_TIMEOUT`
  */
 export async function createNamespace(name: string, options: NamespaceOptions = {}): Promise<void> {
   const checked = checkNamespace(name);

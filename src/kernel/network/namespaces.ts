@@ -12,6 +12,10 @@ import type { NamespaceEntry } from './types.js';
 import { RTM } from './wire.js';
 
 const directory = '/run/netns';
+/** Milliseconds that a request has to report its own timeout. */
+const RESERVE = 1000;
+/** Milliseconds that a timer takes. */
+const MOST_TIMEOUT = 0x7fffffff;
 /** So many files are open at a time. */
 const SOME = 64;
 
@@ -20,8 +24,11 @@ const NETNSA = { NSID: 1, FD: 3 } as const;
 
 /** Those of this machine, through the addon. */
 export const nativeNamespaces: NamespacePort = {
-  async create(name: string, options: CallOptions = {}) {
-    await requests().newNetlink(DEFAULT_TIMEOUT).send('createNamespace', [directory, name], options);
+  async create(name: string, { signal, timeout = DEFAULT_TIMEOUT }: CallOptions = {}) {
+    // The addon ends the wait for the lock, and knows what it waited for; the timer here is for all other delays.
+    const reserved = timeout === Number.POSITIVE_INFINITY ? timeout : Math.min(timeout + RESERVE, MOST_TIMEOUT);
+    const sender = requests().newNetlink(reserved);
+    await sender.send('createNamespace', [directory, name, timeout], { signal });
   },
 
   async delete(name: string, options: CallOptions = {}) {
