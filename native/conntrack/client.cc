@@ -52,6 +52,7 @@ void Client::Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::v
   for (const Change& change : changes) {
     // A delete without a tuple would delete everything.
     if (!NamesFlow(change.flow)) return done(Failure{EINVAL, "a change without a tuple"});
+    if (change.verb > Verb::kDelete) return done(Failure{EINVAL, "a change without a verb"});
   }
   MessageWriter writer;
   for (const Change& change : changes) EncodeChange(writer, change, NLM_F_ACK);

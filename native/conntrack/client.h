@@ -16,7 +16,7 @@ class Client {
   template <typename T>
   using Done = netlink::Done<T>;
 
-  Client(netlink::IoThread& io, netlink::Socket socket) : channel_(netlink::Channel::Create(io, std::move(socket))) {}
+  explicit Client(std::shared_ptr<netlink::Channel> channel) : channel_(std::move(channel)) {}
 
   // One flow, by its original or its reply tuple.
   void Get(uint32_t tag, const Flow& key, Done<FlowBatch> done);

@@ -31,19 +31,32 @@ Result<std::shared_ptr<EventStream>> EventStream::Open(netlink::IoThread& io, ne
   std::shared_ptr<EventStream> stream(new EventStream(io, std::move(events), std::move(dump), options));
   if (const Failure failure = stream->Subscribe()) return failure;
   stream->Watch(true);
+  if (stream->failure_) return stream->failure_;
   if (!options.resynchronise) return stream;
   stream->timer_ = netlink::FileDescriptor(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!stream->timer_.valid()) return Failure{errno, "timerfd_create"};
-  io.Watch(stream->timer_.get(), [weak = std::weak_ptr(stream)] {
-    const auto self = weak.lock();
-    if (!self) return;
-    uint64_t expirations = 0;
-    if (read(self->timer_.get(), &expirations, sizeof expirations) < 0) return;
-    self->Resynchronise();
+  Failure unwatched = io.Watch(stream->timer_.get(), [weak = std::weak_ptr(stream)] {
+    if (const auto self = weak.lock()) self->OnTimer();
   });
+  if (unwatched) return unwatched;
   stream->wanted_ = true;
   stream->Resynchronise();  // from nothing: all there is
   return stream;
+}
+
+void EventStream::OnTimer() {
+  uint64_t expirations = 0;
+  if (read(timer_.get(), &expirations, sizeof expirations) == sizeof expirations) return Resynchronise();
+  if (errno == EAGAIN || errno == EINTR) return;
+  io_.Unwatch(timer_.get());
+  Fail({errno, "read a timer"});
+}
+
+// What has come before is delivered first.
+void EventStream::Fail(Failure failure) {
+  failure_ = std::move(failure);
+  Watch(false);
+  Deliver();
 }
 
 EventStream::~EventStream() {
@@ -55,19 +68,22 @@ EventStream::~EventStream() {
 Failure EventStream::Subscribe() {
   const int fd = events_.fd();
   const int on = 1;
-  if (options_.reliable) {
-    setsockopt(fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, &on, sizeof on);
-    setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof on);
+  if (options_.reliable && (setsockopt(fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, &on, sizeof on) != 0 ||
+                            setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof on) != 0)) {
+    return {errno, "make event delivery reliable"};
   }
   if (options_.receive_buffer != 0) {
     const auto size = static_cast<int>(options_.receive_buffer);
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) {
-      setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) {
+      return {errno, "set the size of the receive buffer"};
     }
   }
   int size = 0;
   socklen_t length = sizeof size;
-  getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length);
+  if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length) != 0) {
+    return {errno, "read the size of the receive buffer"};
+  }
   receive_buffer_ = static_cast<uint32_t>(size);
   // Expectations have other attributes, and the mark of a flow that is mirrored may change.
   if (!options_.expectations && !options_.resynchronise) {
@@ -94,9 +110,10 @@ void EventStream::Watch(bool on) {
   if (watching_ == on) return;
   watching_ = on;
   if (!on) return io_.Unwatch(events_.fd());
-  io_.Watch(events_.fd(), [weak = weak_from_this()] {
+  failure_ = io_.Watch(events_.fd(), [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Receive();
   });
+  watching_ = !failure_;
 }
 
 bool EventStream::full() const {
@@ -114,8 +131,7 @@ void EventStream::Receive() {
     }
     if (count == -ENOBUFS) {
       congested_ = true;
-      wanted_ = options_.resynchronise;
-      Say(Event::kOverrun, ++overruns_);
+      Lose();
       continue;
     }
     if (count < 0) {
@@ -124,37 +140,44 @@ void EventStream::Receive() {
       break;
     }
     for (int i = 0; i < count; ++i) {
-      if (buffers.FromKernel(i)) Read(buffers.datagram(i));
+      if (buffers.FromKernel(i) && (!Read(buffers.datagram(i)) || buffers.truncated(i))) Lose();
     }
   }
   if (full()) Watch(false);
   Deliver();
 }
 
-void EventStream::Read(netlink::View datagram) {
+// False if a part of it could not be read.
+bool EventStream::Read(netlink::View datagram) {
   MessageReader reader(datagram);
   Message message;
+  bool whole = true;
   while (reader.Next(message)) {
     const uint16_t subsystem = message.header.nlmsg_type >> 8;
     const uint16_t command = message.header.nlmsg_type & 0xff;
     const bool created = command == static_cast<uint16_t>(Command::kNew);
     const bool first = created && (message.header.nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL)) != 0;
     const Event event = first ? Event::kNew : created ? Event::kUpdate : Event::kDestroy;
-    if (subsystem == kSubsystem) TakeFlow(message.payload, event);
+    if (subsystem == kSubsystem && !TakeFlow(message.payload, event)) whole = false;
     if (subsystem != kExpectationSubsystem) continue;
     auto expectation = DecodeExpectation(message.payload);
-    if (!expectation) continue;
+    if (!expectation) {
+      whole = false;
+      continue;
+    }
     expectation->event = event;
     expectation->position = static_cast<uint32_t>(pending_.flows.flows.size());
     pending_.expectations.push_back(*expectation);
   }
+  return whole && !reader.malformed();
 }
 
-void EventStream::TakeFlow(netlink::View payload, Event event) {
+// False if it is malformed.
+bool EventStream::TakeFlow(netlink::View payload, Event event) {
   FlowBatch& batch = pending_.flows;
   const size_t extensions = batch.extensions.size();
   const size_t text = batch.text.size();
-  if (!DecodeFlow(payload, batch)) return;
+  if (!DecodeFlow(payload, batch)) return false;
   const auto drop = [&] {
     batch.flows.pop_back();
     batch.extensions.resize(extensions);
@@ -163,7 +186,7 @@ void EventStream::TakeFlow(netlink::View payload, Event event) {
   batch.flows.back().event = event;
   if (!options_.resynchronise) {
     if (!Matches(options_.filter, batch.flows.back())) drop();
-    return;
+    return true;
   }
   Flow flow = batch.flows.back();
   const bool matches = Matches(options_.filter, flow);
@@ -176,6 +199,13 @@ void EventStream::TakeFlow(netlink::View payload, Event event) {
   if (matches) batch.flows.back().event = flow.event;
   if (!shown) drop();
   batch.flows.insert(batch.flows.end() - (shown ? 1 : 0), missed.flows.begin(), missed.flows.end());
+  return true;
+}
+
+// Events were lost: the consumer is told, and the table is compared again.
+void EventStream::Lose() {
+  wanted_ = options_.resynchronise;
+  Say(Event::kOverrun, ++overruns_);
 }
 
 void EventStream::Say(Event event, uint64_t number) {
@@ -194,7 +224,7 @@ void EventStream::Resynchronise() {
     itimerspec when{};
     when.it_value.tv_sec = rest / 1'000'000'000;
     when.it_value.tv_nsec = rest % 1'000'000'000 + 1;
-    timerfd_settime(timer_.get(), 0, &when, nullptr);
+    if (timerfd_settime(timer_.get(), 0, &when, nullptr) != 0) Fail({errno, "set a timer"});
     return;
   }
   last_ = Clock::now();
@@ -251,7 +281,10 @@ void EventStream::Next(uint32_t tag, Done done) {
   tag_ = tag;
   waiting_ = std::move(done);
   Deliver();
-  if (!full() && !failure_) Watch(true);
+  if (!full() && !failure_) {
+    Watch(true);
+    if (failure_) Deliver();
+  }
   if (stalled_ && !full()) CompareSome();
 }
 

@@ -56,8 +56,11 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
 
   netlink::Failure Subscribe();
   void Receive();
-  void Read(netlink::View datagram);
-  void TakeFlow(netlink::View payload, Event event);
+  bool Read(netlink::View datagram);
+  bool TakeFlow(netlink::View payload, Event event);
+  void Lose();
+  void OnTimer();
+  void Fail(netlink::Failure failure);
   void Resynchronise();
   void CompareSome();
   void CompareAgain();  // the dump was interrupted

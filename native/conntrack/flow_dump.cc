@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <chrono>
 
 namespace conntrack {
 
@@ -17,8 +18,14 @@ namespace {
 // more than some milliseconds.
 constexpr size_t kBatchBytes = 256 * 1024;
 
-// So much may be received of which nothing matches before other work gets its turn.
+// After so many datagrams, or so much time, of which nothing matches, other work gets its turn.
 constexpr int kReceives = 64;
+constexpr std::chrono::milliseconds kTurn{5};
+
+// A dump goes on inside the receive, so there always is something to receive. If there is not: the wait
+// within one turn, and the time after which the dump is given up.
+constexpr int kPause = 1;  // ms
+constexpr std::chrono::seconds kPatience{1};
 
 constexpr int kAttempts = 20;
 
@@ -30,7 +37,11 @@ Failure FlowDump::Next(netlink::ReceiveBuffers& buffers, FlowBatch& batch) {
     if (Failure failure = Start()) return failure;
   }
   batch.flows.reserve(kBatchBytes / sizeof(Flow) + 256);
-  for (int i = 0; !ended_ && batch.bytes() < kBatchBytes && i < kReceives; ++i) {
+  const auto begin = Clock::now();
+  if (!idle_) last_ = begin;  // a pause of whoever asks is none of the kernel's
+  idle_ = false;
+  for (int i = 0; !ended_ && !idle_ && batch.bytes() < kBatchBytes && i < kReceives; ++i) {
+    if (i > 0 && Clock::now() - begin >= kTurn) break;
     if (Failure failure = Receive(buffers, batch)) {
       ended_ = true;
       return failure;
@@ -63,27 +74,33 @@ void FlowDump::Restart() {
 Failure FlowDump::Start() {
   started_ = true;
   stale_ = false;
+  last_ = Clock::now();
   buckets_before_ = buckets_.Read();
   MessageWriter writer;
   EncodeDump(writer, command_, filter_);
-  const int error = socket_.Send(writer.Take().bytes);
-  under_way_ = error == 0;
-  ended_ = error != 0;
-  return error == 0 ? Failure{} : Failure{error, "send"};
+  const netlink::Batch batch = writer.Take();
+  Failure failure = batch.failure ? batch.failure : socket_.Send(batch.bytes);
+  under_way_ = !failure;
+  ended_ = !under_way_;
+  return failure;
 }
 
 Failure FlowDump::Receive(netlink::ReceiveBuffers& buffers, FlowBatch& batch) {
   const int count = socket_.Receive(buffers, 1);
-  if (count == -EAGAIN) {
-    // A dump goes on inside the receive, so there always is something; but if not, wait for it.
-    pollfd wait{socket_.fd(), POLLIN, 0};
-    if (poll(&wait, 1, 1000) == 0) return {ETIMEDOUT, "the dump does not go on"};
-    return {};
-  }
+  if (count == -EAGAIN) return Wait();
+  last_ = Clock::now();
   if (count < 0) return {-count, "receive"};
   if (count == 0 || !buffers.FromKernel(0)) return {};
   if (buffers.truncated(0)) return {EBADMSG, "truncated reply"};
   return Read(buffers.datagram(0), batch);
+}
+
+Failure FlowDump::Wait() {
+  if (Clock::now() - last_ >= kPatience) return {ETIMEDOUT, "the dump does not continue"};
+  idle_ = true;
+  pollfd wait{socket_.fd(), POLLIN, 0};
+  if (poll(&wait, 1, kPause) < 0 && errno != EINTR) return {errno, "wait for the dump"};
+  return {};
 }
 
 Failure FlowDump::Read(netlink::View datagram, FlowBatch& batch) {

@@ -57,9 +57,6 @@ constexpr size_t kChangeSize = 128;
 
 }  // namespace
 
-Client::Client(netlink::IoThread& io, netlink::Socket socket)
-    : channel_(netlink::Channel::Create(io, std::move(socket))) {}
-
 void Client::Resolve(uint32_t tag, Done<uint16_t> done) {
   netlink::ResolveFamily(*channel_, kFamilyName, tag, [this, done = std::move(done)](Result<uint16_t> result) {
     if (result.ok()) family_ = result.value();

@@ -20,11 +20,12 @@ class Client {
   template <typename T>
   using Done = netlink::Done<T>;
 
-  Client(netlink::IoThread& io, netlink::Socket socket);
+  explicit Client(std::shared_ptr<netlink::Channel> channel) : channel_(std::move(channel)) {}
 
   // First of all, and again when the kernel says ENOENT where it should not: the module may
   // have been reloaded since. EPROTONOSUPPORT: the kernel has no IPVS (now).
   void Resolve(uint32_t tag, Done<uint16_t> done);
+  bool resolved() const { return family_ != 0; }
 
   // One outcome per change, in order; a failed one does not stop those behind it.
   void Apply(uint32_t tag, const std::vector<PackedChange>& changes, Done<std::vector<netlink::Failure>> done);

@@ -21,14 +21,14 @@ class ConnectionFile {
  public:
   // In the namespace of the calling thread; the file keeps it.
   static netlink::Result<ConnectionFile> Open();
+  // A file of that form.
+  explicit ConnectionFile(netlink::FileDescriptor fd) : fd_(std::move(fd)) {}
 
   // Some more connections: their number (uint32), four bytes of nothing, the records, and the
   // engines' data. None when the file is at its end.
   netlink::Result<netlink::Bytes> Next();
 
  private:
-  explicit ConnectionFile(netlink::FileDescriptor fd) : fd_(std::move(fd)) {}
-
   netlink::FileDescriptor fd_;
   std::string rest_;  // the beginning of a line whose end has not been read
   bool ended_ = false;

@@ -28,17 +28,24 @@ constexpr int kBurst = 16;
 
 }  // namespace
 
-std::shared_ptr<Channel> Channel::Create(IoThread& io, Socket socket) {
+Result<std::shared_ptr<Channel>> Channel::Create(IoThread& io, Socket socket) {
   std::shared_ptr<Channel> channel(new Channel(io, std::move(socket)));
-  io.Watch(channel->socket_.fd(), [weak = std::weak_ptr(channel)] {
-    const auto self = weak.lock();
-    if (!self) return;
-    if (self->active_) return self->Pump();
-    // Not asked for: another process's, or the rest of a reply that was given up. Left there, it
-    // would wake the thread for ever.
-    self->socket_.Receive(self->io_.buffers());
+  Failure failure = io.Watch(channel->socket_.fd(), [weak = std::weak_ptr(channel)] {
+    if (const auto self = weak.lock()) self->OnReadable();
   });
+  if (failure) return failure;
   return channel;
+}
+
+void Channel::OnReadable() {
+  if (active_) return Pump();
+  // Not asked for: another process's, or the rest of a reply that was given up. Left there, it
+  // would wake the thread for ever.
+  const int count = socket_.Receive(io_.buffers());
+  if (count >= 0 || count == -EAGAIN || count == -ENOBUFS) return;
+  // An error that stays would wake the thread for ever, too.
+  failure_ = {-count, "receive"};
+  io_.Unwatch(socket_.fd());
 }
 
 Channel::~Channel() {
@@ -56,6 +63,8 @@ Channel::~Channel() {
 }
 
 void Channel::Submit(Exchange exchange) {
+  const Failure& failure = failure_ ? failure_ : exchange.batch.failure;
+  if (failure) return exchange.on_done(std::vector(exchange.batch.size(), failure));
   queue_.push_back(std::move(exchange));
   Pump();
 }
@@ -125,8 +134,7 @@ void Channel::SendWindow() {
   }
   if (current_.terse) ChangeFlag(batch, sent_ - 1, NLM_F_ACK, true);
   outstanding_ = sent_ - first;
-  const int error = socket_.Send(View(batch.bytes).subspan(start, end - start));
-  if (error != 0) EndOutstanding({error, "send"});
+  if (const Failure failure = socket_.Send(View(batch.bytes).subspan(start, end - start))) EndOutstanding(failure);
 }
 
 // False when there is nothing to receive now.

@@ -29,7 +29,7 @@ struct Exchange {
 
 class Channel : public std::enable_shared_from_this<Channel> {
  public:
-  static std::shared_ptr<Channel> Create(IoThread& io, Socket socket);
+  static Result<std::shared_ptr<Channel>> Create(IoThread& io, Socket socket);
   ~Channel();
 
   // In the order they are submitted, one exchange at a time: a request has run when the send
@@ -42,6 +42,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
  private:
   Channel(IoThread& io, Socket socket) : io_(io), socket_(std::move(socket)) {}
 
+  void OnReadable();
   void Pump();
   void SendWindow();
   bool ReceiveSome();
@@ -51,6 +52,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   IoThread& io_;
   Socket socket_;
+  Failure failure_;  // of the socket: no exchange can succeed any more
   std::deque<Exchange> queue_;
   bool pumping_ = false;
 

@@ -1,6 +1,9 @@
 // What can go wrong between us and the kernel.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <variant>
@@ -15,6 +18,11 @@ struct Failure {
 
   explicit operator bool() const { return code != 0; }
 };
+
+// The message for a write that ended early; the errno that goes with it is EIO.
+inline std::string PartlyTaken(ssize_t taken, size_t size) {
+  return "the kernel took " + std::to_string(taken) + " of " + std::to_string(size) + " bytes";
+}
 
 template <typename T>
 class Result {

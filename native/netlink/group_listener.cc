@@ -24,6 +24,7 @@ Result<std::shared_ptr<GroupListener>> GroupListener::Open(IoThread& io, Socket 
     }
   }
   listener->Watch(true);
+  if (listener->failure_) return listener->failure_;
   return listener;
 }
 
@@ -36,9 +37,10 @@ void GroupListener::Watch(bool on) {
   if (watching_ == on) return;
   watching_ = on;
   if (!on) return io_.Unwatch(socket_.fd());
-  io_.Watch(socket_.fd(), [weak = weak_from_this()] {
+  failure_ = io_.Watch(socket_.fd(), [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Receive();
   });
+  watching_ = !failure_;
 }
 
 void GroupListener::Receive() {
@@ -50,7 +52,11 @@ void GroupListener::Receive() {
     Watch(false);
   }
   for (int i = 0; i < count; ++i) {
-    if (!buffers.FromKernel(i) || buffers.truncated(i)) continue;
+    if (!buffers.FromKernel(i)) continue;
+    if (buffers.truncated(i)) {
+      heard_.overrun = true;
+      continue;
+    }
     const View datagram = buffers.datagram(i);
     heard_.messages.insert(heard_.messages.end(), datagram.begin(), datagram.end());
   }
@@ -71,7 +77,9 @@ void GroupListener::Next(uint32_t tag, Done done) {
   tag_ = tag;
   waiting_ = std::move(done);
   Deliver();
-  if (!failure_) Watch(true);
+  if (failure_) return;
+  Watch(true);
+  if (failure_) Deliver();
 }
 
 void GroupListener::Cancel(uint32_t tag) {

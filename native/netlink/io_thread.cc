@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <utility>
 
@@ -58,17 +59,19 @@ void IoThread::Stop() {
   }
 }
 
-void IoThread::Watch(int fd, Task on_readable) {
-  watched_[fd] = std::move(on_readable);
+Failure IoThread::Watch(int fd, Task on_readable) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = fd;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+  // ENOSPC: the limit of fs.epoll.max_user_watches; ENOMEM.
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return {errno, "watch a file descriptor (epoll_ctl)"};
+  watched_[fd] = std::move(on_readable);
+  return {};
 }
 
 void IoThread::Unwatch(int fd) {
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  watched_.erase(fd);
+  // Fails only for a descriptor that is not watched: the kernel frees memory here, and allocates none.
+  if (watched_.erase(fd) != 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
 void IoThread::Run() {
@@ -76,6 +79,14 @@ void IoThread::Run() {
   while (!stopping_) {
     std::array<epoll_event, 16> events{};
     const int count = epoll_wait(epoll_.get(), events.data(), events.size(), -1);
+    if (count < 0 && errno != EINTR) {
+      // Another part of the program has closed the descriptor of the epoll instance, and nothing says any more
+      // which socket is readable. All of them are asked in turn: none blocks.
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      RunTasks();
+      if (!stopping_) AskAll();
+      continue;
+    }
     for (int i = 0; i < count && !stopping_; ++i) {
       const int fd = events.at(i).data.fd;
       if (fd == wake_.get()) {
@@ -87,6 +98,18 @@ void IoThread::Run() {
       const Task on_readable = found->second;  // it may unwatch itself
       on_readable();
     }
+  }
+}
+
+void IoThread::AskAll() {
+  std::vector<int> descriptors;
+  descriptors.reserve(watched_.size());
+  for (const auto& [fd, on_readable] : watched_) descriptors.push_back(fd);
+  for (const int fd : descriptors) {
+    const auto found = watched_.find(fd);
+    if (found == watched_.end()) continue;
+    const Task on_readable = found->second;  // it may unwatch itself
+    on_readable();
   }
 }
 

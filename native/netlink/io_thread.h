@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "netlink/error.h"
 #include "netlink/file_descriptor.h"
 #include "netlink/socket.h"
 
@@ -29,8 +30,10 @@ class IoThread {
   void Stop();
 
   // In the I/O thread only, or after Stop().
-  void Watch(int fd, Task on_readable);
+  [[nodiscard]] Failure Watch(int fd, Task on_readable);
   void Unwatch(int fd);
+  // Runs all that watches a descriptor, readable or not.
+  void AskAll();
   ReceiveBuffers& buffers() { return buffers_; }
 
  private:

@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "netlink/error.h"
+
 namespace netlink {
 
 using Bytes = std::vector<std::byte>;
@@ -19,12 +21,25 @@ using Bytes = std::vector<std::byte>;
 struct Batch {
   Bytes bytes;
   std::vector<uint32_t> offsets;  // of each message in `bytes`
+  Failure failure;                // the messages cannot be written: do not send them
 
   uint32_t size() const { return static_cast<uint32_t>(offsets.size()); }
 };
 
+// EINVAL for a batch that does not consist of whole messages, one directly behind the other, at its offsets.
+// The kernel finds the next message by the length of the one before, so both have to agree.
+Failure CheckBatch(const Batch& batch);
+
+// The lengths of an attribute (nla_len) and of a message (nlmsg_len) have 16 and 32 bits. Longer content
+// is left out, and the batch carries a failure (EMSGSIZE) that ends whatever would send it.
 class MessageWriter {
  public:
+  // Bytes in the content of one attribute, nested attributes included.
+  static constexpr size_t kMostContent = UINT16_MAX - NLA_HDRLEN;
+
+  // `most`: bytes in a whole batch.
+  explicit MessageWriter(size_t most = UINT32_MAX) : most_(most) {}
+
   // Room for what is to come, where that is known.
   void Reserve(size_t messages, size_t bytes);
   // The sequence number is given when the message is sent.
@@ -35,6 +50,7 @@ class MessageWriter {
   template <typename T>
   void Fixed(const T& value) {
     static_assert(std::is_trivially_copyable_v<T>);
+    if (!HasRoom(sizeof value)) return;
     Append(std::as_bytes(std::span(&value, 1)));
     Pad();
   }
@@ -59,7 +75,11 @@ class MessageWriter {
  private:
   void Append(std::span<const std::byte> data);
   void Pad();
+  // Both record the failure.
+  bool HasRoom(size_t bytes);
+  bool IsAttribute(uint16_t type, size_t content);
 
+  size_t most_;
   Batch batch_;
   size_t message_ = 0;
 };

@@ -26,7 +26,8 @@ Failure SendFrame(int interface_index, View frame) {
   for (;;) {
     const auto sent =
         sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    if (sent >= 0) return {};
+    if (sent >= 0 && static_cast<size_t>(sent) == frame.size()) return {};
+    if (sent >= 0) return {EIO, PartlyTaken(sent, frame.size())};
     if (errno != EINTR) return {errno, "send a frame"};
   }
 }

@@ -41,14 +41,15 @@ Result<Socket> Socket::Open(int protocol) {
   FileDescriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
   if (!fd.valid()) return Failure{errno, "socket(AF_NETLINK)"};
   const int on = 1;
-  // Kernels that know neither (before 4.12) still answer, in fewer words.
+  // Errors are ignored: kernels that know neither option (before 4.12) still answer, in fewer words.
   setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
   // Room for the replies of a full window (see channel.cc). Beyond net.core.rmem_max only with
   // CAP_NET_ADMIN; without it, the most that is allowed.
   const int size = 1 << 20;
-  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) {
-    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0 &&
+      setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) {
+    return Failure{errno, "set the size of a receive buffer"};
   }
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
@@ -58,14 +59,15 @@ Result<Socket> Socket::Open(int protocol) {
   return Socket(std::move(fd));
 }
 
-int Socket::Send(View data) const {
+Failure Socket::Send(View data) const {
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
   for (;;) {
     const auto sent =
         sendto(fd_.get(), data.data(), data.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
-    if (sent >= 0) return 0;
-    if (errno != EINTR) return errno;
+    if (sent >= 0 && static_cast<size_t>(sent) == data.size()) return {};
+    if (sent >= 0) return {EIO, PartlyTaken(sent, data.size())};
+    if (errno != EINTR) return {errno, "send"};
   }
 }
 

@@ -43,8 +43,8 @@ class Socket {
   static Result<Socket> Open(int protocol);
 
   int fd() const { return fd_.get(); }
-  // 0, or an errno; on an error the kernel has seen nothing of the data.
-  int Send(View data) const;
+  // Hands the kernel all of `data`, or fails. EIO: it took a part only.
+  Failure Send(View data) const;
   // How many datagrams came, or a negative errno. Of large ones one at a time is faster: its
   // buffer stays in the processor's cache.
   int Receive(ReceiveBuffers& buffers, size_t most = ReceiveBuffers::kCount) const;

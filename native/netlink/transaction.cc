@@ -9,17 +9,22 @@ namespace netlink {
 
 namespace {
 
-// The kernel takes a message only if it fits the send buffer, with what it adds of its own.
-void MakeRoom(const Socket& socket, size_t bytes) {
+// The kernel takes a message only if it fits the send buffer, with what it adds of its own. A buffer that
+// stays too small is no failure here: the send reports EMSGSIZE.
+Failure MakeRoom(const Socket& socket, size_t bytes) {
   int size = 0;
   socklen_t length = sizeof size;
-  getsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUF, &size, &length);
-  const size_t wanted = bytes + bytes / 4 + 65536;
-  if (static_cast<size_t>(size) >= wanted || wanted > INT32_MAX / 2) return;
-  const int enough = static_cast<int>(wanted);
-  if (setsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUFFORCE, &enough, sizeof enough) != 0) {
-    setsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUF, &enough, sizeof enough);
+  if (getsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUF, &size, &length) != 0) {
+    return {errno, "read the size of the send buffer"};
   }
+  const size_t wanted = bytes + bytes / 4 + 65536;
+  if (static_cast<size_t>(size) >= wanted || wanted > INT32_MAX / 2) return {};
+  const int enough = static_cast<int>(wanted);
+  if (setsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUFFORCE, &enough, sizeof enough) != 0 &&
+      setsockopt(socket.fd(), SOL_SOCKET, SO_SNDBUF, &enough, sizeof enough) != 0) {
+    return {errno, "set the size of the send buffer"};
+  }
+  return {};
 }
 
 void Take(const Message& message, uint32_t first_sequence, std::vector<Failure>& outcomes) {
@@ -32,12 +37,13 @@ void Take(const Message& message, uint32_t first_sequence, std::vector<Failure>&
 }  // namespace
 
 Result<Verdict> Transact(const Socket& socket, ReceiveBuffers& buffers, Batch& batch, uint32_t first_sequence) {
+  if (batch.failure) return batch.failure;
   for (uint32_t i = 0; i < batch.size(); ++i) {
     const uint32_t sequence = first_sequence + i;
     std::memcpy(&batch.bytes[batch.offsets[i] + offsetof(nlmsghdr, nlmsg_seq)], &sequence, sizeof sequence);
   }
-  MakeRoom(socket, batch.bytes.size());
-  if (const int error = socket.Send(batch.bytes)) return Failure{error, "send"};
+  if (Failure failure = MakeRoom(socket, batch.bytes.size())) return failure;
+  if (Failure failure = socket.Send(batch.bytes)) return failure;
   Verdict verdict{std::vector<Failure>(batch.size()), false};
   for (;;) {
     const int count = socket.Receive(buffers);
@@ -52,6 +58,7 @@ Result<Verdict> Transact(const Socket& socket, ReceiveBuffers& buffers, Batch& b
       MessageReader reader(buffers.datagram(i));
       Message message;
       while (reader.Next(message)) Take(message, first_sequence, verdict.outcomes);
+      if (reader.malformed() || buffers.truncated(i)) verdict.lost = true;
     }
   }
 }

@@ -11,7 +11,7 @@ namespace netlink {
 
 // Sends all messages at once and gives what was said of each: code 0 for those of which nothing
 // bad was said. The kernel has done its work, and answered, when the send returns. `lost`: answers
-// did not fit, so whether it was carried out is to be found out in another way.
+// did not fit, or were damaged: read again to find out if the batch was carried out.
 struct Verdict {
   std::vector<Failure> outcomes;
   bool lost = false;

@@ -60,7 +60,11 @@ class Kernel {
     socklen_t length = sizeof address;
     REQUIRE(getsockname(socket.value().fd(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
     port_ = address.nl_pid;
-    InThread([&] { channel = netlink::Channel::Create(io, std::move(socket.value())); });
+    InThread([&] {
+      auto created = netlink::Channel::Create(io, std::move(socket.value()));
+      if (created.ok()) channel = std::move(created.value());
+    });
+    REQUIRE(channel != nullptr);
   }
   ~Kernel() { io.Stop(); }
   Kernel(const Kernel&) = delete;

@@ -38,7 +38,11 @@ class Table {
   explicit Table(size_t more_sockets = 0) {
     sockets = SocketsOfNewNamespace(1 + more_sockets);
     if (sockets.empty()) return;
-    InThread([&] { client_.emplace(io, std::move(sockets.back())); });
+    InThread([&] {
+      auto channel = netlink::Channel::Create(io, std::move(sockets.back()));
+      if (channel.ok()) client_.emplace(std::move(channel.value()));
+    });
+    REQUIRE(client_.has_value());
     sockets.pop_back();
     std::vector<conntrack::Change> change(1);
     change[0].verb = conntrack::Verb::kDelete;

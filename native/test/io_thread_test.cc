@@ -115,7 +115,7 @@ TEST_CASE("a watched descriptor is reported while it is readable, until it is un
   std::promise<void> thrice;
   int reported = 0;
   io.Post([&] {
-    io.Watch(event.get(), [&] {
+    const netlink::Failure failure = io.Watch(event.get(), [&] {
       eventfd_t value = 0;
       eventfd_read(event.get(), &value);
       if (++reported < 3) {
@@ -126,6 +126,7 @@ TEST_CASE("a watched descriptor is reported while it is readable, until it is un
       eventfd_write(event.get(), 1);
       thrice.set_value();
     });
+    CHECK_FALSE(failure);
   });
   eventfd_write(event.get(), 1);
   thrice.get_future().wait();

@@ -4,12 +4,14 @@
 #include <linux/genetlink.h>
 
 #include <array>
+#include <cerrno>
 #include <string>
 
 #include "netlink/generic_family.h"
 #include "test/bytes.h"
 
 using netlink::Batch;
+using netlink::CheckBatch;
 using netlink::MessageWriter;
 using test::Same;
 using test::ToHex;
@@ -128,4 +130,104 @@ TEST_CASE("GETFAMILY is byte for byte what ipvsadm sends") {
                                    "03 01 0000"                            // GETFAMILY, version 1
                                    "0900 0200 49505653 00000000"));        // FAMILY_NAME "IPVS"
   CHECK(batch.offsets == std::vector<uint32_t>{0});
+}
+
+TEST_CASE("an attribute takes 65531 bytes, and refuses one more") {
+  const netlink::Bytes most(MessageWriter::kMostContent);
+  CHECK(most.size() == 65531);
+  const netlink::Bytes more(most.size() + 1);
+  const auto failure = [](auto write) {
+    MessageWriter writer;
+    writer.Begin(0x10, 0);
+    write(writer);
+    writer.End();
+    return writer.Take().failure;
+  };
+  CHECK_FALSE(failure([&](auto& w) { w.Put(1, most); }));
+  const auto refused = failure([&](auto& w) { w.Put(7, more); });
+  CHECK(refused.code == EMSGSIZE);
+  CHECK(refused.message == "attribute 7 holds 65532 bytes, and netlink takes at most 65531");
+  CHECK_FALSE(failure([&](auto& w) { w.PutString(1, std::string(65530, 'x')); }));
+  CHECK(failure([&](auto& w) { w.PutString(1, std::string(65531, 'x')); }).code == EMSGSIZE);
+  const auto nested = [&](size_t size) {
+    return failure([&](auto& w) {
+      const size_t outer = w.BeginNested(1);
+      const size_t inner = w.BeginNested(2);
+      w.Put(3, netlink::Bytes(size));
+      w.EndNested(inner);
+      w.EndNested(outer);
+    });
+  };
+  CHECK_FALSE(nested(65531 - 3 - 8));
+  CHECK(nested(65531 - 3 - 7).message == "attribute 1 holds 65532 bytes, and netlink takes at most 65531");
+  CHECK(nested(65531).message.starts_with("attribute 2 holds 65536 bytes"));
+}
+
+TEST_CASE("a batch that is refused keeps its messages apart, and is not sent") {
+  MessageWriter writer;
+  for (int i = 0; i < 3; ++i) {
+    writer.Begin(0x10, 0);
+    writer.PutValue(1, uint32_t{1});
+    const size_t nested = writer.BeginNested(4);
+    if (i == 1) writer.Put(5, netlink::Bytes(70'000));
+    writer.PutString(2, "after");
+    writer.EndNested(nested);
+    writer.End();
+  }
+  const Batch batch = writer.Take();
+  CHECK(batch.failure.code == EMSGSIZE);
+  CHECK(batch.size() == 3);
+  CHECK_FALSE(writer.Take().failure);  // the writer begins anew
+}
+
+TEST_CASE("a batch has a limit as a whole") {
+  const auto failure = [](size_t most) {
+    MessageWriter writer(most);
+    for (int i = 0; i < 4; ++i) {
+      writer.Begin(0x10, 0);
+      writer.Fixed(uint32_t{1});
+      writer.PutValue(1, uint32_t{1});
+      writer.EndNested(writer.BeginNested(2));
+      writer.End();
+    }
+    return writer.Take().failure;
+  };
+  for (size_t most = 0; most < 4 * 32; ++most) {
+    CAPTURE(most);
+    CHECK(failure(most).code == EMSGSIZE);
+  }
+  CHECK_FALSE(failure(4 * 32 + NLMSG_ALIGNTO));
+}
+
+TEST_CASE("messages from outside are checked against their offsets") {
+  MessageWriter writer;
+  for (int i = 0; i < 3; ++i) {
+    writer.Begin(0x10, 0);
+    writer.PutValue(1, uint8_t{1});
+    writer.End();
+  }
+  const Batch whole = writer.Take();
+  CHECK_FALSE(CheckBatch(whole));
+  const auto code = [&](std::vector<uint32_t> offsets, size_t size) {
+    Batch batch = whole;
+    batch.offsets = std::move(offsets);
+    batch.bytes.resize(size);
+    return CheckBatch(batch).code;
+  };
+  CHECK(code({0, 24, 48}, 72) == 0);
+  for (const auto& offsets : std::vector<std::vector<uint32_t>>{{},
+                                                                {0},
+                                                                {24, 48},
+                                                                {0, 48, 24},
+                                                                {0, 0, 24, 48},
+                                                                {0, 24, 24, 48},
+                                                                {0, 24, 48, 72},
+                                                                {0, 20, 48},
+                                                                {0, 24, 47},
+                                                                {0, 24, 0xffffffff},
+                                                                {0, 0xfffffff0, 48}}) {
+    CHECK(code(offsets, 72) == EINVAL);
+  }
+  for (size_t size = 0; size < 72; ++size) CHECK(code({0, 24, 48}, size) == EINVAL);
+  CHECK(code({0, 24, 48}, 76) == EINVAL);
 }

@@ -158,7 +158,7 @@ TEST_CASE("a socket keeps the namespace it was opened in, and sysctls are those 
   CHECK_FALSE(opened.value().Run([&] {
     auto socket = netlink::Socket::Open(NETLINK_ROUTE);
     error = socket.ok() ? 0 : socket.failure().code;
-    CHECK(WriteFile(sysctl, "33") == 0);
+    CHECK_FALSE(WriteFile(sysctl, "33"));
     inside = ReadFiles({sysctl})[0].text;
   }));
   CHECK(error == 0);
@@ -169,7 +169,7 @@ TEST_CASE("a socket keeps the namespace it was opened in, and sysctls are those 
 TEST_CASE("files are read whole, each with its own outcome") {
   const TemporaryFile file;
   const std::string text(100'000, 'x');  // longer than one read
-  REQUIRE(WriteFile(file.path, text) == 0);
+  REQUIRE_FALSE(WriteFile(file.path, text));
   const auto contents = ReadFiles({"/proc/no such file", file.path, "/", "/proc/self/ns/net"});
   REQUIRE(contents.size() == 4);
   CHECK(contents[0].error == ENOENT);
@@ -181,7 +181,7 @@ TEST_CASE("files are read whole, each with its own outcome") {
 }
 
 TEST_CASE("writing tells the errno") {
-  CHECK(WriteFile("/proc/no such file", "1") == ENOENT);
-  CHECK(WriteFile("/", "1") == EISDIR);
-  CHECK(WriteFile("/dev/full", "1") == ENOSPC);
+  CHECK(WriteFile("/proc/no such file", "1").code == ENOENT);
+  CHECK(WriteFile("/", "1").code == EISDIR);
+  CHECK(WriteFile("/dev/full", "1").code == ENOSPC);
 }

@@ -61,7 +61,7 @@ TEST_CASE("replies of an earlier transaction are not taken for those of the next
   const Socket socket = Opened(NETLINK_GENERIC);
   ReceiveBuffers buffers;
   Batch failing = test::Repeated("no-such", 3);
-  REQUIRE(socket.Send(failing.bytes) == 0);  // answered with sequence 0, and never read
+  REQUIRE_FALSE(socket.Send(failing.bytes));  // answered with sequence 0, and never read
   Batch batch = test::Repeated("nlctrl", 3);
   Result<Verdict> verdict = netlink::Transact(socket, buffers, batch, 100);
   REQUIRE(verdict.ok());

@@ -110,7 +110,14 @@ class Requests {
           reject(reason);
         },
       });
-      start(id);
+      try {
+        start(id);
+      } catch (cause) {
+        // The addon throws for arguments that no request can be made of, before it begins one.
+        settle();
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        reject(new IpvsError('ERR_IPVS_INVALID_ARGUMENT', `the addon refuses the request: ${reason}`, { cause }));
+      }
     });
   }
 

@@ -1,3 +1,5 @@
+import { invalid } from '../errors.js';
+
 /** Flags of a message (include/uapi/linux/netlink.h). */
 export const NLM_F = {
   REQUEST: 1,
@@ -16,6 +18,10 @@ const HEADER = 16;
 const NESTED = 0x8000;
 /** Bytes. */
 const SMALL = 32;
+/** Bytes in the content of one attribute, nested attributes included: its length (nla_len) has 16 bits. */
+const MOST_CONTENT = 0xffff - 4;
+/** Bytes in all messages together: a length (nlmsg_len) and an offset have 32 bits. */
+const MOST = 0xffffffff;
 
 /** Messages back to back, as the addon takes them: sequence numbers are given when they are sent. */
 export interface Messages {
@@ -24,12 +30,21 @@ export interface Messages {
   readonly offsets: Uint32Array;
 }
 
-/** Writes netlink messages: a header, a fixed part, attributes. Numbers are in host order unless named otherwise. */
+/**
+ * Writes netlink messages: a header, a fixed part, attributes. Numbers are in host order unless named otherwise.
+ * Content that its length field cannot express throws `ERR_IPVS_INVALID_ARGUMENT`; nothing is sent then.
+ */
 export class MessageWriter {
   #bytes = new Uint8Array(512);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
   readonly #offsets: number[] = [];
+  readonly #most: number;
+
+  /** `most`: bytes in all messages together. */
+  constructor(most: number = MOST) {
+    this.#most = most;
+  }
 
   /** How many messages there are. */
   get count(): number {
@@ -45,6 +60,7 @@ export class MessageWriter {
     this.#view.setUint16(start + 6, flags, true);
     this.#length += HEADER;
     content();
+    this.#limit(this.#length);
     this.#view.setUint32(start, this.#length - start, true);
   }
 
@@ -104,6 +120,7 @@ export class MessageWriter {
     const start = this.#length;
     this.#attribute(type | NESTED, 0);
     content();
+    checkContent(type, this.#length - start - 4);
     this.#view.setUint16(start, this.#length - start, true);
   }
 
@@ -119,6 +136,7 @@ export class MessageWriter {
   }
 
   #attribute(type: number, size: number): void {
+    checkContent(type, size);
     this.#grow(4);
     this.#view.setUint16(this.#length, size + 4, true);
     this.#view.setUint16(this.#length + 2, type, true);
@@ -133,14 +151,25 @@ export class MessageWriter {
     this.#length += align(bytes.length);
   }
 
+  #limit(length: number): void {
+    if (length > this.#most) throw invalid(`the netlink messages take more than ${this.#most} bytes`);
+  }
+
   /** What is beyond the length is zero. */
   #grow(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
+    this.#limit(this.#length + more);
     const bytes = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + more));
     bytes.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
   }
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+function checkContent(type: number, size: number): void {
+  if (size <= MOST_CONTENT) return;
+  throw invalid(`netlink attribute ${type & ~NESTED} holds ${size} bytes, and netlink takes at most ${MOST_CONTENT}`);
 }
 
 function align(size: number): number {
