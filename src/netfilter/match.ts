@@ -1,6 +1,7 @@
 import { canonicalAddress, type Family, familyOf } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { type IpvsError, invalid } from '../kernel/errors.js';
+import { isPrefix } from '../kernel/netfilter/interfaces.js';
 import type { Hook, MarkBits, Match, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
 import { cutPrefix } from './prefix.js';
 
@@ -14,9 +15,13 @@ export interface MatchOptions {
   readonly protocol?: PortProtocol | undefined;
   /** Of the destination; takes a protocol. */
   readonly port?: number | PortRange | undefined;
-  /** Where the packet came in; not for packets that this machine sends. */
+  /**
+   * The interface that the packet came in by; not for packets that this machine sends. A name of 1
+   * to 15 characters, or the beginning of names and an asterisk (`veth*`), as in nft's `iifname`. An
+   * asterisk that ends the name itself is written `\*`.
+   */
   readonly inputInterface?: string | undefined;
-  /** Where it goes out; known from routing on. */
+  /** The interface that the packet leaves by, known from routing on. Same form as `inputInterface`. */
   readonly outputInterface?: string | undefined;
   /** Whether the destination is an address of this network namespace, whichever it is. */
   readonly local?: boolean | undefined;
@@ -120,19 +125,20 @@ function checkPort(port: number | PortRange): number | PortRange {
   return from === to ? from : { from, to };
 }
 
-/** The names that the kernel takes (dev_valid_name in net/core/dev.c). */
+/**
+ * Checks the name of an interface, or a prefix of names, as nft takes both: `veth*`, and `eth\*` for
+ * an interface whose name ends with an asterisk. nft lists a pattern between quotation marks, which
+ * it cannot escape, and loads at most 15 characters (expr_evaluate_string in its evaluate.c).
+ */
 function checkInterface(option: string, name: string): string {
-  if (
-    typeof name === 'string' &&
-    /^[^\s/:\0]{1,15}$/.test(name) &&
-    /^[\x21-\x7e]+$/.test(name) &&
-    name !== '.' &&
-    name !== '..'
-  )
-    return name;
-  throw invalid(
-    `${option} is the name of an interface, of 1 to 15 characters of ASCII without spaces, slashes and colons, not ${show(name)}`,
-  );
+  if (typeof name !== 'string' || !/^[!#-.0-9;-~]{1,15}$/.test(name) || name === '.' || name === '..')
+    throw invalid(
+      `${option} is the name of an interface (eth0) or the beginning of names (veth*), of 1 to 15 characters of ASCII without spaces, slashes, colons and quotation marks, not ${show(name)}`,
+    );
+  if (name === '*') throw invalid(`${option} "*" is every interface: leave ${option} out instead`);
+  if (/\\\\\*$/.test(name))
+    throw invalid(`${option} ${show(name)} is not supported: nft cannot list a backslash before a final asterisk`);
+  return name;
 }
 
 /** Bits of a packet's mark that are looked at: a number stands for all of them. */
@@ -203,6 +209,9 @@ export function narrowness(match: Match): readonly number[] {
   };
   const { port } = match;
   const ports = port === undefined ? 0 : typeof port === 'number' ? 0xffff : 0xffff - (port.to - port.from);
+  // The longer the prefix, the narrower; a whole name counts as before there were prefixes.
+  const letters = (pattern: string | undefined): number =>
+    pattern !== undefined && isPrefix(pattern) ? pattern.length - 16 : 0;
   const others = [
     match.protocol,
     match.inputInterface,
@@ -211,5 +220,7 @@ export function narrowness(match: Match): readonly number[] {
     match.local,
     match.family,
   ];
-  return [bits(match.destination), ports, bits(match.source), others.filter((part) => part !== undefined).length];
+  const named = others.filter((part) => part !== undefined).length;
+  const interfaces = [letters(match.inputInterface), letters(match.outputInterface)];
+  return [bits(match.destination), ports, bits(match.source), named, ...interfaces];
 }

@@ -1,4 +1,5 @@
 import { type Family, familyOf, writeAddress } from '../kernel/address.js';
+import { matchesInterface } from '../kernel/netfilter/interfaces.js';
 import type { ChainRule, Counter, Hook, MapKey, MapShape, Match, PortProtocol } from '../kernel/netfilter/types.js';
 import { type ChainState, keyText, type MapState, type TableState } from './memory-netfilter-tables.js';
 
@@ -91,8 +92,8 @@ function familyOfPacket({ family, destination }: MemoryPacket): Family | undefin
 function matches(match: Match, packet: MemoryPacket, mark: number): boolean {
   const { family, packetMark, inputInterface, outputInterface, source, destination, local, protocol, port } = match;
   if (packetMark && (mark & packetMark.mask) >>> 0 !== packetMark.mark) return false;
-  if (inputInterface !== undefined && inputInterface !== packet.inputInterface) return false;
-  if (outputInterface !== undefined && outputInterface !== packet.outputInterface) return false;
+  if (inputInterface !== undefined && !matchesInterface(packet.inputInterface, inputInterface)) return false;
+  if (outputInterface !== undefined && !matchesInterface(packet.outputInterface, outputInterface)) return false;
   if (family !== undefined && family !== familyOfPacket(packet)) return false;
   if (source !== undefined && !(packet.source !== undefined && within(packet.source, source))) return false;
   if (destination !== undefined && !within(packet.destination, destination)) return false;

@@ -29,8 +29,21 @@ const bits = fc
   .map(([mark, mask]) => ({ mark: (mark & mask) >>> 0, mask }))
   .filter(({ mask }) => mask !== 0);
 const interfaceName = fc.oneof(
-  fc.constantFrom('eth0', 'br-1.100', 'a', 'fifteen-letters'),
+  fc.constantFrom(
+    'eth0',
+    'br-1.100',
+    'a',
+    'fifteen-letters',
+    'v*',
+    'fourteen-chars*',
+    'a*b',
+    '*a',
+    '\\*',
+    'e\\*',
+    'e\\',
+  ),
   fc.stringMatching(/^[A-Za-z0-9_.-]{1,15}$/).filter((name) => name !== '.' && name !== '..'),
+  fc.stringMatching(/^[A-Za-z0-9_.-]{1,13}\\?\*$/),
 );
 
 function defined<T extends object>(value: T): T {
@@ -41,7 +54,7 @@ function defined<T extends object>(value: T): T {
 function match(hook: string, small: boolean): fc.Arbitrary<MatchOptions> {
   const port = small ? fc.constantFrom(80, 81) : fc.integer({ min: 1, max: 65535 });
   const range = fc.tuple(port, port).map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }));
-  const named = small ? fc.constantFrom('eth0', 'eth1') : interfaceName;
+  const named = small ? fc.constantFrom('eth0', 'eth1', 'eth*') : interfaceName;
   const has = (hooks: readonly string[]) => (hooks.includes(hook) ? some(named) : fc.constant(undefined));
   return fc.constantFrom<Family>('ipv4', 'ipv6').chain((family) =>
     fc

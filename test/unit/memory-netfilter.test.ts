@@ -47,6 +47,21 @@ describe('the mark of a packet', () => {
     expect(mark({ hook: 'input' })).toBe(0);
   });
 
+  test('a final asterisk stands for the rest of the name of an interface, unless a backslash precedes it', async () => {
+    const netfilter = await open();
+    await netfilter.set({
+      marks: [
+        { inputInterface: 'veth*', mark: 1 },
+        { inputInterface: 'veth10*', mark: 2 },
+        { inputInterface: 'veth101', mark: 3 },
+        { inputInterface: 'veth\\*', mark: 4 },
+        { inputInterface: '*x', mark: 5 },
+      ],
+    });
+    const marks = ['veth', 'veth7', 'veth100', 'veth101', 'veth*', 'vet', 'x', '*x', undefined];
+    expect(marks.map((inputInterface) => mark({ inputInterface }))).toEqual([1, 1, 2, 3, 4, 0, 0, 5, 0]);
+  });
+
   test('of several tables, the chain that was made first has the last word; one that sleeps has none', async () => {
     for (const [owner, number] of [
       ['first', 1],

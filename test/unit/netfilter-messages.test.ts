@@ -143,7 +143,11 @@ describe('options', () => {
     [{ destination: '10.0.0.1/24' }, 'bits beyond its prefix: 10.0.0.0/24, perhaps, or 10.0.0.1 alone'],
     [{ outputInterface: 'eth0' }, 'in the hook prerouting can not name an outputInterface'],
     [{ hook: 'output', inputInterface: 'eth0' }, 'in the hook output can not name an inputInterface'],
-    [{ inputInterface: 'a/b' }, 'inputInterface is the name of an interface, of 1 to 15 characters'],
+    [{ inputInterface: 'a/b' }, 'inputInterface is the name of an interface (eth0) or the beginning of names (veth*)'],
+    [{ inputInterface: 'a"b' }, 'inputInterface is the name of an interface (eth0) or the beginning of names (veth*)'],
+    [{ inputInterface: '*' }, 'inputInterface "*" is every interface: leave inputInterface out instead'],
+    [{ inputInterface: 'fifteen-letters*' }, 'of 1 to 15 characters of ASCII'],
+    [{ inputInterface: 'a\\\\*' }, 'nft cannot list a backslash before a final asterisk'],
     [{ hook: 'forward', ...web }, 'the hook of a mark is one of prerouting, input, output; not "forward"'],
     [{ ...web, mask: 0xff00, mark: 0xff }, 'mark 0xff has bits outside of its mask 0xff00: the mask has to cover'],
   ])('a mark for %j', async (options, text) => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Errno } from '../../src/kernel/errno.js';
 import { KernelFailure } from '../../src/kernel/errors.js';
-import { readExpression, writeExpression } from '../../src/kernel/netfilter/expressions.js';
+import { type Expression, readExpression, writeExpression } from '../../src/kernel/netfilter/expressions.js';
 import { keyBytes, keyLayouts, readElement } from '../../src/kernel/netfilter/maps.js';
 import {
   attributesOf,
@@ -244,3 +244,38 @@ test('NAT of IPv6 to a port alone, and comparisons with nothing, are not ours', 
   const nothing = { name: 'cmp', operator: 0, register: 1, data: new Uint8Array() } as const;
   expect(readRule('prerouting', [{ name: 'meta', key: 3, register: 1 }, nothing, counter, port])).toBeUndefined();
 }, 120_000);
+
+test('the first bytes of an address are a prefix, and those of the name of an interface the beginning of names', () => {
+  const payload = (offset: number, length: number) =>
+    ({ name: 'payload', base: 1, offset, length, register: 1 }) as const;
+  const compare = (...data: readonly number[]) =>
+    ({ name: 'cmp', operator: 0, register: 1, data: Uint8Array.from(data) }) as const;
+  const meta = (key: number) => ({ name: 'meta', key, register: 1 }) as const;
+  const counter = { name: 'counter', packets: 0n, bytes: 0n } as const;
+  const masquerade = { name: 'masquerade' } as const;
+  const read = (...expressions: readonly Expression[]) => {
+    const rule = readRule('postrouting', [...expressions, counter, masquerade]);
+    return rule && 'match' in rule ? rule.match : undefined;
+  };
+  const [ipv4, ipv6] = [
+    [meta(15), compare(2)],
+    [meta(15), compare(10)],
+  ] as const;
+  expect(read(...ipv4, payload(16, 2), compare(10, 1))).toEqual({ family: 'ipv4', destination: '10.1.0.0/16' });
+  expect(read(...ipv6, payload(8, 1), compare(0xfd))).toEqual({ family: 'ipv6', source: 'fd00::/8' });
+  expect(read(meta(6), compare(118, 101))).toEqual({ inputInterface: 've*' });
+  // An earlier version of this library wrote the asterisk as a part of the name.
+  expect(read(meta(6), compare(118, 42, ...Array<number>(14).fill(0)))).toEqual({ inputInterface: 'v\\*' });
+  for (const other of [
+    [...ipv4, payload(16, 2), compare(10)],
+    [...ipv4, payload(17, 2), compare(10, 1)],
+    [...ipv4, payload(24, 8), compare(10, 1, 1, 1, 1, 1, 1, 1)],
+    [...ipv4, payload(12, 0), compare()],
+    [...ipv6, payload(16, 2), compare(10, 1)],
+    [...ipv4, payload(16, 2), { ...compare(10, 1), operator: 1 }],
+    [...ipv4, { ...payload(16, 2), base: 2 }, compare(10, 1)],
+    [payload(16, 2), compare(10, 1)],
+    [meta(6), compare()],
+  ])
+    expect(read(...other)).toBeUndefined();
+});

@@ -1,7 +1,9 @@
 import { type Family, familyOf, readAddress, writeAddress } from '../address.js';
 import { familyNumber } from '../records.js';
 import { CMP, type Expression, META, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER } from './expressions.js';
+import { interfaceBytes, interfacePattern } from './interfaces.js';
 import { mapNamed, mapText } from './names.js';
+import { maskLength, prefixMask, withWholeAddresses } from './prefixes.js';
 import type { Action, ChainRule, Counter, Hook, MapShape, MarkHook, Match, PortProtocol } from './types.js';
 
 export const protocolNumbers: Readonly<Record<PortProtocol, number>> = {
@@ -48,16 +50,6 @@ function addressBytes(address: string, family: Family): Uint8Array {
   return result;
 }
 
-function prefixMask(length: number, prefix: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, prefix - i * 8))) & 0xff);
-}
-
-function interfaceName(name: string): Uint8Array {
-  const result = new Uint8Array(16);
-  for (let i = 0; i < name.length; i++) result[i] = name.charCodeAt(i);
-  return result;
-}
-
 function load(key: number): Expression {
   return { name: 'meta', key, register: REGISTER };
 }
@@ -93,8 +85,8 @@ function matchExpressions(match: Match): Expression[] {
       result.push({ name: 'bitwise', register: REGISTER, mask: u32(packetMark.mask), xor: u32(0) });
     result.push(compare(u32(packetMark.mark)));
   }
-  if (inputInterface !== undefined) result.push(load(META.inputInterface), compare(interfaceName(inputInterface)));
-  if (outputInterface !== undefined) result.push(load(META.outputInterface), compare(interfaceName(outputInterface)));
+  if (inputInterface !== undefined) result.push(load(META.inputInterface), compare(interfaceBytes(inputInterface)));
+  if (outputInterface !== undefined) result.push(load(META.outputInterface), compare(interfaceBytes(outputInterface)));
   if (family) {
     // The table is for both families, whose headers differ.
     result.push(load(META.family), compare(bytes(familyNumber(family))));
@@ -241,7 +233,7 @@ class RuleReader {
     const compared = this.take('cmp');
     if (!compared || compared.data.length !== addressFields[family].length) return false;
     const address = readAddress(compared.data, 0, family);
-    match[field] = mask ? `${address}/${ones(mask)}` : address;
+    match[field] = mask ? `${address}/${maskLength(mask)}` : address;
     return true;
   }
 
@@ -250,8 +242,8 @@ class RuleReader {
     const compared = this.take('cmp');
     if (!compared) return false;
     if (key === META.mark) match.packetMark = { mark: number(compared.data), mask: mask ? number(mask) : 0xffffffff };
-    else if (key === META.inputInterface) match.inputInterface = nameOf(compared.data);
-    else if (key === META.outputInterface) match.outputInterface = nameOf(compared.data);
+    else if (key === META.inputInterface) match.inputInterface = interfacePattern(compared.data);
+    else if (key === META.outputInterface) match.outputInterface = interfacePattern(compared.data);
     else if (key === META.family) match.family = number(compared.data) === familyNumber('ipv6') ? 'ipv6' : 'ipv4';
     else if (key === META.protocol) match.protocol = protocolOf(number(compared.data));
     return true;
@@ -289,15 +281,6 @@ class RuleReader {
   }
 }
 
-function ones(mask: Uint8Array): number {
-  return [...mask].reduce((sum, byte) => sum + byte.toString(2).split('1').length - 1, 0);
-}
-
-function nameOf(data: Uint8Array): string {
-  const end = data.indexOf(0);
-  return Buffer.from(data.subarray(0, end < 0 ? undefined : end)).toString('latin1');
-}
-
 function sameExpression(a: Expression, b: Expression): boolean {
   if (a.name === 'counter' && b.name === 'counter') return true;
   const keys = Object.keys(a) as (keyof Expression)[];
@@ -309,10 +292,12 @@ function sameValue(a: unknown, b: unknown): boolean {
 }
 
 /**
- * The rule that these expressions are, if it is one that this library writes: what has been read
- * is written again and compared, so that nothing is taken for what it only resembles.
+ * The rule that these expressions are, if it is one that this library writes, or what nft makes of
+ * one when it loads a saved ruleset. The rule is written again and compared with what was read, so
+ * that a rule that only resembles it is not recognised.
  */
-export function readRule(hook: Hook, expressions: readonly Expression[]): ChainRule | undefined {
+export function readRule(hook: Hook, read: readonly Expression[]): ChainRule | undefined {
+  const expressions = withWholeAddresses(read);
   const rule = guess(hook, expressions);
   if (!rule) return undefined;
   const again = ruleExpressions(hook, rule);

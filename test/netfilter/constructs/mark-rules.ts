@@ -16,6 +16,33 @@ export const markRules: readonly Construct[] = [
     ],
   },
   {
+    name: 'the beginning of the names of interfaces',
+    state: {
+      marks: [
+        { inputInterface: 'cli*', mark: 7 },
+        { inputInterface: 'clients', mark: 8 },
+        { inputInterface: 'servers\\*', mark: 9 },
+        { hook: 'output', outputInterface: 's*', mark: 10 },
+        { hook: 'output', outputInterface: 'server*', mark: 11 },
+      ],
+    },
+    text:
+      chain(
+        'mark',
+        'prerouting',
+        'iifname "cli*" counter meta mark set 7',
+        'iifname "clients" counter meta mark set 8',
+        'iifname "servers\\*" counter meta mark set 9',
+      ) +
+      chain('mark', 'output', 'oifname "s*" counter meta mark set 10', 'oifname "server*" counter meta mark set 11'),
+    packets: [
+      come(server1.ipv4, 'tcp', 80, 8),
+      from('server1', 'prerouting', virtual.ipv4, 'tcp', 80, 0),
+      from('router', 'output', server1.ipv4, 'udp', 1, 11),
+      from('router', 'output', client.ipv4, 'udp', 1, 0),
+    ],
+  },
+  {
     name: 'an output interface',
     state: { marks: [{ hook: 'output', outputInterface: 'servers', mark: 6 }] },
     text: chain('mark', 'output', 'oifname "servers" counter meta mark set 6'),

@@ -1,0 +1,49 @@
+import { CMP, type Expression, NETWORK_HEADER } from './expressions.js';
+
+/** Offsets of the addresses in the network header, in bytes; no offset means an address in both families. */
+const fullLengths = new Map([
+  [12, 4], // struct iphdr: saddr
+  [16, 4], // struct iphdr: daddr
+  [8, 16], // struct ipv6hdr: saddr
+  [24, 16], // struct ipv6hdr: daddr
+]);
+
+export function prefixMask(length: number, prefix: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, prefix - i * 8))) & 0xff);
+}
+
+/** Counts the bits of a mask. */
+export function maskLength(mask: Uint8Array): number {
+  return [...mask].reduce((sum, byte) => sum + byte.toString(2).split('1').length - 1, 0);
+}
+
+/**
+ * Replaces the comparison of the first bytes of an address by that of the whole address behind a
+ * mask. nft writes a prefix of whole bytes (/8, /16, /64) in the short form when it loads a saved
+ * ruleset (netlink_gen_cmp in its netlink_linearize.c), and this library writes the long form.
+ */
+export function withWholeAddresses(expressions: readonly Expression[]): readonly Expression[] {
+  const result: Expression[] = [];
+  for (let at = 0; at < expressions.length; at++) {
+    const [loaded, compared] = expressions.slice(at, at + 2);
+    const whole = loaded && compared && wholeAddress(loaded, compared);
+    if (whole) at++;
+    result.push(...(whole ?? (loaded ? [loaded] : [])));
+  }
+  return result;
+}
+
+function wholeAddress(loaded: Expression, compared: Expression): Expression[] | undefined {
+  if (loaded.name !== 'payload' || loaded.base !== NETWORK_HEADER || compared.name !== 'cmp') return undefined;
+  const length = fullLengths.get(loaded.offset) ?? 0;
+  const { data, operator, register } = compared;
+  if (operator !== CMP.equal || register !== loaded.register) return undefined;
+  if (data.length === 0 || data.length >= length || data.length !== loaded.length) return undefined;
+  const address = new Uint8Array(length);
+  address.set(data);
+  return [
+    { ...loaded, length },
+    { name: 'bitwise', register, mask: prefixMask(length, data.length * 8), xor: new Uint8Array(length) },
+    { ...compared, data: address },
+  ];
+}
