@@ -1,7 +1,8 @@
 import { at, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
-import { checkOwner, checkState } from '../netfilter/changes.js';
+import { checkState } from '../netfilter/changes.js';
+import { checkOwner } from '../netfilter/owner.js';
 import { checkBoolean, checkFamily, checkInterface, checkPrefix, formatPrefix } from '../network/checks.js';
 import { checkLink } from '../network/link-options.js';
 import { checkRoute } from '../network/route-options.js';

@@ -132,11 +132,3 @@ export function checkState(
   const rules = Array.from(listOf('rules', state.rules), (rule, index) => at(`rules[${index}]`, () => checkRule(rule)));
   return { marks, rules };
 }
-
-/** The owner's name is that of its table, as nft takes it. */
-export function checkOwner(owner: string): string {
-  if (typeof owner === 'string' && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(owner)) return owner;
-  throw invalid(
-    `an owner is a name of letters, digits, "_", "." and "-" that begins with a letter, not ${show(owner)}`,
-  );
-}

@@ -5,7 +5,7 @@ import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { Counter, Rule, TableEntry } from '../kernel/netfilter/types.js';
-import { checkEdits, checkOwner, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
+import { checkEdits, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
 import { Commits } from './commits.js';
 import { type Difference, differences } from './differences.js';
 import { translate } from './errors.js';
@@ -22,14 +22,17 @@ import {
   markKey,
   markOf,
 } from './mark-options.js';
+import { checkLoadable, checkOwner } from './owner.js';
 import { planAll, planEdits } from './plan.js';
 import { checkRule, type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
 import { NetfilterWatch } from './watch.js';
 
 export interface NetfilterOptions extends OpenOptions {
   /**
-   * Whose rules these are: the name of their table in the family inet. Default: `ipvs`. A table of
-   * that name that this library did not make is never touched (`ERR_IPVS_FOREIGN`).
+   * Whose rules these are: the name of their table in the family inet. 1 to 64 letters, digits, `_`,
+   * `.` and `-`, the first a letter. Default: `ipvs`. A table of that name that this library did not
+   * make is never touched (`ERR_IPVS_FOREIGN`). A keyword of nft (`mark`, `limit`) is refused by
+   * everything that adds to the table (`ERR_IPVS_INVALID_ARGUMENT`): nft could not load its listing.
    */
   readonly owner?: string | undefined;
   /** Another kernel than this machine's, for tests. */
@@ -105,6 +108,7 @@ export class Netfilter {
   /** @throws IpvsError `ERR_IPVS_MARK_EXISTS` if these packets have a mark already, whichever */
   async addMark(mark: FwmarkOptions, options?: CallOptions): Promise<Fwmark> {
     const settings = checkMark(mark);
+    checkLoadable(this.owner);
     await this.#commits.edit({ ...noEdits, addMarks: [settings] }, options);
     return new Fwmark(this, settings, noCounter);
   }
@@ -116,6 +120,7 @@ export class Netfilter {
   async allocateMark(selector: FwmarkSelector, range: MarkRange, options?: CallOptions): Promise<Fwmark> {
     const { from, to, taken } = checkMarkRange(range);
     const packets = checkMarkSelector(selector);
+    checkLoadable(this.owner);
     let settings = packets;
     await this.#commits.change(options, (table, uncertain) => {
       const marks = marksOf(table);
@@ -163,7 +168,9 @@ export class Netfilter {
 
   /** @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_NOT_SUPPORTED` */
   async addRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
-    await this.#commits.edit({ ...noEdits, addRules: [checkRule(rule)] }, options);
+    const checked = checkRule(rule);
+    checkLoadable(this.owner);
+    await this.#commits.edit({ ...noEdits, addRules: [checked] }, options);
   }
 
   /** @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
@@ -176,7 +183,9 @@ export class Netfilter {
    * Of the same packets there may be one.
    */
   async apply(changes: readonly NetfilterChange[], options?: CallOptions): Promise<void> {
-    await this.#commits.edit(checkEdits(changes), options);
+    const edits = checkEdits(changes);
+    if (edits.addMarks.length > 0 || edits.addRules.length > 0) checkLoadable(this.owner);
+    await this.#commits.edit(edits, options);
   }
 
   /**
@@ -186,6 +195,7 @@ export class Netfilter {
    */
   async set(state: NetfilterState, options?: CallOptions): Promise<void> {
     const desired = checkState(state);
+    if (desired.marks.length > 0 || desired.rules.length > 0) checkLoadable(this.owner);
     await this.#commits.change(options, (table) => planAll(table, desired));
   }
 
