@@ -4,6 +4,7 @@ import { IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import { rewriteLongChains } from './chain-rewrites.js';
 import { commitError, markInTheWay, translate } from './errors.js';
 import { packetsKey } from './mark-options.js';
 import { COMMENT, type Edits, planEdits } from './plan.js';
@@ -133,7 +134,11 @@ export class Commits {
         continue;
       }
       if (changes.length === 0) return;
+      const rewritten = rewriteLongChains(entry, changes);
+      const outdated = rewritten !== changes && remembered !== undefined && this.#table === remembered;
       this.#table = undefined;
+      if (outdated && attempt < ATTEMPTS) continue; // with the counters of this moment
+      changes = rewritten;
       try {
         await this.#port.commit(this.#owner, changes, { ...options, generation });
         const small = changes.every(({ change }) => change === 'add-element' || change === 'delete-element');

@@ -27,6 +27,8 @@ export function differences(table: TableEntry | undefined, changes: readonly Tab
         return [{ problem: 'unknown', what: damage(table) }];
       case 'add-chain':
         return [{ problem: 'missing', what: `chain ${chainText(change.chain)}` }];
+      case 'flush-chain': // a way to make changes, of which there are differences
+        return [];
       case 'delete-chain':
         return [{ problem: 'unknown', what: `chain ${change.name}` }];
       case 'add-map':

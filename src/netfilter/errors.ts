@@ -66,6 +66,7 @@ function requestOf(table: string, change: TableChange): Request {
     case 'add-chain':
       return { command, action: 'add chain', object: `${change.chain.purpose}_${change.chain.hook}` };
     case 'delete-chain':
+    case 'flush-chain':
     case 'delete-map':
       return { command, action: command.replace('-', ' '), object: change.name };
     case 'add-map':

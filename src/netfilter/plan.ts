@@ -161,8 +161,9 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   if (!structural && (elements.length === 0 || isComplete(table, newMaps))) return elements;
   const { before, after } = planStructure(table, { maps: distinctMaps([...maps, ...newMaps]), rules: left });
   // What others put among our rules is for set() to remove, not for this.
+  const ours = handlesOfOurs(table);
   const others = after.filter((change) => {
-    if (change.change === 'delete-rule') return isOurs(table, change.handle);
+    if (change.change === 'delete-rule') return ours.has(change.handle);
     return change.change !== 'delete-chain' || !hasOthers(table, change.name);
   });
   return [...before, ...elements, ...others];
@@ -188,8 +189,9 @@ function hasOthers(table: TableEntry | undefined, chain: string): boolean {
   return entry?.rules.some(({ rule }) => !rule) ?? false;
 }
 
-function isOurs(table: TableEntry | undefined, handle: bigint): boolean {
-  return (table?.chains ?? []).some(({ rules }) => rules.some((entry) => entry.handle === handle && entry.rule));
+function handlesOfOurs(table: TableEntry | undefined): Set<bigint> {
+  const rules = (table?.chains ?? []).flatMap((chain) => chain.rules);
+  return new Set(rules.flatMap(({ handle, rule }) => (rule ? [handle] : [])));
 }
 
 /** A mark is the same for the same packets and bits, whatever it is. */

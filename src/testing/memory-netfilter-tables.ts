@@ -73,6 +73,12 @@ export class NetfilterTables {
       }
       case 'delete-chain':
         return deleteChain(state, change.name, undo);
+      case 'flush-chain': {
+        const chain = state.chains.get(change.name);
+        if (!chain) return Errno.ENOENT;
+        setRules(chain, [], undo);
+        return 0;
+      }
       case 'add-map': {
         const name = mapText(change.map);
         if (state.maps.has(name) || isOther(state, 'set', name)) return Errno.EEXIST;
@@ -171,6 +177,7 @@ export function changeText(table: string, change: TableChange): string {
     case 'add-chain':
       return chainText(change.chain);
     case 'delete-chain':
+    case 'flush-chain':
     case 'delete-map':
       return change.name;
     case 'add-map':
@@ -233,7 +240,8 @@ function addRule(state: TableState, change: Extract<TableChange, { change: 'add-
   if (at < 0) return Errno.ENOENT;
   const read = asRead(hook, rule);
   const handle = ++state.handle;
-  setRules(chain, chain.rules.toSpliced(at, 0, { handle, ...(read && { rule: read }), counter: noCounter }), undo);
+  const { counter = noCounter } = change;
+  setRules(chain, chain.rules.toSpliced(at, 0, { handle, ...(read && { rule: read }), counter }), undo);
   return 0;
 }
 

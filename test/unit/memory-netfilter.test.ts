@@ -150,6 +150,33 @@ describe('failures', () => {
   });
 });
 
+test('a long chain that loses most of its rules is flushed, with the counters of that moment', async () => {
+  const netfilter = await open();
+  const rules = Array.from({ length: 8000 }, (_, i) => ({
+    type: 'masquerade' as const,
+    source: `10.${i >> 8}.${i & 255}.0/24`,
+  }));
+  await netfilter.set({ rules });
+  const last = memory.table('ipvs')?.chains[0]?.rules.at(-1);
+  // The handle remembers the table by now.
+  await expect(netfilter.removeRule({ type: 'masquerade', mark: 1 })).rejects.toMatchObject({
+    code: 'ERR_IPVS_NO_SUCH_RULE',
+  });
+  memory.setCounter('ipvs', { handle: last?.handle ?? 0n }, { packets: 7n, bytes: 8n });
+  memory.commits.length = 0;
+  await netfilter.apply(rules.slice(1).map((rule) => ({ change: 'remove-rule' as const, rule })));
+  expect(memory.commits).toHaveLength(1);
+  expect(memory.commits[0]?.changes.map(({ change }) => change)).toEqual(['flush-chain', 'add-rule']);
+  expect((await netfilter.rules()).map(({ rule, counter }) => [rule.source, counter.packets])).toEqual([
+    ['10.0.0.0/24', 7n],
+  ]);
+  // A short one is changed rule by rule: what stays is not touched.
+  await netfilter.set({ rules: rules.slice(0, 1000) });
+  memory.commits.length = 0;
+  await netfilter.set({ rules: rules.slice(999, 1000) });
+  expect(memory.commits[0]?.changes.every(({ change }) => change === 'delete-rule')).toBe(true);
+}, 60_000);
+
 test('holds 100 000 marks, and adds 1000 to them', async () => {
   const netfilter = await open();
   const marks = Array.from({ length: 100_000 }, (_, i) => ({

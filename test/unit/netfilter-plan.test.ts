@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { type FwmarkOptions, Netfilter, type NetfilterState, type RuleOptions } from '../../src/index.js';
 import { chainText } from '../../src/kernel/netfilter/names.js';
 import type { TableChange, TableEntry } from '../../src/kernel/netfilter/types.js';
+import { rewriteLongChains } from '../../src/netfilter/chain-rewrites.js';
 import { checkState } from '../../src/netfilter/changes.js';
 import { differences } from '../../src/netfilter/differences.js';
 import { chainRuleKey } from '../../src/netfilter/layout.js';
@@ -77,6 +78,28 @@ test('what both states have keeps its place and its counter', () => {
     }),
     { numRuns: 60 },
   );
+}, 120_000);
+
+test('a chain that is written anew ends as one that is changed rule by rule, with the counters that stay', () => {
+  let rewritten = 0;
+  fc.assert(
+    fc.property(state, state, (from, to) => {
+      const memory = new MemoryNetfilter(new Machine());
+      memory.load('ipvs', reach(undefined, from));
+      const handles = memory.table('ipvs')?.chains.flatMap(({ rules }) => rules.map(({ handle }) => handle)) ?? [];
+      for (const handle of handles) memory.setCounter('ipvs', { handle }, { packets: handle, bytes: handle * 9n });
+      const before = memory.table('ipvs');
+      const changes = rewriteLongChains(before, plan(before, to), -1);
+      if (changes.some(({ change }) => change === 'flush-chain')) rewritten++;
+      const counters = (table: TableEntry | undefined) =>
+        table?.chains.map(({ name, rules }) => [chainText(name), rules.map(({ counter }) => counter)]);
+      const [one, other] = [applyChanges(before, changes), reach(before, to)];
+      expect(contents(one)).toEqual(contents(other));
+      expect(counters(one)).toEqual(counters(other));
+    }),
+    { numRuns: 60 },
+  );
+  expect(rewritten).toBeGreaterThan(0);
 }, 120_000);
 
 test('damage of any kind is found and mended', () => {

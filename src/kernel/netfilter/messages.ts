@@ -84,6 +84,8 @@ function writeChange(writer: MessageWriter, table: string, change: TableChange, 
       return message(NFT_MSG.NEWCHAIN, create, () => writeChain(writer, change.chain));
     case 'delete-chain':
       return message(NFT_MSG.DELCHAIN, 0, () => writer.text(3, change.name));
+    case 'flush-chain':
+      return message(NFT_MSG.DELRULE, 0, () => writer.text(2, change.name));
     case 'add-map':
       return message(NFT_MSG.NEWSET, create, () => writeMap(writer, change.map));
     case 'delete-map':
@@ -92,7 +94,8 @@ function writeChange(writer: MessageWriter, table: string, change: TableChange, 
       return message(NFT_MSG.NEWRULE, NLM_F.CREATE | (change.before === undefined ? NLM_F.APPEND : 0), () => {
         writer.text(2, chainText(change.chain));
         writer.nest(4, () => {
-          for (const expression of ruleExpressions(change.chain.hook, change.rule)) writeExpression(writer, expression);
+          for (const expression of ruleExpressions(change.chain.hook, change.rule, change.counter))
+            writeExpression(writer, expression);
         });
         if (change.before !== undefined) writer.be64(6, change.before);
       });

@@ -166,12 +166,16 @@ function lookupExpressions(hook: MarkHook, shape: MapShape): Expression[] {
 }
 
 /** What a rule is made of, in the order in which nft writes it. */
-export function ruleExpressions(hook: Hook, rule: ChainRule): readonly Expression[] {
+export function ruleExpressions(
+  hook: Hook,
+  rule: ChainRule,
+  counter: Counter = { packets: 0n, bytes: 0n },
+): readonly Expression[] {
   if ('lookup' in rule) return lookupExpressions(hook as MarkHook, rule.lookup);
   return [
     ...matchExpressions(rule.match),
     ...(rule.action.type === 'clamp-mss' ? synExpressions : []),
-    { name: 'counter', packets: 0n, bytes: 0n },
+    { name: 'counter', ...counter },
     ...actionExpressions(rule.action),
   ];
 }

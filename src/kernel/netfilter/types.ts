@@ -131,8 +131,16 @@ export type TableChange =
   | { readonly change: 'delete-chain'; readonly name: string }
   | { readonly change: 'add-map'; readonly map: MapName }
   | { readonly change: 'delete-map'; readonly name: string }
-  /** Before the rule with that handle; without one, at the end. */
-  | { readonly change: 'add-rule'; readonly chain: ChainName; readonly rule: ChainRule; readonly before?: bigint }
+  /** Deletes all rules of a chain, in linear time. */
+  | { readonly change: 'flush-chain'; readonly name: string }
+  /** Before the rule with that handle; without one, at the end. Its counter begins with `counter`, default 0. */
+  | {
+      readonly change: 'add-rule';
+      readonly chain: ChainName;
+      readonly rule: ChainRule;
+      readonly before?: bigint;
+      readonly counter?: Counter;
+    }
   | { readonly change: 'delete-rule'; readonly chain: string; readonly handle: bigint }
   /** Fails with EEXIST if the key is there, whatever its mark. */
   | { readonly change: 'add-element'; readonly map: MapName; readonly element: MapElement }

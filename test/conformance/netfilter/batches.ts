@@ -69,6 +69,7 @@ export function batchConformance(start: Start): void {
       await refused({ change: 'delete-element', map: ip, key: element }, Errno.ENOENT);
       await refused({ change: 'delete-map', name: 'prerouting_ip' }, Errno.ENOENT);
       await refused({ change: 'delete-chain', name: 'mark_prerouting' }, Errno.ENOENT);
+      await refused({ change: 'flush-chain', name: 'mark_prerouting' }, Errno.ENOENT);
       await refused(masquerade('10.0.0.0/8'), Errno.ENOENT);
       await port.commit('one', [
         { change: 'add-map', map: ip },
@@ -83,6 +84,22 @@ export function batchConformance(start: Start): void {
       await refused({ change: 'add-rule', chain, rule: { lookup: 'port' } }, Errno.ENOENT);
       await refused({ change: 'delete-rule', chain: 'mark_prerouting', handle: 99n }, Errno.ENOENT);
       await refused({ change: 'add-rule', chain, rule: { lookup: 'ip' }, before: 99n }, Errno.ENOENT);
+    });
+
+    test('a chain is flushed and written anew in one batch, with counters', async () => {
+      const port = await (await start()).port();
+      const counter = { packets: 5n, bytes: 420n };
+      const rules = ['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16'].map(masquerade);
+      await port.commit('one', [table, { change: 'add-chain', chain: natChain }, ...rules]);
+      const [, second] = rules;
+      if (!second) throw new Error('no rule');
+      await port.commit('one', [
+        { change: 'flush-chain', name: 'nat_postrouting' },
+        { ...second, counter },
+      ]);
+      const entry = await port.read('one');
+      expect(sources(entry)).toEqual(['10.2.0.0/16']);
+      expect(entry?.chains[0]?.rules[0]?.counter).toEqual(counter);
     });
 
     test('the mark of one element', async () => {

@@ -1,0 +1,92 @@
+import { chainText } from '../kernel/netfilter/names.js';
+import type { ChainEntry, ChainName, ChainRule, Counter, TableChange, TableEntry } from '../kernel/netfilter/types.js';
+
+/**
+ * Rules that the kernel may step over to find the handles of one batch. nft_rule_lookup in
+ * nf_tables_api.c walks the chain from its beginning, past rules that the same batch has deleted;
+ * this many steps take about half a second.
+ */
+const MOST_STEPS = 20_000_000;
+
+interface Placed {
+  readonly rule?: ChainRule | undefined;
+  readonly counter?: Counter | undefined;
+}
+
+/**
+ * Replaces changes that would take a time that grows with the square of a chain's length: the
+ * chain is flushed, and what stays is added again, with the counters that were read. Packets that
+ * are counted between the reading and the commit are missing from them. Smaller changes, and chains
+ * with rules of other programs, are left as they are.
+ */
+export function rewriteLongChains(
+  table: TableEntry | undefined,
+  changes: TableChange[],
+  mostSteps: number = MOST_STEPS,
+): TableChange[] {
+  const long = (table?.chains ?? []).filter((chain) => steps(chain, changes) > mostSteps);
+  return long.length > 0 ? long.reduce(rewrite, changes) : changes;
+}
+
+function isOf(chain: string, change: TableChange): boolean {
+  if (change.change === 'add-rule') return chainText(change.chain) === chain;
+  return change.change === 'delete-rule' && change.chain === chain;
+}
+
+function steps({ name, rules }: ChainEntry, changes: readonly TableChange[]): number {
+  const places = new Map(rules.map(({ handle }, index) => [handle, index]));
+  const chain = chainText(name);
+  let sum = 0;
+  for (const change of changes) {
+    if (!isOf(chain, change)) continue;
+    if (change.change === 'delete-rule') sum += places.get(change.handle) ?? 0;
+    if (change.change === 'add-rule' && change.before !== undefined) sum += places.get(change.before) ?? 0;
+  }
+  return sum;
+}
+
+function rewrite(changes: TableChange[], chain: ChainEntry): TableChange[] {
+  const text = chainText(chain.name);
+  const own = changes.filter((change) => isOf(text, change));
+  const wanted = after(chain, own);
+  if (own.length === 0) return changes;
+  // A chain with rules of another program stays: they cannot be written again.
+  if (wanted.some(({ rule }) => !rule)) return changes;
+  const first = changes.findIndex((change) => isOf(text, change));
+  const added = wanted.flatMap(({ rule, counter }) => addition(chain.name, rule, counter));
+  return [
+    ...changes.slice(0, first),
+    { change: 'flush-chain', name: text },
+    ...added,
+    ...changes.slice(first).filter((change) => !isOf(text, change)),
+  ];
+}
+
+function addition(chain: ChainName, rule: ChainRule | undefined, counter: Counter | undefined): TableChange[] {
+  return rule ? [{ change: 'add-rule', chain, rule, ...(counter && { counter }) }] : [];
+}
+
+function getOrAdd(map: Map<bigint, Placed[]>, key: bigint): Placed[] {
+  const found = map.get(key) ?? [];
+  map.set(key, found);
+  return found;
+}
+
+/** The rules of the chain once the changes are made. */
+function after({ rules }: ChainEntry, changes: readonly TableChange[]): Placed[] {
+  const deleted = new Set<bigint>();
+  const before = new Map<bigint, Placed[]>();
+  const last: Placed[] = [];
+  for (const change of changes) {
+    if (change.change === 'delete-rule') deleted.add(change.handle);
+    if (change.change !== 'add-rule') continue;
+    const added = { rule: change.rule };
+    if (change.before === undefined) last.push(added);
+    else getOrAdd(before, change.before).push(added);
+  }
+  const current = rules.flatMap((entry): Placed[] => [
+    ...(before.get(entry.handle) ?? []),
+    ...(deleted.has(entry.handle) ? [] : [entry]),
+  ]);
+  return [...current, ...last];
+}
