@@ -62,7 +62,19 @@ const optionNames = [
   'suppressPrefixLength',
   'protocol',
 ];
-const readNames = [...optionNames, 'goto', 'tos', 'ipProtocol', 'sourcePorts', 'destinationPorts', 'users', 'further'];
+const readNames = [
+  ...optionNames,
+  'goto',
+  'tos',
+  'ipProtocol',
+  'sourcePorts',
+  'destinationPorts',
+  'sourcePortMask',
+  'destinationPortMask',
+  'users',
+  'further',
+  'unsupported',
+];
 const newActions = ['lookup', 'blackhole', 'unreachable', 'prohibit'] as const;
 const readActions: readonly RuleAction[] = [...newActions, 'goto', 'nop'];
 
@@ -83,7 +95,9 @@ export function checkRule(options: RoutingRuleOptions): RuleSettings {
 export function checkRuleSelector(selector: RoutingRuleSelector): RuleSettings {
   checkOptions('a rule', selector, readNames);
   if ('further' in selector && selector.further)
-    throw invalid('a rule with more than is told here can not be deleted here');
+    throw invalid(
+      `cannot delete rule ${show(selector.priority)}: it has ${partsOf(selector)}, which this library does not support. Use \`ip rule delete\``,
+    );
   const action = checkOneOf('action', selector.action ?? 'lookup', readActions);
   if (action === 'lookup' && selector.table === undefined) throw invalid('a rule to delete is named with its table');
   const read: Partial<RoutingRule> = 'further' in selector ? selector : {};
@@ -96,8 +110,14 @@ export function checkRuleSelector(selector: RoutingRuleSelector): RuleSettings {
     ipProtocol: read.ipProtocol,
     sourcePorts: read.sourcePorts,
     destinationPorts: read.destinationPorts,
+    sourcePortMask: read.sourcePortMask,
+    destinationPortMask: read.destinationPortMask,
     users: read.users,
   } as RuleSettings;
+}
+
+function partsOf({ unsupported }: RoutingRule): string {
+  return Array.isArray(unsupported) && unsupported.length > 0 ? unsupported.join(', ') : 'a part without a name';
 }
 
 function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, 'action' | 'protocol'> {
@@ -153,6 +173,8 @@ const compared = [
   'outputInterface',
   'tos',
   'ipProtocol',
+  'sourcePortMask',
+  'destinationPortMask',
   'suppressPrefixLength',
 ] as const;
 

@@ -33,6 +33,8 @@ const compared = [
   'tos',
   'protocol',
   'ipProtocol',
+  'sourcePortMask',
+  'destinationPortMask',
   'suppressPrefixLength',
 ] as const;
 const ranges = ['sourcePorts', 'destinationPorts', 'users'] as const;

@@ -40,6 +40,8 @@ const RTM_F_CLONED = 0x200;
 const RTM_F_LOOKUP_TABLE = 0x1000;
 const RTNH_F = { DEAD: 1, ONLINK: 4, LINKDOWN: 16 } as const;
 const RT_SCOPE_NOWHERE = 255;
+/** In a delete: any type. */
+const RTN_UNSPEC = 0;
 
 const HEADER = 12; // struct rtmsg
 const NEXTHOP = 8; // struct rtnexthop
@@ -204,6 +206,9 @@ export function encodeRoute(
   indexOf: IndexOf,
 ): void {
   const [message, flags] = verbs[verb];
+  // The kernel stores an IPv4 route through a blackhole nexthop object as unicast and reports a
+  // blackhole (fib_dump_info in net/ipv4/fib_semantics.c): the object identifies the route instead.
+  const anyType = verb === 'delete-route' && route.nexthopId !== undefined;
   writer.message(message, NLM_F.REQUEST | NLM_F.ACK | flags, () => {
     const bytes = new Uint8Array(HEADER);
     bytes[0] = familyNumber(route.family);
@@ -213,7 +218,7 @@ export function encodeRoute(
     bytes[5] = route.protocol ?? 0;
     const unnamed = verb === 'delete-route' ? RT_SCOPE_NOWHERE : usualScope(route);
     bytes[6] = route.scope === undefined ? unnamed : scopeNumber(route.scope);
-    bytes[7] = types.indexOf(route.type);
+    bytes[7] = anyType ? RTN_UNSPEC : types.indexOf(route.type);
     new DataView(bytes.buffer).setUint32(8, route.onlink ? RTNH_F.ONLINK : 0, true);
     writer.fixed(bytes);
     if (route.prefixLength > 0) addressAttribute(writer, RTA.DST, route.destination);

@@ -32,14 +32,22 @@ export interface RoutingRule {
   readonly ipProtocol?: number;
   readonly sourcePorts?: NumberRange;
   readonly destinationPorts?: NumberRange;
+  /** Which bits of a single source port count, from 1 to 0xffff (Linux 6.15). Absent: all. */
+  readonly sourcePortMask?: number;
+  /** Which bits of a single destination port count, from 1 to 0xffff (Linux 6.15). Absent: all. */
+  readonly destinationPortMask?: number;
   readonly users?: NumberRange;
   /** Routes of a shorter or of this prefix length are passed over. */
   readonly suppressPrefixLength?: number;
-  /** It has more that is not told here: a tunnel's number, a device of layer 3, ... */
+  /** True if it has parts that no field here stands for. It cannot be deleted as it was read. */
   readonly further: boolean;
+  /** Those parts, as `ip rule` names them: `l3mdev`, `realms`, `tun_id`, ... Present if `further` is true. */
+  readonly unsupported?: readonly string[];
 }
 
-export type RuleSettings = Omit<RoutingRule, 'priority' | 'further'> & { readonly priority?: number | undefined };
+export type RuleSettings = Omit<RoutingRule, 'priority' | 'further' | 'unsupported'> & {
+  readonly priority?: number | undefined;
+};
 
 /** NUD_* in include/uapi/linux/neighbour.h. */
 export type NeighbourState =

@@ -33,13 +33,28 @@ const FRA = {
   IP_PROTO: 22,
   SPORT_RANGE: 23,
   DPORT_RANGE: 24,
+  SPORT_MASK: 28,
+  DPORT_MASK: 29,
 } as const;
 const FIB_RULE_INVERT = 2;
 const HEADER = 12; // struct fib_rule_hdr
 const NONE = 0xffffffff;
 
-/** What a rule can have that {@link RoutingRule} tells. */
+/** All bits of a port: from Linux 6.15 the kernel adds this mask to a rule with a single port. */
+const WHOLE_PORT = 0xffff;
+
+/** Attributes that {@link RoutingRule} has fields for. */
 const known = new Set<number>(Object.values(FRA));
+/** The others, by number, as `ip rule` names them. */
+const unsupportedNames = new Map([
+  [11, 'realms'],
+  [12, 'tun_id'],
+  [19, 'l3mdev'],
+  [25, 'dscp'],
+  [26, 'flowlabel'],
+  [27, 'a flowlabel mask'],
+  [30, 'a dscp mask'],
+]);
 
 /** FR_ACT_*, in order. */
 const actions: readonly RuleAction[] = [
@@ -73,7 +88,10 @@ export function decodeRule(payload: Uint8Array): RoutingRule | undefined {
   // The kernel gives a mask of all bits for a rule without a mark.
   const mark = attributes.get(FRA.FWMARK)?.u32;
   const mask = attributes.get(FRA.FWMASK)?.u32;
-  const more = [...attributes.keys()].some((type) => !known.has(type)) || (group !== undefined && group !== NONE);
+  const unsupported = [...attributes.keys()]
+    .filter((type) => !known.has(type))
+    .map((type) => unsupportedNames.get(type) ?? `attribute ${type}`);
+  if (group !== undefined && group !== NONE) unsupported.push('suppress_ifgroup');
   return compact<RoutingRule>({
     family,
     priority: attributes.get(FRA.PRIORITY)?.u32 ?? 0,
@@ -92,10 +110,17 @@ export function decodeRule(payload: Uint8Array): RoutingRule | undefined {
     ipProtocol: attributes.get(FRA.IP_PROTO)?.u8 || undefined,
     sourcePorts: range(attributes.get(FRA.SPORT_RANGE), 2),
     destinationPorts: range(attributes.get(FRA.DPORT_RANGE), 2),
+    sourcePortMask: portMask(attributes.get(FRA.SPORT_MASK)),
+    destinationPortMask: portMask(attributes.get(FRA.DPORT_MASK)),
     users: range(attributes.get(FRA.UID_RANGE), 4),
     suppressPrefixLength: suppressed === NONE ? undefined : suppressed,
-    further: more,
+    further: unsupported.length > 0,
+    unsupported: unsupported.length > 0 ? unsupported : undefined,
   });
+}
+
+function portMask(attribute: Attribute | undefined): number | undefined {
+  return attribute === undefined || attribute.u16 === WHOLE_PORT ? undefined : attribute.u16;
 }
 
 function range(attribute: Attribute | undefined, size: 2 | 4): NumberRange | undefined {
@@ -141,6 +166,8 @@ export function encodeRule(writer: MessageWriter, verb: 'add-rule' | 'delete-rul
     if (rule.ipProtocol !== undefined) writer.u8(FRA.IP_PROTO, rule.ipProtocol);
     if (rule.sourcePorts) writer.bytes(FRA.SPORT_RANGE, rangeBytes(rule.sourcePorts, 2));
     if (rule.destinationPorts) writer.bytes(FRA.DPORT_RANGE, rangeBytes(rule.destinationPorts, 2));
+    if (rule.sourcePortMask !== undefined) writer.u16(FRA.SPORT_MASK, rule.sourcePortMask);
+    if (rule.destinationPortMask !== undefined) writer.u16(FRA.DPORT_MASK, rule.destinationPortMask);
     if (rule.users) writer.bytes(FRA.UID_RANGE, rangeBytes(rule.users, 4));
     if (rule.suppressPrefixLength !== undefined) writer.u32(FRA.SUPPRESS_PREFIXLEN, rule.suppressPrefixLength);
   });
