@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import type { Family } from '../kernel/address.js';
+import { type Family, withoutMapping } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { stateName, statesOf, statusNames } from '../kernel/conntrack/layout.js';
 import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
@@ -148,16 +148,24 @@ function direction(
 ): TupleFilter {
   const port = (name: keyof FlowFilter): number => checkInteger(name, filter[name], 0, 65535);
   return {
-    ...(filter[source] !== undefined && { source: prefix(families, source, filter[source]) }),
-    ...(filter[destination] !== undefined && { destination: prefix(families, destination, filter[destination]) }),
+    ...(filter[source] !== undefined && { source: prefix(families, source, filter[source], filter.family) }),
+    ...(filter[destination] !== undefined && {
+      destination: prefix(families, destination, filter[destination], filter.family),
+    }),
     ...(filter[sourcePort] !== undefined && { sourcePort: port(sourcePort) }),
     ...(filter[destinationPort] !== undefined && { destinationPort: port(destinationPort) }),
   };
 }
 
-function prefix(families: Set<Family>, what: string, value: unknown): { address: string; prefix: number } {
-  const [text, length, ...rest] = typeof value === 'string' ? value.split('/') : [];
-  const { address, family } = checkAddress(what, rest.length === 0 && text !== undefined ? text : value);
+function prefix(
+  families: Set<Family>,
+  what: string,
+  value: unknown,
+  expected: Family | undefined,
+): { address: string; prefix: number } {
+  const plain = typeof value === 'string' && expected !== 'ipv6' ? withoutMapping(value) : value;
+  const [text, length, ...rest] = typeof plain === 'string' ? plain.split('/') : [];
+  const { address, family } = checkAddress(what, rest.length === 0 && text !== undefined ? text : value, 'ipv6');
   families.add(family);
   const whole = isIPv4(address) ? 32 : 128;
   if (length === undefined) return { address, prefix: whole };

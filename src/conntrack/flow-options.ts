@@ -274,7 +274,7 @@ function natSettings(nat: FlowOptions['nat'], original: Tuple): Pick<FlowSetting
 function checkNat(what: string, nat: NatOptions, original: Tuple): NatSettings {
   checkOptions(`the translation of the ${what}`, nat, ['address', 'port']);
   const address = (value: unknown): string => {
-    const checked = checkAddress(`the ${what} after translation`, value);
+    const checked = checkAddress(`the ${what} after translation`, value, original.family);
     if (checked.family === original.family) return checked.address;
     throw invalid(`the ${what} is translated to an address of its own family, not ${checked.address}`);
   };

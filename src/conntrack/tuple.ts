@@ -69,8 +69,9 @@ export function checkZone(what: string, value: unknown): number {
  */
 export function checkTuple(what: string, options: TupleOptions): Tuple {
   const tuple = plainOptions(what, options);
-  const { address: source, family } = checkAddress(`the source of ${what}`, tuple.source);
-  const { address: destination, family: other } = checkAddress(`the destination of ${what}`, tuple.destination);
+  const known = 'family' in tuple && tuple.family === 'ipv6' ? tuple.family : undefined;
+  const { address: source, family } = checkAddress(`the source of ${what}`, tuple.source, known);
+  const { address: destination, family: other } = checkAddress(`the destination of ${what}`, tuple.destination, known);
   if (family !== other)
     throw invalid(`${what} has a source and a destination of one family, not ${source}, ${destination}`);
   const protocol = checkProtocol(`the protocol of ${what}`, tuple.protocol);

@@ -2,6 +2,7 @@ import { describeServer } from '../ipvs/describe.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import { newServerSettings } from '../ipvs/server-options.js';
 import { newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
+import { withoutMapping } from '../kernel/address.js';
 import { at, checkAddress, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { ServiceSettings, Timeouts } from '../kernel/ipvs/types.js';
@@ -220,7 +221,7 @@ function datagramsTo({ protocol, destination, port }: FwmarkOptions): Datagrams[
 function addressItem(options: DesiredAddress) {
   checkOptions('an address', options, ['interface', 'address', 'announce']);
   const name = checkInterfaceName('interface', options.interface);
-  const [plain = '', length, ...rest] = options.address.split('/');
+  const [plain = '', length, ...rest] = withoutMapping(options.address).split('/');
   const { address, family } = checkAddress('address', plain);
   const most = family === 'ipv6' ? 128 : 32;
   const prefix = length === undefined ? most : Number(length);

@@ -74,7 +74,8 @@ export function checkServerKey(selector: ServerSelector, service: ServiceKey): S
 
 /** Of options with names that were checked. */
 function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerKey {
-  const { address, family } = checkAddress('the address of a real server', selector.address);
+  const known = 'family' in selector && selector.family === 'ipv6' ? selector.family : undefined;
+  const { address, family } = checkAddress('the address of a real server', selector.address, known);
   const port = selector.port ?? ('port' in service ? service.port : 0);
   return { family, address, port: checkInteger('the port of a real server', port, 0, 65535) };
 }

@@ -132,8 +132,9 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
     };
   }
   if (!('address' in selector)) throw invalid('a virtual service has a fwmark or a protocol, address and port');
-  const { address, family } = checkAddress('the address of a virtual service', selector.address);
   const given = (selector as { family?: unknown }).family;
+  const known = given === 'ipv6' ? given : undefined;
+  const { address, family } = checkAddress('the address of a virtual service', selector.address, known);
   if (given !== undefined && given !== family) throw invalid(`${address} is not an address of family ${show(given)}`);
   return {
     family,

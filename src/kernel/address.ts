@@ -10,6 +10,27 @@ export function familyOf(address: string): Family | undefined {
   return undefined;
 }
 
+/** Bits of ::ffff:0:0/96, whose addresses stand for those of IPv4 (RFC 4291, 2.5.5.2). */
+const MAPPED_BITS = 96;
+
+/**
+ * Replaces an IPv4-mapped IPv6 address by the IPv4 address that it stands for: `::ffff:10.0.0.1`, as
+ * sockets of Node report it, by `10.0.0.1`, and `::ffff:10.0.0.0/120` by `10.0.0.0/24`. Returns any
+ * other text as it is.
+ */
+export function withoutMapping(text: string): string {
+  if (!/^[0:]*:ffff:/i.test(text)) return text;
+  const [address = '', length, ...rest] = text.split('/');
+  if (familyOf(address) !== 'ipv6' || rest.length > 0) return text;
+  const bytes = parseIPv6(address).toByteArray();
+  const mapped = bytes.every((byte, index) => index >= 12 || byte === (index < 10 ? 0 : 0xff));
+  if (!mapped) return text;
+  const plain = bytes.slice(12).join('.');
+  if (length === undefined) return plain;
+  const bits = /^\d{1,3}$/.test(length) ? Number(length) - MAPPED_BITS : -1;
+  return bits >= 0 ? `${plain}/${bits}` : text;
+}
+
 /** As that of `node:net`, whose regular expression takes longer than all other checks of a change. */
 function isIPv4(address: string): boolean {
   let octets = 1;

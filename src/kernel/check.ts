@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { canonicalAddress, type Family, familyOf } from './address.js';
+import { canonicalAddress, type Family, familyOf, withoutMapping } from './address.js';
 import { IpvsError, invalid } from './errors.js';
 import type { CallOptions } from './kernel.js';
 
@@ -20,8 +20,16 @@ export function checkName(what: string, value: unknown): string {
   throw invalid(`${what} is a name of 1 to 15 characters without spaces, not ${show(value)}`);
 }
 
-/** An address in canonical form, with its family. */
-export function checkAddress(what: string, value: unknown): { address: string; family: Family } {
+/**
+ * An address in canonical form, with its family. An IPv4-mapped one is the IPv4 address that it
+ * stands for, unless it is said to be of IPv6: one that was read.
+ */
+export function checkAddress(
+  what: string,
+  given: unknown,
+  expected?: Family | undefined,
+): { address: string; family: Family } {
+  const value = typeof given === 'string' && expected !== 'ipv6' ? withoutMapping(given) : given;
   const family = typeof value === 'string' ? familyOf(value) : undefined;
   if (family === undefined)
     throw invalid(`${what} is an IPv4 or IPv6 address (no host name, no zone), not ${show(value)}`);

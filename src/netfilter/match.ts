@@ -1,4 +1,4 @@
-import { canonicalAddress, type Family, familyOf } from '../kernel/address.js';
+import { canonicalAddress, type Family, familyOf, withoutMapping } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { type IpvsError, invalid } from '../kernel/errors.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
@@ -47,8 +47,8 @@ const familyNames = ['family', 'source', 'destination'] as const;
 /** A match in its one form: addresses canonical, a range of one port a port, the family where an address says it. */
 export function checkMatch(what: string, options: MatchOptions, hook: Hook): Match {
   const { inputInterface, outputInterface, protocol, port, local } = options;
-  const source = checkPrefix('source', options.source);
-  const destination = checkPrefix('destination', options.destination);
+  const source = checkPrefix('source', options.source, options.family);
+  const destination = checkPrefix('destination', options.destination, options.family);
   const named = options.family === undefined ? undefined : checkOneOf('family', options.family, families);
   const family = sameFamily(what, familyNames, [named, source?.family, destination?.family]);
   if (protocol !== undefined) checkOneOf('protocol', protocol, protocols);
@@ -95,15 +95,20 @@ export function sameFamily(
   return families[first];
 }
 
-function checkPrefix(what: string, value: string | undefined): { text: string; family: Family } | undefined {
-  if (value === undefined) return undefined;
+function checkPrefix(
+  what: string,
+  given: string | undefined,
+  expected: Family | undefined,
+): { text: string; family: Family } | undefined {
+  if (given === undefined) return undefined;
+  const value = typeof given === 'string' && expected !== 'ipv6' ? withoutMapping(given) : given;
   // An address alone, first: most are.
   const alone = typeof value === 'string' ? familyOf(value) : undefined;
   if (alone !== undefined) return { text: canonicalAddress(value, alone), family: alone };
   const [text = '', length, ...rest] = typeof value === 'string' ? value.split('/') : [];
   if (rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length)) || familyOf(text) === undefined)
     throw invalid(`${what} is an address or a prefix such as 10.0.0.0/24, not ${show(value)}`);
-  const { address, family } = checkAddress(what, text);
+  const { address, family } = checkAddress(what, text, 'ipv6');
   const most = family === 'ipv4' ? 32 : 128;
   if (Number(length) === 0)
     throw invalid(`${what} ${value} is every address: leave ${what} out, and name the family (${family}) instead`);

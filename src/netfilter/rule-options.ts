@@ -131,7 +131,7 @@ function checkAction(what: string, options: RuleOptions, match: Match): Action {
 }
 
 function checkTo(what: string, to: string, match: Match): string {
-  const { address, family } = checkAddress('to', to);
+  const { address, family } = checkAddress('to', to, match.family);
   const named = match.source === undefined ? 'destination' : 'source';
   sameFamily(what, [match[named] === undefined ? 'family' : named, 'to'], [match.family, family]);
   return address;

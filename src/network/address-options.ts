@@ -62,6 +62,6 @@ export function checkAddressSelector(selector: AddressSelector): AddressKey {
   if (selector.peer !== undefined) throw invalid('an address with a peer can not be deleted here');
   return {
     interface: checkInterface('interface', selector.interface),
-    ...checkPrefix('address', selector.address),
+    ...checkPrefix('address', selector.address, { family: selector.family }),
   };
 }

@@ -1,4 +1,4 @@
-import { canonicalAddress, type Family, familyOf, writeAddress } from '../kernel/address.js';
+import { canonicalAddress, type Family, familyOf, withoutMapping, writeAddress } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkOneOf, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { Scope } from '../kernel/network/types.js';
@@ -53,8 +53,16 @@ export function bitsOf(family: Family): number {
   return family === 'ipv4' ? 32 : 128;
 }
 
-/** `10.0.0.1/8`; `bare`: without a length it is one address. */
-export function checkPrefix(what: string, value: unknown, { bare = false } = {}): Prefix {
+/**
+ * `10.0.0.1/8`; `bare`: without a length it is one address. Prefixes of IPv4-mapped addresses are
+ * those of IPv4 that they stand for, unless the family is said to be IPv6.
+ */
+export function checkPrefix(
+  what: string,
+  given: unknown,
+  { bare = false, family: expected }: { readonly bare?: boolean; readonly family?: unknown } = {},
+): Prefix {
+  const value = typeof given === 'string' && expected !== 'ipv6' ? withoutMapping(given) : given;
   const [address = '', length, more] = typeof value === 'string' ? value.split('/') : [];
   const family = familyOf(address);
   const known = length === undefined ? bare : /^\d{1,3}$/.test(length) && Number(length) <= bitsOf(family ?? 'ipv4');
@@ -64,6 +72,10 @@ export function checkPrefix(what: string, value: unknown, { bare = false } = {})
       : 'an address with its prefix length: 10.0.0.1/24';
     throw invalid(`${what} is ${form} (IPv4 or IPv6), not ${show(value)}`);
   }
+  if (expected !== 'ipv6' && withoutMapping(address) !== address)
+    throw invalid(
+      `${what} ${show(value)} stands for an IPv4 address, and its prefix length counts from 96: ${withoutMapping(address)} with a length from 0 to 32, perhaps`,
+    );
   return {
     family,
     address: canonicalAddress(address, family),
@@ -72,8 +84,8 @@ export function checkPrefix(what: string, value: unknown, { bare = false } = {})
 }
 
 /** As {@link checkPrefix}, of a network: the kernel refuses bits behind the prefix, or ignores them. */
-export function checkNetwork(what: string, value: unknown): Prefix {
-  const prefix = checkPrefix(what, value, { bare: true });
+export function checkNetwork(what: string, value: unknown, family?: unknown): Prefix {
+  const prefix = checkPrefix(what, value, { bare: true, family });
   const bytes = new Uint8Array(16);
   writeAddress(bytes, 0, prefix.address, prefix.family);
   for (let bit = prefix.prefixLength; bit < bitsOf(prefix.family); bit++) {
@@ -89,7 +101,7 @@ export function formatPrefix({ address, prefixLength }: Prefix): string {
 
 /** An address of that family. */
 export function checkAddressOf(what: string, value: unknown, family: Family): string {
-  const checked = checkAddress(what, value);
+  const checked = checkAddress(what, value, family);
   if (checked.family !== family)
     throw invalid(`${what} is ${family === 'ipv4' ? 'an IPv4' : 'an IPv6'} address here, not ${show(value)}`);
   return checked.address;

@@ -80,7 +80,11 @@ export function checkNeighbour(options: NeighbourOptions): NeighbourSettings {
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkNeighbourSelector(selector: NeighbourSelector): NeighbourKey {
   checkOptions('a neighbour', selector, [...neighbourNames, 'family', 'router', 'externallyLearned']);
-  const { address, family } = checkAddress('address', selector.address);
+  const { address, family } = checkAddress(
+    'address',
+    selector.address,
+    'family' in selector ? selector.family : undefined,
+  );
   return {
     interface: checkInterface('interface', selector.interface),
     family,

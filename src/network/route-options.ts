@@ -1,4 +1,4 @@
-import { type Family, familyOf } from '../kernel/address.js';
+import { type Family, familyOf, withoutMapping } from '../kernel/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { Nexthop, NexthopSettings, Route, RouteQuery, RouteSettings, Scope } from '../kernel/network/types.js';
@@ -96,14 +96,14 @@ function familyOfRoute({
   source,
 }: Pick<RouteOptions, 'destination' | 'family' | 'via' | 'source'>): Family {
   if (destination !== 'default') {
-    const checked = checkNetwork('destination', destination);
+    const checked = checkNetwork('destination', destination, family);
     if (family !== undefined && checkFamily(family) !== checked.family)
       throw invalid(`the destination ${show(destination)} is not of the family ${show(family)}`);
     return checked.family;
   }
   if (family !== undefined) return checkFamily(family);
   for (const address of [source, via]) {
-    const known = typeof address === 'string' ? familyOf(address) : undefined;
+    const known = typeof address === 'string' ? familyOf(withoutMapping(address)) : undefined;
     if (known) return known;
   }
   return 'ipv4';
@@ -124,7 +124,8 @@ function common(options: Omit<RouteOptions, 'type'>): {
 } {
   const family = familyOfRoute(options);
   const any = { destination: family === 'ipv4' ? '0.0.0.0' : '::', prefixLength: 0 };
-  const network = options.destination === 'default' ? undefined : checkNetwork('destination', options.destination);
+  const network =
+    options.destination === 'default' ? undefined : checkNetwork('destination', options.destination, family);
   const nexthops = optional(options.nexthops, (value) => checkNexthops(value, family));
   if (nexthops && (options.via !== undefined || options.interface !== undefined))
     throw invalid('a route has either nexthops, or a via and an interface');
@@ -143,7 +144,7 @@ function common(options: Omit<RouteOptions, 'type'>): {
 }
 
 function checkVia(value: unknown, family: Family): string {
-  const via = checkAddress('via', value);
+  const via = checkAddress('via', value, family);
   if (family === 'ipv6' && via.family === 'ipv4') throw invalid(`an IPv6 route has no IPv4 nexthop: ${show(value)}`);
   return via.address;
 }

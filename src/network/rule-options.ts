@@ -122,8 +122,9 @@ function partsOf({ unsupported }: RoutingRule): string {
 
 function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, 'action' | 'protocol'> {
   const { mark, mask, priority, table, invert, inputInterface, outputInterface, suppressPrefixLength } = options;
-  const source = options.source === undefined ? undefined : checkNetwork('source', options.source);
-  const destination = options.destination === undefined ? undefined : checkNetwork('destination', options.destination);
+  const source = options.source === undefined ? undefined : checkNetwork('source', options.source, options.family);
+  const destination =
+    options.destination === undefined ? undefined : checkNetwork('destination', options.destination, options.family);
   const told = [source?.family, destination?.family, optional(options.family, checkFamily)].filter(Boolean);
   const [family] = told;
   if (family === undefined) throw invalid('a rule without source and destination is of a family: ipv4, or ipv6');

@@ -24,7 +24,10 @@ test('keys are canonical', () => {
   expect(canonical('::ffff:1.2.3.4')).toBe(canonical('::ffff:102:304'));
   expect(canonical('64:ff9b::192.0.2.33')).toBe('64:ff9b::c000:221');
   expect(checkServiceKey({ fwmark: 80 })).toEqual({ family: 'ipv4', fwmark: 80 });
-  expect(checkServiceKey({ protocol: 'tcp', address: '::ffff:10.0.0.1', port: 1 })).toMatchObject({ family: 'ipv6' });
+  expect(checkServiceKey({ protocol: 'tcp', address: '::ffff:10.0.0.1', port: 1 })).toMatchObject({
+    family: 'ipv4',
+    address: '10.0.0.1',
+  });
 });
 
 test('defaults of a service, and what an update keeps', () => {
