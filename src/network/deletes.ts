@@ -5,6 +5,7 @@ import type {
   InterfaceAddress,
   NetworkOperation,
   Route,
+  RouteSettings,
   RoutingRule,
 } from '../kernel/network/types.js';
 import type { Context } from './context.js';
@@ -90,17 +91,34 @@ export class Deletes {
   }
 
   async #route(operation: Delete<'delete-route'>): Promise<NetworkOperation | IpvsError> {
-    const { route: named } = operation;
-    const { family, table } = named;
+    const { family, table } = operation.route;
     const routes = await reading(this.#routes, `${family} ${table}`, () =>
       this.#context.port.routes({ family, table }, this.#options),
     );
-    const found = routes.filter((route) => isRoute(route, named));
+    let named = operation.route;
+    let found = routes.filter((route) => isRoute(route, named));
+    if (found.length === 0) {
+      named = await this.#withMainNames(named);
+      found = routes.filter((route) => isRoute(route, named));
+    }
     const [route] = found;
     if (!route) return refusal(requestOf(operation), noSuchRoute);
     if (found.length > 1) return this.#ambiguous(operation, found.length, 'routes', 'source, protocol or scope');
     routes.splice(routes.indexOf(route), 1);
     return { operation: 'delete-route', route: exactly(route, named) };
+  }
+
+  /** Routes that are read name their interfaces by the main name, and a selector may use an alternative one. */
+  async #withMainNames(route: RouteSettings): Promise<RouteSettings> {
+    const names = new Set([route.interface, ...(route.nexthops ?? []).map((hop) => hop.interface)]);
+    names.delete(undefined);
+    if (names.size === 0) return route;
+    const links = await this.#context.port.links(this.#options);
+    const main = <T extends { readonly interface?: string | undefined }>(part: T): T => {
+      const link = links.find((one) => one.alternativeNames.some((name) => name === part.interface));
+      return link ? { ...part, interface: link.name } : part;
+    };
+    return main({ ...route, ...(route.nexthops && { nexthops: route.nexthops.map(main) }) });
   }
 
   async #rule(operation: Delete<'delete-rule'>): Promise<NetworkOperation | IpvsError> {

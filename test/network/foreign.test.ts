@@ -153,6 +153,37 @@ const routes = [
   'default via fd00::2 metric 3',
 ];
 
+test('routes, addresses and neighbours are deleted by an alternative name of the interface', async () => {
+  const { network } = here;
+  const name = `alternative${'-x'.repeat(58)}`;
+  here.ip(`link property add dev e0 altname ${name}`);
+  const lists = (): string => here.run('ip', 'route') + here.run('ip', 'addr', 'show', 'e0') + here.run('ip', 'neigh');
+  const before = lists();
+  await network.addRoute({ destination: '10.6.0.0/16', via: '10.0.0.2', interface: name });
+  await network.addAddress({ interface: name, address: '10.7.0.1/32' });
+  await network.setNeighbour({ interface: name, address: '10.0.0.9', linkAddress: '02:00:00:00:00:01' });
+  expect(lists()).not.toBe(before);
+  await network.deleteRoute({ destination: '10.6.0.0/16', interface: name });
+  await network.deleteAddress({ interface: name, address: '10.7.0.1/32' });
+  await network.deleteNeighbour({ interface: name, address: '10.0.0.9' });
+  expect(lists()).toBe(before);
+});
+
+test('an IPv6 address and a route of an IPv4-mapped form that were read are deleted', async () => {
+  const { network } = here;
+  const list = (): string => here.run('ip', '-6', 'route') + here.run('ip', '-6', 'addr', 'show', 'lo');
+  const before = list();
+  ip6('addr add ::ffff:10.7.0.1/128 dev lo', 'route add ::ffff:10.8.0.0/112 dev e0');
+  const address = (await network.addresses({ interface: 'lo', family: 'ipv6' })).find((one) =>
+    one.address.includes('ffff'),
+  );
+  const route = (await network.routes({ family: 'ipv6' })).find((one) => one.destination.endsWith('/112'));
+  if (!address || !route) throw new Error('nothing was read');
+  await network.deleteAddress(address);
+  await network.deleteRoute(route);
+  expect(list()).toBe(before);
+});
+
 test('routes of `ip route` are deleted as they are read', async () => {
   const isIPv6 = (text: string): boolean => /fd0|ff0|add id (6|12) /.test(text) && !text.includes('inet6');
   for (const nexthop of nexthops) (isIPv6(`${nexthop} `) ? ip6 : here.ip)(nexthop);

@@ -28,6 +28,31 @@ test('which addresses are of this host', async () => {
   expect(memory.hasAddress('192.168.1.100')).toBe(false);
 });
 
+test('a route is deleted by an alternative name of its interface', async () => {
+  const network = await open();
+  await network.addLink({ kind: 'bridge', name: 'br0', up: true });
+  await network.addAddress({ interface: 'br0', address: '10.0.0.1/24' });
+  const long = `a${'b'.repeat(126)}`;
+  memory.addAlternativeName('br0', long);
+  await network.addRoute({ destination: '10.1.0.0/16', via: '10.0.0.2', interface: long });
+  await network.addRoute({
+    destination: '10.2.0.0/16',
+    nexthops: [{ via: '10.0.0.2', interface: long }, { via: '10.0.0.3' }],
+  });
+  await network.deleteRoute({ destination: '10.1.0.0/16', interface: long });
+  await network.deleteRoute({
+    destination: '10.2.0.0/16',
+    nexthops: [
+      { via: '10.0.0.2', interface: long },
+      { via: '10.0.0.3', interface: 'br0' },
+    ],
+  });
+  expect((await network.routes({ family: 'ipv4' })).map(({ destination }) => destination)).toEqual(['10.0.0.0/24']);
+  await expect(network.deleteRoute({ destination: '10.1.0.0/16', interface: long })).rejects.toMatchObject({
+    code: 'ERR_IPVS_NO_SUCH_ROUTE',
+  });
+});
+
 test('a fault at one change fails that alone; a program that is killed leaves what it has done', async () => {
   const network = await open();
   const add = (number: number): NetworkChange => ({
