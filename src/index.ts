@@ -51,9 +51,11 @@ export type { Drift, DriftReport } from './desired/watch.js';
 export type { ChangeResult, TableChange } from './ipvs/changes.js';
 export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';
+export type { SettingDifference, SettingValue } from './ipvs/differences.js';
 export { Ipvs, type IpvsOptions } from './ipvs/ipvs.js';
+export { parseIpvsadm } from './ipvs/parse-ipvsadm.js';
 export { RealServer, type Tunnel, type UpdateOptions } from './ipvs/real-server.js';
-export { formatIpvsadm, parseIpvsadm, type SavedService, savedServices } from './ipvs/save.js';
+export { formatIpvsadm, type SavedService, savedServices } from './ipvs/save.js';
 export type {
   NewServerKey,
   ServerChanges,

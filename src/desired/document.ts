@@ -1,7 +1,7 @@
 import { describeServer } from '../ipvs/describe.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
-import { newServerSettings } from '../ipvs/server-options.js';
-import { newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
+import { heldServerSettings } from '../ipvs/server-options.js';
+import { heldServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import { withoutMapping } from '../kernel/address.js';
 import { at, checkAddress, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
@@ -14,7 +14,10 @@ import { checkInterfaceName } from '../roles/parts.js';
 import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
 import { type Datagrams, type Target, TargetBuilder } from './target.js';
 
-/** A virtual service of a document. Defaults are those of `ServiceOptions` and `ServerOptions`. */
+/**
+ * A virtual service of a document. Defaults are those of `ServiceOptions` and `ServerOptions`. Every service and server
+ * that the kernel accepts is accepted, also with settings that have no effect: a document may be a table that was saved.
+ */
 export type DesiredService = ServiceOptions & {
   /** Real servers; an address alone has the defaults. Default: none. */
   readonly servers?: readonly (string | ServerOptions)[] | undefined;
@@ -173,10 +176,11 @@ function targetOf(document: DesiredDocument): Target {
 /** The marks that it takes. */
 function addService(builder: TargetBuilder, service: DesiredService): FwmarkOptions[] {
   const { servers = [], marks = [], sorryServer, drain, ...options } = service;
-  const settings = newServiceSettings(options);
+  // A document may be the table of another program: what the kernel holds is accepted as it is.
+  const settings = heldServiceSettings(options);
   const { key } = settings;
   const server = (given: string | ServerOptions) =>
-    newServerSettings(typeof given === 'string' ? { address: given } : given, key);
+    heldServerSettings(typeof given === 'string' ? { address: given } : given, key);
   if (marks.length > 0 && !('fwmark' in key))
     throw invalid('marks are for a service by mark; this one goes by protocol, address and port');
   const marked = 'fwmark' in key ? marks.map((packets, i) => at(`marks[${i}]`, () => markOf(packets, settings))) : [];

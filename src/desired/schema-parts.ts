@@ -28,15 +28,18 @@ export const schedulerFlags = z.array(
   z.enum(['flag-1', 'flag-2', 'flag-3', 'sh-fallback', 'sh-port', 'mh-fallback', 'mh-port']),
 );
 
+/** All that the kernel holds, so that a table that was saved is a document. */
+const persistenceTimeout = z.int().min(0).max(42_949_672);
+
 export const persistence = z
   .union([
     z.boolean(),
-    z.int().min(1).max(2_678_400),
+    persistenceTimeout,
     object({
-      timeout: z.int().min(1).max(2_678_400).describe('Seconds. Default: 300.').optional(),
+      timeout: persistenceTimeout.describe('Seconds. Default: 300.').optional(),
       netmask: z
-        .union([z.int().min(1).max(128), z.string()])
-        .describe('Clients that stay together. Default: each for itself.')
+        .union([z.int().min(0).max(128), z.string()])
+        .describe('Clients that stay together. Default: each for itself; 0 or 0.0.0.0: all of IPv4.')
         .optional(),
       engine: z.string().nullable().describe('sip goes by the Call-ID. Default: none.').optional(),
     }),

@@ -13,11 +13,12 @@ import type {
 import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeServer, describeService } from './describe.js';
+import { serverAgrees } from './differences.js';
 import { noServer } from './errors.js';
 import {
   changeServer,
   checkServerChanges,
-  newServerSettings,
+  heldServerSettings,
   type ServerChanges,
   type ServerOptions,
 } from './server-options.js';
@@ -125,13 +126,13 @@ export class RealServer {
     return readBack(this.#context, this.service, server, options);
   }
 
-  /** Whether it is what {@link VirtualService.addServer} would make of these options. */
+  /**
+   * Whether it does what {@link VirtualService.addServer} would make of these options, whatever its address and port.
+   * Settings without effect do not count, for example the port of a tunnel that is not GUE.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+   */
   matches(options: ServerOptions): boolean {
-    const wanted = newServerSettings(options, this.service);
-    // The kernel's own doing, where the address is the director's.
-    const forwarding = this.forwarding === 'local' ? 'local' : wanted.forwarding;
-    const { tunnelType, tunnelPort, tunnelChecksum } = forwarding === 'tunnel' ? wanted : this.#entry;
-    return sameServer({ ...wanted, forwarding, tunnelType, tunnelPort, tunnelChecksum }, this.#entry);
+    return serverAgrees(heldServerSettings(options, this.service), this.#entry);
   }
 
   /**

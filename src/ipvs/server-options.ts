@@ -80,8 +80,22 @@ function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerK
   return { family, address, port: checkInteger('the port of a real server', port, 0, 65535) };
 }
 
-/** What the kernel is to be told of a new server. */
+/**
+ * Settings of a server that a person asks for by hand. Rejects a port that has no effect: the person expects one.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
 export function newServerSettings(options: ServerOptions, service: ServiceKey): ServerSettings {
+  const settings = heldServerSettings(options, service);
+  checkPort(settings, service);
+  return settings;
+}
+
+/**
+ * Settings of a server that a table has or had. Accepts every server that the kernel accepts: keepalived, ldirectord
+ * and ipvsadm make servers with direct routing whose port has no effect.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
+export function heldServerSettings(options: ServerOptions, service: ServiceKey): ServerSettings {
   checkOptions('a real server', options, optionNames);
   const key = keyOf(options, service);
   const defaults = {
@@ -94,8 +108,8 @@ export function newServerSettings(options: ServerOptions, service: ServiceKey): 
     tunnelPort: 0,
     tunnelChecksum: 'none',
   } as const;
-  const settings = changeServer(defaults, options, service);
-  checkReach(settings, service);
+  const settings = withChanges(defaults, options);
+  checkFamily(settings, service);
   return settings;
 }
 
@@ -108,6 +122,16 @@ export function checkServerChanges(changes: ServerChanges): void {
 
 /** The settings that `current` has after `changes`; what these do not name stays. */
 export function changeServer(current: ServerSettings, changes: ServerChanges, service: ServiceKey): ServerSettings {
+  const settings = withChanges(current, changes);
+  // An update accepts what another program made and the update does not name.
+  if (changes.forwarding !== undefined) {
+    checkFamily(settings, service);
+    checkPort(settings, service);
+  }
+  return settings;
+}
+
+function withChanges(current: ServerSettings, changes: ServerChanges): ServerSettings {
   const { forwarding } = changes;
   const { tunnelType, tunnelPort, tunnelChecksum } = tunnelSettings(current, changes.tunnel);
   const settings = {
@@ -128,8 +152,6 @@ export function changeServer(current: ServerSettings, changes: ServerChanges, se
       `the lower threshold (${settings.lowerThreshold}) is above the upper one (${settings.upperThreshold})`,
     );
   }
-  // What another program made, and this update does not name, is not ours to judge.
-  if (changes.forwarding !== undefined) checkReach(settings, service);
   return settings;
 }
 
@@ -161,17 +183,24 @@ function tunnelSettings(
   return { tunnelType: type, tunnelPort: port, tunnelChecksum: checksum };
 }
 
-/** What the kernel accepts and then sends to where nobody listens. */
-function checkReach(settings: ServerSettings, service: ServiceKey): void {
-  const { key, forwarding } = settings;
-  if (key.family !== service.family && forwarding !== 'tunnel') {
+/** The kernel rejects a server of the other family without a tunnel (EINVAL). */
+function checkFamily({ key, forwarding }: ServerSettings, service: ServiceKey): void {
+  if (key.family !== service.family && forwarding !== 'tunnel')
     throw invalid(`${key.address} is not of the family of the service: only a tunnel reaches it`);
-  }
-  if (forwarding !== 'direct' && forwarding !== 'tunnel') return;
+}
+
+/** The kernel accepts any port of a server, but direct routing and tunnels keep the port of the packet. */
+function checkPort({ key, forwarding }: ServerSettings, service: ServiceKey): void {
+  if (!keepsPort(forwarding)) return;
   const port = 'port' in service ? service.port : 0;
   if (key.port === port) return;
   throw invalid(
     `${formatEndpoint(key.address, key.port)}: ${forwarding} forwarding keeps the port of the packet, so the port of ` +
       `the server is that of the service (${port}), not ${key.port}`,
   );
+}
+
+/** Whether packets reach the server with the port that the client sent them to. */
+export function keepsPort(forwarding: Forwarding): boolean {
+  return forwarding === 'direct' || forwarding === 'tunnel';
 }

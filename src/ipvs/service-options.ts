@@ -38,8 +38,8 @@ export interface PersistenceOptions {
   /** Seconds without a connection until the client may get another server: 1 to 2 678 400 (31 days). Default 300. */
   readonly timeout?: number | undefined;
   /**
-   * Which clients stay together: a prefix length (IPv4 1 to 32, IPv6 1 to 128), or for IPv4 a mask
-   * such as `255.255.255.0`. Default: each for itself.
+   * Which clients stay together: a prefix length (IPv4 0 to 32, IPv6 1 to 128), or for IPv4 a mask
+   * such as `255.255.255.0`. 0 (`0.0.0.0`): all clients share one server. Default: each for itself.
    */
   readonly netmask?: number | string | undefined;
   /**
@@ -94,7 +94,10 @@ export interface ServiceChanges {
 /** A new virtual service. Default: scheduler `wlc`, no persistence, no flags, as `ipvsadm -A`. */
 export type ServiceOptions = NewServiceKey & ServiceChanges;
 
-const MAX_PERSISTENCE = 31 * 24 * 3600; // as ipvsadm: seconds times HZ must fit 32 bits
+/** Seconds from least to most, as ipvsadm has them. */
+const newTimeouts = [1, 31 * 24 * 3600] as const;
+/** The kernel keeps seconds times HZ in 32 bits; HZ is 100 at least. */
+const heldTimeouts = [0, 42_949_672] as const;
 const selectorNames = ['protocol', 'address', 'port', 'fwmark', 'family'];
 const changeNames = ['scheduler', 'schedulerFlags', 'persistence', 'onePacket'];
 const optionNames = [...selectorNames, ...changeNames];
@@ -144,13 +147,27 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
   };
 }
 
-/** What the kernel is to be told of a new service. */
+/**
+ * Settings of a service that a person asks for by hand. Rejects what the kernel accepts and ignores.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
 export function newServiceSettings(options: ServiceOptions): ServiceSettings {
+  return changeService(defaultSettings(options), options, options.persistence ?? false);
+}
+
+/**
+ * Settings of a service that a table has or had. Accepts every service that the kernel accepts: port 0 without
+ * persistence, one-packet scheduling of TCP, any timeout of persistence.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
+export function heldServiceSettings(options: ServiceOptions): ServiceSettings {
+  return withChanges(defaultSettings(options), options, options.persistence ?? false, heldTimeouts);
+}
+
+function defaultSettings(options: ServiceOptions): ServiceSettings {
   checkOptions('a virtual service', options, optionNames);
   const key = keyOf(options);
-  const netmask = wholeNetmask(key.family);
-  const defaults = { key, scheduler: 'wlc', flags: 0, timeout: 0, netmask, engine: '' };
-  return changeService(defaults, options, options.persistence ?? false);
+  return { key, scheduler: 'wlc', flags: 0, timeout: 0, netmask: wholeNetmask(key.family), engine: '' };
 }
 
 /** What says which service it is can not be changed, and is not ignored either. */
@@ -165,6 +182,24 @@ export function changeService(
   current: ServiceSettings,
   changes: ServiceChanges,
   persist = changes.persistence,
+): ServiceSettings {
+  const settings = withChanges(current, changes, persist, newTimeouts);
+  const { key, flags } = settings;
+  // An update accepts what another program made and the update does not name.
+  if (changes.onePacket && 'protocol' in key && key.protocol !== 'udp') {
+    throw invalid(`one-packet scheduling is for UDP, not for ${key.protocol.toUpperCase()}`);
+  }
+  if (persist !== undefined && 'port' in key && key.port === 0 && (flags & ServiceFlag.persistent) === 0) {
+    throw invalid('port 0 (every port) takes persistence: without it the kernel schedules no connection');
+  }
+  return settings;
+}
+
+function withChanges(
+  current: ServiceSettings,
+  changes: ServiceChanges,
+  persist: ServiceChanges['persistence'],
+  [leastTimeout, mostTimeout]: readonly [number, number],
 ): ServiceSettings {
   const { key } = current;
   const scheduler = changes.scheduler === undefined ? current.scheduler : checkName('a scheduler', changes.scheduler);
@@ -182,18 +217,13 @@ export function changeService(
     const persistence = persistenceOptions(persist);
     const had = (flags & ServiceFlag.persistent) !== 0;
     flags |= ServiceFlag.persistent;
-    timeout = persistence.timeout ?? (had ? timeout : 300);
-    checkInteger('the timeout of persistence', timeout, 1, MAX_PERSISTENCE);
+    // The service may hold settings that had no effect: Docker makes services with netmask 0.
+    if (!had) [timeout, netmask, engine] = [300, wholeNetmask(key.family), ''];
+    if (persistence.timeout !== undefined)
+      timeout = checkInteger('the timeout of persistence', persistence.timeout, leastTimeout, mostTimeout);
     if (persistence.netmask !== undefined) netmask = checkNetmask(persistence.netmask, key.family);
     if (persistence.engine === null) engine = '';
     else if (persistence.engine !== undefined) engine = checkName('a persistence engine', persistence.engine);
-  }
-  // What another program made, and this update does not name, is not ours to judge.
-  if (changes.onePacket && 'protocol' in key && key.protocol !== 'udp') {
-    throw invalid(`one-packet scheduling is for UDP, not for ${key.protocol.toUpperCase()}`);
-  }
-  if (persist !== undefined && 'port' in key && key.port === 0 && (flags & ServiceFlag.persistent) === 0) {
-    throw invalid('port 0 (every port) takes persistence: without it the kernel schedules no connection');
   }
   return { key, scheduler, flags, timeout, netmask, engine };
 }
@@ -223,8 +253,8 @@ function persistenceOptions(value: true | number | PersistenceOptions): Persiste
   return value;
 }
 
-/** Each client for itself. */
-function wholeNetmask(family: Family): number {
+/** The netmask that keeps each client for itself. */
+export function wholeNetmask(family: Family): number {
   return family === 'ipv6' ? 128 : 0xffffffff;
 }
 
@@ -232,13 +262,11 @@ function checkNetmask(value: number | string, family: Family): number {
   if (family === 'ipv6') return checkInteger('an IPv6 netmask (a prefix length)', value, 1, 128);
   if (typeof value === 'string') {
     const mask = checkAddress('an IPv4 netmask', value);
-    if (mask.family === 'ipv4') {
-      const number = mask.address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-      if (number !== 0) return number;
-    }
+    if (mask.family === 'ipv4') return mask.address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
     throw invalid(`an IPv4 netmask is a mask such as 255.255.255.0, not ${show(value)}`);
   }
-  return (0xffffffff << (32 - checkInteger('an IPv4 netmask (a prefix length)', value, 1, 32))) >>> 0;
+  const length = checkInteger('an IPv4 netmask (a prefix length)', value, 0, 32);
+  return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
 }
 
 /** A netmask as {@link PersistenceOptions} takes it: a prefix length if it is one. */
@@ -246,7 +274,12 @@ export function showNetmask(netmask: number, family: Family): number | string {
   if (family === 'ipv6') return netmask;
   const ones = Math.clz32(~netmask >>> 0);
   const contiguous = ones === 32 || (netmask << ones) >>> 0 === 0;
-  if (contiguous && netmask !== 0) return ones;
+  return contiguous && netmask !== 0 ? ones : netmaskText(netmask, family);
+}
+
+/** A netmask of the kernel as ipvsadm prints it: `255.255.255.0`; a prefix length for IPv6. */
+export function netmaskText(netmask: number, family: Family): string {
+  if (family === 'ipv6') return String(netmask);
   return [24, 16, 8, 0].map((shift) => (netmask >>> shift) & 0xff).join('.');
 }
 

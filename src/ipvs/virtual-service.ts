@@ -12,12 +12,13 @@ import {
 import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeService } from './describe.js';
+import { serviceAgrees } from './differences.js';
 import { RealServer, readBack, readServer, type UpdateOptions } from './real-server.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import {
   changeService,
   checkServiceChanges,
-  newServiceSettings,
+  heldServiceSettings,
   type Scheduler,
   type SchedulerFlag,
   type ServiceChanges,
@@ -111,12 +112,13 @@ export class VirtualService {
     return this.read(options);
   }
 
-  /** Whether it is what {@link Ipvs.addService} would make of these options. */
+  /**
+   * Whether it does what {@link Ipvs.addService} would make of these options. Settings without effect do not count,
+   * for example the netmask of a service without persistence.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+   */
   matches(options: ServiceOptions): boolean {
-    const wanted = newServiceSettings(options);
-    const { scheduler, flags, timeout, netmask, engine } = this.#entry;
-    // The kernel sets `hashed` by itself.
-    return sameService(wanted, { scheduler, flags: flags & ~ServiceFlag.hashed, timeout, netmask, engine });
+    return serviceAgrees(heldServiceSettings(options), this.#entry);
   }
 
   /** Sets the counters of the service and of its servers to 0; see {@link Ipvs.zero}. */

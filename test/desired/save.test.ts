@@ -1,9 +1,12 @@
 // Scenario 12, in both directions: what ipvsadm has saved is a document, and the other way round.
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DesiredState, formatIpvsadm, Ipvs, parseIpvsadm, type SavedService, savedServices } from '../../src/index.js';
+import { nativeKernel } from '../../src/kernel/native-kernel.js';
 import { deleteNamespace, makeNamespace, sortedLines } from '../kernel/world.js';
 import { records } from '../roles/lan.js';
 import { shell } from '../roles/talk.js';
+import { tables } from './random-table.js';
 
 /** Every kind of service, as `ipvsadm -Sn` writes it; thresholds, which that leaves out, are of others below. */
 const saved = `
@@ -124,4 +127,80 @@ test('a server that the kernel made local is one of the director still', async (
   expect(save(to)).toBe(text);
   shell(to, 'ipvsadm -C; ipvsadm -R', formatIpvsadm(await read(from)));
   expect(save(to)).toBe(text);
+});
+
+/** ipvsadm writes marks from 2^31 on as negative numbers, which it does not read. */
+function savedLines(text: string): string[] {
+  const positive = (_: string, mark: string): string => `-f ${Number(mark) >>> 0}`;
+  return sortedLines(text.replace(/-f (-\d+)/g, positive).replace(/ -x \d+ -y \d+/g, ''));
+}
+
+test('a random table of ipvsadm is saved, restored and adopted as it is', async () => {
+  const seed = Number(process.env.IPVS_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const [table = ''] = fc.sample(tables(40, true), { seed, numRuns: 1 });
+  const place = `seed ${seed} (IPVS_TEST_SEED)`;
+  shell(from, 'ipvsadm -R', table);
+  const before = save(from);
+  const limits = withThresholds(from);
+  expect(sortedLines(before), place).toHaveLength(sortedLines(table).length);
+  const text = formatIpvsadm(await read(from));
+  expect(savedLines(text), place).toEqual(savedLines(before));
+  shell(to, 'ipvsadm -R', text);
+  expect(save(to), place).toBe(before);
+  expect(withThresholds(to), place).toBe(limits);
+
+  for (const services of [parseIpvsadm(text), await read(from)]) {
+    await using state = await DesiredState.open({ owner: 'random', namespace: from, services }, { record: false });
+    const { changes } = await state.plan(undefined, { adopt: 'all' });
+    expect(changes, place).toHaveLength(sortedLines(table).length);
+    expect(
+      changes.filter(({ action }) => action !== 'adopt'),
+      place,
+    ).toEqual([]);
+    await state.apply(undefined, { adopt: 'all' });
+    expect((await state.plan(undefined, { adopt: 'all' })).changes, place).toEqual([]);
+    expect([save(from), withThresholds(from)], place).toEqual([before, limits]);
+  }
+  shell(to, 'ipvsadm -C');
+  await apply(parseIpvsadm(text), false);
+  expect([save(to), withThresholds(to)], place).toEqual([before, limits]);
+});
+
+test('rows of keepalived and Docker, which ipvsadm does not make, are saved and adopted as they are', async () => {
+  const port = await nativeKernel.openIpvs({ namespace: from });
+  const key = { family: 'ipv4', protocol: 'tcp', address: '10.0.0.1', port: 80 } as const;
+  const service = { key, scheduler: 'rr', flags: 0, timeout: 360, netmask: 0, engine: '' };
+  const zero = { ...service, key: { ...key, port: 0 } };
+  const server = {
+    key: { family: 'ipv4', address: '10.1.0.1', port: 8080 },
+    forwarding: 'direct',
+    weight: 1,
+    upperThreshold: 0,
+    lowerThreshold: 0,
+    tunnelType: 'ipip',
+    tunnelPort: 0,
+    tunnelChecksum: 'none',
+  } as const;
+  const second = { ...server, key: { ...server.key, address: '10.1.0.2' }, forwarding: 'local' } as const;
+  const third = { ...server, key: { ...server.key, address: '10.1.0.3' }, weight: 0x7fffffff } as const;
+  const changes = [
+    ...[service, zero].map((made) => ({ command: 'NEW_SERVICE', service: made }) as const),
+    ...[server, second, third].map((made) => ({ command: 'NEW_DEST', service: key, server: made }) as const),
+  ];
+  expect(Array.from(await port.apply(changes))).toEqual([0, 0, 0, 0, 0]);
+  await port.close();
+  const before = save(from);
+  expect(sortedLines(before)).toEqual([
+    '-A -t 10.0.0.1:0 -s rr',
+    '-A -t 10.0.0.1:80 -s rr',
+    '-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -g -w 1',
+    '-a -t 10.0.0.1:80 -r 10.1.0.2:8080 -g -w 1',
+    '-a -t 10.0.0.1:80 -r 10.1.0.3:8080 -g -w 2147483647',
+  ]);
+  expect(sortedLines(formatIpvsadm(await read(from)))).toEqual(sortedLines(before));
+  await using state = await DesiredState.open({ owner: 'odd', namespace: from, services: parseIpvsadm(before) });
+  const steps = await state.apply(undefined, { adopt: 'all' });
+  expect(steps.map(({ action }) => action)).toEqual(['adopt', 'adopt', 'adopt', 'adopt', 'adopt']);
+  expect(save(from)).toBe(before);
+  await state.remove();
 });

@@ -46,6 +46,9 @@ export const ServiceFlag = {
   scheduler3: 0x20,
 } as const;
 
+/** All of {@link ServiceFlag} but `hashed`. The kernel stores other bits, too, and never reads them. */
+export const settableFlags = 0x3d;
+
 /** The settings of a service as the kernel keeps them. */
 export interface ServiceSettings {
   readonly key: ServiceKey;

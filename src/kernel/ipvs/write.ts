@@ -1,10 +1,14 @@
 import { writeAddress } from '../address.js';
 import { familyNumber, RecordWriter } from '../records.js';
 import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
-import type { Change, ServerKey, ServerSettings, ServiceKey, ServiceSettings } from './types.js';
-
-/** HASHED is the kernel's own flag; all others are ours to set. */
-const SETTABLE_FLAGS = 0x3d;
+import {
+  type Change,
+  type ServerKey,
+  type ServerSettings,
+  type ServiceKey,
+  type ServiceSettings,
+  settableFlags,
+} from './types.js';
 
 const commands = {
   NEW_SERVICE: 1,
@@ -35,8 +39,8 @@ class Pen extends RecordWriter {
     this.serviceKey(at, settings.key);
     this.text(at + field.scheduler, settings.scheduler);
     this.text(at + field.engine, settings.engine);
-    this.u32(at + field.flags, settings.flags & SETTABLE_FLAGS);
-    this.u32(at + field.flagsMask, SETTABLE_FLAGS);
+    this.u32(at + field.flags, settings.flags & settableFlags);
+    this.u32(at + field.flagsMask, settableFlags);
     this.u32(at + field.timeout, settings.timeout);
     this.u32(at + field.netmask, settings.netmask);
   }
