@@ -1,6 +1,7 @@
 import { IpvsError } from '../kernel/errors.js';
 import type { Failure } from './execute.js';
-import { type PlannedStep, type Step, toStep } from './step.js';
+import { type PlannedStep, type Step, TableStep, toStep } from './step.js';
+import { differenceWords, ownerWords } from './words.js';
 
 /** How a step of an apply ended. */
 export interface StepOutcome {
@@ -54,14 +55,48 @@ function rest(
   return `${done} steps were done and stay, ${errors.length - done} failed, ${notTried.length} were not tried; the next apply goes on`;
 }
 
-export function inTheWay(conflicts: readonly PlannedStep[]): IpvsError {
+/** As many conflicts are listed in a message. */
+const LISTED = 5;
+
+/** `adoptable`: whether the caller can ask for adoption. */
+export function inTheWay(conflicts: readonly PlannedStep[], adoptable: boolean): IpvsError {
   const lacking = conflicts.filter((step) => 'lacks' in step && step.lacks !== undefined);
-  const list = (lacking.length > 0 ? lacking : conflicts).map(({ what, is }) => `${what} (there is ${is})`).join('; ');
   const [first] = lacking;
-  if (!first) return new IpvsError('ERR_IPVS_FOREIGN', `others made what is in the way; nothing was done: ${list}`);
-  const isSysctl = 'lacks' in first && first.lacks === 'sysctl';
+  if (first) {
+    const isSysctl = 'lacks' in first && first.lacks === 'sysctl';
+    return new IpvsError(
+      isSysctl ? 'ERR_IPVS_NO_SUCH_SYSCTL' : 'ERR_IPVS_NO_SUCH_INTERFACE',
+      `nothing was done: ${listOf(lacking.map(conflictWords))}`,
+    );
+  }
+  const advice = new Set(conflicts.slice(0, LISTED).flatMap((step) => adviceOn(step, adoptable)));
   return new IpvsError(
-    isSysctl ? 'ERR_IPVS_NO_SUCH_SYSCTL' : 'ERR_IPVS_NO_SUCH_INTERFACE',
-    `nothing was done: ${list}`,
+    'ERR_IPVS_FOREIGN',
+    [`not applied: ${listOf(conflicts.map(conflictWords))}`, ...advice].join('. '),
   );
+}
+
+function listOf(conflicts: readonly string[]): string {
+  const more = conflicts.length > LISTED ? [`${conflicts.length - LISTED} more`] : [];
+  return [...conflicts.slice(0, LISTED), ...more].join('; ');
+}
+
+function conflictWords(step: PlannedStep): string {
+  if (!(step instanceof TableStep)) return `${step.what} (there is ${step.is})`;
+  const { differences = [], owner = null } = step;
+  const differs = differences.length === 0 ? '' : ` and differs (${differenceWords(differences)})`;
+  return `${step.subject} belongs to ${ownerWords(owner)}${differs}`;
+}
+
+function adviceOn(step: PlannedStep, adoptable: boolean): string[] {
+  if (!(step instanceof TableStep)) return [];
+  const { service, server, differences = [] } = step;
+  const ways = adoptable ? ['adopt it with `{ adopt: true }`'] : [];
+  if (adoptable && server === undefined && differences.length === 0)
+    ways.push('write `shared: true` to add servers to it');
+  if (server !== undefined) ways.push('leave it out');
+  else ways.push(service.startsWith('FWM ') ? 'use another mark' : 'use another address or port');
+  const last = ways.pop() ?? '';
+  const text = ways.length === 0 ? last : `${ways.join(', ')}, or ${last}`;
+  return [`${text.charAt(0).toUpperCase()}${text.slice(1)}`];
 }

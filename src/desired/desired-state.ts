@@ -25,9 +25,12 @@ export interface DesiredStateOptions extends CallOptions {
 
 export interface PlanDocumentOptions extends CallOptions {
   /**
-   * What becomes of services and servers that others made. `false`, the default: they are not
-   * touched, and one that is wanted otherwise is a conflict. `true`: those that are wanted become the
-   * owner's. `all`: all of the namespace become the owner's, and those that are not wanted go.
+   * Takes over services and servers that another owner or another program made. `false`, the default: a service that
+   * another one made is a conflict, also if it has the same settings, unless the document shares it
+   * (`shared: true`); so is a server with other settings within an own or a shared service. `true`: wanted services and
+   * servers become the owner's, except services with `shared: true` and their servers. `'all'`: the whole table of the
+   * namespace becomes the owner's, and rows that are not wanted go. Another owner's record is not changed: that owner
+   * still counts the rows as its own.
    */
   readonly adopt?: boolean | 'all' | undefined;
 }
@@ -120,8 +123,8 @@ export class DesiredState {
    * The signal counts until it begins: what has begun is taken to its end, or undone. The timeout is that of
    * each request, not of `settle`.
    * @returns the steps that were done. Servers that drain are not gone yet: see {@link drain}.
-   * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the owner did not make:
-   * nothing was done. An {@link ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step.
+   * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the owner did not make: nothing was done. The
+   * message names the owner, as far as records in /run/ipvs have it, and the settings that differ. An {@link ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step.
    */
   async apply(document?: DocumentInput, options: ApplyDocumentOptions = {}): Promise<Step[]> {
     checkOptions('apply', options, ['adopt', 'onFailure', 'settle', 'signal', 'timeout']);

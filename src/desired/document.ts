@@ -25,6 +25,14 @@ export type DesiredService = ServiceOptions & {
   readonly sorryServer?: string | ServerOptions | undefined;
   /** How servers of this service leave. Default: that of the document. */
   readonly drain?: DrainPolicy | undefined;
+  /**
+   * Whether the service may be another owner's, or another program's. `true`: if another one made it, only own servers
+   * are added and removed; the service, and the servers of others, stay as they are. Settings that the document
+   * leaves out are not compared. A service that does not exist is made, and then belongs to the owner that made it:
+   * it goes when that owner does not want it any more and the servers of others have gone. Default: `false`: a service
+   * that another one made is a conflict, unless it is adopted.
+   */
+  readonly shared?: boolean | undefined;
 } & (
     | {
         readonly fwmark: number;
@@ -175,7 +183,7 @@ function targetOf(document: DesiredDocument): Target {
 
 /** The marks that it takes. */
 function addService(builder: TargetBuilder, service: DesiredService): FwmarkOptions[] {
-  const { servers = [], marks = [], sorryServer, drain, ...options } = service;
+  const { servers = [], marks = [], sorryServer, drain, shared, ...options } = service;
   // A document may be the table of another program: what the kernel holds is accepted as it is.
   const settings = heldServiceSettings(options);
   const { key } = settings;
@@ -186,6 +194,7 @@ function addService(builder: TargetBuilder, service: DesiredService): FwmarkOpti
   const marked = 'fwmark' in key ? marks.map((packets, i) => at(`marks[${i}]`, () => markOf(packets, settings))) : [];
   const sorry = sorryServer === undefined ? undefined : at('sorryServer', () => server(sorryServer));
   builder.addService(settings, {
+    ...(shared && { shared, stated: new Set(Object.keys(options)) }),
     ...(sorry && { sorry }),
     ...(drain && { drain: at('drain', () => checkDrainPolicy(drain)) }),
     ...(marked.length > 0 && {

@@ -1,3 +1,4 @@
+import { describeService } from '../ipvs/describe.js';
 import { IpvsError } from '../kernel/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { recordOf } from '../kernel/own.js';
@@ -9,12 +10,15 @@ import { Claims, isShared } from './claims.js';
 import { Executor } from './execute.js';
 import { Journal } from './journal.js';
 import { type About, Ledger, type Line } from './ledger.js';
+import { type OtherOwners, readOthers } from './owners.js';
 import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
 import { deleteStaleFlows } from './stale-flows.js';
 import { isDue, type PlannedStep, type Step, TableStep } from './step.js';
 import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
+  /** Whether the caller can ask for adoption; it is told of it. Default: true. */
+  readonly adoptable?: boolean | undefined;
   /** What becomes of what was done before something failed. */
   readonly onFailure: 'roll-back' | 'leave';
 }
@@ -28,15 +32,18 @@ export class Engine {
   readonly world: World;
   /** Of the journal; none: the ledger is only here. */
   readonly #path: string | undefined;
+  /** The beginning of the paths of all owners' records. */
+  readonly #records: string;
   readonly #claims: Claims;
   readonly #memory = new Ledger();
   /** The last, closed. */
   #journal: Journal | undefined;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(world: World, { journal, claims, claimant }: Places) {
+  constructor(world: World, { journal, records, claims, claimant }: Places) {
     this.world = world;
     this.#path = journal;
+    this.#records = records;
     this.#claims = new Claims(world.kernel, claims, claimant);
   }
 
@@ -61,17 +68,17 @@ export class Engine {
 
   /** Nothing is changed. */
   plan(target: Target, options: PlanOptions, call?: CallOptions): Promise<PlannedSteps> {
-    return this.#withJournal(call, async ({ ledger }) =>
-      planSteps(target, await this.#read(target, ledger, options), ledger, options),
-    );
+    return this.#withJournal(call, ({ ledger }) => this.#plan(target, ledger, options));
   }
 
   /** All that plans for this owner are made of, and of the target what only it names. */
   snapshot(target: Target, call?: CallOptions): Promise<{ readonly snapshot: Snapshot; readonly ledger: Ledger }> {
-    return this.#withJournal(call, async ({ ledger }) => ({
-      snapshot: await this.#read(target, ledger, { adopt: 'none' }, true),
-      ledger: ledger.copy(),
-    }));
+    return this.#withJournal(call, async ({ ledger }) => {
+      const snapshot = await this.#read(target, ledger, { adopt: 'none' }, true);
+      const names = new Set((snapshot.table ?? []).map(({ service }) => describeService(service.key)));
+      const others = await this.#others(names);
+      return { snapshot: { ...snapshot, ...(others.length > 0 && { others }) }, ledger: ledger.copy() };
+    });
   }
 
   /**
@@ -106,18 +113,37 @@ export class Engine {
   /** What was due. */
   async #pass(
     target: Target,
-    options: PlanOptions,
+    options: ApplyOptions,
     journal: Journal,
     executor: Executor,
   ): Promise<readonly PlannedStep[]> {
-    const snapshot = await this.#read(target, journal.ledger, options);
-    const { steps } = planSteps(target, snapshot, journal.ledger, options);
+    const { snapshot, steps } = await this.#plan(target, journal.ledger, options);
     const due = steps.filter(isDue);
     const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
-    if (conflicts.length > 0) throw inTheWay(conflicts);
+    if (conflicts.length > 0) throw inTheWay(conflicts, options.adoptable ?? true);
     await journal.write(...completed(target, snapshot, journal.ledger).map((put) => ({ put })));
     await executor.run(due);
     return due;
+  }
+
+  /** Reads and plans; the records of other owners name those that made what is in the way. */
+  async #plan(
+    target: Target,
+    ledger: Ledger,
+    options: PlanOptions,
+  ): Promise<PlannedSteps & { readonly snapshot: Snapshot }> {
+    const snapshot = await this.#read(target, ledger, options);
+    const planned = planSteps(target, snapshot, ledger, options);
+    const services = planned.steps.flatMap((step) =>
+      step instanceof TableStep && step.action === 'conflict' ? [step.service] : [],
+    );
+    if (services.length === 0) return { snapshot, ...planned };
+    const others = await this.#others(new Set(services));
+    return { snapshot, ...planSteps(target, { ...snapshot, others }, ledger, options) };
+  }
+
+  #others(services: ReadonlySet<string>): Promise<OtherOwners> {
+    return readOthers(this.world.kernel, this.#records, this.#path, services);
   }
 
   async #undo(journal: Journal, executor: Executor, due: readonly PlannedStep[]): Promise<string[]> {
@@ -245,6 +271,8 @@ function aboutLines({ table }: Target, ledger: Ledger): Line[] {
 /** Where an owner notes what it made, and all owners of a namespace what they share. */
 export interface Places {
   readonly journal: string | undefined;
+  /** The path of every owner's record begins so; the owner's name and `.json` follow. */
+  readonly records: string;
   readonly claims: string | undefined;
   /** Who claims: an owner with two records is two. */
   readonly claimant: string;
@@ -257,11 +285,13 @@ export async function placesOf(
   owner: string,
   record: string | false | undefined,
 ): Promise<Places> {
-  if (record === false) return { journal: undefined, claims: undefined, claimant: owner };
   const boot = await kernel.bootId();
   const namespace = `${DIRECTORY}/${boot.slice(0, 8)}-${cookie}`;
+  const records = `${namespace}-`;
+  if (record === false) return { journal: undefined, records, claims: undefined, claimant: owner };
   return {
-    journal: record ?? `${namespace}-${owner}.json`,
+    journal: record ?? `${records}${owner}.json`,
+    records,
     claims: `${namespace}.shared.json`,
     claimant: record === undefined ? owner : `${owner} (${record})`,
   };

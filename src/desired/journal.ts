@@ -167,6 +167,19 @@ export class Journal {
   }
 }
 
+/** The ledger of a journal that another owner may be writing; `undefined`: it is none, or is damaged. */
+export function ledgerOf(text: string): Ledger | undefined {
+  const [head, ...lines] = text.split('\n');
+  if (`${head}\n` !== HEAD) return undefined;
+  try {
+    const ledger = new Ledger();
+    for (const line of lines.slice(0, -1)) ledger.change(checkLine(JSON.parse(line)));
+    return ledger;
+  } catch {
+    return undefined;
+  }
+}
+
 function textOf(line: Line): string {
   return `${JSON.stringify(line)}\n`;
 }

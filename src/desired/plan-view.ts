@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { PlannedSteps } from './plan.js';
 import { isDue, type Step, toStep } from './step.js';
+import { differenceWords, ownerWords } from './words.js';
 
 const signs: Readonly<Record<Step['action'], string>> = {
   keep: ' ',
@@ -51,7 +52,11 @@ export class Plan {
    * `=` is adopted, `?` is others', `!` is in the way; then how much is as it should be.
    */
   toString(): string {
-    const lines = this.steps.flatMap(({ action, what, is }) => {
+    const lines = this.steps.flatMap(({ action, what, is, differences = [], owner }) => {
+      if (owner !== undefined) {
+        const differs = differences.length === 0 ? '' : `: ${differenceWords(differences)}`;
+        return [`${signs[action]} ${what} (of ${ownerWords(owner)}${differs})`];
+      }
       const parts = is?.split('; ') ?? [];
       if (parts.length > 1) return [`${signs[action]} ${what}`, ...parts.map((part) => `    ${part}`)];
       return [`${signs[action]} ${what}${is === undefined ? '' : ` (is: ${is})`}`];

@@ -12,7 +12,7 @@ import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, St
 import { type Adoption, planTable, type TablePlanOptions } from './table-plan.js';
 import type { Target } from './target.js';
 
-export type PlanOptions = Omit<TablePlanOptions, 'time'>;
+export type PlanOptions = Omit<TablePlanOptions, 'time' | 'others'>;
 
 /** What is to be done, in order, and what is as it should be. */
 export interface PlannedSteps {
@@ -42,7 +42,7 @@ export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, op
     snapshot.table ?? [],
     target.table,
     ledger,
-    { ...options, time: snapshot.time },
+    { ...options, time: snapshot.time, others: snapshot.others },
     list,
   );
   for (const step of takeBacks(stale)) list.add(inTheWayOf(step, due));

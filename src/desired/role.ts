@@ -6,6 +6,7 @@ import { World } from '../roles/world.js';
 import { Engine, placesOf } from './engine.js';
 import { type Step, toStep } from './step.js';
 import { type Target, TargetBuilder } from './target.js';
+import { stateWords } from './words.js';
 
 export interface RoleOptions extends OpenOptions {
   /**
@@ -29,12 +30,12 @@ export interface RoleProblem {
   readonly is: string;
 }
 
-const options = { adopt: 'none' } as const;
+const options = { adopt: 'none', adoptable: false } as const;
 
 /**
  * What a machine is to be in a load balancer, and the steps to it: kernel settings, interfaces,
- * addresses, routes, marks, services. Only what the role made itself is ever taken back; what was
- * there as it should be stays when the role goes.
+ * addresses, routes, marks, services. Only what the role made itself is ever taken back; an address, a route or a
+ * setting that was right before stays when the role goes.
  */
 export class Role {
   readonly name: string;
@@ -85,8 +86,8 @@ export class Role {
    * nothing, or mends what has changed. The signal counts until it begins. If one fails, what this call did before is taken back, and
    * the error says which step it was, and what is left if that failed, too.
    * @returns the steps that were done
-   * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the role did not make:
-   * nothing was done. `ERR_IPVS_STEP_FAILED`, whose `cause` is the error of the step.
+   * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the role did not make: nothing was done. Every
+   * service that another owner, role or program made is in the way, also an identical one. `ERR_IPVS_STEP_FAILED`, whose `cause` is the error of the step.
    */
   async apply(call: CallOptions = {}): Promise<Step[]> {
     checkCallOptions(call);
@@ -110,7 +111,10 @@ export class Role {
     const { steps } = await this.#engine.plan(this.#target, options, call);
     return steps
       .filter(({ action }) => action !== 'foreign')
-      .map(({ action, what, is }) => ({ what, is: action === 'take-back' ? 'there still' : (is ?? 'missing') }));
+      .map((step) => ({
+        what: step.what,
+        is: step.action === 'take-back' ? 'there still' : (stateWords(step) ?? 'missing'),
+      }));
   }
 
   /** Closes its handles; what it made stays. */

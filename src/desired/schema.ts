@@ -108,6 +108,10 @@ const serviceCommon = {
   servers: z.array(anyServer).describe('Default: none.').optional(),
   sorryServer: anyServer.describe('Takes connections as long as no other server does.').optional(),
   drain: drain.describe('How servers leave. Default: that of the document.').optional(),
+  shared: z
+    .boolean()
+    .describe('Whether another owner or program may have made it: then only own servers are added. Default: false.')
+    .optional(),
 };
 
 const service: z.ZodType<DesiredService> = z.union(

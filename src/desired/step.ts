@@ -1,3 +1,4 @@
+import type { SettingDifference } from '../ipvs/differences.js';
 import type { Change, ServerSettings, ServiceSettings } from '../kernel/ipvs/types.js';
 import type { Item } from '../roles/items.js';
 import type { Draining } from './ledger.js';
@@ -9,14 +10,21 @@ export interface Step {
   /**
    * `keep`: it is as it should be. `make`, `change`: it is not. `adopt`: it is as it should be, and
    * becomes the owner's. `drain`: it takes no new connections any more, and goes later. `wait`: it can
-   * not go yet. `foreign`: others made it within what is the owner's; it stays. `take-back`: the owner made it, and wants it no more. `conflict`: something else is
-   * there that the owner did not make, or an interface is missing; as long as there is one, nothing is done.
+   * not go yet. `foreign`: others made it within what is the owner's; it stays. `take-back`: the owner made it, and wants it no more. `conflict`: something
+   * is there that the owner did not make, or an interface is missing; as long as there is one, nothing is done.
    */
   readonly action: 'keep' | 'make' | 'change' | 'adopt' | 'drain' | 'wait' | 'foreign' | 'take-back' | 'conflict';
   /** In words, as ip, nft and ipvsadm would name it. */
   readonly what: string;
   /** How it is now, where it is otherwise. */
   readonly is?: string | undefined;
+  /** `change` and `conflict` of services and servers: the settings that differ, the old and the new value. */
+  readonly differences?: readonly SettingDifference[] | undefined;
+  /**
+   * `conflict` of services and servers: the owner that made it. `null`: another program made it, or an owner whose
+   * record is not in the directory of records.
+   */
+  readonly owner?: string | null | undefined;
 }
 
 /** When a step is done: what comes first is up before anything is sent to it, and gone after. */
@@ -52,6 +60,8 @@ export interface ItemStep extends Step {
 /** What only some steps for rows have. */
 export interface RowDetails {
   readonly is?: string | undefined;
+  readonly differences?: readonly SettingDifference[] | undefined;
+  readonly owner?: string | null | undefined;
   /** Of what is made: none, it is deleted. */
   readonly undo?: Change | undefined;
   /** `drain`: how. */
@@ -96,6 +106,12 @@ export class TableStep implements Step {
   get is(): string | undefined {
     return this.#details?.is;
   }
+  get differences(): readonly SettingDifference[] | undefined {
+    return this.#details?.differences;
+  }
+  get owner(): string | null | undefined {
+    return this.#details?.owner;
+  }
   get draining(): Draining | undefined {
     return this.#details?.draining;
   }
@@ -108,7 +124,7 @@ export class TableStep implements Step {
 
   /** For others. */
   get plain(): Step {
-    this.#plain ??= new Plain(this.action, this.#words(), this.is);
+    this.#plain ??= new Plain(this.action, this.#words(), this.is, this.differences, this.owner);
     return this.#plain;
   }
 
@@ -120,6 +136,11 @@ export class TableStep implements Step {
     if (change?.command === 'NEW_DEST')
       return { command: 'DEL_DEST', service: change.service, server: change.server.key };
     return undefined;
+  }
+
+  /** The row without its settings: `server 10.0.0.1:80 of FWM 80`. */
+  get subject(): string {
+    return this.server === undefined ? `service ${this.service}` : `server ${this.server} of ${this.service}`;
   }
 
   #words(): string {
@@ -185,13 +206,19 @@ const Plain = function (
   action: Step['action'],
   what: string,
   is?: string,
+  differences?: Step['differences'],
+  owner?: Step['owner'],
 ) {
   this.action = action;
   this.what = what;
   if (is !== undefined) this.is = is;
+  if (differences !== undefined) this.differences = differences;
+  if (owner !== undefined) this.owner = owner;
 } as unknown as new (
   action: Step['action'],
   what: string,
   is: string | undefined,
+  differences?: Step['differences'],
+  owner?: Step['owner'],
 ) => Step;
 Plain.prototype = Object.prototype;

@@ -1,25 +1,29 @@
 import { describeServer, describeService } from '../ipvs/describe.js';
-import { sameService } from '../ipvs/virtual-service.js';
+import { serverAgrees, serverDifferences, serviceAgrees, serviceDifferences } from '../ipvs/differences.js';
+import { keepsPort } from '../ipvs/server-options.js';
 import {
   type Change,
   type ServerEntry,
   type ServerSettings,
-  ServiceFlag,
   type ServiceKey,
   type ServiceSettings,
+  settableFlags,
   type TableEntry,
 } from '../kernel/ipvs/types.js';
 import type { DrainPolicy } from './drain-policy.js';
 import type { Draining, Ledger, OwnedService } from './ledger.js';
+import { type OtherOwners, ownerOf } from './owners.js';
 import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
 import { type Datagrams, datagramsOf, type WantedService, type WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
-/** What becomes of rows that the owner did not make: those that are wanted are adopted, or all of the namespace. */
+/** Rows that the owner did not make and adopts: none, those that are wanted, or all of the namespace. */
 export type Adoption = 'none' | 'wanted' | 'all';
 
 export interface TablePlanOptions {
   readonly adopt: Adoption;
+  /** What other owners made, to name them. */
+  readonly others?: OtherOwners | undefined;
   /** Of servers whose service has none of its own. */
   readonly drain?: DrainPolicy | undefined;
   /** Milliseconds of the kernel's clock. */
@@ -87,24 +91,23 @@ class TablePlanner {
       this.unchanged += 1 + servers.length;
       return;
     }
-    this.#service(name, service.settings, is, owned?.service ?? false);
-    const wanted = serversOf(service);
+    const adopt = this.#adoptionOf(service);
+    const wanted = withPresentPorts(serversOf(service), servers, owned);
+    const usable = this.#service(name, service, is, owned?.service ?? false, adopt);
     let found = 0;
     let ours = 0;
     for (const entry of servers) {
       const server = describeServer(entry.key);
       const settings = wanted.get(server);
+      const isOurs = owned?.servers.has(server) ?? false;
       if (settings) {
-        const isOurs = owned?.servers.has(server) ?? false;
         found++;
         if (isOurs) ours++;
-        this.#server(name, service, server, settings, entry, isOurs, owned?.servers.get(server));
-      } else {
-        this.#leave(name, service.settings, server, entry, service);
-      }
+        if (usable) this.#server(name, service, server, settings, entry, isOurs, owned?.servers.get(server), adopt);
+      } else if (usable || isOurs) this.#leave(name, service.settings, server, entry, service);
     }
     const owns = owned?.servers ?? new Map<string, undefined>();
-    if (found === wanted.size && ours === owns.size) return; // as nearly always
+    if (!usable || (found === wanted.size && ours === owns.size)) return; // as nearly always
     const present = namesOf(servers);
     for (const [server, settings] of wanted) if (!present.has(server)) this.#make(name, service, server, settings);
     for (const server of owns.keys()) if (!wanted.has(server) && !present.has(server)) this.forget(name, server);
@@ -161,27 +164,55 @@ class TablePlanner {
     this.#steps.add(new TableStep(action, phase, service, server, settings, change, details));
   }
 
-  #service(name: string, wanted: ServiceSettings, is: ServiceSettings, owned: boolean): void {
-    // The kernel sets `hashed` by itself.
-    if (sameService(wanted, plainService(is))) {
-      this.#right(name, undefined, wanted, owned);
-      return;
-    }
-    const found = serviceWords(is);
-    if (!owned && this.#options.adopt === 'none') {
-      this.#add('conflict', Phase.raise, name, undefined, wanted, undefined, { is: found });
-      return;
-    }
-    const change = { command: 'SET_SERVICE', service: wanted } as const;
-    const undo = { command: 'SET_SERVICE', service: plainService(is) } as const;
-    this.#add('change', Phase.raise, name, undefined, wanted, change, { is: found, undo });
+  /** A shared service stays with its owner, and so do the servers that others made in it. */
+  #adoptionOf({ shared }: WantedService): Adoption {
+    const { adopt } = this.#options;
+    return shared && adopt === 'wanted' ? 'none' : adopt;
   }
 
-  #right(name: string, server: string | undefined, settings: TableStep['settings'], owned: boolean): void {
-    const { adopt, keeps } = this.#options;
+  /** Whether the servers of the service may be changed: not in a service that others made and do not share. */
+  #service(
+    name: string,
+    { settings: wanted, shared, stated }: WantedService,
+    is: ServiceSettings,
+    owned: boolean,
+    adopt: Adoption,
+  ): boolean {
+    const agrees = serviceAgrees(wanted, is);
+    if (owned || adopt !== 'none') {
+      if (agrees) this.#right(name, undefined, wanted, owned, adopt);
+      else {
+        const change = { command: 'SET_SERVICE', service: wanted } as const;
+        const undo = { command: 'SET_SERVICE', service: plainService(is) } as const;
+        const differences = serviceDifferences(wanted, is);
+        this.#add('change', Phase.raise, name, undefined, wanted, change, { is: serviceWords(is), differences, undo });
+      }
+      return true;
+    }
+    const differences = agrees ? [] : serviceDifferences(wanted, is);
+    if (shared && !differences.some(({ path }) => stated?.has(path.split('.')[0] ?? '') ?? true)) {
+      this.#right(name, undefined, wanted, owned, adopt);
+      return true;
+    }
+    const owner = ownerOf(this.#options.others, name);
+    this.#add('conflict', Phase.raise, name, undefined, wanted, undefined, {
+      is: serviceWords(is),
+      differences,
+      owner,
+    });
+    return false;
+  }
+
+  #right(
+    name: string,
+    server: string | undefined,
+    settings: TableStep['settings'],
+    owned: boolean,
+    adopt: Adoption,
+  ): void {
     const action = owned || adopt === 'none' ? 'keep' : 'adopt';
     if (action === 'keep') this.unchanged++;
-    if (action === 'adopt' || keeps) this.#add(action, Phase.raise, name, server, settings);
+    if (action === 'adopt' || this.#options.keeps) this.#add(action, Phase.raise, name, server, settings);
   }
 
   #make(name: string, { settings: service, datagrams }: WantedService, server: string, settings: ServerSettings): void {
@@ -197,21 +228,24 @@ class TablePlanner {
     is: ServerEntry,
     ours: boolean,
     draining: Draining | undefined,
+    adopt: Adoption,
   ): void {
-    if (agrees(wanted, is) && !draining) {
-      this.#right(name, server, wanted, ours);
+    if (serverAgrees(wanted, is) && !draining) {
+      this.#right(name, server, wanted, ours, adopt);
       return;
     }
-    const found = serverWords(is);
-    if (!ours && this.#options.adopt === 'none') {
-      this.#add('conflict', Phase.raise, name, server, wanted, undefined, { is: found });
+    const details = { is: serverWords(is), differences: serverDifferences(wanted, is) };
+    if (!ours && adopt === 'none') {
+      const owner = ownerOf(this.#options.others, name, server);
+      this.#add('conflict', Phase.raise, name, server, wanted, undefined, { ...details, owner });
       return;
     }
     const { key } = service.settings;
     const change = { command: 'SET_DEST', service: key, server: wanted } as const;
     const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
     const phase = wanted.weight < is.weight ? Phase.lower : Phase.raise;
-    this.#add('change', phase, name, server, wanted, change, { is: found, undo, stale: staleAfter(service.datagrams) });
+    const stale = staleAfter(service.datagrams);
+    this.#add('change', phase, name, server, wanted, change, { ...details, undo, stale });
   }
 
   /** A server that is not wanted: what becomes of it by these steps. */
@@ -286,11 +320,11 @@ function isAsMade(service: WantedService, { service: is, servers }: TableEntry, 
   const wanted = serversOf(service);
   const ours = owned.servers;
   if (!owned.service || servers.length !== wanted.size || ours.size !== wanted.size) return false;
-  if (!sameService(service.settings, plainService(is))) return false;
+  if (!serviceAgrees(service.settings, is)) return false;
   let index = servers.length;
   for (const [name, settings] of wanted) {
     const entry = servers[--index];
-    if (!entry || !ours.has(name) || ours.get(name) || !agrees(settings, entry)) return false;
+    if (!entry || !ours.has(name) || ours.get(name) || !serverAgrees(settings, entry)) return false;
     const { address, port } = entry.key;
     if (port !== settings.key.port || address !== settings.key.address) return false;
   }
@@ -307,30 +341,43 @@ export function serversOf({ servers, sorry }: WantedService): ReadonlyMap<string
   return new Map([...servers, [describeServer(sorry.key), sorry]]);
 }
 
-/** Whether a server is what these settings make of it. */
-export function agrees(wanted: ServerSettings, is: ServerSettings): boolean {
-  const { forwarding } = is;
-  return (
-    // `local` is the kernel's own doing, where the address is the director's.
-    (forwarding === wanted.forwarding || forwarding === 'local') &&
-    wanted.weight === is.weight &&
-    wanted.upperThreshold === is.upperThreshold &&
-    wanted.lowerThreshold === is.lowerThreshold &&
-    (forwarding !== 'tunnel' ||
-      (wanted.tunnelType === is.tunnelType &&
-        wanted.tunnelPort === is.tunnelPort &&
-        wanted.tunnelChecksum === is.tunnelChecksum))
+/**
+ * The wanted servers by the names of those that are there. With direct routing and tunnels the port of a server has no
+ * effect: a server that is wanted with another port than it has is the same one. A second row for it would double its
+ * share. Rows that are wanted by their own name, or that are the owner's, are taken first.
+ */
+function withPresentPorts(
+  wanted: ReadonlyMap<string, ServerSettings>,
+  servers: readonly ServerEntry[],
+  owned: OwnedService | undefined,
+): ReadonlyMap<string, ServerSettings> {
+  const free = new Map<string, ServerEntry[]>();
+  for (const entry of servers) {
+    const name = describeServer(entry.key);
+    if (!keepsPort(entry.forwarding) || wanted.has(name)) continue;
+    const same = free.get(entry.key.address) ?? [];
+    if (owned?.servers.has(name)) same.unshift(entry);
+    else same.push(entry);
+    free.set(entry.key.address, same);
+  }
+  if (free.size === 0) return wanted;
+  const present = namesOf(servers);
+  return new Map(
+    [...wanted].map(([name, settings]) => {
+      if (!keepsPort(settings.forwarding) || present.has(name)) return [name, settings];
+      const entry = free.get(settings.key.address)?.shift();
+      return entry ? [describeServer(entry.key), { ...settings, key: entry.key }] : [name, settings];
+    }),
   );
 }
 
-/** What can be sent to make it so again. */
+/** The settings that make a service what it is, for a change. */
 export function plainService({ key, scheduler, flags, timeout, netmask, engine }: ServiceSettings): ServiceSettings {
-  return { key, scheduler, flags: flags & ~ServiceFlag.hashed, timeout, netmask, engine };
+  return { key, scheduler, flags: flags & settableFlags, timeout, netmask, engine };
 }
 
+/** The settings that make a server what it is, for a change. */
 export function plainServer(server: ServerSettings): ServerSettings {
   const { key, forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = server;
-  // `local` can not be asked for: the kernel makes it of any.
-  const asked = forwarding === 'local' || forwarding === 'bypass' ? 'nat' : forwarding;
-  return { key, forwarding: asked, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum };
+  return { key, forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum };
 }

@@ -16,6 +16,10 @@ export type Datagrams = Pick<StaleOptions, 'address' | 'port'>;
 /** A service as it is to be, checked, in the kernel's terms. */
 export interface WantedService {
   readonly settings: ServiceSettings;
+  /** Others may have made it: then only own servers are added and removed. */
+  readonly shared?: boolean | undefined;
+  /** Of a shared service: the names of the settings that the document has. Default: all. */
+  readonly stated?: ReadonlySet<string> | undefined;
   /** By {@link describeServer}. */
   readonly servers: ReadonlyMap<string, ServerSettings>;
   /** Is there as long as no other server takes connections. */

@@ -5,6 +5,7 @@ import type { World } from '../roles/world.js';
 import type { Plan } from './plan-view.js';
 import type { Step } from './step.js';
 import type { Target } from './target.js';
+import { stateWords } from './words.js';
 
 /** Something that is not as the document says. */
 export interface Drift {
@@ -15,7 +16,7 @@ export interface Drift {
    */
   readonly problem: 'missing' | 'changed' | 'left' | 'foreign' | 'in-the-way';
   readonly what: string;
-  /** How it is instead. */
+  /** How it is instead; of services and servers in the way also whose they are. */
   readonly is?: string | undefined;
 }
 
@@ -40,7 +41,9 @@ const problems: Readonly<Partial<Record<Step['action'], Drift['problem']>>> = {
 };
 
 export function driftOf({ steps }: Plan): Drift[] {
-  return steps.flatMap(({ action, what, is }): Drift[] => {
+  return steps.flatMap((step): Drift[] => {
+    const { action, what } = step;
+    const is = stateWords(step);
     const problem = problems[action];
     // What went by itself, and is not wanted, is as it should be.
     if (problem === undefined || (problem === 'left' && is === 'gone already')) return [];

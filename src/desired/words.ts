@@ -1,3 +1,4 @@
+import type { SettingDifference, SettingValue } from '../ipvs/differences.js';
 import { sameServer } from '../ipvs/real-server.js';
 import { showNetmask, showSchedulerFlags } from '../ipvs/service-options.js';
 import type { ServerSettings, ServiceSettings } from '../kernel/ipvs/types.js';
@@ -35,4 +36,50 @@ function wordsOf(settings: ServerSettings): string {
   }
   if (upperThreshold !== 0) words += `, thresholds ${lowerThreshold} to ${upperThreshold}`;
   return words;
+}
+
+/** Names of settings where they are not the last part of their path. */
+const names: Readonly<Record<string, string>> = {
+  schedulerFlags: 'scheduler flags',
+  'persistence.timeout': 'persistence',
+  'persistence.netmask': 'netmask',
+  'persistence.engine': 'persistence engine',
+  onePacket: 'one-packet scheduling',
+  upperThreshold: 'upper threshold',
+  lowerThreshold: 'lower threshold',
+  'tunnel.type': 'tunnel',
+  'tunnel.port': 'tunnel port',
+  'tunnel.checksum': 'tunnel checksum',
+};
+
+/** Differences in words: `netmask 0.0.0.0 instead of 255.255.255.255, scheduler rr instead of wlc`. */
+export function differenceWords(differences: readonly SettingDifference[]): string {
+  return differences
+    .map(
+      ({ path, is, wanted }) => `${names[path] ?? path} ${valueWords(path, is)} instead of ${valueWords(path, wanted)}`,
+    )
+    .join(', ');
+}
+
+function valueWords(path: string, value: SettingValue): string {
+  if (path === 'onePacket') return value === true ? 'on' : 'off';
+  if (value === null || value === false) return 'none';
+  if (typeof value === 'object') return value.length === 0 ? 'none' : value.join(' ');
+  return path === 'persistence' || path === 'persistence.timeout' ? `${value} s` : String(value);
+}
+
+/** Who made something: `owner swarm`, `another program`. */
+export function ownerWords(owner: string | null): string {
+  return owner === null ? 'another program' : `owner ${owner}`;
+}
+
+/** The state of an object in words, with who made it where that is a conflict. */
+export function stateWords({
+  is,
+  owner,
+}: {
+  readonly is?: string | undefined;
+  readonly owner?: string | null | undefined;
+}): string | undefined {
+  return owner === undefined ? is : `${is}, of ${ownerWords(owner)}`;
 }

@@ -22,3 +22,15 @@ export interface JournalPort {
 
 /** Opens a journal, and waits for those who have it: ETIMEDOUT, or the signal's reason. */
 export type OpenJournal = (path: string, options?: CallOptions) => Promise<JournalPort>;
+
+/** The text of a journal, and where it is. */
+export interface JournalText {
+  readonly path: string;
+  readonly text: string;
+}
+
+/**
+ * Reads all journals whose path begins with `prefix`: the name of a directory and the beginning of file names. Takes no
+ * lock, so the end of a text may be missing. Leaves out files that cannot be read.
+ */
+export type ReadJournals = (prefix: string) => Promise<readonly JournalText[]>;

@@ -1,6 +1,6 @@
 import type { ConntrackPort } from './conntrack/port.js';
 import type { IpvsPort } from './ipvs/port.js';
-import type { OpenJournal } from './journal.js';
+import type { OpenJournal, ReadJournals } from './journal.js';
 import type { NetworkNamespace } from './namespace.js';
 import type { NetfilterPort } from './netfilter/port.js';
 import type { NamespacePort, NetworkPort } from './network/port.js';
@@ -44,6 +44,7 @@ export interface Kernel {
   /** Network namespaces with names. */
   readonly namespaces: NamespacePort;
   readonly openJournal: OpenJournal;
+  readonly readJournals: ReadJournals;
   readonly clock: Clock;
   /** Returns the identity of this run of the machine: another one after a restart. Empty where it is unknown. */
   bootId(): Promise<string>;

@@ -1,12 +1,12 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import { type FileHandle, open, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open, readdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadAddon } from './addon.js';
 import { Errno } from './errno.js';
 import { KernelFailure } from './errors.js';
 import { checkDirectory, checkFile } from './file-owner.js';
-import { type JournalPort, MAX_JOURNAL } from './journal.js';
+import { type JournalPort, type JournalText, MAX_JOURNAL } from './journal.js';
 import type { CallOptions } from './kernel.js';
 import { DEFAULT_TIMEOUT } from './requests.js';
 
@@ -43,6 +43,23 @@ function opened(path: string, lock: number): NativeJournal {
 /** The file that becomes the journal when it is written anew. */
 function temporaryOf(path: string): string {
   return `${path}.new`;
+}
+
+/** All journals whose path begins with `prefix`; without those that cannot be read. */
+export async function readNativeJournals(prefix: string): Promise<readonly JournalText[]> {
+  const directory = dirname(prefix);
+  const start = basename(prefix);
+  const names = await readdir(directory).catch(() => []);
+  const texts: JournalText[] = [];
+  for (const name of names) {
+    if (!name.startsWith(start) || !name.endsWith('.json')) continue;
+    const path = join(directory, name);
+    const text = await withJournal(path, constants.O_RDONLY, (file, size) => readAll(path, file, size)).catch(
+      () => undefined,
+    );
+    if (text !== undefined) texts.push({ path, text });
+  }
+  return texts;
 }
 
 /** The descriptor of the lock. */
@@ -111,7 +128,7 @@ class NativeJournal implements JournalPort {
   async read(): Promise<string | undefined> {
     return this.#file(async () => {
       try {
-        return await this.#opened(constants.O_RDONLY, (file, size) => this.#readAll(file, size));
+        return await withJournal(this.#path, constants.O_RDONLY, (file, size) => readAll(this.#path, file, size));
       } catch (error) {
         if (codeOf(error) === 'ENOENT') return undefined;
         throw error;
@@ -121,8 +138,8 @@ class NativeJournal implements JournalPort {
 
   append(text: string): Promise<void> {
     return this.#file(() =>
-      this.#opened(constants.O_WRONLY | constants.O_APPEND, async (file, size) => {
-        this.#checkSize(size + Buffer.byteLength(text));
+      withJournal(this.#path, constants.O_WRONLY | constants.O_APPEND, async (file, size) => {
+        checkSize(this.#path, size + Buffer.byteLength(text));
         await file.writeFile(text);
       }),
     );
@@ -131,7 +148,7 @@ class NativeJournal implements JournalPort {
   replace(text: string): Promise<void> {
     return this.#file(async () => {
       if (text === '') return rmSync(this.#path, { force: true });
-      this.#checkSize(Buffer.byteLength(text));
+      checkSize(this.#path, Buffer.byteLength(text));
       const temporary = temporaryOf(this.#path);
       // Not into a file that somebody else has put there.
       const write = (): Promise<void> => writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
@@ -160,40 +177,44 @@ class NativeJournal implements JournalPort {
     }
   }
 
-  /** Opens the journal, which is a regular file: not through a link, and without waiting for a pipe. */
-  async #opened<T>(flags: number, work: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
-    const file = await open(this.#path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const stats = fstatSync(file.fd);
-      checkFile(this.#path, stats);
-      return await work(file, stats.size);
-    } finally {
-      await file.close();
-    }
-  }
-
-  /** Reads no more than may be there, however much is. */
-  async #readAll(file: FileHandle, size: number): Promise<string> {
-    this.#checkSize(size);
-    const bytes = Buffer.allocUnsafe(size);
-    let length = 0;
-    while (length < size) {
-      const { bytesRead } = await file.read(bytes, length, size - length, length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return bytes.toString('utf8', 0, length);
-  }
-
-  #checkSize(bytes: number): void {
-    if (bytes <= MAX_JOURNAL) return;
-    throw new KernelFailure(Errno.EFBIG, `${this.#path} would have ${bytes} bytes, of at most ${MAX_JOURNAL}`);
-  }
-
   async #file<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new KernelFailure(Errno.EBADF, `${this.#path} is closed`);
     return asFailure(this.#path, work);
   }
+}
+
+/** Opens a journal, which is a regular file: not through a link, and without waiting for a pipe. */
+async function withJournal<T>(
+  path: string,
+  flags: number,
+  work: (file: FileHandle, size: number) => Promise<T>,
+): Promise<T> {
+  const file = await open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(file.fd);
+    checkFile(path, stats);
+    return await work(file, stats.size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads no more than may be there, however much is. */
+async function readAll(path: string, file: FileHandle, size: number): Promise<string> {
+  checkSize(path, size);
+  const bytes = Buffer.allocUnsafe(size);
+  let length = 0;
+  while (length < size) {
+    const { bytesRead } = await file.read(bytes, length, size - length, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return bytes.toString('utf8', 0, length);
+}
+
+function checkSize(path: string, bytes: number): void {
+  if (bytes <= MAX_JOURNAL) return;
+  throw new KernelFailure(Errno.EFBIG, `${path} would have ${bytes} bytes, of at most ${MAX_JOURNAL}`);
 }
 
 async function asFailure<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@ import { NativeConntrackPort } from './conntrack/native-port.js';
 import { NativeIpvsPort } from './ipvs/native-port.js';
 import type { Kernel, OpenOptions } from './kernel.js';
 import { namespacePath } from './namespace.js';
-import { openNativeJournal } from './native-journal.js';
+import { openNativeJournal, readNativeJournals } from './native-journal.js';
 import { NativeNetfilterPort } from './netfilter/native-port.js';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSession } from './netlink/session.js';
 import { nativeNamespaces } from './network/namespaces.js';
@@ -41,6 +41,7 @@ export const nativeKernel: Kernel = {
   namespaces: nativeNamespaces,
 
   openJournal: openNativeJournal,
+  readJournals: readNativeJournals,
 
   clock: {
     // Setting the clock of the day is not to make a deadline come sooner or later.

@@ -27,6 +27,10 @@ export interface Snapshot {
   readonly netfilter: Readonly<Record<string, NetfilterTable | null | 'foreign'>>;
   /** Settings that other owners want, too: who, and which value. */
   readonly claims?: Readonly<Record<string, readonly (readonly [owner: string, value: string])[]>> | undefined;
+  /** Services and servers that the records of other owners have, by the names of ipvsadm; an empty one is the service. */
+  readonly others?:
+    | readonly (readonly [owner: string, rows: Readonly<Record<string, readonly string[]>>])[]
+    | undefined;
 }
 
 /** What a snapshot is to have. */

@@ -1,6 +1,6 @@
 import { Errno } from '../kernel/errno.js';
 import { KernelFailure } from '../kernel/errors.js';
-import { type JournalPort, MAX_JOURNAL } from '../kernel/journal.js';
+import { type JournalPort, type JournalText, MAX_JOURNAL } from '../kernel/journal.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { Handle, type Machine, within } from './machine.js';
 
@@ -12,6 +12,10 @@ export class MemoryJournals {
 
   constructor(machine: Machine) {
     this.#machine = machine;
+  }
+
+  read(prefix: string): JournalText[] {
+    return [...this.texts].flatMap(([path, text]) => (path.startsWith(prefix) ? [{ path, text }] : []));
   }
 
   async open(path: string, options: CallOptions = {}): Promise<JournalPort> {

@@ -2,7 +2,7 @@ import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import { Errno } from '../kernel/errno.js';
 import { KernelFailure } from '../kernel/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
-import type { OpenJournal } from '../kernel/journal.js';
+import type { OpenJournal, ReadJournals } from '../kernel/journal.js';
 import type { Clock, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
@@ -42,6 +42,7 @@ const named = '/run/netns';
 export class MemoryKernel implements Kernel {
   readonly clock: Clock;
   readonly openJournal: OpenJournal;
+  readonly readJournals: ReadJournals;
   /** Whether the program may do anything, from now on. */
   permission: boolean;
   readonly #machine = new Machine();
@@ -58,6 +59,7 @@ export class MemoryKernel implements Kernel {
     this.#missing = new Set((['ipvs', 'conntrack', 'netfilter'] as const).filter((part) => available[part] === false));
     this.#journals = new MemoryJournals(machine);
     this.openJournal = (path, call) => this.#journals.open(path, call);
+    this.readJournals = async (prefix) => this.#journals.read(prefix);
     this.clock = { now: () => machine.now, sleep: (milliseconds, signal) => sleep(machine, milliseconds, signal) };
     const sizes: ConntrackSizes = { maximum: options.maximumFlows ?? 262_144, buckets: 262_144, expectations: 4096 };
     this.#parts = {

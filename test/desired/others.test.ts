@@ -148,7 +148,10 @@ test('a service of others that is in the way is named; it is taken over if that 
   state = await director.open(ours);
   const error = await failure(state.apply());
   expect(error.code).toBe('ERR_IPVS_FOREIGN');
-  expect(error.message).toMatch(/nothing was done: service FWM 999: wlc \(there is rr\)$/);
+  expect(error.message).toBe(
+    'not applied: service FWM 999 belongs to another program and differs (scheduler rr instead of wlc). Adopt it with ' +
+      '`{ adopt: true }`, or use another mark',
+  );
   expect(all()).toBe(before);
   expect((await state.plan()).conflicts).toHaveLength(1);
 
@@ -170,6 +173,27 @@ test('a service of others that is in the way is named; it is taken over if that 
     `ipvsadm -R; ipvsadm -e -f 999 -r 10.2.0.13:0 -m -w 7 -x 100 -y 50`,
     [theirs.trim(), '-A -t 10.1.0.100:8443 -s wrr -p 60', '-a -t 10.1.0.100:8443 -r 10.2.0.12:443 -m', ''].join('\n'),
   );
+});
+
+test('two owners share a service of another program, and it stays', async () => {
+  const theirs = foreign();
+  const share = (address: string): DesiredService => ({ fwmark: 999, shared: true, servers: [address] });
+  const [first = '', second = ''] = director.servers;
+  state = await director.open({ owner: OWNER, namespace: director.namespace, services: [share(first)] });
+  const other = await director.open({ owner: 'other', namespace: director.namespace, services: [share(second)] });
+  await state.apply();
+  await other.apply();
+  expect(rows().filter((row) => row.includes('-f 999'))).toEqual([
+    '-A -f 999 -s rr',
+    `-a -f 999 -r ${first}:0 -m -w 1`,
+    `-a -f 999 -r ${second}:0 -m -w 1`,
+    '-a -f 999 -r 10.2.0.13:0 -m -w 7',
+  ]);
+  for (const one of [state, other]) expect((await one.plan()).empty).toBe(true);
+  await state.remove();
+  expect((await other.plan()).empty).toBe(true);
+  await other.remove();
+  expect(foreign()).toBe(theirs);
 });
 
 test('two owners live side by side', async () => {
@@ -200,7 +224,7 @@ test('two owners live side by side', async () => {
 
   // What one has, the other can not take; nor does it go with the other.
   const both = document([3], { services: [...(document([3]).services ?? []), { fwmark: 6, scheduler: 'rr' }] });
-  expect((await failure(state.apply(both))).code).toBe('ERR_IPVS_FOREIGN');
+  expect((await failure(state.apply(both))).message).toContain('service FWM 6 belongs to owner other and differs');
   expect(theirs()).toEqual(atFirst);
   const ours = rows().filter((row) => /:80 |-f 5 /.test(row));
   await other.remove();

@@ -17,12 +17,11 @@ test('what others have made is in the way, and nothing is done', async () => {
   const role = await place.open(director);
   const error = await failure(role.apply());
   expect(error.code).toBe('ERR_IPVS_FOREIGN');
-  expect(error.message).toMatch(/nothing was done: service FWM 80: lc \(there is rr\); server 192\.168\.1\.102:0/s);
+  expect(error.message).toBe(
+    'not applied: service FWM 80 belongs to another program and differs (scheduler rr instead of lc). Use another mark',
+  );
   const conflicts = (await role.plan()).filter(({ action }) => action === 'conflict');
-  expect(conflicts.map(({ what }) => what)).toEqual([
-    'service FWM 80: lc',
-    'server 192.168.1.102:0 of FWM 80: direct, weight 1',
-  ]);
+  expect(conflicts.map(({ what }) => what)).toEqual(['service FWM 80: lc']);
   expect(await place.state()).toBe(there);
   await place.ipvs.flush();
 
@@ -33,17 +32,27 @@ test('what others have made is in the way, and nothing is done', async () => {
   inside(place.name, 'nft', 'delete table inet ipvs-direct-director');
 });
 
-test('what is there already as it should be is kept, and stays', async () => {
-  inside(
-    place.name,
-    'sh',
-    '-c',
-    `ipvsadm -A -f 80 -s lc; ipvsadm -a -f 80 -r 192.168.1.102:0 -g; ip addr add ${VIP}/32 dev lan`,
-  );
+test('an identical service of another owner is in the way, and the error names that owner', async () => {
+  const first = await place.open(director, { name: 'first' });
+  await first.apply();
+  const there = await place.state();
+  const second = await place.open({ ...director, vip: '192.168.1.98' }, { name: 'second' });
+  expect(await failure(second.apply())).toMatchObject({
+    code: 'ERR_IPVS_FOREIGN',
+    message: 'not applied: service FWM 80 belongs to owner first. Use another mark',
+  });
+  expect(await place.state()).toBe(there);
+  await first.remove();
+});
+
+test('an address that is right already is kept, and stays', async () => {
+  inside(place.name, 'ip', 'addr', 'add', `${VIP}/32`, 'dev', 'lan');
   const there = await place.state();
   const role = await place.open(director);
   expect(changed(await role.apply())).toEqual([
+    'make service FWM 80: lc',
     'make server 192.168.1.101:0 of FWM 80: direct, weight 1',
+    'make server 192.168.1.102:0 of FWM 80: direct, weight 1',
     'make server 192.168.1.103:0 of FWM 80: direct, weight 1',
     'make nf_tables table inet ipvs-direct-director: 1 marks, 0 rules',
   ]);
@@ -55,7 +64,7 @@ test('what is there already as it should be is kept, and stays', async () => {
     place.name,
     'sh',
     '-c',
-    `ipvsadm -C; ip addr del ${VIP}/32 dev lan; ip addr add ${VIP}/32 dev lo; ip addr add ${VIP}/24 dev lan`,
+    `ip addr del ${VIP}/32 dev lan; ip addr add ${VIP}/32 dev lo; ip addr add ${VIP}/24 dev lan`,
   );
   const elsewhere = await place.state();
   expect(changed(await role.apply())).toContain(`make address ${VIP}/32 on lan`);

@@ -189,7 +189,9 @@ test('what others made is in the way, or adopted', async () => {
   await using state = await DesiredState.open(text, { kernel });
   await expect(state.apply()).rejects.toMatchObject({
     code: 'ERR_IPVS_FOREIGN',
-    message: expect.stringContaining('service FWM 258: rr (there is sh)'),
+    message: expect.stringContaining(
+      'service FWM 258 belongs to another program and differs (scheduler sh instead of rr)',
+    ),
   });
   expect((await state.plan(undefined, { adopt: true })).changes.map(({ action }) => action)).toContain('change');
   await state.apply(undefined, { adopt: true });

@@ -1,0 +1,38 @@
+import type { Kernel } from '../kernel/kernel.js';
+import { ledgerOf } from './journal.js';
+import type { Ledger, Rows } from './ledger.js';
+
+/** Rows that other owners have in their records. Plain data. */
+export type OtherOwners = readonly (readonly [owner: string, rows: Rows])[];
+
+/** The owner that made a service, or a server of it; `null`: another program, as far as is known. */
+export function ownerOf(others: OtherOwners | undefined, service: string, server = ''): string | null {
+  const found = others?.find(([, rows]) => Object.hasOwn(rows, service) && rows[service]?.includes(server));
+  return found?.[0] ?? null;
+}
+
+/**
+ * Reads what other owners have of these services, to name them. A record that cannot be read, or is damaged, names
+ * nobody: that an owner is unknown is no reason to fail.
+ */
+export async function readOthers(
+  kernel: Kernel,
+  prefix: string,
+  own: string | undefined,
+  services: ReadonlySet<string>,
+): Promise<OtherOwners> {
+  const texts = await kernel.readJournals(prefix).catch(() => []);
+  return texts.flatMap(({ path, text }) => {
+    const owner = /^([A-Za-z0-9_.-]{1,48})\.json$/.exec(path.slice(prefix.length))?.[1];
+    if (owner === undefined || path === own) return [];
+    const rows = rowsOf(ledgerOf(text), services);
+    return Object.keys(rows).length === 0 ? [] : [[owner, rows] as const];
+  });
+}
+
+function rowsOf(ledger: Ledger | undefined, services: ReadonlySet<string>): Rows {
+  const owned = [...(ledger?.owned ?? [])].filter(([service]) => services.has(service));
+  return Object.fromEntries(
+    owned.map(([name, { service, servers }]) => [name, [...(service ? [''] : []), ...servers.keys()]]),
+  );
+}
