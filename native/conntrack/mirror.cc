@@ -102,7 +102,13 @@ void Mirror::Compare(const Flow& flow, FlowBatch& changes) {
     }
   }
   Put(key, flow);
-  if (!known) entries_[key].from_table = true;
+  // The table shows all of a flow: labels that it leaves out are zeros (ctnetlink_dump_labels).
+  Entry& entry = entries_[key];
+  entry.status = flow.status;
+  entry.mark = flow.mark;
+  entry.labels = flow.labels;
+  entry.labels_length = flow.labels_length;
+  if (!known) entry.from_table = true;
 }
 
 void Mirror::End(FlowBatch& changes) {
