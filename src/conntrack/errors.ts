@@ -28,10 +28,10 @@ const noSuchFlow: Meaning = {
 };
 const unknownHelper: Meaning = {
   code: 'ERR_IPVS_UNKNOWN_HELPER',
-  says: 'the kernel can not do that with a flow',
+  says: 'the kernel cannot do that with a flow',
   cause:
     'a helper that it does not have (its module is nf_conntrack_NAME) or that does not fit; or what only a new flow ' +
-    'can be given: a translation, a master; or labels where no rule uses any',
+    'can be given: a translation, a master, from Linux 7 also a helper; or labels where no rule uses any',
 };
 
 meanings.define(['UPDATE', 'DELETE', 'GET'], Errno.ENOENT, noSuchFlow);
