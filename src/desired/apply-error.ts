@@ -58,8 +58,8 @@ function rest(
 /** As many conflicts are listed in a message. */
 const LISTED = 5;
 
-/** `adoptable`: whether the caller can ask for adoption. */
-export function inTheWay(conflicts: readonly PlannedStep[], adoptable: boolean): IpvsError {
+/** `adoptable`: whether the caller can ask for adoption. `record`: the file of the owner, if it is not there. */
+export function inTheWay(conflicts: readonly PlannedStep[], adoptable: boolean, record?: string): IpvsError {
   const lacking = conflicts.filter((step) => 'lacks' in step && step.lacks !== undefined);
   const [first] = lacking;
   if (first) {
@@ -70,10 +70,9 @@ export function inTheWay(conflicts: readonly PlannedStep[], adoptable: boolean):
     );
   }
   const advice = new Set(conflicts.slice(0, LISTED).flatMap((step) => adviceOn(step, adoptable)));
-  return new IpvsError(
-    'ERR_IPVS_FOREIGN',
-    [`not applied: ${listOf(conflicts.map(conflictWords))}`, ...advice].join('. '),
-  );
+  const isUnknown = conflicts.some((step) => !(step instanceof TableStep) || (step.owner ?? null) === null);
+  const told = [`not applied: ${listOf(conflicts.map(conflictWords))}`, ...advice].join('. ');
+  return new IpvsError('ERR_IPVS_FOREIGN', told + (adoptable && isUnknown ? lost(record) : ''));
 }
 
 function listOf(conflicts: readonly string[]): string {
@@ -99,4 +98,13 @@ function adviceOn(step: PlannedStep, adoptable: boolean): string[] {
   const last = ways.pop() ?? '';
   const text = ways.length === 0 ? last : `${ways.join(', ')}, or ${last}`;
   return [`${text.charAt(0).toUpperCase()}${text.slice(1)}`];
+}
+
+function lost(record: string | undefined): string {
+  if (record === undefined) return '';
+  return (
+    `. The owner has no record here (${record}): everything there belongs to another program. If an earlier run of ` +
+    'this owner made it, the record was lost with its container: mount /run/ipvs from the host so that it stays ' +
+    '(docs/containers.md), and adopt what is there with `{ adopt: true }`'
+  );
 }

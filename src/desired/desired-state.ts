@@ -6,6 +6,7 @@ import { CheckedDocument, type DesiredDocument, type DocumentInput } from './doc
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
 import { DriftWatch } from './drift-watch.js';
 import { Engine, placesOf } from './engine.js';
+import type { PlanOptions } from './plan.js';
 import { Plan } from './plan-view.js';
 import { checkRecord } from './role.js';
 import { checkSame, StateSnapshot } from './state-snapshot.js';
@@ -31,6 +32,12 @@ export interface PlanDocumentOptions extends CallOptions {
    * servers become the owner's, except services with `shared: true` and their servers. `'all'`: the whole table of the
    * namespace becomes the owner's, and rows that are not wanted go. Another owner's record is not changed: that owner
    * still counts the rows as its own.
+   * `true` also takes the other things that are wanted and that the owner has no record of: links, addresses, routes,
+   * rules, GUE ports, marks and NAT, which `remove()` then deletes, and sysctls and timeouts, which keep the
+   * value that they have when they are adopted. A link that is up stays up. The plan then has a step `foreign` for
+   * what nobody here wants and an earlier run of the owner may have left: services of the namespace; addresses of
+   * one host (/32, /128) on interfaces, and routes and rules of tables, that the document names; the owner's table
+   * of nf_tables.
    */
   readonly adopt?: boolean | 'all' | undefined;
 }
@@ -114,7 +121,11 @@ export class DesiredState {
   async plan(document?: DocumentInput, options: PlanDocumentOptions = {}): Promise<Plan> {
     checkOptions('plan', options, ['adopt', 'signal', 'timeout']);
     const checked = await this.#take(document);
-    return new Plan(await this.#engine.plan(checked.target, planOptions(checked, options), callOptions(options)));
+    return this.#plan(checked, { ...planOptions(checked, options), leftOvers: options.adopt === true }, options);
+  }
+
+  async #plan(checked: CheckedDocument, planning: PlanOptions, call: CallOptions): Promise<Plan> {
+    return new Plan(await this.#engine.plan(checked.target, planning, callOptions(call)));
   }
 
   /**
@@ -265,7 +276,8 @@ export class DesiredState {
   /** That it can not be read now is told, and tried again. */
   async #look(options: PlanDocumentOptions): Promise<{ readonly plan?: Plan; readonly error?: IpvsError }> {
     try {
-      return { plan: await this.plan(undefined, options) };
+      const checked = await this.#take(undefined);
+      return { plan: await this.#plan(checked, planOptions(checked, options), options) };
     } catch (error) {
       if (error instanceof IpvsError && error.code !== 'ERR_IPVS_CLOSED') return { error };
       throw error;

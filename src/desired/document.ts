@@ -171,7 +171,7 @@ function targetOf(document: DesiredDocument): Target {
   if (marks.length + nat.length > 0) builder.add({ kind: 'netfilter', owner, state: { marks, rules: nat } });
   for (const [index, address] of addresses.entries())
     builder.add(at(`addresses[${index}]`, () => addressItem(address)));
-  const target = builder.build();
+  const target: Target = { ...builder.build(), netfilter: owner };
   // Of all roles and services together: what they mark may be the same.
   for (const item of target.items) {
     if (item.kind !== 'netfilter') continue;

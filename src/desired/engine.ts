@@ -103,6 +103,7 @@ export class Engine {
         await executor.also({ action: 'change', what: 'the record' }, () =>
           journal.write(...aboutLines(target, journal.ledger)),
         );
+      if (fine()) await executor.also({ action: 'adopt', what: 'the record' }, () => executor.adopt());
       const [first, ...others] = executor.failures;
       if (!first) return executor.tried;
       const left = options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
@@ -120,7 +121,8 @@ export class Engine {
     const { snapshot, steps } = await this.#plan(target, journal.ledger, options);
     const due = steps.filter(isDue);
     const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
-    if (conflicts.length > 0) throw inTheWay(conflicts, options.adoptable ?? true);
+    if (conflicts.length > 0)
+      throw inTheWay(conflicts, options.adoptable ?? true, journal.isNew ? this.#path : undefined);
     await journal.write(...completed(target, snapshot, journal.ledger).map((put) => ({ put })));
     await executor.run(due);
     return due;

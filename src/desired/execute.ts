@@ -36,6 +36,8 @@ export class Executor {
   /** What the journal had before, of what it had. */
   readonly #entries = new Map<ItemStep, Entry>();
   readonly #owned = new Map<TableStep, OwnedRow>();
+  /** Tables that become the owner's: nothing of them is to be set back. */
+  readonly #adopted = new Set<string>();
   #tried: Step[] = [];
   readonly failures: Failure[] = [];
 
@@ -71,6 +73,13 @@ export class Executor {
       }
       if (!goOn && this.failures.length > 0) return;
     }
+  }
+
+  /** Notes that tables which were adopted have nothing that is to be set back. */
+  async adopt(): Promise<void> {
+    const entries = [...this.#adopted].flatMap((name) => this.#journal.ledger.find(name) ?? []);
+    this.#adopted.clear();
+    await this.#journal.write(...entries.map(({ name, item }) => ({ put: { name, item } })));
   }
 
   /** Something that belongs to these steps, and is only told if it fails. */
@@ -114,6 +123,7 @@ export class Executor {
       } else {
         // Of what was recorded before, what was there at first counts.
         const remember = async () => (before ? before.before : handler.remember?.(item, this.#world));
+        if (step.adopts && item.kind === 'netfilter') this.#adopted.add(name);
         const tried = before ? earlier(before, item) : [];
         const work = async (remembered: string | undefined): Promise<void> => {
           const entry: Entry = { name, item, ...(remembered !== undefined && { before: remembered }) };
@@ -155,7 +165,9 @@ export class Executor {
       return;
     }
     const entry = this.#journal.ledger.find(name);
-    if (entry || isShared(item)) await this.#giveBack(name, entry ?? { name, item });
+    // It was only adopted: it stays, and is somebody else's again.
+    const stays = action === 'adopt' && !isShared(item);
+    if (!stays && (entry || isShared(item))) await this.#giveBack(name, entry ?? { name, item });
     await this.#journal.write({ remove: name });
   }
 

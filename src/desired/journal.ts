@@ -62,6 +62,11 @@ export class Journal {
     return this.#ledger;
   }
 
+  /** Whether the owner has no record here: all that it made before, if it did, is somebody else's. */
+  get isNew(): boolean {
+    return this.#port !== undefined && this.#text === undefined && this.#ledger.size === 0;
+  }
+
   /** All of them, or none; in the file before it resolves. */
   async write(...lines: readonly Line[]): Promise<void> {
     if (lines.length === 0) return;

@@ -8,6 +8,7 @@ import type { Needs, Snapshot } from '../roles/snapshot.js';
 import { isShared, wantedValue } from './claims.js';
 import { keyOf } from './item-checks.js';
 import type { Entry, Ledger } from './ledger.js';
+import { leftOvers } from './left-overs.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
 import { type Adoption, planTable, type TablePlanOptions } from './table-plan.js';
 import type { Target } from './target.js';
@@ -23,16 +24,21 @@ export interface PlannedSteps {
 
 /** What a plan has to know of the kernel. */
 export function needsOf(target: Target, ledger: Ledger, adopt: Adoption): Omit<Needs, 'everything'> {
+  const own: Item[] =
+    adopt === 'none' || target.netfilter === undefined
+      ? []
+      : [{ kind: 'netfilter', owner: target.netfilter, state: {} }];
   return {
     table: target.table.size > 0 || ledger.owned.size > 0 || adopt === 'all',
-    items: [...target.items, ...ledger.entries.map(({ item }) => item)],
+    items: [...target.items, ...ledger.entries.map(({ item }) => item), ...own],
   };
 }
 
 /** The steps to the target: of a snapshot and a ledger alone, on whatever machine. */
 export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, options: PlanOptions): PlannedSteps {
   const interfaces = interfacesOf(target, snapshot);
-  const items = target.items.map((item) => withPlace(planItem(item, snapshot, ledger), interfaces, snapshot));
+  const adopts = options.adopt !== 'none';
+  const items = target.items.map((item) => withPlace(planItem(item, snapshot, ledger, adopts), interfaces, snapshot));
   const names = new Set(items.map(({ name }) => name));
   const stale = ledger.entries.filter(({ name }) => !names.has(name));
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
@@ -46,6 +52,7 @@ export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, op
     list,
   );
   for (const step of takeBacks(stale)) list.add(inTheWayOf(step, due));
+  if (options.leftOvers) for (const step of leftOvers(target, snapshot, ledger)) list.add(step);
   return {
     steps: list.steps,
     unchanged: unchangedRows + items.filter(({ action }) => action === 'keep').length,
@@ -133,7 +140,7 @@ function inTheWayOf(step: ItemStep, due: readonly ItemStep[]): ItemStep {
 /** What always has some value, or belongs to the owner by its name: to change it is to make it. */
 const changeable: readonly Item['kind'][] = ['sysctl', 'timeout', 'up', 'netfilter'];
 
-function planItem(item: Item, snapshot: Snapshot, ledger: Ledger): ItemStep {
+function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false): ItemStep {
   const handler = handlerOf(item);
   const name = keyOf(item);
   const { item: recorded, tried = [] } = ledger.find(name) ?? {};
@@ -145,13 +152,17 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger): ItemStep {
   const [rival] = owners?.find(([, value]) => value !== wantedValue(item)) ?? [];
   if (rival !== undefined && found.state === 'other')
     return { ...step, action: 'conflict', is: `${found.is}, as ${rival} wants it` };
-  const action = actionFor(item, found, recorded !== undefined, handler.change !== undefined);
+  const adopts = adopt && recorded === undefined;
+  const action = actionFor(item, found, recorded !== undefined || adopts, handler.change !== undefined);
+  // A link that is up stays up when the owner goes: as it was when it was adopted.
+  if (adopts && action === 'keep' && item.kind !== 'up') return { ...step, action: 'adopt', adopts };
   // Else it would go with the others.
   if (owners && action === 'keep' && !recorded) return { ...step, action: 'adopt' };
   // A program died between noting another value and setting it: to set it back, the right one has to be known.
   if (action === 'keep' && recorded && isShared(recorded) && wantedValue(recorded) !== wantedValue(item))
     return { ...step, action: 'adopt' };
-  return { ...step, action, ...('is' in found && { is: found.is }) };
+  const is = 'is' in found && { is: found.is };
+  return { ...step, action, ...is, ...(adopts && action === 'change' && { adopts }) };
 }
 
 function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean): Step['action'] {

@@ -59,7 +59,9 @@ export class StateSnapshot {
   plan(document: CheckedDocument, adopt: Adoption): Plan {
     checkSame(document.document, this.#of);
     const { drain } = document.document;
-    return new Plan(planSteps(document.target, this.#snapshot, this.#ledger, { adopt, drain }));
+    return new Plan(
+      planSteps(document.target, this.#snapshot, this.#ledger, { adopt, drain, leftOvers: adopt === 'wanted' }),
+    );
   }
 
   toJSON(): unknown {

@@ -10,7 +10,7 @@ export interface Step {
   /**
    * `keep`: it is as it should be. `make`, `change`: it is not. `adopt`: it is as it should be, and
    * becomes the owner's. `drain`: it takes no new connections any more, and goes later. `wait`: it can
-   * not go yet. `foreign`: others made it within what is the owner's; it stays. `take-back`: the owner made it, and wants it no more. `conflict`: something
+   * not go yet. `foreign`: others made it within what is the owner's, or nobody here wants it; it stays. `take-back`: the owner made it, and wants it no more. `conflict`: something
    * is there that the owner did not make, or an interface is missing; as long as there is one, nothing is done.
    */
   readonly action: 'keep' | 'make' | 'change' | 'adopt' | 'drain' | 'wait' | 'foreign' | 'take-back' | 'conflict';
@@ -53,6 +53,8 @@ export interface ItemStep extends Step {
   readonly item: Item;
   /** Of the journal. */
   readonly name: string;
+  /** It becomes the owner's: the owner has no record of it. */
+  readonly adopts?: boolean | undefined;
   /** A conflict: what it is to be on is not there. */
   readonly lacks?: 'interface' | 'sysctl' | undefined;
 }

@@ -32,6 +32,8 @@ export interface TablePlanOptions {
   readonly atOnce?: boolean | undefined;
   /** Whether what is as it should be is a step, too. */
   readonly keeps?: boolean | undefined;
+  /** Whether a service that nobody here wants is a step, too: an earlier run of the owner may have left it. */
+  readonly leftOvers?: boolean | undefined;
 }
 
 /** Adds the steps from the table as it is to the one that is wanted; how much is as it should be. */
@@ -117,7 +119,10 @@ class TablePlanner {
   unwanted(name: string, { service, servers }: TableEntry): void {
     const owned = this.#ledger.owned.get(name);
     const all = this.#options.adopt === 'all';
-    if (!owned && !all) return;
+    if (!owned && !all) {
+      if (this.#options.leftOvers) this.#add('foreign', Phase.lower, name, undefined, service);
+      return;
+    }
     const datagrams = owned?.about?.datagrams ?? datagramsOf(service.key);
     const { drain, udp = datagramsOf(service.key).length > 0 } = owned?.about ?? {};
     const of = { drain, udp, datagrams };

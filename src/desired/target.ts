@@ -39,6 +39,8 @@ export interface Target {
   /** In the order in which they are made. */
   readonly items: readonly Item[];
   readonly table: WantedTable;
+  /** The owner's table of nf_tables, whether it is wanted or not. */
+  readonly netfilter?: string | undefined;
 }
 
 /** What of UDP goes to a service by address. */

@@ -1,0 +1,61 @@
+import { ownValue } from '../kernel/own.js';
+import type { Item } from '../roles/items.js';
+import type { Snapshot } from '../roles/snapshot.js';
+import { keyOf } from './item-checks.js';
+import type { Ledger } from './ledger.js';
+import { type ItemStep, Phase } from './step.js';
+import type { Target } from './target.js';
+
+/** Tables of routes that the kernel has: default, main, local. */
+const usual: readonly number[] = [253, 254, 255];
+
+/**
+ * Returns a step `foreign` for everything that nobody here wants, and that an earlier run of the owner may have
+ * left where the document has things of its own: addresses of one host on its interfaces, routes and rules of
+ * its tables, its table of nf_tables.
+ */
+export function leftOvers(target: Target, snapshot: Snapshot, ledger: Ledger): ItemStep[] {
+  const known = new Set([...target.items.map(keyOf), ...ledger.entries.map(({ name }) => name)]);
+  const places = new Set(target.items.flatMap((item) => (item.kind === 'address' ? [item.interface] : [])));
+  const tables = new Set(target.items.flatMap(tableOf).filter((table) => !usual.includes(table)));
+  const found = [
+    ...addresses(snapshot, places),
+    ...(snapshot.routes ?? []).filter(({ table }) => tables.has(table)).map(routeStep),
+    ...(snapshot.rules ?? []).filter(({ table }) => table !== undefined && tables.has(table)).map(ruleStep),
+    ...netfilter(target, snapshot),
+  ];
+  return found.filter(({ name }) => !known.has(name));
+}
+
+function tableOf(item: Item): number[] {
+  const table = item.kind === 'route' ? item.route.table : item.kind === 'routing-rule' ? item.rule.table : undefined;
+  return typeof table === 'number' ? [table] : [];
+}
+
+function step(item: Item, what: string, is?: string): ItemStep {
+  return { action: 'foreign', phase: Phase.unreach, item, name: keyOf(item), what, ...(is !== undefined && { is }) };
+}
+
+function addresses({ addresses = [] }: Snapshot, places: ReadonlySet<string>): ItemStep[] {
+  return addresses.flatMap(({ interface: name, address, peer }): ItemStep[] => {
+    const isHost = address.endsWith(address.includes(':') ? '/128' : '/32');
+    if (!places.has(name) || !isHost || peer !== undefined || address === '::1/128') return [];
+    return [step({ kind: 'address', interface: name, address }, `address ${address} on ${name}`)];
+  });
+}
+
+function routeStep({ family, type, destination, table }: NonNullable<Snapshot['routes']>[number]): ItemStep {
+  const route = { family, type, destination, table } as Extract<Item, { kind: 'route' }>['route'];
+  return step({ kind: 'route', route }, `${type} route ${destination} in table ${table}`);
+}
+
+function ruleStep({ family, mark, table }: NonNullable<Snapshot['rules']>[number]): ItemStep {
+  const rule = { family, mark, table } as Extract<Item, { kind: 'routing-rule' }>['rule'];
+  return step({ kind: 'routing-rule', rule }, `${family} rule for mark ${mark ?? 'any'} to table ${table}`);
+}
+
+function netfilter({ netfilter: owner }: Target, snapshot: Snapshot): ItemStep[] {
+  const table = owner === undefined ? undefined : ownValue(snapshot.netfilter, owner);
+  if (owner === undefined || !table || table === 'foreign') return [];
+  return [step({ kind: 'netfilter', owner, state: {} }, `nf_tables table inet ${owner}`)];
+}
