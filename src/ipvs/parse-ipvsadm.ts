@@ -142,6 +142,12 @@ function readLine(services: Map<string, ParsedService>, [first = '', ...words]: 
   known.servers.push(server);
 }
 
+/** Values that may be left out: ipvsadm writes `-b` alone for a service by sh or mh of which only flag-3 is set. */
+const defaults: ReadonlyMap<Meaning, string> = new Map([
+  ['persistence', '300'],
+  ['flags', ''],
+]);
+
 function readOptions(words: readonly string[], kind: 'services' | 'servers'): Line {
   const line = new Map<Meaning, Given>();
   for (let at = 0; at < words.length; at++) {
@@ -159,11 +165,11 @@ function readOptions(words: readonly string[], kind: 'services' | 'servers'): Li
     if (is !== undefined) line.set(means, { option, value: is });
     else {
       const next = words[at + 1];
-      // The time of -p may be left out.
       const isValue =
         next !== undefined && (means === 'persistence' ? /^\d+$/.test(next) : !optionTable.has(shortName(next)));
-      if (!isValue && means !== 'persistence') throw invalid(`${word} has no value`);
-      line.set(means, { option, value: isValue ? next : '300' });
+      const value = isValue ? next : defaults.get(means);
+      if (value === undefined) throw invalid(`${word} has no value`);
+      line.set(means, { option, value });
       if (isValue) at++;
     }
   }
@@ -210,7 +216,7 @@ function serviceChanges(line: Line, { family }: ServiceKey) {
   };
   return {
     ...(scheduler !== undefined && { scheduler }),
-    ...(flags !== undefined && { schedulerFlags: flags.split(',') as SchedulerFlag[] }),
+    ...(flags && { schedulerFlags: flags.split(',') as SchedulerFlag[] }),
     ...(persistence && { persistence }),
     ...(line.has('onePacket') && { onePacket: true }),
   };

@@ -85,7 +85,9 @@ function linesOf({ servers = [], ...options }: SavedService): string[] {
       : `${protocolOptions[key.protocol]} ${formatEndpoint(key.address, key.port)}`;
   const words = [`-A ${name} -s ${scheduler}`, ...persistenceWords(settings)];
   if ((flags & ServiceFlag.onePacket) !== 0) words.push('-o');
-  const schedulerFlags = showSchedulerFlags(flags, scheduler);
+  // ipvsadm does not write flag-3 of sh and mh, which do not read it.
+  const isHash = scheduler === 'sh' || scheduler === 'mh';
+  const schedulerFlags = showSchedulerFlags(flags, scheduler).filter((flag) => !isHash || flag !== 'flag-3');
   if (schedulerFlags.length > 0) words.push(`-b ${schedulerFlags.join(',')}`);
   return [`${words.join(' ')}\n`, ...servers.map((server) => serverLine(name, heldServerSettings(server, key)))];
 }

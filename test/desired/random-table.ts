@@ -90,11 +90,13 @@ function service(tool: boolean): fc.Arbitrary<{ readonly name: string; readonly 
         if (kind === '-u' && made.engine && (persistent !== null || tool)) text += ' --pe sip';
         if ((kind === '-u' || byMark) && made.onePacket) text += ' -o';
         const { scheduler } = made;
-        const flagNames: Readonly<Record<string, string>> =
-          scheduler === 'sh' || scheduler === 'mh'
-            ? { 'flag-1': `${scheduler}-fallback`, 'flag-2': `${scheduler}-port` }
-            : {};
-        if (made.flags.length > 0) text += ` -b ${made.flags.map((flag) => flagNames[flag] ?? flag).join(',')}`;
+        const isHash = scheduler === 'sh' || scheduler === 'mh';
+        const flagNames: Readonly<Record<string, string>> = isHash
+          ? { 'flag-1': `${scheduler}-fallback`, 'flag-2': `${scheduler}-port` }
+          : {};
+        // ipvsadm does not write flag-3 of these, and -b without a value if that is the only one.
+        const flags = made.flags.filter((flag) => !isHash || flag !== 'flag-3');
+        if (flags.length > 0) text += ` -b ${flags.map((flag) => flagNames[flag] ?? flag).join(',')}`;
         const lines = made.servers.map(({ family: of, host, port: serverPort, words }) => {
           const endpoint = of === 4 ? `10.8.0.${host}` : `[fd00::8:${host}]`;
           const own = byMark || words.startsWith('-m') ? serverPort : at;

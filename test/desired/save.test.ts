@@ -136,7 +136,8 @@ function savedLines(text: string): string[] {
 }
 
 test('a random table of ipvsadm is saved, restored and adopted as it is', async () => {
-  const seed = Number(process.env.IPVS_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  // The same table in every run; another seed looks for others.
+  const seed = Number(process.env.IPVS_TEST_SEED ?? 325380428);
   const [table = ''] = fc.sample(tables(40, true), { seed, numRuns: 1 });
   const place = `seed ${seed} (IPVS_TEST_SEED)`;
   shell(from, 'ipvsadm -R', table);

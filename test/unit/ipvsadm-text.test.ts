@@ -127,11 +127,20 @@ const odd = `-A -f 1 -s wlc
 -A -t 10.0.0.1:0 -s rr
 -A -t 0.0.0.0:0 -s rr -p 0 -M 255.0.255.0
 -A -t 10.0.0.2:80 -s unheard-of -o
--A -u [fd00::1]:53 -s mh -p 17179869 -M 1 --pe unheard-of -o -b mh-fallback,mh-port,flag-3
+-A -u [fd00::1]:53 -s mh -p 17179869 -M 1 --pe unheard-of -o -b mh-fallback,mh-port
 -A -f 4294967295 -6 -s sh -p 300 -M 64 -b sh-port
 -a -f 4294967295 -6 -r [fd00::7]:0 -i -w 3 --tun-type gue --tun-port 6080 --tun-remcsum
 -a -f 4294967295 -6 -r 10.0.0.7:80 -i -w 3 --tun-type gue --tun-port 6080 --tun-nocsum
 `;
+
+test('writes flags as ipvsadm does, and reads -b without a value, which ipvsadm writes for sh and mh', () => {
+  // Written by ipvsadm 1.31 for `-s sh -b flag-3` and `-s mh -b flag-1,flag-3`.
+  const written = '-A -f 2 -s sh -b \n-A -f 6 -s mh -b mh-fallback\n-A -f 7 -s rr -b flag-1,flag-2,flag-3\n';
+  expect(formatIpvsadm(parseIpvsadm(written))).toBe(written.replace(' -b \n', '\n'));
+  const flags = { fwmark: 6, scheduler: 'mh', schedulerFlags: ['flag-1', 'flag-3'], servers: [] } as const;
+  expect(formatIpvsadm([flags])).toBe('-A -f 6 -s mh -b mh-fallback\n');
+  expect(() => parseIpvsadm('-A -f 2 -s')).toThrow('line 1: -s has no value');
+});
 
 test('accepts every row that a kernel may hold, in text and in documents', async () => {
   expect(formatIpvsadm(parseIpvsadm(odd))).toBe(odd);
