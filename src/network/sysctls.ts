@@ -36,7 +36,7 @@ function pathOf(sysctl: NetworkSysctl, parts: readonly string[]): string {
 function checkValue(value: unknown): string {
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-  if (typeof value === 'string' && value.trim() !== '' && !/[\n\0]/.test(value)) return value;
+  if (typeof value === 'string' && !/[\n\0]/.test(value)) return value;
   throw invalid(`the value of a sysctl is a line of text, an integer, true or false, not ${show(value)}`);
 }
 
@@ -61,7 +61,9 @@ export async function writeSysctl(
 ): Promise<string> {
   checkCallOptions(options);
   const path = sysctlPath(sysctl);
-  const text = checkValue(value);
+  const checked = checkValue(value);
+  // The kernel ignores a write of no bytes: an empty value is an empty line.
+  const text = checked.trim() === '' ? '\n' : checked;
   const before = await read(context, path, options);
   await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
   return before;

@@ -1,5 +1,6 @@
 import type { Family } from '../kernel/address.js';
 import { Errno } from '../kernel/errno.js';
+import { canonicalSysctlValue } from '../network/sysctl-values.js';
 import type { MemoryFiles } from './memory-files.js';
 import type { NetworkCore } from './memory-network-core.js';
 
@@ -66,6 +67,21 @@ const others: Readonly<Record<string, string>> = {
   'core/somaxconn': '4096',
 };
 
+/** A list of ports as proc_do_large_bitmap of kernel/sysctl.c reads and writes it. */
+function ports(text: string): string | number {
+  const written = text.replace(/\n$/, '');
+  if (written === '') return '\n';
+  if (!/^(0[0-7]*|0x[0-9a-f]+|[1-9]\d*)(-\d+)?(,(0[0-7]*|0x[0-9a-f]+|[1-9]\d*)(-\d+)?)*$/.test(written))
+    return Errno.EINVAL;
+  const list = canonicalSysctlValue(written);
+  const ranges = list.split(',').map((range) => range.split('-').map(Number));
+  const fine = ranges.every(([first = 0, last = first]) => first <= last && last <= 0xffff);
+  return fine ? `${list}\n` : Errno.EINVAL;
+}
+
+/** Settings that a write to `all` sets on every IPv6 interface (net/ipv6/addrconf.c). */
+const ipv6All = ['forwarding', 'addr_gen_mode', 'ignore_routes_with_linkdown'];
+
 /** The settings of interfaces: files that come and go with them. */
 export class MemorySysctls {
   readonly #core: NetworkCore;
@@ -88,6 +104,7 @@ export class MemorySysctls {
       this.#define(family, 'default', values(1));
     }
     for (const [path, text] of Object.entries(others)) files.set(`/proc/sys/net/${path}`, `${text}\n`);
+    files.set('/proc/sys/net/ipv4/ip_local_reserved_ports', '\n', ports);
     files.define('/proc/sys/net/ipv4/ip_forward', {
       read: () => `${this.get('ipv4', 'all', 'forwarding')}\n`,
       write: (text) => this.#write('ipv4', 'all', 'forwarding', text),
@@ -145,15 +162,21 @@ export class MemorySysctls {
 
   #write(family: Family, name: string, setting: string, text: string): number {
     const written = text.trim();
-    const number = Number(written);
-    if (!/^-?\d+$/.test(written) || number < -0x80000000 || number > 0x7fffffff) return Errno.EINVAL;
+    const number = Number(canonicalSysctlValue(written));
+    if (
+      !Number.isInteger(number) ||
+      !/^-?(0[0-7]*|0x[0-9a-f]+|[1-9]\d*)$/i.test(written) ||
+      number < -0x80000000 ||
+      number > 0x7fffffff
+    )
+      return Errno.EINVAL;
     const before = this.get(family, name, setting);
     this.#set(family, name, setting, number);
     if (family === 'ipv4') {
       if (setting === 'forwarding') this.#forward4(name, before, number);
       else if (name === 'default') this.#follow(setting, number);
       else if (name !== 'all') this.#mark(name, setting);
-    } else if (setting === 'forwarding' && name === 'all') {
+    } else if (name === 'all' && ipv6All.includes(setting)) {
       for (const each of this.#values.ipv6.keys()) this.#set('ipv6', each, setting, number);
     } else if (setting === 'disable_ipv6' && name !== 'default') {
       const names = name === 'all' ? [...this.#values.ipv6.keys()] : [name];

@@ -45,6 +45,50 @@ export function settingConformance({ start }: Worlds): void {
       ]);
     });
 
+    test('an IPv6 setting of all sets those of each, for some', async () => {
+      const { network } = await start();
+      await network.addLink({ kind: 'bridge', name: 'br0' });
+      const set = ['forwarding', 'disable_ipv6', 'addr_gen_mode', 'ignore_routes_with_linkdown'];
+      const plain = ['proxy_ndp', 'accept_redirects', 'keep_addr_on_down'];
+      for (const setting of [...set, ...plain]) {
+        const before = await network.sysctl(sysctl('br0', setting, 'ipv6'));
+        const value = before === '0' ? '1' : '0';
+        const expected = set.includes(setting) ? value : before;
+        await network.setSysctl(sysctl('all', setting, 'ipv6'), value);
+        for (const name of ['default', 'br0'])
+          expect([setting, name, await network.sysctl(sysctl(name, setting, 'ipv6'))]).toEqual([
+            setting,
+            name,
+            expected,
+          ]);
+        await network.setSysctl(sysctl('all', setting, 'ipv6'), before);
+      }
+    });
+
+    test('reads a list of ports in its own form', async () => {
+      const { network } = await start();
+      const name = 'net.ipv4.ip_local_reserved_ports';
+      expect(await network.sysctl(name)).toBe('');
+      for (const [written, is] of [
+        ['8080,8081,9000', '8080-8081,9000'],
+        ['9000,8080-8090,8085-8100', '8080-8100,9000'],
+        ['010,020', '8,16'],
+        ['0x10', '16'],
+        ['80-80', '80'],
+        ['', ''],
+      ] as const) {
+        await network.setSysctl(name, written);
+        expect(await network.sysctl(name)).toBe(is);
+      }
+      const invalid = { code: 'ERR_IPVS_REJECTED', errnoName: 'EINVAL' };
+      for (const written of ['5-3', '08', '8080, 8081', '70000', 'x'])
+        expect(await failure(network.setSysctl(name, written))).toEqual(invalid);
+      await network.setSysctl('net.ipv4.conf.lo.rp_filter', '02');
+      expect(await network.sysctl('net.ipv4.conf.lo.rp_filter')).toBe('2');
+      for (const written of ['', '08', '+1'])
+        expect(await failure(network.setSysctl('net.ipv4.conf.lo.rp_filter', written))).toEqual(invalid);
+    });
+
     test('ip_forward is that of all, and sets those of each', async () => {
       const { network } = await start();
       await network.addLink({ kind: 'bridge', name: 'br0' });

@@ -1,0 +1,45 @@
+/** Matches a list of numbers and ranges, such as `8080-8081,9000`. */
+const LIST = /^\d+(-\d+)?(,\d+(-\d+)?)*$/;
+/** Matches what begins as an octal number and is none: the kernel refuses it. */
+const NOT_OCTAL = /(^|[-,])0\d*[89]/;
+
+/**
+ * Returns whether two texts of a sysctl have the same meaning for the kernel, however they are written: white space,
+ * hexadecimal and octal numbers (`strtoul` with base 0 in kernel/sysctl.c), and lists whose ranges overlap, touch
+ * or are out of order (`proc_do_large_bitmap`). An empty value equals only an empty value.
+ */
+export function isSameSysctlValue(one: string, other: string): boolean {
+  return one === other || canonicalSysctlValue(one) === canonicalSysctlValue(other);
+}
+
+/** Returns one spelling for all texts with the same meaning. */
+export function canonicalSysctlValue(text: string): string {
+  return text.trim().split(/\s+/).map(canonicalWord).join(' ');
+}
+
+function canonicalWord(word: string): string {
+  if (/^-?(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.test(word)) return canonicalNumber(word);
+  return LIST.test(word) && !NOT_OCTAL.test(word) ? canonicalList(word) : word;
+}
+
+function canonicalNumber(word: string): string {
+  const negative = word.startsWith('-');
+  const digits = negative ? word.slice(1) : word;
+  const number = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits);
+  return String(negative ? -number : number);
+}
+
+function canonicalList(word: string): string {
+  const ranges = word
+    .split(',')
+    .map((part) => part.split('-').map((number) => BigInt(canonicalNumber(number))))
+    .map(([first = 0n, last = first]) => ({ first, last }))
+    .sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+  const merged: { first: bigint; last: bigint }[] = [];
+  for (const { first, last } of ranges) {
+    const before = merged.at(-1);
+    if (!before || first > before.last + 1n) merged.push({ first, last });
+    else if (last > before.last) before.last = last;
+  }
+  return merged.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(',');
+}
