@@ -1,7 +1,7 @@
 import { checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import { recordOf } from '../kernel/own.js';
-import { checkLineOfText, checkSysctlPath, checkTimeout } from './item-checks.js';
+import { checkLineOfText, checkSysctlBefore, checkSysctlPath, checkTimeout } from './item-checks.js';
 
 /** A setting of the whole namespace that owners have changed. */
 export interface Claim {
@@ -32,13 +32,7 @@ function checkClaim(name: string, value: unknown): Claim {
   const { before, owners } = value as Readonly<Record<string, unknown>>;
   const all = entriesOf('owners', owners).map(([owner, wanted]) => [owner, checkValue(name, wanted)] as const);
   if (all.length === 0) throw invalid(`the claim on ${show(name)} has no owner`);
-  return { before: name.startsWith('sysctl ') ? checkBefore(before) : checkValue(name, before), owners: new Map(all) };
-}
-
-/** What was there before may be several lines, if another version of this library wrote it. */
-function checkBefore(value: unknown): string {
-  if (typeof value === 'string' && !value.includes('\0')) return value;
-  throw invalid(`before is text, not ${show(value)}`);
+  return { before: name.startsWith('sysctl ') ? checkSysctlBefore(name.slice('sysctl '.length), before) : checkValue(name, before), owners: new Map(all) };
 }
 
 function checkValue(name: string, value: unknown): string {

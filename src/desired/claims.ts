@@ -3,14 +3,24 @@ import { IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { recordOf } from '../kernel/own.js';
+import { isSameSysctlValue } from '../network/sysctl-values.js';
+import { parseBefore } from '../roles/handlers/sysctl-before.js';
+import { knobOf } from '../roles/handlers/sysctl-knobs.js';
 import type { Item } from '../roles/items.js';
 import { type Book, formatBook, parseBook } from './book.js';
 import { damaged } from './damage.js';
+import { handOver } from './hand-over.js';
 import type { Entry } from './ledger.js';
 
-/** What an owner wants of it. */
+/** What an owner wants of it: the value, with the name if another name of the setting takes another text. */
 export function wantedValue(item: Item): string {
-  return item.kind === 'sysctl' ? item.value : item.kind === 'timeout' ? String(item.seconds) : '';
+  if (item.kind === 'sysctl') return knobOf(item.name).sameText ? item.value : `${item.name} = ${item.value}`;
+  return item.kind === 'timeout' ? String(item.seconds) : '';
+}
+
+/** Whether two owners want the same of a setting, however they write it. */
+export function isSameWanted(one: string, other: string): boolean {
+  return isSameSysctlValue(one, other);
 }
 
 /** Settings have one value for all owners: it is set back when the last of them wants it no more. */
@@ -22,9 +32,9 @@ export function isShared({ kind }: Item): boolean {
 function itemOf(name: string, value: string): Item {
   const [kind, ...rest] = name.split(' ');
   const setting = rest.join(' ');
-  return kind === 'timeout'
-    ? { kind, name: setting as keyof Timeouts, seconds: Number(value) }
-    : { kind: 'sysctl', name: setting, value };
+  if (kind === 'timeout') return { kind, name: setting as keyof Timeouts, seconds: Number(value) };
+  const [, path, text] = /^(net\/\S+) = (.*)$/.exec(value) ?? [];
+  return { kind: 'sysctl', name: path ?? setting, value: text ?? value };
 }
 
 /**
@@ -35,19 +45,26 @@ export class Claims {
   readonly #kernel: Kernel;
   readonly #path: string | undefined;
   readonly #owner: string;
+  /** The book, if it is in no file. */
+  #memory: Book = new Map();
 
-  /** Without a path there are no others. */
+  /** Without a path there are no others: the book is in memory. */
   constructor(kernel: Kernel, path: string | undefined, owner: string) {
     this.#kernel = kernel;
     this.#path = path;
     this.#owner = owner;
   }
 
-  /** Returns the values that others want of each setting: `[owner, value]`. */
+  /**
+   * Returns the values that others want of each setting: `[owner, value]`. A setting that a write of another one
+   * resets has an empty list: it goes with the other one.
+   */
   async others(): Promise<Record<string, readonly (readonly [string, string])[]>> {
-    const book = await this.#with<Book>(undefined, new Map(), async (book) => book);
+    const book = await this.#with(undefined, async (book) => book);
     const entries = [...book].map(([name, { owners }]) => [name, [...this.#without(owners)]] as const);
-    return recordOf(entries.filter(([, owners]) => owners.length > 0));
+    const others = entries.filter(([, owners]) => owners.length > 0);
+    const reset = others.flatMap(([name]) => resetNames(name, book.get(name)?.before ?? ''));
+    return recordOf([...reset.map((name) => [name, []] as const), ...others]);
   }
 
   /**
@@ -56,7 +73,7 @@ export class Claims {
    */
   async settle(entries: readonly Entry[], call?: CallOptions): Promise<Entry[]> {
     const shared = new Map(entries.filter(({ item }) => isShared(item)).map((entry) => [entry.name, entry]));
-    return this.#with(call, [], async (book, write) => {
+    return this.#with(call, async (book, write) => {
       const claimed = new Map(book);
       for (const [name, { item, before = '' }] of shared) {
         const claim = book.get(name);
@@ -72,33 +89,48 @@ export class Claims {
     });
   }
 
-  /** Calls `work` with the value before anybody changed it; `remember` reads the value of now. */
+  /**
+   * Calls `work` with the value before anybody changed it, and the keys of all settings that owners claim;
+   * `remember` reads the value of now.
+   */
   async claim(
     name: string,
     value: string,
     remember: () => Promise<string>,
-    work: (before: string) => Promise<void>,
+    work: (before: string, claimed: ReadonlySet<string>) => Promise<void>,
   ): Promise<void> {
-    if (this.#path === undefined) return work(await remember());
-    await this.#with(undefined, undefined, async (book, write) => {
+    await this.#with(undefined, async (book, write) => {
       const claim = book.get(name);
       const before = claim?.before ?? (await remember());
       const owners = new Map(claim?.owners).set(this.#owner, value);
       await write(new Map(book).set(name, { before, owners }));
-      await work(before);
+      await work(before, claimedIn(book, name));
     });
   }
 
-  /** Takes it back, unless others want it still. */
-  async release(name: string, takeBack: () => Promise<void>): Promise<void> {
-    if (this.#path === undefined) return takeBack();
-    await this.#with(undefined, undefined, async (book, write) => {
+  /**
+   * Takes it back, unless others want it still: to the value of the book, if that has one. `kept`: settings
+   * that claims of other settings keep as they are.
+   */
+  async release(
+    name: string,
+    item: Item,
+    takeBack: (before: string | undefined, kept: ReadonlyMap<string, string | undefined>) => Promise<void>,
+  ): Promise<void> {
+    await this.#with(undefined, async (book, write) => {
       const claim = book.get(name);
       const owners = this.#without(claim?.owners);
-      if (owners.size === 0) await takeBack();
+      const isLast = owners.size === 0;
+      let rest = book;
+      if (isLast) {
+        const { before, kept } = handOver(item, orderedClaims(book), name);
+        rest = inherit(book, before);
+        if (rest !== book) await write(rest);
+        await takeBack(claim?.before, kept);
+      }
       if (!claim?.owners.has(this.#owner)) return;
-      const left = new Map(book);
-      if (owners.size === 0) left.delete(name);
+      const left = new Map(rest);
+      if (isLast) left.delete(name);
       else left.set(name, { ...claim, owners });
       await write(left);
     });
@@ -110,11 +142,13 @@ export class Claims {
 
   async #with<T>(
     call: CallOptions | undefined,
-    without: T,
     work: (book: Book, write: (book: Book) => Promise<void>) => Promise<T>,
   ): Promise<T> {
     const path = this.#path;
-    if (path === undefined) return without;
+    if (path === undefined)
+      return work(this.#memory, async (book) => {
+        this.#memory = book;
+      });
     const using = async <R>(asking: () => Promise<R>): Promise<R> => {
       try {
         return await asking();
@@ -142,6 +176,30 @@ function readBook(path: string, text: string | undefined): Book {
   } catch (cause) {
     throw damaged(path, 'the shared record of all owners', 1, cause);
   }
+}
+
+/** The keys of the settings that are claimed, but that of `name`. */
+function claimedIn(book: Book, name: string): Set<string> {
+  return new Set([...book.keys()].flatMap((other) => (other === name ? [] : [other.replace(/^sysctl /, '')])));
+}
+
+/** The names of the settings that a claim has remembered besides its own. */
+function resetNames(name: string, before: string): string[] {
+  if (!name.startsWith('sysctl ') || !before.startsWith('{')) return [];
+  return [...parseBefore(name.slice('sysctl '.length), before).keys()].map((path) => `sysctl ${knobOf(path).key}`);
+}
+
+/** The claims on sysctls, in the order in which they were made. */
+function orderedClaims(book: Book): { name: string; before: string; wanted: Item }[] {
+  return [...book].flatMap(([name, { before, owners }]) => {
+    const [value] = owners.values();
+    return value === undefined || !name.startsWith('sysctl ') ? [] : [{ name, before, wanted: itemOf(name, value) }];
+  });
+}
+
+function inherit(book: Book, before: ReadonlyMap<string, string>): Book {
+  if (before.size === 0) return book;
+  return new Map([...book].map(([name, claim]) => [name, { ...claim, before: before.get(name) ?? claim.before }]));
 }
 
 function unusable(path: string, cause: unknown): unknown {

@@ -250,8 +250,7 @@ function sysctl(name: string, value: string | number | boolean) {
     parts.length > 1 && parts[0] === 'net' && parts.every((part) => /^[^\s/]+$/.test(part) && !/^\.+$/.test(part));
   if (!fine) throw invalid(`sysctls: a name is net.ipv4.ip_forward, or net/ipv4/ip_forward, not ${show(name)}`);
   const text = typeof value === 'boolean' ? String(Number(value)) : String(value).trim();
-  if (text === '' || text.includes('\n'))
-    throw invalid(`sysctls: the value of ${name} is a line of text, not ${show(value)}`);
+  if (/[\n\0]/.test(text)) throw invalid(`sysctls: the value of ${name} is a line of text, not ${show(value)}`);
   return { kind: 'sysctl', name: parts.join('/'), value: text } as const;
 }
 

@@ -38,6 +38,8 @@ export class Executor {
   readonly #owned = new Map<TableStep, OwnedRow>();
   /** Tables that become the owner's: nothing of them is to be set back. */
   readonly #adopted = new Set<string>();
+  /** The values of settings before the steps that change them. */
+  readonly #now = new Map<ItemStep, string>();
   #tried: Step[] = [];
   readonly failures: Failure[] = [];
 
@@ -125,15 +127,18 @@ export class Executor {
         const remember = async () => (before ? before.before : handler.remember?.(item, this.#world));
         if (step.adopts && item.kind === 'netfilter') this.#adopted.add(name);
         const tried = before ? earlier(before, item) : [];
-        const work = async (remembered: string | undefined): Promise<void> => {
+        const work = async (remembered: string | undefined, claimed?: ReadonlySet<string>): Promise<void> => {
           const entry: Entry = { name, item, ...(remembered !== undefined && { before: remembered }) };
           await this.#journal.write({ put: tried.length > 0 ? { ...entry, tried } : entry });
-          if (action === 'change' && handler.change) await handler.change(item, this.#world);
+          if (action === 'change' && isShared(item))
+            this.#now.set(step, (await handler.remember?.(item, this.#world)) ?? '');
+          const isKept = action === 'adopt' && (!isShared(item) || (await this.#isRight(item)));
+          if (action === 'change' && handler.change) await handler.change(item, this.#world, claimed);
           // What an owner has set back since it was looked at is not as it should be any more.
-          else if (action !== 'adopt' || (isShared(item) && !(await this.#isRight(item))))
-            await handler.make(item, this.#world);
+          else if (!isKept) await handler.make(item, this.#world, claimed);
+          const confirmed = isKept ? undefined : await handler.confirm?.(item, this.#world, claimed);
           // It is complete: the kernel has none of what the owner made of it earlier.
-          if (tried.length > 0) await this.#journal.write({ put: entry });
+          if (tried.length > 0 || confirmed) await this.#journal.write({ put: { ...entry, item: confirmed ?? item } });
         };
         if (isShared(item))
           await this.#claims.claim(name, wantedValue(item), async () => (await remember()) ?? '', work);
@@ -149,13 +154,14 @@ export class Executor {
     this.#done.push(step);
   }
 
-  async #undoItem({ action, item, name }: ItemStep, before: Entry | undefined): Promise<void> {
+  async #undoItem(step: ItemStep, before: Entry | undefined): Promise<void> {
+    const { action, item, name } = step;
     const handler = handlerOf(item);
     if (before) {
       // Made by an earlier call, and changed or taken back by this one.
       const restore = async (): Promise<void> => {
         if (action === 'take-back') await this.#makeAgain(before.item);
-        else if (action === 'change') await handler.change?.(before.item, this.#world);
+        else if (action === 'change') await this.#changeBack(step, before.item);
         else if (action === 'make') await handler.takeBack(item, before.before, this.#world);
       };
       const was = async (): Promise<string> => before.before ?? '';
@@ -171,6 +177,15 @@ export class Executor {
     await this.#journal.write({ remove: name });
   }
 
+  /** A setting gets the value that it had before the step, whoever made that; others get that of the owner. */
+  async #changeBack(step: ItemStep, before: Item): Promise<void> {
+    const { item, name } = step;
+    const now = this.#now.get(step);
+    if (now === undefined) return handlerOf(item).change?.(before, this.#world);
+    const made = this.#journal.ledger.find(name)?.item ?? item;
+    await handlerOf(item).takeBack(made, now, this.#world);
+  }
+
   async #isRight(item: Item): Promise<boolean> {
     const snapshot = await readSnapshot(this.#world, { table: false, items: [item], everything: false });
     return handlerOf(item).inspect(item, snapshot).state === 'right';
@@ -178,10 +193,10 @@ export class Executor {
 
   /** Unless others want it, too. The kernel may have any of what the owner tried to make of it. */
   #giveBack(name: string, { item, before, tried = [] }: Entry): Promise<void> {
-    const takeBack = async (): Promise<void> => {
-      for (const one of [item, ...tried]) await handlerOf(one).takeBack(one, before, this.#world);
+    const takeBack = async (text = before, kept?: ReadonlyMap<string, string | undefined>): Promise<void> => {
+      for (const one of [item, ...tried]) await handlerOf(one).takeBack(one, text, this.#world, kept);
     };
-    return isShared(item) ? this.#claims.release(name, takeBack) : takeBack();
+    return isShared(item) ? this.#claims.release(name, item, takeBack) : takeBack();
   }
 
   /** If it is there still, its taking back had failed. */

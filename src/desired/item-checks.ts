@@ -8,6 +8,7 @@ import { checkLink } from '../network/link-options.js';
 import { checkRoute } from '../network/route-options.js';
 import { checkRule } from '../network/rule-options.js';
 import { handlerOf } from '../roles/handlers/index.js';
+import { parseBefore } from '../roles/handlers/sysctl-before.js';
 import type { Item, ItemOf } from '../roles/items.js';
 
 type Checks = { readonly [Kind in Item['kind']]: (item: ItemOf<Kind>) => void };
@@ -17,10 +18,12 @@ const LONGEST_VALUE = 65_536;
 
 const checks: Checks = {
   sysctl(item) {
-    checkOptions('a sysctl', item, ['kind', 'name', 'value', 'orMore']);
+    checkOptions('a sysctl', item, ['kind', 'name', 'value', 'orMore', 'reads', 'keepsRoute']);
     checkSysctlPath(item.name);
     checkLineOfText('value', item.value);
     if (item.orMore !== undefined) checkBoolean('orMore', item.orMore);
+    if (item.reads !== undefined) checkText('reads', item.reads);
+    if (item.keepsRoute !== undefined) checkBoolean('keepsRoute', item.keepsRoute);
   },
   timeout(item) {
     checkOptions('a timeout', item, ['kind', 'name', 'seconds']);
@@ -83,8 +86,15 @@ export function checkBefore({ kind, ...item }: Item, before: unknown): void {
   if (typeof before !== 'string') throw invalid(`before is text, not ${show(before)}`);
   if (kind === 'netfilter') checkState(JSON.parse(before));
   else if (kind === 'timeout' && 'seconds' in item) checkTimeout(item.name, Number(before));
-  else if (kind === 'sysctl') checkText('before', before);
+  else if (kind === 'sysctl' && 'value' in item) checkSysctlBefore(item.name, before);
   else throw invalid(`before belongs to settings and tables, not to ${kind}`);
+}
+
+/** Checks the texts of a setting, and of those that a write of it resets: one for each interface. */
+export function checkSysctlBefore(name: string, before: unknown): string {
+  if (typeof before !== 'string' || before.includes('\0')) throw invalid(`before is text, not ${show(before)}`);
+  for (const path of parseBefore(name, before).keys()) checkSysctlPath(path);
+  return before;
 }
 
 /** Checks a path below /proc/sys, with slashes. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */

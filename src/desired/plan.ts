@@ -5,7 +5,7 @@ import { checkRule } from '../netfilter/rule-options.js';
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Found, Item } from '../roles/items.js';
 import type { Needs, Snapshot } from '../roles/snapshot.js';
-import { isShared, wantedValue } from './claims.js';
+import { isSameWanted, isShared, wantedValue } from './claims.js';
 import { keyOf } from './item-checks.js';
 import type { Entry, Ledger } from './ledger.js';
 import { leftOvers } from './left-overs.js';
@@ -149,7 +149,7 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false)
   for (const one of tried) if (found.state === 'foreign') found = handler.inspect(item, snapshot, one);
   const step = { what: wordsOf(item), phase: phaseOf(item, 'make'), item, name };
   const owners = isShared(item) && snapshot.claims ? ownValue(snapshot.claims, name) : undefined;
-  const [rival] = owners?.find(([, value]) => value !== wantedValue(item)) ?? [];
+  const [rival] = owners?.find(([, value]) => !isSameWanted(value, wantedValue(item))) ?? [];
   if (rival !== undefined && found.state === 'other')
     return { ...step, action: 'conflict', is: `${found.is}, as ${rival} wants it` };
   const adopts = adopt && recorded === undefined;
@@ -159,7 +159,7 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false)
   // Else it would go with the others.
   if (owners && action === 'keep' && !recorded) return { ...step, action: 'adopt' };
   // A program died between noting another value and setting it: to set it back, the right one has to be known.
-  if (action === 'keep' && recorded && isShared(recorded) && wantedValue(recorded) !== wantedValue(item))
+  if (action === 'keep' && recorded && isShared(recorded) && !isSameWanted(wantedValue(recorded), wantedValue(item)))
     return { ...step, action: 'adopt' };
   const is = 'is' in found && { is: found.is };
   return { ...step, action, ...is, ...(adopts && action === 'change' && { adopts }) };

@@ -2,10 +2,13 @@ import type { StaleOptions } from '../conntrack/stale.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js';
+import { show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
 import type { NetfilterState } from '../netfilter/changes.js';
-import type { Item, Part } from '../roles/items.js';
+import { isSameSysctlValue } from '../network/sysctl-values.js';
+import { knobOf } from '../roles/handlers/sysctl-knobs.js';
+import type { Item, ItemOf, Part } from '../roles/items.js';
 import type { DrainPolicy } from './drain-policy.js';
 import { keyOf } from './item-checks.js';
 import type { About } from './ledger.js';
@@ -100,8 +103,27 @@ export class TargetBuilder {
   }
 
   build(): Target {
-    return { items: distinct(this.#items), table: this.#table };
+    const items = distinct(this.#items);
+    // Settings that reset others come before those.
+    const first = items.filter(isReset);
+    return {
+      items: first.length === 0 ? items : [...first, ...items.filter((item) => !isReset(item))],
+      table: this.#table,
+    };
   }
+}
+
+function isReset(item: Item): boolean {
+  return item.kind === 'sysctl' && knobOf(item.name).resets;
+}
+
+/** Two names of one setting are one setting. */
+function checkSameSetting(one: ItemOf<'sysctl'>, other: ItemOf<'sysctl'>): void {
+  if (one.name !== other.name && !(knobOf(one.name).sameText && knobOf(other.name).sameText))
+    throw invalid(`${one.name} and ${other.name} are the same setting in two units: declare one of them`);
+  if (isSameSysctlValue(one.value, other.value)) return;
+  const what = one.name === other.name ? `${one.name} is` : `${one.name} and ${other.name}, the same setting, are`;
+  throw invalid(`${what} declared twice, with different values: ${show(one.value)} and ${show(other.value)}`);
 }
 
 /** What is wanted twice is wanted once; two values of one setting are an error. */
@@ -113,9 +135,8 @@ function distinct(items: readonly Item[]): Item[] {
     if (!other) known.set(name, item);
     // One that is announced is an address like another.
     else if (item.kind === 'address') known.set(name, { ...other, ...item });
-    else if (item.kind === 'sysctl' && other.kind === 'sysctl') {
-      if (other.value !== item.value) throw invalid(`${item.name} is to be ${other.value} and ${item.value}`);
-    } else if (JSON.stringify(item) !== JSON.stringify(other)) throw invalid(`two are ${name}, and differ`);
+    else if (item.kind === 'sysctl' && other.kind === 'sysctl') checkSameSetting(other, item);
+    else if (JSON.stringify(item) !== JSON.stringify(other)) throw invalid(`two are ${name}, and differ`);
   }
   return [...known.values()];
 }

@@ -14,6 +14,10 @@ export type Item =
       readonly value: string;
       /** A larger number is as good. */
       readonly orMore?: boolean | undefined;
+      /** The text that the kernel made of `value`, if it differs in meaning: rounded, clamped, only a part of it. */
+      readonly reads?: string | undefined;
+      /** Keeps the default route that the interface learnt from a router advertisement. */
+      readonly keepsRoute?: true | undefined;
     }
   | { readonly kind: 'timeout'; readonly name: keyof Timeouts; readonly seconds: number }
   | { readonly kind: 'link'; readonly link: LinkOptions }

@@ -70,7 +70,7 @@ describe('what is wrong is told with its place', () => {
   test('two values of one setting', async () => {
     const text =
       'sysctls: { net.ipv4.ip_forward: 0 }\nroles: [{ role: ingress, interface: eth0, network: 10.0.0.0/24, source: 10.0.0.2, services: [] }]';
-    expect(await problem(text)).toContain('net/ipv4/ip_forward is to be 0 and 1');
+    expect(await problem(text)).toContain('net/ipv4/ip_forward is declared twice, with different values: "0" and "1"');
   });
 
   test('another owner, or namespace', async () => {

@@ -15,11 +15,25 @@ export interface Handler<Kind extends Item['kind']> {
   inspect(item: ItemOf<Kind>, snapshot: Snapshot, recorded?: Item): Found;
   /** What has to be known to take it back; asked before it is made. JSON. */
   remember?(item: ItemOf<Kind>, world: World): Promise<string>;
-  make(item: ItemOf<Kind>, world: World): Promise<void>;
+  /** `claimed`: settings that owners want, by their keys; what a write resets of them is set again. */
+  make(item: ItemOf<Kind>, world: World, claimed?: ReadonlySet<string>): Promise<void>;
   /** From what was found to what is wanted. Without it, what is there otherwise is not this owner's to change. */
-  change?(item: ItemOf<Kind>, world: World): Promise<void>;
-  /** If it still is what the owner made of it; what is gone already is fine. */
-  takeBack(item: ItemOf<Kind>, remembered: string | undefined, world: World): Promise<void>;
+  change?(item: ItemOf<Kind>, world: World, claimed?: ReadonlySet<string>): Promise<void>;
+  /**
+   * Reads back what was made or changed.
+   * @returns the item as the record needs it to recognise it later; undefined if that is the same
+   */
+  confirm?(item: ItemOf<Kind>, world: World, claimed?: ReadonlySet<string>): Promise<ItemOf<Kind> | undefined>;
+  /**
+   * If it still is what the owner made of it; what is gone already is fine. `kept`: settings that stay for other
+   * owners, with the text that they get if they are as this item left them; undefined: they stay as they are.
+   */
+  takeBack(
+    item: ItemOf<Kind>,
+    remembered: string | undefined,
+    world: World,
+    kept?: ReadonlyMap<string, string | undefined>,
+  ): Promise<void>;
 }
 
 /** What is gone already need not be taken back. */

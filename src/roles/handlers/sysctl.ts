@@ -1,58 +1,169 @@
 import { IpvsError } from '../../kernel/errors.js';
 import { ownValue } from '../../kernel/own.js';
-import { missing, other, right } from '../items.js';
-import type { Handler } from './handler.js';
+import type { Network } from '../../network/network.js';
+import { isSameSysctlValue } from '../../network/sysctl-values.js';
+import { type ItemOf, missing, other, right } from '../items.js';
+import type { World } from '../world.js';
+import { type Handler, unlessGone } from './handler.js';
+import { formatBefore, parseBefore, type Texts } from './sysctl-before.js';
+import { type Knob, knobOf, type Reset, resetsOf } from './sysctl-knobs.js';
 
-/** The kernel sets this one, too, whenever forwarding is switched (inet_forward_change in net/ipv4/devinet.c). */
-const FORWARDING = 'net/ipv4/ip_forward';
-const REDIRECTS = 'net/ipv4/conf/all/accept_redirects';
+type Sysctl = ItemOf<'sysctl'>;
 
-/** The kernel writes numbers and the space between them in its own way. */
-function isSame(one: string, other: string): boolean {
-  const parts = (text: string): string[] =>
-    text.split(/\s+/).map((part) => (/^(0x[0-9a-f]+|\d+)$/i.test(part) ? String(Number(part)) : part));
-  return parts(one).join(' ') === parts(other).join(' ');
+/** Whether the kernel has the value of the item: the same by meaning, or the text that the kernel made of it. */
+export function isValueOf({ value, reads }: Sysctl, is: string): boolean {
+  return isSameSysctlValue(is, value) || (reads !== undefined && isSameSysctlValue(is, reads));
 }
 
-/** Below /proc/sys, with slashes: names of interfaces may hold dots. */
+/** Settings are named by their paths below /proc/sys, with slashes: names of interfaces may hold dots. */
 export const sysctl: Handler<'sysctl'> = {
   name: ({ name }) => `sysctl ${name}`,
+  key: ({ name }) => `sysctl ${knobOf(name).key}`,
   wanted: ({ value }) => value,
 
-  inspect({ name, value, orMore }, { sysctls }) {
+  inspect(item, { sysctls }, recorded) {
+    const { name, value, orMore } = item;
     const is = ownValue(sysctls, name) ?? undefined;
     if (is === undefined) return missing;
-    const enough = isSame(is, value) || (orMore && Number(is) > Number(value));
+    const isRecorded =
+      recorded?.kind === 'sysctl' && recorded.name === name && isSameSysctlValue(recorded.value, value);
+    const enough = isValueOf(isRecorded ? recorded : item, is) || (orMore && Number(is) > Number(value));
     return enough ? right : other(is);
   },
 
+  /** Reads the setting, and those that a write of it resets. */
   async remember({ name }, world) {
     const network = await world.network;
     const [, of] = /^net\/ipv[46]\/conf\/([^/]+)\//.exec(name) ?? [];
     if (of !== undefined && of !== 'all' && of !== 'default') await network.link(of); // says better what is missing
     const is = await network.sysctl(name);
-    return name === FORWARDING ? `${is} ${await network.sysctl(REDIRECTS)}` : is;
+    const knob = knobOf(name);
+    const related = [...knob.paths, ...(await resetsIn(knob, network)).map(({ path }) => path)];
+    const texts = await readTexts(network, related);
+    return formatBefore(knob.key, texts.size === 0 ? new Map([[knob.key, is]]) : texts);
   },
 
-  async make({ name, value }, world) {
-    await (await world.network).setSysctl(name, value);
-  },
+  make: write,
+  change: write,
 
-  async change({ name, value }, world) {
-    await (await world.network).setSysctl(name, value);
-  },
-
-  async takeBack({ name, value }, before, world) {
+  /** The kernel may write a value otherwise, round it, or ignore a part of it: the record keeps the text. */
+  async confirm(item, world, claimed) {
     const network = await world.network;
+    const { name, value } = item;
+    const reads = await network.sysctl(name);
+    if (isSameSysctlValue(reads, value)) return undefined;
+    await write(item, world, claimed);
+    const again = await network.sysctl(name);
+    if (again === reads) return { ...item, reads };
+    throw new IpvsError(
+      'ERR_IPVS_REJECTED',
+      `cannot set sysctl ${name} to ${value}: the kernel reads it back as ${reads}, and then as ${again}. ` +
+        'Usual cause: another program sets it at the same time',
+    );
+  },
+
+  async takeBack(item, before, world, kept = new Map()) {
+    if (before === undefined) return;
+    const network = await world.network;
+    const texts = parseBefore(item.name, before);
+    const knob = knobOf(item.name);
+    const path = knob.sameText ? knob.key : item.name;
+    const text = texts.get(path);
+    if (text === undefined) return;
+    await unlessGone(['ERR_IPVS_NO_SUCH_SYSCTL'], async () => {
+      const is = await network.sysctl(item.name);
+      const ours = isValueOf(item, is);
+      if (kept.has(path)) {
+        const instead = kept.get(path);
+        if (ours && instead !== undefined && !isSameSysctlValue(is, instead))
+          await network.setSysctl(item.name, instead);
+        return;
+      }
+      // A program that died here may have set it back already, and not yet those that the write reset.
+      const begun = isSameSysctlValue(is, text);
+      if ((!ours && !begun) || isSameSysctlValue(item.value, text)) return;
+      const resets = await resetsIn(knob, network);
+      const left = await readTexts(
+        network,
+        resets.map(({ path }) => path),
+      );
+      if (ours) await network.setSysctl(item.name, text);
+      // The one in the other unit may be finer: 100 hundredths of a second are 1000 to 1009 milliseconds.
+      if (knob.paths.length > 1) await setTexts(network, textsOf(knob.paths, texts));
+      await setTexts(network, afterwards(item, text, resets, left, texts, kept, begun));
+    });
+  },
+};
+
+/** Sets it; those that the write resets and an owner claims get their values again. */
+async function write(item: Sysctl, world: World, claimed: ReadonlySet<string> = new Set()): Promise<void> {
+  const network = await world.network;
+  const resets = claimed.size === 0 ? [] : await resetsIn(knobOf(item.name), network);
+  const paths = resets.map(({ path }) => path).filter((path) => claimed.has(knobOf(path).key));
+  const before = await readTexts(network, paths);
+  await network.setSysctl(item.name, item.value);
+  await setTexts(network, before);
+}
+
+/**
+ * Returns the texts of the settings that a write resets, for after it was taken back: those that are still as the
+ * write left them become as before, the others stay as somebody else made them.
+ */
+function afterwards(
+  { value, reads }: Sysctl,
+  text: string,
+  resets: readonly Reset[],
+  now: Texts,
+  before: Texts,
+  kept: ReadonlyMap<string, unknown>,
+  begun: boolean,
+): Texts {
+  const texts = new Map<string, string>();
+  for (const { path, left } of resets) {
+    const is = now.get(path);
+    if (is === undefined) continue;
+    const isLeft =
+      isSameSysctlValue(is, left(value)) ||
+      (reads !== undefined && isSameSysctlValue(is, reads)) ||
+      (begun && isSameSysctlValue(is, left(text)));
+    const was = before.get(path);
+    if (kept.has(path) || !isLeft) texts.set(path, is);
+    else if (was !== undefined) texts.set(path, was);
+  }
+  return texts;
+}
+
+function textsOf(paths: readonly string[], texts: Texts): Texts {
+  return new Map([...texts].filter(([path]) => paths.includes(path)));
+}
+
+async function resetsIn({ key, resets }: Knob, network: Network): Promise<readonly Reset[]> {
+  if (!resets) return [];
+  const links = await network.links();
+  return resetsOf(
+    key,
+    links.map(({ name }) => name),
+  );
+}
+
+/** Reads those that exist and can be read. */
+async function readTexts(network: Network, paths: readonly string[]): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  const read = async (path: string): Promise<void> => {
     try {
-      if (before === undefined || !isSame(await network.sysctl(name), value)) return;
-      if (name !== FORWARDING) return void (await network.setSysctl(name, before));
-      const [is = '', redirects] = before.split(' ');
-      const untouched = (await network.sysctl(REDIRECTS)) === String(1 - Number(value));
-      await network.setSysctl(name, is);
-      if (untouched && redirects !== undefined) await network.setSysctl(REDIRECTS, redirects);
+      texts.set(path, await network.sysctl(path));
     } catch (error) {
       if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_NO_SUCH_SYSCTL') throw error;
     }
-  },
-};
+  };
+  for (const path of paths) await read(path);
+  return texts;
+}
+
+/** Writes those that differ: a write of the same value has effects, too. */
+async function setTexts(network: Network, texts: Texts): Promise<void> {
+  for (const [path, text] of texts)
+    await unlessGone(['ERR_IPVS_NO_SUCH_SYSCTL'], async () => {
+      if (!isSameSysctlValue(await network.sysctl(path), text)) await network.setSysctl(path, text);
+    });
+}

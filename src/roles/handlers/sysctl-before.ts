@@ -1,0 +1,30 @@
+import { knobOf } from './sysctl-knobs.js';
+
+/** Texts by paths below /proc/sys: a setting, and what a write to it resets. */
+export type Texts = ReadonlyMap<string, string>;
+
+const REDIRECTS = 'net/ipv4/conf/all/accept_redirects';
+
+/** Writes the texts that a setting had as the record keeps them: the plain text, if that is all. */
+export function formatBefore(key: string, texts: Texts): string {
+  const plain = texts.get(key);
+  if (texts.size === 1 && plain !== undefined && !plain.startsWith('{')) return plain;
+  return JSON.stringify(Object.fromEntries(texts));
+}
+
+/** Reads what {@link formatBefore} wrote, and the two numbers of ip_forward that version 0.1 wrote. */
+export function parseBefore(name: string, before: string): Texts {
+  const { key } = knobOf(name);
+  if (before.startsWith('{')) {
+    const value: unknown = JSON.parse(before);
+    const texts = new Map<string, string>();
+    for (const [path, text] of Object.entries(value as object)) if (typeof text === 'string') texts.set(path, text);
+    return texts;
+  }
+  const [, forward, redirects] = key === 'net/ipv4/ip_forward' ? (/^(\d+) (\d+)$/.exec(before) ?? []) : [];
+  if (forward === undefined || redirects === undefined) return new Map([[key, before]]);
+  return new Map([
+    [key, forward],
+    [REDIRECTS, redirects],
+  ]);
+}
