@@ -32,7 +32,12 @@ function checkClaim(name: string, value: unknown): Claim {
   const { before, owners } = value as Readonly<Record<string, unknown>>;
   const all = entriesOf('owners', owners).map(([owner, wanted]) => [owner, checkValue(name, wanted)] as const);
   if (all.length === 0) throw invalid(`the claim on ${show(name)} has no owner`);
-  return { before: name.startsWith('sysctl ') ? checkSysctlBefore(name.slice('sysctl '.length), before) : checkValue(name, before), owners: new Map(all) };
+  return {
+    before: name.startsWith('sysctl ')
+      ? checkSysctlBefore(name.slice('sysctl '.length), before)
+      : checkValue(name, before),
+    owners: new Map(all),
+  };
 }
 
 function checkValue(name: string, value: unknown): string {

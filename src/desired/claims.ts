@@ -3,7 +3,7 @@ import { IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { recordOf } from '../kernel/own.js';
-import { isSameSysctlValue } from '../network/sysctl-values.js';
+import { isSameSysctlValue } from '../kernel/sysctl-values.js';
 import { parseBefore } from '../roles/handlers/sysctl-before.js';
 import { knobOf } from '../roles/handlers/sysctl-knobs.js';
 import type { Item } from '../roles/items.js';

@@ -5,8 +5,8 @@ import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js'
 import { show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
+import { isSameSysctlValue } from '../kernel/sysctl-values.js';
 import type { NetfilterState } from '../netfilter/changes.js';
-import { isSameSysctlValue } from '../network/sysctl-values.js';
 import { knobOf } from '../roles/handlers/sysctl-knobs.js';
 import type { Item, ItemOf, Part } from '../roles/items.js';
 import type { DrainPolicy } from './drain-policy.js';

@@ -1,7 +1,6 @@
 import { IpvsError } from '../../kernel/errors.js';
 import { ownValue } from '../../kernel/own.js';
 import type { Network } from '../../network/network.js';
-import { isSameSysctlValue } from '../../network/sysctl-values.js';
 import { type ItemOf, missing, other, right } from '../items.js';
 import type { World } from '../world.js';
 import { type Handler, unlessGone } from './handler.js';
