@@ -13,7 +13,9 @@ export function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 export const address = z.string().min(2).max(64);
 export const port = z.int().min(1).max(65535);
 export const mark = z.int().min(0).max(0xffffffff);
-export const interfaceName = z.string().min(1).max(15);
+/** Of one that exists: alternative names have up to 127 bytes. */
+export const interfaceName = z.string().min(1).max(127);
+export const newInterfaceName = z.string().min(1).max(15);
 export const family = z.enum(['ipv4', 'ipv6']);
 export const protocol = z.enum(['tcp', 'udp', 'sctp']);
 export const forwarding = z.enum(['nat', 'direct', 'tunnel']).describe('Default: nat.');

@@ -5,6 +5,7 @@ import {
   family,
   forwarding,
   interfaceName,
+  newInterfaceName,
   object,
   persistence,
   port,
@@ -53,12 +54,12 @@ const realServer = object({
   role: z.literal('real-server'),
   vip: addresses,
   interface: interfaceName,
-  device: interfaceName.optional(),
+  device: newInterfaceName.optional(),
   tunnel: object({
     type: z.enum(['ipip', 'gre', 'gue']),
     local: address,
     port: port.optional(),
-    name: interfaceName.optional(),
+    name: newInterfaceName.optional(),
   }).optional(),
   segmentSize: z.int().min(88).max(65535).optional(),
 });
@@ -142,7 +143,7 @@ const node = object({
       schedulerFlags: schedulerFlags.optional(),
     }),
   ),
-  device: interfaceName.optional(),
+  device: newInterfaceName.optional(),
   masqueradeMark: serviceMark.optional(),
   strictArp: z.boolean().optional(),
 });

@@ -30,7 +30,8 @@ export const nativeKernel: Kernel = {
   },
 
   async openNetfilter(options: OpenOptions) {
-    return new NativeNetfilterPort(await NetlinkSession.open(NETLINK_NETFILTER, options));
+    const openRoute = () => NetlinkSession.open(NETLINK_ROUTE, { ...options, signal: undefined });
+    return new NativeNetfilterPort(await NetlinkSession.open(NETLINK_NETFILTER, options), openRoute);
   },
 
   async openNetwork(options: OpenOptions) {

@@ -6,6 +6,7 @@ import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { TableChange, TableEntry } from '../kernel/netfilter/types.js';
 import { rewriteLongChains } from './chain-rewrites.js';
 import { commitError, markInTheWay, translate } from './errors.js';
+import { interfacesOf, type Lists, withMainNames } from './main-names.js';
 import { packetsKey } from './mark-options.js';
 import { COMMENT, type Edits, planEdits } from './plan.js';
 
@@ -52,20 +53,43 @@ export class Commits {
   }
 
   /** What the plan says of the table as it is then, with its elements. */
-  change(options: CallOptions | undefined, plan: Plan): Promise<void> {
+  change<T extends Lists>(
+    options: CallOptions | undefined,
+    wanted: T,
+    plan: (wanted: T, ...now: Parameters<Plan>) => TableChange[],
+  ): Promise<void> {
     checkCallOptions(options);
-    return this.#enqueue(() => this.#attempt(true, options, plan), options);
+    return this.#enqueue(async () => {
+      const resolved = await this.resolve(wanted, options);
+      await this.#attempt(true, options, (table, uncertain) => plan(resolved, table, uncertain));
+    }, options);
   }
 
-  /** Those of marks that wait at the same time are made together; if one fails, each for itself. */
-  edit(edits: Edits, options: CallOptions | undefined): Promise<void> {
+  /** Alternative names of interfaces become main names; nothing is read where no interface is named. */
+  async resolve<T extends Lists>(lists: T, options: CallOptions | undefined): Promise<T> {
+    const names = interfacesOf(lists);
+    if (names.length === 0) return lists;
+    const found = await this.#ask(async () => this.#port.mainNames?.(names, options));
+    return withMainNames(lists, found ?? new Map());
+  }
+
+  /**
+   * Those of marks that wait at the same time are made together; if one fails, each for itself.
+   * @returns the edits with the main names of interfaces
+   */
+  async edit(edits: Edits, options: CallOptions | undefined): Promise<Edits> {
     checkCallOptions(options);
-    const alone = options !== undefined || edits.addRules.length > 0 || edits.removeRules.length > 0;
-    const run = (jobs: readonly Job[]): Promise<void> => {
-      const all = jobs.length === 1 ? edits : merge(jobs.flatMap((job) => job.edits ?? []));
-      return this.#attempt(false, options, (table, uncertain) => planEdits(table, all, uncertain));
+    const { addRules, removeRules } = edits;
+    const alone =
+      options !== undefined || addRules.length > 0 || removeRules.length > 0 || interfacesOf({ ...edits }).length > 0;
+    let made = edits;
+    const run = async (jobs: readonly Job[]): Promise<void> => {
+      if (alone) made = await this.resolve({ ...edits }, options);
+      const all = jobs.length === 1 ? made : merge(jobs.flatMap((job) => job.edits ?? []));
+      await this.#attempt(false, options, (table, uncertain) => planEdits(table, all, uncertain));
     };
-    return this.#enqueue(run, options, alone ? undefined : edits);
+    await this.#enqueue(run, options, alone ? undefined : edits);
+    return made;
   }
 
   #enqueue(run: Job['run'], options: CallOptions | undefined, edits?: Edits): Promise<void> {

@@ -3,6 +3,7 @@ import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../k
 import { type IpvsError, invalid } from '../kernel/errors.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
 import type { Hook, MarkBits, Match, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
+import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import { cutPrefix } from './prefix.js';
 
 /** What a packet has to be like; all that is named has to be so. */
@@ -130,15 +131,20 @@ function checkPort(port: number | PortRange): number | PortRange {
   return from === to ? from : { from, to };
 }
 
+/** ALTIFNAMSIZ without its NUL. */
+const LONGEST_NAME = 127;
+
 /**
  * Checks the name of an interface, or a prefix of names, as nft takes both: `veth*`, and `eth\*` for
  * an interface whose name ends with an asterisk. nft lists a pattern between quotation marks, which
  * it cannot escape, and loads at most 15 characters (expr_evaluate_string in its evaluate.c).
  */
-function checkInterface(option: string, name: string): string {
-  if (typeof name !== 'string' || !/^[!#-.0-9;-~]{1,15}$/.test(name) || name === '.' || name === '..')
+export function checkInterface(option: string, name: string): string {
+  const longest = typeof name === 'string' && isPrefix(name) ? LONGEST_MAIN_NAME : LONGEST_NAME;
+  const known = typeof name === 'string' && /^[!#-.0-9;-~]+$/.test(name) && name.length <= longest;
+  if (!known || name === '.' || name === '..')
     throw invalid(
-      `${option} is the name of an interface (eth0) or the beginning of names (veth*), of 1 to 15 characters of ASCII without spaces, slashes, colons and quotation marks, not ${show(name)}`,
+      `${option} is the name of an interface (eth0) or the beginning of names (veth*), of 1 to ${longest} characters of ASCII without spaces, slashes, colons and quotation marks, not ${show(name)}`,
     );
   if (name === '*') throw invalid(`${option} "*" is every interface: leave ${option} out instead`);
   if (/\\\\\*$/.test(name))

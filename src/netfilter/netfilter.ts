@@ -5,11 +5,14 @@ import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { Counter, Rule, TableEntry } from '../kernel/netfilter/types.js';
+import { resolveInterface } from '../kernel/network/main-names.js';
+import type { Link } from '../kernel/network/types.js';
 import { checkEdits, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
 import { Commits } from './commits.js';
 import { type Difference, differences } from './differences.js';
 import { translate } from './errors.js';
 import { Fwmark } from './fwmark.js';
+import { distinctMarks, interfacesOf, withMainNames } from './main-names.js';
 import {
   checkMark,
   checkMarkRange,
@@ -22,8 +25,9 @@ import {
   markKey,
   markOf,
 } from './mark-options.js';
+import { checkInMask } from './match.js';
 import { checkLoadable, checkOwner } from './owner.js';
-import { planAll, planEdits } from './plan.js';
+import { type Desired, planAll, planEdits } from './plan.js';
 import { checkRule, type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
 import { NetfilterWatch } from './watch.js';
 
@@ -98,7 +102,8 @@ export class Netfilter {
 
   /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async mark(selector: FwmarkSelector, options?: CallOptions): Promise<Fwmark> {
-    const wanted = markKey(checkMarkSelector(selector));
+    const { marks = [] } = await this.#commits.resolve({ marks: [checkMarkSelector(selector)] }, options);
+    const wanted = marks.map(markKey).join();
     const found = (await this.marks(options)).find((mark) => markKey(mark) === wanted);
     if (!found)
       throw new IpvsError('ERR_IPVS_NO_SUCH_MARK', `there is no mark for ${wanted} in table inet ${this.owner}`);
@@ -109,8 +114,8 @@ export class Netfilter {
   async addMark(mark: FwmarkOptions, options?: CallOptions): Promise<Fwmark> {
     const settings = checkMark(mark);
     checkLoadable(this.owner);
-    await this.#commits.edit({ ...noEdits, addMarks: [settings] }, options);
-    return new Fwmark(this, settings, noCounter);
+    const { addMarks } = await this.#commits.edit({ ...noEdits, addMarks: [settings] }, options);
+    return new Fwmark(this, addMarks[0] ?? settings, noCounter);
   }
 
   /**
@@ -122,13 +127,13 @@ export class Netfilter {
     const packets = checkMarkSelector(selector);
     checkLoadable(this.owner);
     let settings = packets;
-    await this.#commits.change(options, (table, uncertain) => {
+    await this.#commits.change(options, { marks: [packets] }, ({ marks: [resolved = packets] }, table, uncertain) => {
       const marks = marksOf(table);
       const used = new Set(marks.map(([{ mark }]) => mark));
-      const present = marks.find(([other]) => markKey(other) === markKey(packets))?.[0];
+      const present = marks.find(([other]) => markKey(other) === markKey(resolved))?.[0];
       if (present && uncertain && present.mark === settings.mark) return []; // it was made, but its end was not heard
       if (present)
-        throw new IpvsError('ERR_IPVS_MARK_EXISTS', `cannot allocate a mark: ${hasMark(packets, present.mark)}`);
+        throw new IpvsError('ERR_IPVS_MARK_EXISTS', `cannot allocate a mark: ${hasMark(resolved, present.mark)}`);
       let mark = from;
       while (mark <= to && (used.has(mark) || taken.has(mark) || outside(mark, packets.mask)))
         mark = nextMark(mark, packets.mask);
@@ -137,7 +142,8 @@ export class Netfilter {
           'ERR_IPVS_OUT_OF_RANGE',
           `all marks from ${from} to ${to} are taken, or outside of the mask`,
         );
-      settings = checkMark({ ...selector, mark });
+      settings = { ...resolved, mark };
+      checkInMask(mark, settings.mask);
       return planEdits(table, { ...noEdits, addMarks: [settings] }, false);
     });
     return new Fwmark(this, settings, noCounter);
@@ -149,8 +155,8 @@ export class Netfilter {
    */
   async setMark(selector: FwmarkSelector, mark: number, options?: CallOptions): Promise<Fwmark> {
     const settings = checkMark({ ...selector, mark });
-    await this.#commits.edit({ ...noEdits, setMarks: [settings] }, options);
-    return new Fwmark(this, settings, noCounter);
+    const { setMarks } = await this.#commits.edit({ ...noEdits, setMarks: [settings] }, options);
+    return new Fwmark(this, setMarks[0] ?? settings, noCounter);
   }
 
   /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
@@ -196,14 +202,15 @@ export class Netfilter {
   async set(state: NetfilterState, options?: CallOptions): Promise<void> {
     const desired = checkState(state);
     if (desired.marks.length > 0 || desired.rules.length > 0) checkLoadable(this.owner);
-    await this.#commits.change(options, (table) => planAll(table, desired));
+    await this.#commits.change(options, { ...desired }, (wanted, table) => planAll(table, distinct(wanted)));
   }
 
   /** What {@link set} would change, in words; empty if all is as it should be. */
   async check(state: NetfilterState, options?: CallOptions): Promise<Difference[]> {
     const desired = checkState(state);
     const table = await this.#commits.read(true, options);
-    return differences(table, planAll(table, desired));
+    const wanted = await this.#commits.resolve({ ...desired }, options);
+    return differences(table, planAll(table, distinct(wanted)));
   }
 
   /** The table as the kernel gives it. @internal */
@@ -238,9 +245,19 @@ export class Netfilter {
   }
 }
 
-/** What {@link Netfilter.set} would change of such a table. @internal */
-export function compareState(table: TableEntry | undefined, state: NetfilterState): Difference[] {
-  return differences(table, planAll(table, checkState(state)));
+/** What {@link Netfilter.set} would change of such a table, where there are these interfaces. @internal */
+export function compareState(
+  table: TableEntry | undefined,
+  state: NetfilterState,
+  links: readonly Link[] = [],
+): Difference[] {
+  const desired = { ...checkState(state) };
+  const names = new Map(interfacesOf(desired).map((name) => [name, resolveInterface(name, links)]));
+  return differences(table, planAll(table, distinct(withMainNames(desired, names))));
+}
+
+function distinct({ marks, rules }: Desired): Desired {
+  return { marks: distinctMarks(marks), rules };
 }
 
 function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {

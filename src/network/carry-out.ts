@@ -1,8 +1,23 @@
+import { Errno } from '../kernel/errno.js';
 import type { IpvsError } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import type { NetworkOperation } from '../kernel/network/types.js';
+import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
+import type { NetworkOperation, RuleSettings } from '../kernel/network/types.js';
 import type { Context } from './context.js';
-import { Deletes, isCareful } from './deletes.js';
+import { Deletes, isCareful, ruleWithMainNames } from './deletes.js';
+import { requestOf } from './describe.js';
+import { errorFor, translate } from './errors.js';
+
+type AddRule = Extract<NetworkOperation, { operation: 'add-rule' }>;
+
+function namesInterface({ inputInterface, outputInterface }: RuleSettings): boolean {
+  return inputInterface !== undefined || outputInterface !== undefined;
+}
+
+/** A rule may name an interface that does not exist yet, but not by a name that only an alternative one can be. */
+function isTooLong({ inputInterface = '', outputInterface = '' }: RuleSettings): boolean {
+  return [inputInterface, outputInterface].some((name) => Buffer.byteLength(name) > LONGEST_MAIN_NAME);
+}
 
 /** Operations in as few calls as the kernel takes, in their order; for each its error, if it failed. */
 export async function carryOut(
@@ -24,11 +39,28 @@ export async function carryOut(
       errors[place] = ended[index];
     });
   };
+  const resolved = async (operation: AddRule): Promise<NetworkOperation | IpvsError> => {
+    const request = requestOf(operation);
+    try {
+      const rule = await ruleWithMainNames(context, operation.rule, options);
+      return isTooLong(rule) ? errorFor(request, Errno.ENODEV) : { ...operation, rule };
+    } catch (error) {
+      throw translate(request, error);
+    }
+  };
   for (const [place, operation] of operations.entries()) {
     errors.push(undefined);
     if (!isCareful(operation)) {
       deletes = undefined;
-      some.push({ operation, place });
+      if (operation.operation !== 'add-rule' || !namesInterface(operation.rule)) {
+        some.push({ operation, place });
+        continue;
+      }
+      // The interfaces are read as the changes before the rule leave them.
+      await send();
+      const rule = await resolved(operation);
+      if ('operation' in rule) some.push({ operation: rule, place });
+      else errors[place] = rule;
       continue;
     }
     // What is read is to be as it is then; deletes one behind the other are told of each other.

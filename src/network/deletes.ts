@@ -1,5 +1,6 @@
 import type { IpvsError } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
+import { readMainNames } from '../kernel/network/main-names.js';
 import type {
   ForwardingEntry,
   InterfaceAddress,
@@ -7,6 +8,7 @@ import type {
   Route,
   RouteSettings,
   RoutingRule,
+  RuleSettings,
 } from '../kernel/network/types.js';
 import type { Context } from './context.js';
 import { requestOf } from './describe.js';
@@ -110,21 +112,22 @@ export class Deletes {
 
   /** Routes that are read name their interfaces by the main name, and a selector may use an alternative one. */
   async #withMainNames(route: RouteSettings): Promise<RouteSettings> {
-    const names = new Set([route.interface, ...(route.nexthops ?? []).map((hop) => hop.interface)]);
-    names.delete(undefined);
-    if (names.size === 0) return route;
-    const links = await this.#context.port.links(this.#options);
-    const main = <T extends { readonly interface?: string | undefined }>(part: T): T => {
-      const link = links.find((one) => one.alternativeNames.some((name) => name === part.interface));
-      return link ? { ...part, interface: link.name } : part;
-    };
+    const parts = [route, ...(route.nexthops ?? [])];
+    const given = parts.flatMap((part) => part.interface ?? []);
+    const names = await readMainNames(this.#context.port, given, this.#options);
+    const main = <T extends { readonly interface?: string | undefined }>(part: T): T =>
+      part.interface === undefined ? part : { ...part, interface: names.get(part.interface) ?? part.interface };
     return main({ ...route, ...(route.nexthops && { nexthops: route.nexthops.map(main) }) });
   }
 
   async #rule(operation: Delete<'delete-rule'>): Promise<NetworkOperation | IpvsError> {
-    const { rule: named } = operation;
-    const rules = await reading(this.#rules, named.family, () => this.#context.port.rules(named.family, this.#options));
-    const found = rules.filter((rule) => isRule(rule, named));
+    const { family } = operation.rule;
+    const rules = await reading(this.#rules, family, () => this.#context.port.rules(family, this.#options));
+    let found = rules.filter((rule) => isRule(rule, operation.rule));
+    if (found.length === 0) {
+      const named = await ruleWithMainNames(this.#context, operation.rule, this.#options);
+      found = rules.filter((rule) => isRule(rule, named));
+    }
     const [rule] = found;
     if (!rule) return refusal(requestOf(operation), noSuchRule);
     if (found.length > 1) return this.#ambiguous(operation, found.length, 'rules', 'priority or protocol');
@@ -166,6 +169,23 @@ export class Deletes {
       cause: `they differ in what is not named: name ${name}, or give one that was read`,
     });
   }
+}
+
+/** A rule compares the main names of interfaces as text (fib_rule_match in net/core/fib_rules.c). */
+export async function ruleWithMainNames(
+  context: Context,
+  rule: RuleSettings,
+  options: CallOptions | undefined,
+): Promise<RuleSettings> {
+  const { inputInterface, outputInterface } = rule;
+  const given = [inputInterface, outputInterface].filter((name) => name !== undefined);
+  const names = await readMainNames(context.port, given, options);
+  if (names.size === 0) return rule;
+  return {
+    ...rule,
+    ...(inputInterface !== undefined && { inputInterface: names.get(inputInterface) ?? inputInterface }),
+    ...(outputInterface !== undefined && { outputInterface: names.get(outputInterface) ?? outputInterface }),
+  };
 }
 
 /** Of which a delete behind another one needs what is there then. */

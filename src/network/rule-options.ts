@@ -26,8 +26,12 @@ export interface RoutingRuleOptions {
   /** An address, or a network: `10.0.0.0/8`. */
   readonly source?: string | undefined;
   readonly destination?: string | undefined;
-  /** It need not be there yet. */
+  /**
+   * The interface that the packet comes in by. An alternative name is resolved to the main one when the rule is added;
+   * a name of up to 15 bytes that no interface has is stored as it is, for an interface to come.
+   */
   readonly inputInterface?: string | undefined;
+  /** The interface that the socket of a local packet is bound to. Same form as `inputInterface`. */
   readonly outputInterface?: string | undefined;
   /** Packets that all else does not fit. Default: false. */
   readonly invert?: boolean | undefined;
@@ -144,8 +148,8 @@ function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, '
     destination: prefixOf(destination),
     mark: checkedMark,
     mask: checkedMask,
-    inputInterface: optional(inputInterface, (value) => checkInterface('inputInterface', value, 15)),
-    outputInterface: optional(outputInterface, (value) => checkInterface('outputInterface', value, 15)),
+    inputInterface: optional(inputInterface, (value) => checkInterface('inputInterface', value)),
+    outputInterface: optional(outputInterface, (value) => checkInterface('outputInterface', value)),
     table: optional(table, checkTable),
     suppressPrefixLength: optional(suppressPrefixLength, (value) =>
       checkInteger('suppressPrefixLength', value, 0, 128),

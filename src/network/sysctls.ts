@@ -2,13 +2,14 @@ import { checkCallOptions, checkOneOf, checkOptions, show } from '../kernel/chec
 import { Errno } from '../kernel/errno.js';
 import { invalid } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
+import { interfaceOfSysctl, readMainNames, sysctlOf } from '../kernel/network/main-names.js';
 import { checkInterface } from './checks.js';
 import type { Context } from './context.js';
 import { errorFor } from './errors.js';
 
 /**
  * A setting of this namespace, below `/proc/sys/net`: that of an interface (`all` and `default` are
- * such, too), or a path: with dots (`net.ipv4.ip_forward`), or with slashes, where a name in it has
+ * such, too; an alternative name is resolved), or a path: with dots (`net.ipv4.ip_forward`), or with slashes, where a name in it has
  * dots (`net/ipv4/conf/eth0.100/rp_filter`).
  */
 export type NetworkSysctl =
@@ -20,7 +21,7 @@ export function sysctlPath(sysctl: NetworkSysctl): string {
   if (typeof sysctl === 'string') return pathOf(sysctl, sysctl.split(sysctl.includes('/') ? '/' : '.'));
   checkOptions('a sysctl', sysctl, ['family', 'interface', 'name']);
   const family = checkOneOf('family', sysctl.family, ['ipv4', 'ipv6']);
-  const name = checkInterface('interface', sysctl.interface, 15);
+  const name = checkInterface('interface', sysctl.interface);
   if (typeof sysctl.name !== 'string' || !/^\w+$/.test(sysctl.name))
     throw invalid(`name is that of a setting, such as arp_ignore, not ${show(sysctl.name)}`);
   return pathOf(sysctl, ['net', family, 'conf', name, sysctl.name]);
@@ -40,16 +41,26 @@ function checkValue(value: unknown): string {
   throw invalid(`the value of a sysctl is a line of text, an integer, true or false, not ${show(value)}`);
 }
 
-async function read(context: Context, path: string, options: CallOptions | undefined): Promise<string> {
-  const work = (): Promise<readonly (string | number)[]> => context.port.readFiles([path], options);
-  const [text] = await context.ask('READ_FILE', 'read', path, work, options);
-  if (typeof text === 'string') return text.trim();
+/** /proc/sys has an interface by its main name only: where the file does not exist, the path may have another. */
+async function read(
+  context: Context,
+  given: string,
+  options: CallOptions | undefined,
+): Promise<{ readonly path: string; readonly value: string }> {
+  const work = async (path: string): Promise<readonly [string, string | number | undefined]> => {
+    const [text] = await context.port.readFiles([path], options);
+    const name = text === Errno.ENOENT ? interfaceOfSysctl(path) : undefined;
+    const main = name === undefined ? undefined : (await readMainNames(context.port, [name], options)).get(name);
+    return main === undefined || main === name ? [path, text] : work(sysctlOf(path, main));
+  };
+  const [path, text] = await context.ask('READ_FILE', 'read', given, () => work(given), options);
+  if (typeof text === 'string') return { path, value: text.trim() };
   throw errorFor({ command: 'READ_FILE', action: 'read', object: path }, text ?? Errno.EIO);
 }
 
 export async function readSysctl(context: Context, sysctl: NetworkSysctl, options?: CallOptions): Promise<string> {
   checkCallOptions(options);
-  return read(context, sysctlPath(sysctl), options);
+  return (await read(context, sysctlPath(sysctl), options)).value;
 }
 
 /** The value before. */
@@ -60,11 +71,11 @@ export async function writeSysctl(
   options?: CallOptions,
 ): Promise<string> {
   checkCallOptions(options);
-  const path = sysctlPath(sysctl);
+  const given = sysctlPath(sysctl);
   const checked = checkValue(value);
   // The kernel ignores a write of no bytes: an empty value is an empty line.
   const text = checked.trim() === '' ? '\n' : checked;
-  const before = await read(context, path, options);
+  const { path, value: before } = await read(context, given, options);
   await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
   return before;
 }

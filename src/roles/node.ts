@@ -96,7 +96,7 @@ interface CheckedService extends NodeService {
 
 export function node(options: Node, owner: string): Part[] {
   checkOptions('a node', options, names);
-  const device = options.device === undefined ? 'ipvs0' : checkInterfaceName('device', options.device);
+  const device = options.device === undefined ? 'ipvs0' : checkInterfaceName('device', options.device, 15);
   const bit =
     options.masqueradeMark === undefined
       ? 0x4000

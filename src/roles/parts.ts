@@ -115,8 +115,10 @@ export function addresses(what: string, value: string | readonly string[]): { ad
   return [...new Map(checked.map((one) => [one.address, one])).values()];
 }
 
-export function checkInterfaceName(what: string, value: unknown): string {
-  if (typeof value === 'string' && /^[^\s/:\0]{1,15}$/.test(value) && value !== '.' && value !== '..') return value;
+/** An interface that exists may be named by an alternative name, of up to 127 bytes; a new one has a main name. */
+export function checkInterfaceName(what: string, value: unknown, longest = 127): string {
+  const known = typeof value === 'string' && /^[^\s/:\0]+$/.test(value) && Buffer.byteLength(value) <= longest;
+  if (known && value !== '.' && value !== '..') return value;
   throw invalid(`${what} is the name of an interface, not ${show(value)}`);
 }
 

@@ -41,7 +41,7 @@ export function realServer(options: RealServerRole, owner: string): Part[] {
   checkOptions('a real-server', options, names);
   const vips = addresses('vip', options.vip);
   const lan = checkInterfaceName('interface', options.interface);
-  const device = options.device === undefined ? 'lo' : checkInterfaceName('device', options.device);
+  const device = options.device === undefined ? 'lo' : checkInterfaceName('device', options.device, 15);
   const rules =
     options.segmentSize === undefined
       ? []
@@ -78,7 +78,7 @@ function silent(lan: string): Part[] {
 function tunnelItems(tunnel: RealServerTunnel): Part[] {
   checkOptions('a tunnel', tunnel, ['type', 'local', 'port', 'name']);
   const type = checkOneOf('type', tunnel.type, ['ipip', 'gre', 'gue']);
-  const name = tunnel.name === undefined ? 'ipvs-tunnel' : checkInterfaceName('name', tunnel.name);
+  const name = tunnel.name === undefined ? 'ipvs-tunnel' : checkInterfaceName('name', tunnel.name, 15);
   const local = checkAddress('local', tunnel.local);
   if (local.family !== 'ipv4')
     throw invalid(`local is an IPv4 address, as the outer packets are, not ${local.address}`);

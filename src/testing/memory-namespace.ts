@@ -33,7 +33,7 @@ export class MemoryNamespace {
     const files = new MemoryFiles();
     this.#files = files;
     this.network = new MemoryNetwork(machine, cookie, parts.network, files);
-    this.netfilter = new MemoryNetfilter(machine);
+    this.netfilter = new MemoryNetfilter(machine, (name) => this.network.mainName(name));
     this.conntrack = new MemoryConntrack(machine, files, sizes, isFirst, parts.permission);
     const interfaces = {
       hasAddress: (address: string) => this.network.hasAddress(address),

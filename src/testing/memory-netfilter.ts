@@ -39,14 +39,18 @@ const theirs = { pid: 2, name: 'nft' };
 export class MemoryNetfilter {
   /** What was committed through ports, in order. */
   readonly commits: { readonly table: string; readonly changes: readonly TableChange[] }[] = [];
+  /** @internal */
+  readonly mainName: (name: string) => string | undefined;
   readonly #machine: Machine;
   readonly #tables = new NetfilterTables();
   readonly #listeners = new Listeners<RulesetEvent>(4096);
   /** Counted up by each commit, of anybody. */
   #generation = 1;
 
-  constructor(machine: Machine) {
+  /** `mainName` returns the main name of the interface that has the given name. Default: there are no interfaces. */
+  constructor(machine: Machine, mainName: (name: string) => string | undefined = () => undefined) {
     this.#machine = machine;
+    this.mainName = mainName;
   }
 
   open(): NetfilterPort {
@@ -214,6 +218,17 @@ class MemoryNetfilterPort implements NetfilterPort {
     const work = (): number | undefined =>
       this.#tables.tables.get(table)?.maps.get(mapText(map))?.elements.get(keyText(key))?.mark;
     return this.#handle.ask('markOf', `${mapText(map)} of table inet ${table}`, work, options);
+  }
+
+  mainNames(names: readonly string[], options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
+    const work = (): ReadonlyMap<string, string> =>
+      new Map(
+        names.flatMap((name) => {
+          const main = this.#netfilter.mainName(name);
+          return main === undefined ? [] : [[name, main] as const];
+        }),
+      );
+    return this.#handle.ask('mainNames', names.join(', '), work, options);
   }
 
   async commit(

@@ -81,6 +81,11 @@ export class MemoryNetwork {
     carryOut(this.#core, operation);
   }
 
+  /** Returns the main name of the interface that has this name. @internal */
+  mainName(name: string): string | undefined {
+    return this.#core.links.named(name)?.name;
+  }
+
   /** Another name that an interface is found by, as `ip link property add altname`. */
   addAlternativeName(name: string, other: string): void {
     this.#core.links.addAlternativeName(name, other);

@@ -4,6 +4,7 @@ import type { CallOptions } from '../kernel.js';
 import type { Message } from '../netlink/reader.js';
 import type { Listener, NetlinkSession } from '../netlink/session.js';
 import { NLM_F } from '../netlink/writer.js';
+import { Interfaces } from '../network/interfaces.js';
 import {
   attributesOf,
   batch,
@@ -33,9 +34,33 @@ const DORMANT = 1;
 /** Nf_tables through the addon. */
 export class NativeNetfilterPort implements NetfilterPort {
   readonly #session: NetlinkSession;
+  readonly #openRoute: () => Promise<NetlinkSession>;
+  #route: Promise<NetlinkSession> | undefined;
 
-  constructor(session: NetlinkSession) {
+  /** `openRoute` opens a session of rtnetlink in the same namespace. */
+  constructor(session: NetlinkSession, openRoute: () => Promise<NetlinkSession>) {
     this.#session = session;
+    this.#openRoute = openRoute;
+  }
+
+  async mainNames(names: readonly string[], options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
+    this.#route ??= this.#openRoute();
+    let session: NetlinkSession | undefined;
+    try {
+      session = await this.#route;
+    } catch (error) {
+      this.#route = undefined;
+      // The handle stays usable when the name of its namespace is gone: then names are compared as they are written.
+      if (!(error instanceof KernelFailure) || error.errno !== Errno.ENOENT) throw error;
+    }
+    if (session?.cookie !== this.#session.cookie) return new Map();
+    const found = await new Interfaces(session).find(names, options);
+    return new Map(
+      names.flatMap((name, place) => {
+        const link = found[place];
+        return link && 'name' in link ? [[name, link.name] as const] : [];
+      }),
+    );
   }
 
   async generation(options: CallOptions = {}): Promise<number> {
@@ -89,8 +114,12 @@ export class NativeNetfilterPort implements NetfilterPort {
     return new EventReader(await this.#session.listen([GROUP], options));
   }
 
-  close(): Promise<void> {
-    return this.#session.close();
+  async close(): Promise<void> {
+    await this.#session.close();
+    await this.#route?.then(
+      (session) => session.close(),
+      () => {}, // it was not opened
+    );
   }
 
   async #ask(messages: ReturnType<typeof question>, options: CallOptions): Promise<readonly Message[]> {

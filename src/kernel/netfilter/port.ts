@@ -25,6 +25,11 @@ export interface NetfilterPort {
   /** That of one element, for an error that names it. A kernel without this has errors that do not. */
   markOf?(table: string, map: MapName, key: MapKey, options?: CallOptions): Promise<number | undefined>;
   /**
+   * Returns the main names of the interfaces that have these names; those that no interface has are left out. A kernel
+   * without this compares every name as it is written.
+   */
+  mainNames?(names: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, string>>;
+  /**
    * All or nothing. With a generation, ERESTART if the rules have changed since. ENOBUFS: whether
    * it was carried out is unknown.
    * @throws ChangeFailure

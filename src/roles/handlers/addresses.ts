@@ -1,12 +1,12 @@
+import { resolveInterface } from '../../kernel/network/main-names.js';
 import { missing, right } from '../items.js';
 import { type Handler, unlessGone } from './handler.js';
-import { nameOf } from './links.js';
 
 export const address: Handler<'address'> = {
   name: (item) => `address ${item.address} on ${item.interface}`,
 
   inspect(item, { addresses = [], links = [] }) {
-    const name = nameOf(item.interface, links);
+    const name = resolveInterface(item.interface, links);
     // With another end it is another address.
     const found = addresses.some(
       (one) => one.address === item.address && one.interface === name && one.peer === undefined,

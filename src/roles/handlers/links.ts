@@ -1,3 +1,4 @@
+import { resolveInterface } from '../../kernel/network/main-names.js';
 import type { Link } from '../../kernel/network/types.js';
 import type { LinkOptions } from '../../network/link-options.js';
 import { missing, other, right } from '../items.js';
@@ -10,11 +11,6 @@ function agrees(options: LinkOptions, { kind, data }: Link): boolean {
   return Object.entries(options).every(
     ([name, value]) => typeof value === 'object' || is[name] === undefined || is[name] === value,
   );
-}
-
-/** The kernel finds an interface by any of its names, and tells one. */
-export function nameOf(given: string, links: readonly Link[]): string {
-  return links.find(({ name, alternativeNames }) => name === given || alternativeNames.includes(given))?.name ?? given;
 }
 
 export const link: Handler<'link'> = {
@@ -53,7 +49,7 @@ export const up: Handler<'up'> = {
   name: (item) => `link ${item.interface} up`,
 
   inspect(item, { links = [] }) {
-    const name = nameOf(item.interface, links);
+    const name = resolveInterface(item.interface, links);
     const found = links.find((one) => one.name === name);
     if (!found) return missing;
     return found.up ? right : other('down');

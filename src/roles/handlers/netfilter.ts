@@ -9,10 +9,10 @@ export const netfilter: Handler<'netfilter'> = {
   name: ({ owner }) => `nf_tables table inet ${owner}`,
   wanted: ({ state: { marks = [], rules = [] } }) => `${marks.length} marks, ${rules.length} rules`,
 
-  inspect({ owner, state }, { netfilter }) {
+  inspect({ owner, state }, { netfilter, links }) {
     const table = ownValue(netfilter, owner) ?? undefined;
     if (table === 'foreign') return { state: 'foreign', is: 'one of that name that another program made' };
-    const differences = compareState(table, state);
+    const differences = compareState(table, state, links);
     if (differences.length === 0) return right;
     if (table === undefined) return missing;
     return other(differences.map(({ problem, what }) => `${problem}: ${what}`).join('; '));

@@ -1,0 +1,45 @@
+import { Errno } from '../errno.js';
+import { KernelFailure } from '../errors.js';
+import type { CallOptions } from '../kernel.js';
+import type { NetworkPort } from './port.js';
+import type { Link } from './types.js';
+
+/** Longest main name of an interface, in bytes: IFNAMSIZ without its NUL. An alternative name has up to 127. */
+export const LONGEST_MAIN_NAME = 15;
+
+/**
+ * Returns the main name of the interface that has the given name. A name that no interface has stays as it is. Routing
+ * rules, nf_tables and /proc/sys only know the main name (dev->name); requests about the interface itself take any.
+ */
+export function resolveInterface(given: string, links: readonly Pick<Link, 'name' | 'alternativeNames'>[]): string {
+  return links.find(({ name, alternativeNames }) => name === given || alternativeNames.includes(given))?.name ?? given;
+}
+
+/** Part of a path below /proc/sys that is the name of an interface: `net/ipv4/conf/NAME/...`. */
+const INTERFACE_PART = /(?<=(?:^|\/)net\/(?:ipv[46]|mpls)\/(?:conf|neigh)\/)(?!(?:all|default)\/)[^/]+(?=\/)/;
+
+/** Returns the name of the interface that a setting belongs to. */
+export function interfaceOfSysctl(path: string): string | undefined {
+  return INTERFACE_PART.exec(path)?.[0];
+}
+
+/** Returns the path with another name of the interface. */
+export function sysctlOf(path: string, name: string): string {
+  return path.replace(INTERFACE_PART, () => name);
+}
+
+/** Reads the interfaces of these names, and returns the main name of each that exists. */
+export async function readMainNames(
+  port: Pick<NetworkPort, 'link'>,
+  names: Iterable<string>,
+  options?: CallOptions,
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const name of new Set(names))
+    try {
+      found.set(name, (await port.link(name, options)).name);
+    } catch (error) {
+      if (!(error instanceof KernelFailure) || error.errno !== Errno.ENODEV) throw error;
+    }
+  return found;
+}

@@ -1,0 +1,65 @@
+import { IpvsError, invalid } from '../kernel/errors.js';
+import { isPrefix } from '../kernel/netfilter/interfaces.js';
+import type { Match } from '../kernel/netfilter/types.js';
+import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
+import { type MarkSettings, markText, packetsKey } from './mark-options.js';
+import { checkInterface } from './match.js';
+
+/** Lists of what has a match: edits, or a desired state. */
+export type Lists = { readonly [name: string]: readonly { readonly match: Match }[] };
+
+const options = ['inputInterface', 'outputInterface'] as const;
+
+/** Returns the names of single interfaces in the matches, without patterns such as `veth*`. */
+export function interfacesOf(lists: Lists): string[] {
+  const names = new Set<string>();
+  for (const list of Object.values(lists))
+    for (const { match } of list)
+      for (const option of options) {
+        const pattern = match[option];
+        if (pattern !== undefined && !isPrefix(pattern)) names.add(nameOf(pattern));
+      }
+  return [...names];
+}
+
+/**
+ * Puts main names in the place of alternative ones: nf_tables compares the main name (nft_meta_get_eval_ifname in
+ * net/netfilter/nft_meta.c). A name that no interface has stays, for an interface to come.
+ * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` for such a name of more than 15 characters
+ */
+export function withMainNames<T extends Lists>(lists: T, names: ReadonlyMap<string, string>): T {
+  const entries = Object.entries(lists).map(([key, list]) => [key, list.map((item) => resolved(item, names))]);
+  return Object.fromEntries(entries) as T;
+}
+
+function resolved<T extends { readonly match: Match }>(item: T, names: ReadonlyMap<string, string>): T {
+  let { match } = item;
+  for (const option of options) {
+    const pattern = match[option];
+    if (pattern === undefined || isPrefix(pattern)) continue;
+    const given = nameOf(pattern);
+    const main = names.get(given) ?? given;
+    if (main.length > LONGEST_MAIN_NAME)
+      throw new IpvsError('ERR_IPVS_NO_SUCH_INTERFACE', `cannot match ${option} ${given}: there is no such interface`);
+    if (main !== given) match = { ...match, [option]: checkInterface(option, main.replace(/\*$/, '\\*')) };
+  }
+  return match === item.match ? item : { ...item, match };
+}
+
+/** An escaped asterisk at the end belongs to the name. */
+function nameOf(pattern: string): string {
+  return pattern.replace(/\\\*$/, '*');
+}
+
+/** Two spellings of one interface are the same packets. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function distinctMarks(marks: readonly MarkSettings[]): MarkSettings[] {
+  const distinct = new Map<string, MarkSettings>();
+  for (const mark of marks) {
+    const key = packetsKey(mark);
+    const other = distinct.get(key);
+    if (other && other.mark !== mark.mark)
+      throw invalid(`two marks are for the same packets: ${markText(other)}, and mark ${mark.mark}`);
+    distinct.set(key, mark);
+  }
+  return [...distinct.values()];
+}
