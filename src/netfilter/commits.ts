@@ -14,7 +14,7 @@ import { COMMENT, type Edits, planEdits } from './plan.js';
 export type Plan = (table: TableEntry | undefined, uncertain: boolean) => TableChange[];
 
 /** How often a batch is made anew because others changed rules at the same time. */
-const ATTEMPTS = 20;
+const ATTEMPTS = 100;
 /** So many edits that wait at the same time become one batch. */
 const MOST_TOGETHER = 1000;
 

@@ -142,7 +142,6 @@ describe('check and set', () => {
     ['verdicts by a map', 'mark_prerouting', 'ip daddr vmap { 10.0.0.1 : drop }'],
     ['persistent NAT of a range', 'nat_postrouting', 'meta mark 3 counter snat ip to 10.0.0.1-10.0.0.9 persistent'],
     ['masquerade with ports', 'nat_postrouting', 'meta l4proto tcp counter masquerade to :1000-2000 random'],
-    ['interfaces by a beginning', 'mark_prerouting', 'iifname "eth*" counter meta mark set 3'],
     ['another option of TCP', 'mss_forward', 'tcp flags syn counter tcp option window exists'],
     ['bits of a mark, moved', 'mark_prerouting', 'counter meta mark set meta mark << 2'],
   ])("another's rule is not taken for one of ours: %s", async (_, name, rule) => {

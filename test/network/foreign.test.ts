@@ -1,6 +1,7 @@
 // Rules and routes that `ip` makes: each is read, and deleted as it was read, or refused with the reason.
 import { execFileSync } from 'node:child_process';
 import { beforeAll, expect, test } from 'vitest';
+import { until } from '../until.js';
 import { failure, usePlaces } from './world.js';
 
 const [here] = usePlaces(1);
@@ -11,15 +12,20 @@ function ip6(...commands: readonly string[]): void {
   execFileSync('ip', ['-6', '-n', here?.name ?? '', '-batch', '-'], { input: commands.join('\n'), stdio: 'pipe' });
 }
 
-beforeAll(() =>
+beforeAll(async () => {
   here.ip(
     'link add e0 type veth peer name e1',
     'link set e0 up',
     'link set e1 up',
     'addr add 10.0.0.1/24 dev e0',
     'addr add fd00::1/64 dev e0 nodad',
-  ),
-);
+  );
+  // The kernel gives both a link-local address, which has its routes once it is no longer tentative.
+  await until(
+    () => here.run('ip', '-6', 'route', 'show', 'table', 'local'),
+    (routes) => (routes.match(/^local fe80::/gm) ?? []).length === 2,
+  );
+});
 
 const selectors = [
   'from 10.0.0.0/8',

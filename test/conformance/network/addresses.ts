@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { until } from '../../until.js';
 import { failure } from '../places.js';
 import { addressesOf, routesOf, type Worlds } from './worlds.js';
 
@@ -16,7 +17,13 @@ export function addressConformance({ start, wired }: Worlds): void {
         '255 local 10.1.0.2/32 dev eth0 src 10.1.0.1',
         '255 local 10.5.0.1/32 dev eth0 src 10.5.0.1',
       ];
-      expect(await routesOf(network)).toEqual([...own, '255 local fd00::1/128 dev eth0']);
+      // The kernel adds the route of an IPv6 address a moment later (addrconf_dad_work).
+      const all = [...own, '255 local fd00::1/128 dev eth0'];
+      await until(
+        () => routesOf(network),
+        (routes) => routes.length === all.length,
+      );
+      expect(await routesOf(network)).toEqual(all);
       await network.setLink('eth0', { up: true });
       expect(await routesOf(network, 'main')).toEqual([
         '254 unicast 10.1.0.0/24 dev eth0 src 10.1.0.1',
