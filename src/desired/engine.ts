@@ -12,6 +12,7 @@ import { Journal } from './journal.js';
 import { type About, Ledger, type Line } from './ledger.js';
 import { type OtherOwners, readOthers } from './owners.js';
 import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
+import { claimedForRoutes } from './router-routes.js';
 import { deleteStaleFlows } from './stale-flows.js';
 import { isDue, type PlannedStep, type Step, TableStep } from './step.js';
 import { aboutOf, type Target } from './target.js';
@@ -209,7 +210,8 @@ export class Engine {
     if (!everything && !needs.items.some(isShared)) return readSnapshot(this.world, needs);
     // Before the settings: one that another owner sets back meanwhile is claimed still.
     const claims = await this.#claims.others();
-    return { ...(await readSnapshot(this.world, needs)), claims };
+    const items = [...needs.items, ...claimedForRoutes(target.items, claims)];
+    return { ...(await readSnapshot(this.world, { ...needs, items })), claims };
   }
 
   #withJournal<T>(call: CallOptions | undefined, work: (journal: Journal) => Promise<T>): Promise<T> {

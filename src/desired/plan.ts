@@ -9,6 +9,7 @@ import { isSameWanted, isShared, wantedValue } from './claims.js';
 import { keyOf } from './item-checks.js';
 import type { Entry, Ledger } from './ledger.js';
 import { leftOvers } from './left-overs.js';
+import { settingsForRoutes } from './router-routes.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
 import { type Adoption, planTable, type TablePlanOptions } from './table-plan.js';
 import type { Target } from './target.js';
@@ -38,7 +39,8 @@ export function needsOf(target: Target, ledger: Ledger, adopt: Adoption): Omit<N
 export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, options: PlanOptions): PlannedSteps {
   const interfaces = interfacesOf(target, snapshot);
   const adopts = options.adopt !== 'none';
-  const items = target.items.map((item) => withPlace(planItem(item, snapshot, ledger, adopts), interfaces, snapshot));
+  const wanted = [...settingsForRoutes(target.items, snapshot, ledger), ...target.items];
+  const items = wanted.map((item) => withPlace(planItem(item, snapshot, ledger, adopts), interfaces, snapshot));
   const names = new Set(items.map(({ name }) => name));
   const stale = ledger.entries.filter(({ name }) => !names.has(name));
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');

@@ -4,6 +4,7 @@ import type { TableEntry as NetfilterTable } from '../kernel/netfilter/types.js'
 import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
 import { recordOf } from '../kernel/own.js';
 import type { Item } from './items.js';
+import { type Advertised, isForwardingDue, readAdvertised } from './router-routes.js';
 import type { World } from './world.js';
 
 /**
@@ -23,6 +24,8 @@ export interface Snapshot {
   readonly udpTunnels?: readonly UdpTunnel[] | undefined;
   /** By their paths below /proc/sys; null: there is none. */
   readonly sysctls: Readonly<Record<string, string | null>>;
+  /** Interfaces with a default route from a router advertisement: only if IPv6 forwarding is to be switched on. */
+  readonly advertised?: readonly Advertised[] | undefined;
   /** Tables of nf_tables by their names; null: there is none; `foreign`: another program made it. */
   readonly netfilter: Readonly<Record<string, NetfilterTable | null | 'foreign'>>;
   /** Settings that other owners want, too: who, and which value. */
@@ -61,6 +64,9 @@ export async function readSnapshot(world: World, { items, everything, ...needs }
     Promise.all(sysctls.map((name) => readSysctl(world, name))),
     Promise.all(owners.map((owner) => readNetfilter(world, owner))),
   ]);
+  const read = recordOf<string | null>(sysctls.map((name, index) => [name, values[index] ?? null]));
+  const advertised = everything || isForwardingDue(items, read) ? await readAdvertised(world) : undefined;
+  for (const { setting, value } of advertised ?? []) read[setting] ??= value;
   return {
     time: world.clock.now(),
     ...(entries && { table: entries }),
@@ -70,7 +76,8 @@ export async function readSnapshot(world: World, { items, everything, ...needs }
     ...(routes && { routes }),
     ...(rules && { rules }),
     ...(udpTunnels && { udpTunnels }),
-    sysctls: recordOf(sysctls.map((name, index) => [name, values[index] ?? null])),
+    sysctls: read,
+    ...(advertised && { advertised }),
     netfilter: recordOf(owners.map((owner, index) => [owner, tables[index] ?? null])),
   };
 }

@@ -1,0 +1,38 @@
+import { ownValue } from '../kernel/own.js';
+import { isSameSysctlValue } from '../kernel/sysctl-values.js';
+import type { Item, ItemOf } from '../roles/items.js';
+import { isAcceptSetting, isForwardingDue, keepsRoute, switchesForwardingOn } from '../roles/router-routes.js';
+import type { Snapshot } from '../roles/snapshot.js';
+import type { Ledger } from './ledger.js';
+
+type Claims = NonNullable<Snapshot['claims']>;
+
+/** Settings that other owners need for a route of a router, and that this owner needs, too, if it forwards IPv6. */
+export function claimedForRoutes(items: readonly Item[], claims: Claims): ItemOf<'sysctl'>[] {
+  if (!items.some(switchesForwardingOn)) return [];
+  return Object.entries(claims).flatMap(([name, owners]) => {
+    const setting = name.replace(/^sysctl /, '');
+    const isKept = isAcceptSetting(setting) && owners.some(([, value]) => isSameSysctlValue(value, '2'));
+    return isKept ? [keepsRoute(setting)] : [];
+  });
+}
+
+/**
+ * IPv6 forwarding deletes default routes that came from router advertisements, and lets no new ones come, except on
+ * interfaces whose `accept_ra` is 2. Returns those settings: for interfaces that have such a route now, and for
+ * those that this owner or another one has set for it. What the document declares itself stays as declared.
+ */
+export function settingsForRoutes(items: readonly Item[], snapshot: Snapshot, ledger: Ledger): Item[] {
+  if (!items.some(switchesForwardingOn)) return [];
+  const declared = new Set(items.flatMap((item) => (item.kind === 'sysctl' ? [item.name] : [])));
+  const { sysctls, claims = {}, advertised = [] } = snapshot;
+  const recorded = ledger.entries.flatMap(({ item }) => (item.kind === 'sysctl' && item.keepsRoute ? [item.name] : []));
+  const claimed = claimedForRoutes(items, claims).map(({ name }) => name);
+  // An interface that does not accept advertisements has its route from a program, which the kernel does not delete.
+  const found = isForwardingDue(items, sysctls)
+    ? advertised.filter(({ value }) => isSameSysctlValue(value, '1')).map(({ setting }) => setting)
+    : [];
+  return [...new Set([...recorded, ...claimed, ...found])]
+    .filter((name) => !declared.has(name) && ownValue(sysctls, name) !== null)
+    .map(keepsRoute);
+}
