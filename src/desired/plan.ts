@@ -1,3 +1,4 @@
+import { interfaceOfSysctl, resolveInterface, sysctlOf } from '../kernel/network/main-names.js';
 import { ownValue } from '../kernel/own.js';
 import type { NetfilterState } from '../netfilter/changes.js';
 import { checkMark, packetsKey } from '../netfilter/mark-options.js';
@@ -42,7 +43,11 @@ export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, op
   const wanted = [...settingsForRoutes(target.items, snapshot, ledger), ...target.items];
   const items = wanted.map((item) => withPlace(planItem(item, snapshot, ledger, adopts), interfaces, snapshot));
   const names = new Set(items.map(({ name }) => name));
-  const stale = ledger.entries.filter(({ name }) => !names.has(name));
+  // With another name of the same interface it is the same item: to take it back would take the wanted one away.
+  const mainNames = new Set(wanted.map((item) => keyOf(withMainName(item, snapshot))));
+  const stale = ledger.entries.filter(
+    ({ name, item }) => !names.has(name) && !mainNames.has(keyOf(withMainName(item, snapshot))),
+  );
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
   const list = new StepList();
   for (const step of due.flatMap((step) => inTwo(step, ledger))) list.add(step);
@@ -59,6 +64,15 @@ export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, op
     steps: list.steps,
     unchanged: unchangedRows + items.filter(({ action }) => action === 'keep').length,
   };
+}
+
+/** The item with the main name of its interface. */
+function withMainName(item: Item, { links = [] }: Snapshot): Item {
+  if (item.kind === 'address' || item.kind === 'up')
+    return { ...item, interface: resolveInterface(item.interface, links) };
+  const of = item.kind === 'sysctl' ? interfaceOfSysctl(item.name) : undefined;
+  if (item.kind !== 'sysctl' || of === undefined) return item;
+  return { ...item, name: sysctlOf(item.name, resolveInterface(of, links)) };
 }
 
 interface Interfaces {

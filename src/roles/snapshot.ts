@@ -1,6 +1,7 @@
 import { IpvsError } from '../kernel/errors.js';
 import type { TableEntry, Timeouts } from '../kernel/ipvs/types.js';
 import type { TableEntry as NetfilterTable } from '../kernel/netfilter/types.js';
+import { interfaceOfSysctl } from '../kernel/network/main-names.js';
 import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
 import { recordOf } from '../kernel/own.js';
 import type { Item } from './items.js';
@@ -48,6 +49,7 @@ export async function readSnapshot(world: World, { items, everything, ...needs }
   const kinds = new Set(items.map(({ kind }) => kind));
   const has = (...wanted: Item['kind'][]): boolean => everything || wanted.some((kind) => kinds.has(kind));
   const sysctls = [...new Set(items.flatMap((item) => (item.kind === 'sysctl' ? [item.name] : [])))];
+  const namesInterfaces = sysctls.some((name) => interfaceOfSysctl(name) !== undefined);
   // Those of ip_vs come with it, and opening loads it.
   const needsIpvs = needs.table || kinds.has('timeout') || sysctls.some((name) => name.startsWith('net/ipv4/vs/'));
   const ipvs = needsIpvs ? await world.ipvs : everything ? await orNone(world.ipvs) : undefined;
@@ -56,7 +58,7 @@ export async function readSnapshot(world: World, { items, everything, ...needs }
   const [entries, timeouts, links, addresses, routes, rules, udpTunnels, values, tables] = await Promise.all([
     table ? ipvs?.entries() : undefined,
     has('timeout') ? ipvs?.timeouts() : undefined,
-    has('link', 'up', 'address', 'netfilter') ? (await world.network).links() : undefined,
+    namesInterfaces || has('link', 'up', 'address', 'netfilter') ? (await world.network).links() : undefined,
     has('address') ? (await world.network).addresses() : undefined,
     everything ? (await world.network).routes({ table: 'all' }) : has('route') ? readRoutes(world, items) : undefined,
     has('routing-rule') ? (await world.network).rules() : undefined,

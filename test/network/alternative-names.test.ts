@@ -1,7 +1,7 @@
 // Alternative names of interfaces where the kernel only knows the main one: nf_tables, rules and /proc/sys.
 import { execFileSync } from 'node:child_process';
 import { beforeAll, expect, test } from 'vitest';
-import { Netfilter, Network, Role } from '../../src/index.js';
+import { type DesiredDocument, DesiredState, Netfilter, Network, Role } from '../../src/index.js';
 import { usePlaces } from './world.js';
 
 const [here] = usePlaces(1);
@@ -68,4 +68,30 @@ test('the role real-server takes one, is as wanted, and is removed', async () =>
   await role.remove();
   expect(setting()).toBe('0');
   await role.close();
+});
+
+test('a document that names the interface otherwise changes nothing, and all of it goes in the end', async () => {
+  const address = '10.20.0.1/32';
+  const spelt = (name: string): DesiredDocument => ({
+    owner: 'spelling',
+    namespace: here.name,
+    addresses: [{ interface: name, address }],
+    sysctls: { [`net/ipv4/conf/${name}/arp_ignore`]: 1 },
+    nat: [{ type: 'masquerade', outputInterface: name }],
+  });
+  const before = run('ip', 'addr', 'show', 'e0');
+  await using state = await DesiredState.open(spelt('lan'), { record: false });
+  await state.apply();
+  const made = run('ip', 'addr', 'show', 'e0') + run('nft', 'list', 'ruleset');
+  expect(made).toContain(address);
+  expect(made).toContain('oifname "e0" counter packets 0 bytes 0 masquerade');
+  for (const name of ['e0', LONG, 'lan']) {
+    expect((await state.plan(spelt(name))).changes, name).toEqual([]);
+    await state.apply(spelt(name));
+    expect(run('ip', 'addr', 'show', 'e0') + run('nft', 'list', 'ruleset')).toBe(made);
+    expect(run('sysctl', '-n', 'net.ipv4.conf.e0.arp_ignore').trim()).toBe('1');
+  }
+  await state.remove();
+  expect(run('ip', 'addr', 'show', 'e0')).toBe(before);
+  expect(run('sysctl', '-n', 'net.ipv4.conf.e0.arp_ignore').trim()).toBe('0');
 });
