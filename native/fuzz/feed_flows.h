@@ -107,6 +107,8 @@ inline void FeedEventFilter(netlink::View bytes) {
     change.flow.present &= ~conntrack::kExtended;
     change.flow.original.family = (change.flow.original.family & 1) != 0 ? AF_INET6 : AF_INET;
     change.flow.reply.family = change.flow.original.family;
+    // The family of a decoded flow is that of its addresses.
+    change.flow.original.present |= conntrack::kHasSource | conntrack::kHasDestination;
     netlink::MessageWriter writer;
     conntrack::EncodeChange(writer, change, 0);
     const netlink::Batch batch = writer.Take();

@@ -71,7 +71,8 @@ class Input {
       header.nlmsg_seq = sequence;
       std::memcpy(&datagram[at], &header, sizeof header);
       const size_t size = NLMSG_ALIGN(static_cast<size_t>(header.nlmsg_len));
-      if (header.nlmsg_len < sizeof header || size >= datagram.size() - at) return;
+      if (header.nlmsg_len < sizeof header || header.nlmsg_len > datagram.size() - at) return;
+      if (size >= datagram.size() - at) return;
       at += size;
     }
   }

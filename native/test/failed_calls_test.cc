@@ -153,7 +153,7 @@ TEST_CASE("a stream that paused and cannot be watched again reports it to whoeve
     auto opened = EventStream::Open(stopped.io, std::move(socket), Opened(), {});
     REQUIRE(opened.ok());
     // Each datagram is malformed: an overrun.
-    const test::Script script(fd, std::deque<Datagram>(10'000, {Message(0x100, 4)}));
+    const test::Script script(fd, std::deque<Datagram>(10'000, {Message(0x100, 8)}));
     for (int i = 0; i < 100; ++i) stopped.io.AskAll();
     const ControlFault fault(calls().epoll_ctl, FailWatch(1));
     CHECK(Next<EventBatch>(*opened.value())->ok());
@@ -277,9 +277,9 @@ TEST_CASE("an event that cannot be read is an overrun") {
   options.expectations = true;
   auto opened = EventStream::Open(stopped.io, std::move(events), Opened(), options);
   REQUIRE(opened.ok());
-  Datagram datagram{Message(0x100, 4)};
-  SUBCASE("a flow without a tuple") {}
-  SUBCASE("an expectation without a tuple") { datagram.bytes = Message(0x200, 4); }
+  Datagram datagram{Message(0x100, 8)};  // with an attribute whose length is 0
+  SUBCASE("a flow with a malformed attribute") {}
+  SUBCASE("an expectation with a malformed attribute") { datagram.bytes = Message(0x200, 8); }
   SUBCASE("truncated") { datagram = {Message(NLMSG_NOOP, 4), true}; }
   SUBCASE("cut short") { datagram.bytes.resize(datagram.bytes.size() - 2); }
   const test::Script script(fd, {datagram});

@@ -91,6 +91,7 @@ TEST_CASE("after Stop nothing runs, and stopping again is nothing") {
 
 TEST_CASE("a task may hold what posts again when it is destroyed") {
   struct PostsAtTheEnd {
+    explicit PostsAtTheEnd(IoThread& thread) : io(thread) {}
     IoThread& io;
     ~PostsAtTheEnd() {
       io.Post([] {});
