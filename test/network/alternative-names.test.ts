@@ -79,19 +79,19 @@ test('a document that names the interface otherwise changes nothing, and all of 
     sysctls: { [`net/ipv4/conf/${name}/arp_ignore`]: 1 },
     nat: [{ type: 'masquerade', outputInterface: name }],
   });
-  const before = run('ip', 'addr', 'show', 'e0');
+  const before = run('ip', '-4', 'addr', 'show', 'e0');
   await using state = await DesiredState.open(spelt('lan'), { record: false });
   await state.apply();
-  const made = run('ip', 'addr', 'show', 'e0') + run('nft', 'list', 'ruleset');
+  const made = run('ip', '-4', 'addr', 'show', 'e0') + run('nft', 'list', 'ruleset');
   expect(made).toContain(address);
   expect(made).toContain('oifname "e0" counter packets 0 bytes 0 masquerade');
   for (const name of ['e0', LONG, 'lan']) {
     expect((await state.plan(spelt(name))).changes, name).toEqual([]);
     await state.apply(spelt(name));
-    expect(run('ip', 'addr', 'show', 'e0') + run('nft', 'list', 'ruleset')).toBe(made);
+    expect(run('ip', '-4', 'addr', 'show', 'e0') + run('nft', 'list', 'ruleset')).toBe(made);
     expect(run('sysctl', '-n', 'net.ipv4.conf.e0.arp_ignore').trim()).toBe('1');
   }
   await state.remove();
-  expect(run('ip', 'addr', 'show', 'e0')).toBe(before);
+  expect(run('ip', '-4', 'addr', 'show', 'e0')).toBe(before);
   expect(run('sysctl', '-n', 'net.ipv4.conf.e0.arp_ignore').trim()).toBe('0');
 });
