@@ -314,7 +314,12 @@ export class Conntrack {
   /** Deletes them; how many there were. As with {@link deleteMatching}, by tuple and id. */
   async deleteStaleFlows(query: StaleOptions, options: CallOptions = {}): Promise<number> {
     const { filter, isStale } = staleQuery(query);
-    return this.#changes.deleteEach(this.flows(filter, options), isStale, options);
+    return this.deleteWhere(filter, isStale, options);
+  }
+
+  /** @internal Deletes the flows of a filter for which `wanted` is true; returns their number. */
+  deleteWhere(filter: FlowFilter, wanted: (flow: Flow) => boolean, options: CallOptions = {}): Promise<number> {
+    return this.#changes.deleteEach(this.flows(filter, options), wanted, options);
   }
 
   // --- expectations

@@ -12,7 +12,10 @@ export interface StaleOptions {
   readonly port?: number | undefined;
   /** Default: `udp`. An orphaned TCP connection ends by itself; a UDP sender never notices. */
   readonly protocol?: FlowProtocol | undefined;
-  /** Those that may answer; an empty list makes all flows stale. Without a port: on any. */
+  /**
+   * Those that may answer; an empty list makes all flows stale. Without a port: on any. NAT keeps the family, so
+   * that servers of the other one are behind tunnels: they are accepted with `untranslated: 'keep'` only.
+   */
   readonly servers: readonly (string | { readonly address: string; readonly port?: number | undefined })[];
   /**
    * What of flows that are not translated, so that the virtual address itself answers. `stale`, the
@@ -52,7 +55,7 @@ export function staleQuery(options: StaleOptions): StaleQuery {
   if (!Array.isArray(options.servers))
     throw invalid(`servers is the list of those that are alive, not ${show(options.servers)}`);
   const alive = new Map<string, Set<number> | 'any'>();
-  for (const server of options.servers as readonly unknown[]) addServer(alive, server, family);
+  for (const server of options.servers as readonly unknown[]) addServer(alive, server, family, untranslated);
   const isAlive = (server: string, serverPort: number | undefined): boolean => {
     const ports = alive.get(server);
     return ports === 'any' || (ports !== undefined && serverPort !== undefined && ports.has(serverPort));
@@ -72,15 +75,24 @@ export function staleQuery(options: StaleOptions): StaleQuery {
   };
 }
 
-function addServer(alive: Map<string, Set<number> | 'any'>, server: unknown, expected: Family): void {
+function addServer(
+  alive: Map<string, Set<number> | 'any'>,
+  server: unknown,
+  expected: Family,
+  untranslated: 'stale' | 'keep',
+): void {
   if (typeof server !== 'string') checkOptions('a server', server, ['address', 'port']);
   const { address: text, port } =
     typeof server === 'string'
       ? { address: server, port: undefined }
       : (server as { address: unknown; port?: number | undefined });
   const { address, family } = checkAddress('a server', text);
-  // None of its flows could point at it, so all would be stale.
-  if (family !== expected) throw invalid(`a server of an ${expected} address is of that family, not ${address}`);
+  // No flow names it as its source of replies. With `stale`, the flows that it serves would all be deleted.
+  if (family !== expected && untranslated === 'keep') return;
+  if (family !== expected)
+    throw invalid(
+      `a server of an ${expected} address is of that family, not ${address}: use untranslated: 'keep' for a server behind a tunnel`,
+    );
   const key = canonicalAddress(address, family);
   const ports = alive.get(key);
   if (port === undefined) alive.set(key, 'any');

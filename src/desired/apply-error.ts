@@ -15,7 +15,10 @@ export interface StepOutcome {
  * what became of the rest.
  */
 export class ApplyError extends IpvsError {
-  /** Of each step that was tried; and what came of stale flows and the record, if that failed. */
+  /**
+   * Of each step that was tried; and of work that follows from them (stale flows, announcements, the record), if that
+   * failed. Nothing is undone for stale flows and announcements: the record keeps them for the next apply.
+   */
   readonly outcomes: readonly StepOutcome[];
   /** Steps that were not tried. */
   readonly notTried: readonly Step[];

@@ -135,7 +135,9 @@ export class DesiredState {
    * each request, not of `settle`.
    * @returns the steps that were done. Servers that drain are not gone yet: see {@link drain}.
    * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the owner did not make: nothing was done. The
-   * message names the owner, as far as records in /run/ipvs have it, and the settings that differ. An {@link ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step.
+   * message names the owner, as far as records in /run/ipvs have it, and the settings that differ. An
+   * {@link ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step. If only stale flows or announcements
+   * failed, nothing is undone: the plan has them until a later apply does them.
    */
   async apply(document?: DocumentInput, options: ApplyDocumentOptions = {}): Promise<Step[]> {
     checkOptions('apply', options, ['adopt', 'onFailure', 'settle', 'signal', 'timeout']);

@@ -12,7 +12,7 @@ import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { checkInterfaceName } from '../roles/parts.js';
 import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
-import { type Datagrams, type Target, TargetBuilder } from './target.js';
+import { type Target, TargetBuilder } from './target.js';
 
 /**
  * A virtual service of a document. Defaults are those of `ServiceOptions` and `ServerOptions`. Every service and server
@@ -47,7 +47,10 @@ export interface DesiredAddress {
   readonly interface: string;
   /** With its prefix length; without one it is the only address of its network (32, or 128). */
   readonly address: string;
-  /** The neighbours are told when it is there. Default: false. */
+  /**
+   * Announces the address to the neighbours once it is there. While its link is down the announcement waits: the
+   * next `apply()`, or `watch({ repair: true })` as soon as the link is up, sends it. Default: false.
+   */
   readonly announce?: boolean | undefined;
 }
 
@@ -62,11 +65,21 @@ export interface DesiredDocument {
   readonly namespace?: string | undefined;
   /** Whole machines, as `Role` makes them. */
   readonly roles?: readonly RoleDescription[] | undefined;
+  /**
+   * Services of UDP, and those with a mark for UDP in the document, set the sysctl `net.ipv4.vs.expire_nodest_conn` to
+   * 1, unless `sysctls` has it: without it IPVS drops the datagrams of a sender whose server is removed until the
+   * sender pauses for 300 s. It holds for all services of the namespace. Marks without a protocol do not set it.
+   */
   readonly services?: readonly DesiredService[] | undefined;
   readonly addresses?: readonly DesiredAddress[] | undefined;
   /** Marks that belong to no service of this document. */
   readonly marks?: readonly FwmarkOptions[] | undefined;
-  /** Rules of NAT, and for segment sizes. */
+  /**
+   * Rules of NAT, and for segment sizes. The first packet of a flow decides about its translation: established TCP
+   * connections keep theirs until they end. Flows of UDP that a rule leaves behind, as it comes, changes or goes, are
+   * deleted: a sender that never pauses would keep its old translation forever. Interfaces, and marks that no mark of
+   * this document sets, cannot be seen in a flow: such rules may delete flows that begin again as they were.
+   */
   readonly nat?: readonly RuleOptions[] | undefined;
   /** How servers leave, where their service says nothing. Default: at once. */
   readonly drain?: DrainPolicy | undefined;
@@ -197,10 +210,6 @@ function addService(builder: TargetBuilder, service: DesiredService): FwmarkOpti
     ...(shared && { shared, stated: new Set(Object.keys(options)) }),
     ...(sorry && { sorry }),
     ...(drain && { drain: at('drain', () => checkDrainPolicy(drain)) }),
-    ...(marked.length > 0 && {
-      datagrams: marked.flatMap(datagramsTo),
-      udp: marked.every(({ protocol }) => protocol === 'udp'),
-    }),
   });
   const named = new Set<string>();
   for (const [index, one] of servers.entries())
@@ -222,13 +231,6 @@ function markOf(packets: FwmarkSelector, { key }: ServiceSettings): FwmarkOption
   const mark = { ...packets, ...(ipv6 && { family: key.family }), mark: key.fwmark };
   checkMark(mark);
   return mark;
-}
-
-/** Where a mark names it: flows to a whole prefix can not be told from others. */
-function datagramsTo({ protocol, destination, port }: FwmarkOptions): Datagrams[] {
-  if (protocol !== 'udp' || destination === undefined || destination.includes('/')) return [];
-  if (port !== undefined && typeof port !== 'number') return [];
-  return [{ address: destination, ...(port !== undefined && { port }) }];
 }
 
 function addressItem(options: DesiredAddress) {

@@ -7,7 +7,7 @@ import { ApplyError } from './apply-error.js';
 import type { DrainPolicy } from './drain-policy.js';
 import type { Engine } from './engine.js';
 import type { Draining, Ledger } from './ledger.js';
-import { deleteStaleFlows } from './stale-flows.js';
+import { settleOwed } from './settle.js';
 import { StepList, TableStep } from './step.js';
 import { plainServer, planTable, serversOf } from './table-plan.js';
 import type { Target, WantedService, WantedTable } from './target.js';
@@ -88,7 +88,8 @@ export function stepDrains(
     await executor.run(due);
     const [first, ...others] = executor.failures;
     if (first) throw new ApplyError([first, ...others], executor.tried, due, undefined);
-    await deleteStaleFlows(engine.world, journal);
+    // A failure is left to the next call, and in the plan until then: servers go on leaving.
+    await settleOwed(engine.world, journal, executor, new Set());
     const gone = due.filter(({ action }) => action === 'take-back');
     return {
       all: progressOf(rows, entries, time, new Set(gone.map(({ service, server }) => `${server} of ${service}`))),

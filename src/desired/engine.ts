@@ -12,9 +12,10 @@ import { Journal } from './journal.js';
 import { type About, Ledger, type Line } from './ledger.js';
 import { type OtherOwners, readOthers } from './owners.js';
 import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
+import { renameLines } from './renames.js';
 import { claimedForRoutes } from './router-routes.js';
-import { deleteStaleFlows } from './stale-flows.js';
-import { isDue, type PlannedStep, type Step, TableStep } from './step.js';
+import { settleOwed } from './settle.js';
+import { isDue, isOwed, type PlannedStep, type Step, TableStep } from './step.js';
 import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
@@ -25,7 +26,6 @@ export interface ApplyOptions extends PlanOptions {
 }
 
 const DIRECTORY = '/run/ipvs';
-const staleFlows = { action: 'take-back', what: 'stale flows' } as const;
 const nothing: Target = { items: [], table: new Map() };
 
 /** Makes one namespace as one owner wants it, one change after the other. */
@@ -99,16 +99,23 @@ export class Engine {
           await this.#pass(target, options, journal, executor);
         });
       const goesOn = (): boolean => fine() || options.onFailure === 'leave';
-      if (goesOn()) await executor.also(staleFlows, () => deleteStaleFlows(this.world, journal));
+      // A failure of these is reported and left to the next call: nothing is undone for it.
+      if (goesOn()) await settleOwed(this.world, journal, executor, keysOwed(due));
       if (goesOn())
         await executor.also({ action: 'change', what: 'the record' }, () =>
           journal.write(...aboutLines(target, journal.ledger)),
         );
       if (fine()) await executor.also({ action: 'adopt', what: 'the record' }, () => executor.adopt());
-      const [first, ...others] = executor.failures;
+      const failed = !fine();
+      const left = failed && options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
+      const [first, ...others] = [...executor.failures, ...executor.owed];
       if (!first) return executor.tried;
-      const left = options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
-      throw new ApplyError([first, ...others], executor.tried, due, left);
+      throw new ApplyError(
+        [first, ...others],
+        executor.tried,
+        due.filter((step) => !isOwed(step)),
+        left,
+      );
     });
   }
 
@@ -124,6 +131,7 @@ export class Engine {
     const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
     if (conflicts.length > 0)
       throw inTheWay(conflicts, options.adoptable ?? true, journal.isNew ? this.#path : undefined);
+    await journal.write(...renameLines(journal.ledger, snapshot.links));
     await journal.write(...completed(target, snapshot, journal.ledger).map((put) => ({ put })));
     await executor.run(due);
     return due;
@@ -151,11 +159,9 @@ export class Engine {
 
   async #undo(journal: Journal, executor: Executor, due: readonly PlannedStep[]): Promise<string[]> {
     const left = await executor.undo();
-    try {
-      await deleteStaleFlows(this.world, journal);
-    } catch (error) {
-      left.push(`stale flows (${error instanceof Error ? error.message : String(error)})`);
-    }
+    const after = new Executor(this.world, journal, this.#claims);
+    await settleOwed(this.world, journal, after, new Set());
+    left.push(...after.owed.map(({ step, error }) => `${step.what} (${error.message})`));
     if (!due.some(isAnew)) return left;
     // What stood on a link that was made anew, and is as before now.
     const items = journal.ledger.entries.map(({ item }) => item);
@@ -176,12 +182,13 @@ export class Engine {
       const executor = new Executor(this.world, journal, this.#claims);
       // Nobody is left who would wait for those that drain.
       const options: PlanOptions = { adopt: 'none', atOnce: true };
-      const snapshot = await this.#read(nothing, journal.ledger, options);
+      const snapshot = await this.#follow(nothing, journal, options);
       const { steps } = planSteps(nothing, snapshot, journal.ledger, options);
       const due = steps.filter(isDue);
       await executor.run(due, true);
-      await executor.also(staleFlows, () => deleteStaleFlows(this.world, journal));
-      const { failures, tried } = executor;
+      await settleOwed(this.world, journal, executor, keysOwed(due));
+      const failures = [...executor.failures, ...executor.owed];
+      const { tried } = executor;
       const [first, ...others] = failures;
       if (first) {
         const left = [...new Set(failures.map(({ step }) => step.what))];
@@ -203,6 +210,13 @@ export class Engine {
   /** Closes its handles; what it made stays. */
   close(): Promise<void> {
     return this.#inTurn(() => this.world.close());
+  }
+
+  /** Reads, and notes the interfaces that have other names now. */
+  async #follow(target: Target, journal: Journal, options: PlanOptions): Promise<Snapshot> {
+    const snapshot = await this.#read(target, journal.ledger, options);
+    await journal.write(...renameLines(journal.ledger, snapshot.links));
+    return snapshot;
   }
 
   async #read(target: Target, ledger: Ledger, { adopt }: PlanOptions, everything = false): Promise<Snapshot> {
@@ -248,6 +262,10 @@ export class Engine {
       turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
     });
   }
+}
+
+function keysOwed(due: readonly PlannedStep[]): ReadonlySet<string> {
+  return new Set(due.flatMap((step) => (isOwed(step) ? [step.key] : [])));
 }
 
 /** Takes nothing new any more. */

@@ -3,16 +3,21 @@ import { IpvsError } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { recordOf } from '../kernel/own.js';
+import { announceAddress, isAnnounced } from '../roles/handlers/addresses.js';
 import { handlerOf } from '../roles/handlers/index.js';
-import type { Item } from '../roles/items.js';
+import type { Item, ItemOf } from '../roles/items.js';
 import { readSnapshot } from '../roles/snapshot.js';
 import type { World } from '../roles/world.js';
 import { type Claims, isShared, wantedValue } from './claims.js';
+import { flowsAfter, stateBefore } from './consequences.js';
+import { type Datagrams, unionOf } from './datagrams.js';
+import { Interfaces } from './interfaces.js';
+import { keyOf } from './item-checks.js';
 import type { Journal } from './journal.js';
 import type { About, Draining, Entry, Line, Rows } from './ledger.js';
 import { wordsOf } from './plan.js';
-import { type ItemStep, type PlannedStep, type Step, TableStep, toStep } from './step.js';
-import type { Datagrams } from './target.js';
+import { onInterface } from './renames.js';
+import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep } from './step.js';
 
 /** A step that could not be done. */
 export interface Failure {
@@ -40,13 +45,17 @@ export class Executor {
   readonly #adopted = new Set<string>();
   /** The values of settings before the steps that change them. */
   readonly #now = new Map<ItemStep, string>();
+  readonly #interfaces: Interfaces;
   #tried: Step[] = [];
   readonly failures: Failure[] = [];
+  /** Work that is left for the next call. Nothing is undone for it. */
+  readonly owed: Failure[] = [];
 
   constructor(world: World, journal: Journal, claims: Claims) {
     this.#world = world;
     this.#journal = journal;
     this.#claims = claims;
+    this.#interfaces = new Interfaces(world, () => journal.ledger);
   }
 
   /** Also those that failed. */
@@ -70,6 +79,7 @@ export class Executor {
         await this.#rows(batch);
       } else {
         at++;
+        if (isOwed(step)) continue; // with all that is owed, at the end
         this.#tried.push(step);
         await this.#item(step);
       }
@@ -92,6 +102,17 @@ export class Executor {
       this.#tried.push(step);
       this.#failed(step, error);
     }
+  }
+
+  /** Something that an earlier call had left is done. */
+  settled(step: Step): void {
+    this.#tried.push(toStep(step));
+  }
+
+  /** Something that follows from these steps could not be done, and the record keeps it. */
+  owes(step: Step, reason: unknown): void {
+    this.#tried.push(step);
+    this.owed.push({ step, error: asIpvsError(reason) });
   }
 
   /** Back to how it was; what could not be, in words. */
@@ -120,6 +141,7 @@ export class Executor {
     if (before) this.#entries.set(step, before);
     try {
       if (action === 'take-back') {
+        await this.#journal.write(...(await this.#consequences(step, stateBefore(item, before))));
         await this.#giveBack(name, before ?? { name, item });
         await this.#journal.write({ remove: name });
       } else {
@@ -128,17 +150,27 @@ export class Executor {
         if (step.adopts && item.kind === 'netfilter') this.#adopted.add(name);
         const tried = before ? earlier(before, item) : [];
         const work = async (remembered: string | undefined, claimed?: ReadonlySet<string>): Promise<void> => {
-          const entry: Entry = { name, item, ...(remembered !== undefined && { before: remembered }) };
-          await this.#journal.write({ put: tried.length > 0 ? { ...entry, tried } : entry });
+          // Of a link, the number is noted once it is made: one with another number would be another program's.
+          const index = item.kind === 'link' ? await this.#renamedIndex(before) : await this.#interfaces.indexOf(item);
+          const entry: Entry = {
+            name,
+            item,
+            ...(remembered !== undefined && { before: remembered }),
+            ...(index !== undefined && { index }),
+          };
+          const put = tried.length > 0 ? { ...entry, tried } : entry;
+          await this.#journal.write({ put }, ...(await this.#consequences(step, item)));
           if (action === 'change' && isShared(item))
             this.#now.set(step, (await handler.remember?.(item, this.#world)) ?? '');
           const isKept = action === 'adopt' && (!isShared(item) || (await this.#isRight(item)));
-          if (action === 'change' && handler.change) await handler.change(item, this.#world, claimed);
+          if (action === 'change' && handler.change) await this.#change(step, before, claimed);
           // What an owner has set back since it was looked at is not as it should be any more.
           else if (!isKept) await handler.make(item, this.#world, claimed);
           const confirmed = isKept ? undefined : await handler.confirm?.(item, this.#world, claimed);
           // It is complete: the kernel has none of what the owner made of it earlier.
           if (tried.length > 0 || confirmed) await this.#journal.write({ put: { ...entry, item: confirmed ?? item } });
+          if (isAnnounced(item) && action !== 'adopt') await this.#announce(item, name);
+          if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(name, before?.index)));
         };
         if (isShared(item))
           await this.#claims.claim(name, wantedValue(item), async () => (await remember()) ?? '', work);
@@ -154,10 +186,47 @@ export class Executor {
     this.#done.push(step);
   }
 
+  async #change({ item }: ItemStep, before: Entry | undefined, claimed?: ReadonlySet<string>): Promise<void> {
+    const handler = handlerOf(item);
+    const name = await this.#interfaces.otherName(before);
+    if (name === undefined) return handler.change?.(item, this.#world, claimed);
+    await handler.takeBack(onInterface(item, name), undefined, this.#world);
+    const entry = this.#journal.ledger.find(keyOf(item));
+    if (entry) await this.#journal.write({ put: withoutIndex(entry) });
+    await handler.make(item, this.#world);
+  }
+
+  /** The number of a link that is to go under another name first. */
+  async #renamedIndex(before: Entry | undefined): Promise<number | undefined> {
+    return (await this.#interfaces.otherName(before)) === undefined ? undefined : before?.index;
+  }
+
+  /** Lines for what the change of an item leaves to be done once all else is. */
+  async #consequences({ action, name }: Pick<ItemStep, 'action' | 'name'>, after: Item): Promise<Line[]> {
+    if (isAnnounced(after) && (action === 'make' || action === 'change')) return [{ announce: { [name]: true } }];
+    return after.kind === 'netfilter' ? flowsAfter(this.#world, this.#journal.ledger, after) : [];
+  }
+
+  /** At once, since clients wait for it; what fails is tried again, and reported, when all else is done. */
+  async #announce(item: ItemOf<'address'>, name: string): Promise<void> {
+    try {
+      if (await announceAddress(this.#world, item)) await this.#journal.write({ announce: { [name]: null } });
+    } catch {
+      // The record still has it.
+    }
+  }
+
   async #undoItem(step: ItemStep, before: Entry | undefined): Promise<void> {
     const { action, item, name } = step;
     const handler = handlerOf(item);
+    if (item.kind === 'netfilter') {
+      const entry = before ?? this.#journal.ledger.find(name);
+      const after = before && action !== 'make' ? before.item : stateBefore(item, entry);
+      await this.#journal.write(...(await this.#consequences({ action, name }, after)));
+    }
     if (before) {
+      if (item.kind === 'link')
+        await this.#journal.write({ put: withoutIndex(this.#journal.ledger.find(name) ?? before) });
       // Made by an earlier call, and changed or taken back by this one.
       const restore = async (): Promise<void> => {
         if (action === 'take-back') await this.#makeAgain(before.item);
@@ -167,7 +236,8 @@ export class Executor {
       const was = async (): Promise<string> => before.before ?? '';
       if (isShared(item)) await this.#claims.claim(name, wantedValue(before.item), was, restore);
       else await restore();
-      await this.#journal.write({ put: before });
+      await this.#journal.write({ put: item.kind === 'link' ? withoutIndex(before) : before });
+      if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(name, before.index)));
       return;
     }
     const entry = this.#journal.ledger.find(name);
@@ -192,9 +262,14 @@ export class Executor {
   }
 
   /** Unless others want it, too. The kernel may have any of what the owner tried to make of it. */
-  #giveBack(name: string, { item, before, tried = [] }: Entry): Promise<void> {
+  async #giveBack(name: string, entry: Entry): Promise<void> {
+    const { item, before, tried = [] } = entry;
+    const other = await this.#interfaces.otherName(this.#journal.ledger.find(name));
     const takeBack = async (text = before, kept?: ReadonlyMap<string, string | undefined>): Promise<void> => {
-      for (const one of [item, ...tried]) await handlerOf(one).takeBack(one, text, this.#world, kept);
+      for (const one of [item, ...tried]) {
+        const there = other === undefined ? one : onInterface(one, other);
+        await handlerOf(one).takeBack(there, text, this.#world, kept);
+      }
     };
     return isShared(item) ? this.#claims.release(name, item, takeBack) : takeBack();
   }
@@ -265,7 +340,7 @@ export class Executor {
         const { servers, about } = ledger.owned.get(service) ?? {};
         this.#owned.set(step, { draining: servers?.get(server ?? ''), about });
       }
-      if (step.stale) stale.set(service, step.stale);
+      if (step.stale) stale.set(service, unionOf(stale.get(service) ?? ledger.stale.get(service) ?? [], step.stale));
       if (action === 'wait' || action === 'take-back') continue;
       own.add(step);
       if (server !== undefined && (draining || this.#owned.get(step)?.draining))
@@ -364,6 +439,10 @@ function rowsOf(steps: readonly TableStep[]): Rows {
   const rows = new RowsBuilder();
   for (const step of steps) rows.add(step);
   return rows.rows;
+}
+
+function withoutIndex({ index: _, ...entry }: Entry): Entry {
+  return entry;
 }
 
 /** One error for each; what has nothing to be sent ends well. */

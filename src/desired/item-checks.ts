@@ -18,12 +18,13 @@ const LONGEST_VALUE = 65_536;
 
 const checks: Checks = {
   sysctl(item) {
-    checkOptions('a sysctl', item, ['kind', 'name', 'value', 'orMore', 'reads', 'keepsRoute']);
+    checkOptions('a sysctl', item, ['kind', 'name', 'value', 'orMore', 'reads', 'keepsRoute', 'implied']);
     checkSysctlPath(item.name);
     checkLineOfText('value', item.value);
     if (item.orMore !== undefined) checkBoolean('orMore', item.orMore);
     if (item.reads !== undefined) checkText('reads', item.reads);
     if (item.keepsRoute !== undefined) checkBoolean('keepsRoute', item.keepsRoute);
+    if (item.implied !== undefined) checkBoolean('implied', item.implied);
   },
   timeout(item) {
     checkOptions('a timeout', item, ['kind', 'name', 'seconds']);

@@ -1,7 +1,8 @@
 import { recordOf } from '../kernel/own.js';
+import type { RuleOptions } from '../netfilter/rule-options.js';
 import type { Item } from '../roles/items.js';
+import type { Datagrams } from './datagrams.js';
 import type { DrainPolicy } from './drain-policy.js';
-import type { Datagrams } from './target.js';
 
 /** Something that an owner made, and what is needed to take it back. */
 export interface Entry {
@@ -14,6 +15,8 @@ export interface Entry {
    * kernel may have any of them.
    */
   readonly tried?: readonly Item[] | undefined;
+  /** The number of the interface that it is on, or that it is: the name may change. */
+  readonly index?: number | undefined;
 }
 
 /** A server that goes when its connections are over. */
@@ -52,6 +55,10 @@ export type Line =
   | { readonly about: Readonly<Record<string, About | null>> }
   /** Where flows of UDP may lead to servers that are gone, by the service; null: they were deleted. */
   | { readonly stale: Readonly<Record<string, readonly Datagrams[] | null>> }
+  /** Rules of a table, by its name, that came or went while flows of UDP may follow them; null: those were deleted. */
+  | { readonly translated: Readonly<Record<string, readonly RuleOptions[] | null>> }
+  /** Addresses, by the names of their entries, that were not announced yet; null: it was done. */
+  | { readonly announce: Readonly<Record<string, true | null>> }
   | { readonly drain: { readonly service: string; readonly server: string; readonly draining: Draining | null } };
 
 class Owned implements OwnedService {
@@ -80,6 +87,8 @@ export class Ledger {
   readonly #items = new Map<string, Entry>();
   readonly #owned = new Map<string, Owned>();
   readonly #stale = new Map<string, readonly Datagrams[]>();
+  readonly #translated = new Map<string, readonly RuleOptions[]>();
+  readonly #announcements = new Set<string>();
 
   /** In the order in which they were first put. */
   get entries(): readonly Entry[] {
@@ -98,13 +107,22 @@ export class Ledger {
     return this.#stale;
   }
 
+  get translated(): ReadonlyMap<string, readonly RuleOptions[]> {
+    return this.#translated;
+  }
+
+  /** Names of entries. */
+  get announcements(): ReadonlySet<string> {
+    return this.#announcements;
+  }
+
   owns(service: string, server = ''): boolean {
     const owned = this.#owned.get(service);
     return owned !== undefined && (server === '' ? owned.service : owned.servers.has(server));
   }
 
   get size(): number {
-    return this.#items.size + this.#owned.size + this.#stale.size;
+    return this.#items.size + this.#owned.size + this.#stale.size + this.#translated.size + this.#announcements.size;
   }
 
   /** The lines that make it what it is. */
@@ -121,6 +139,9 @@ export class Ledger {
     );
     if (about.length > 0) lines.push({ about: recordOf(about) });
     if (this.#stale.size > 0) lines.push({ stale: recordOf(this.#stale) });
+    if (this.#translated.size > 0) lines.push({ translated: recordOf(this.#translated) });
+    if (this.#announcements.size > 0)
+      lines.push({ announce: recordOf([...this.#announcements].map((name) => [name, true as const] as const)) });
     return lines;
   }
 
@@ -132,14 +153,18 @@ export class Ledger {
 
   change(line: Line): void {
     if ('put' in line) this.#items.set(line.put.name, line.put);
-    else if ('remove' in line) this.#items.delete(line.remove);
-    else if ('own' in line) for (const [service, names] of Object.entries(line.own)) this.#own(service, names);
+    else if ('remove' in line) {
+      this.#items.delete(line.remove);
+      this.#announcements.delete(line.remove);
+    } else if ('own' in line) for (const [service, names] of Object.entries(line.own)) this.#own(service, names);
     else if ('disown' in line) for (const [service, names] of Object.entries(line.disown)) this.#disown(service, names);
     else if ('about' in line) for (const [service, about] of Object.entries(line.about)) this.#tell(service, about);
-    else if ('stale' in line) {
-      for (const [service, datagrams] of Object.entries(line.stale)) {
-        if (datagrams) this.#stale.set(service, datagrams);
-        else this.#stale.delete(service);
+    else if ('stale' in line) setAll(this.#stale, line.stale);
+    else if ('translated' in line) setAll(this.#translated, line.translated);
+    else if ('announce' in line) {
+      for (const [name, owed] of Object.entries(line.announce)) {
+        if (owed) this.#announcements.add(name);
+        else this.#announcements.delete(name);
       }
     } else {
       const { service, server, draining } = line.drain;
@@ -168,5 +193,13 @@ export class Ledger {
       else owned.servers.delete(name);
     }
     if (!owned.service && owned.servers.size === 0) this.#owned.delete(service);
+  }
+}
+
+/** Null deletes. */
+function setAll<T>(map: Map<string, T>, changes: Readonly<Record<string, T | null>>): void {
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null) map.delete(key);
+    else map.set(key, value);
   }
 }

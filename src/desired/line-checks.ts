@@ -1,13 +1,16 @@
 import { describeService, parseService } from '../ipvs/describe.js';
 import { canonicalAddress, familyOf } from '../kernel/address.js';
-import { at, checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { at, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
+import { checkMatch } from '../netfilter/match.js';
+import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
 import { checkBoolean } from '../network/checks.js';
+import type { Datagrams } from './datagrams.js';
 import { checkDrainPolicy } from './drain-policy.js';
 import { checkBefore, checkItem, keyOf } from './item-checks.js';
 import type { Entry, Line } from './ledger.js';
 
-const kinds = ['put', 'remove', 'own', 'disown', 'about', 'stale', 'drain'] as const;
+const kinds = ['put', 'remove', 'own', 'disown', 'about', 'stale', 'translated', 'announce', 'drain'] as const;
 
 /** Checks a line of a record that was read. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkLine(value: unknown): Line {
@@ -21,16 +24,19 @@ export function checkLine(value: unknown): Line {
   else if ('disown' in line) checkRows('disown', line.disown);
   else if ('about' in line) checkServices('about', line.about, checkAbout);
   else if ('stale' in line) checkServices('stale', line.stale, checkDatagrams);
+  else if ('translated' in line) checkNamed('translated', line.translated, checkRules);
+  else if ('announce' in line) checkNamed('announce', line.announce, checkOwed);
   else checkDrain(line.drain);
   return value as Line;
 }
 
 function checkEntry(value: unknown): void {
-  checkOptions('an entry', value, ['name', 'item', 'before', 'tried']);
-  const { name, item, before, tried } = value as { readonly [Name in keyof Entry]: unknown };
+  checkOptions('an entry', value, ['name', 'item', 'before', 'tried', 'index']);
+  const { name, item, before, tried, index } = value as { readonly [Name in keyof Entry]: unknown };
   const checked = checkItem(item);
   checkKey(keyOf(checked), name);
   checkBefore(checked, before);
+  if (index !== undefined) checkInteger('index', index, 1, 0x7fffffff);
   if (tried === undefined) return;
   for (const other of checkList('tried', tried)) checkKey(keyOf(checkItem(other)), name);
 }
@@ -71,11 +77,25 @@ function checkAbout(value: unknown): void {
 function checkDatagrams(value: unknown): void {
   if (value === null) return;
   for (const one of checkList('datagrams', value)) {
-    checkOptions('a destination', one, ['address', 'port']);
-    const { address, port } = one as Readonly<Record<string, unknown>>;
-    checkAddress('address', address);
-    if (port !== undefined) checkInteger('port', port, 1, 0xffff);
+    checkOptions('a destination', one, ['address', 'port', 'source', 'family', 'partly']);
+    const { address, port, source, family, partly } = one as Datagrams;
+    checkMatch('a destination', { destination: address, port, source, family, protocol: 'udp' }, 'prerouting');
+    if (partly !== undefined) checkBoolean('partly', partly);
   }
+}
+
+function checkNamed(what: string, value: unknown, check: (value: unknown) => void): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid(`${what} is an object, not ${show(value)}`);
+  for (const of of Object.values(value)) check(of);
+}
+
+function checkRules(value: unknown): void {
+  if (value !== null) for (const rule of checkList('rules', value)) checkRule(rule as RuleOptions);
+}
+
+function checkOwed(value: unknown): void {
+  if (value !== null && value !== true) throw invalid(`announce is true or null, not ${show(value)}`);
 }
 
 function checkDrain(value: unknown): void {

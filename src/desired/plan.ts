@@ -10,12 +10,14 @@ import { isSameWanted, isShared, wantedValue } from './claims.js';
 import { keyOf } from './item-checks.js';
 import type { Entry, Ledger } from './ledger.js';
 import { leftOvers } from './left-overs.js';
+import { owedSteps } from './owed.js';
+import { otherNameOf, renameLines } from './renames.js';
 import { settingsForRoutes } from './router-routes.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
 import { type Adoption, planTable, type TablePlanOptions } from './table-plan.js';
-import type { Target } from './target.js';
+import { EXPIRE, type Target } from './target.js';
 
-export type PlanOptions = Omit<TablePlanOptions, 'time' | 'others'>;
+export type PlanOptions = Omit<TablePlanOptions, 'time' | 'others' | 'holdsSenders'>;
 
 /** What is to be done, in order, and what is as it should be. */
 export interface PlannedSteps {
@@ -37,7 +39,8 @@ export function needsOf(target: Target, ledger: Ledger, adopt: Adoption): Omit<N
 }
 
 /** The steps to the target: of a snapshot and a ledger alone, on whatever machine. */
-export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, options: PlanOptions): PlannedSteps {
+export function planSteps(target: Target, snapshot: Snapshot, recorded: Ledger, options: PlanOptions): PlannedSteps {
+  const ledger = following(recorded, snapshot);
   const interfaces = interfacesOf(target, snapshot);
   const adopts = options.adopt !== 'none';
   const wanted = [...settingsForRoutes(target.items, snapshot, ledger), ...target.items];
@@ -55,11 +58,13 @@ export function planSteps(target: Target, snapshot: Snapshot, ledger: Ledger, op
     snapshot.table ?? [],
     target.table,
     ledger,
-    { ...options, time: snapshot.time, others: snapshot.others },
+    { ...options, time: snapshot.time, others: snapshot.others, holdsSenders: items.some(holdsSenders) },
     list,
   );
   for (const step of takeBacks(stale)) list.add(inTheWayOf(step, due));
   if (options.leftOvers) for (const step of leftOvers(target, snapshot, ledger)) list.add(step);
+  for (const step of owedSteps(ledger, snapshot))
+    if (step.owed !== 'announcement' || names.has(step.key)) list.add(step);
   return {
     steps: list.steps,
     unchanged: unchangedRows + items.filter(({ action }) => action === 'keep').length,
@@ -73,6 +78,15 @@ function withMainName(item: Item, { links = [] }: Snapshot): Item {
   const of = item.kind === 'sysctl' ? interfaceOfSysctl(item.name) : undefined;
   if (item.kind !== 'sysctl' || of === undefined) return item;
   return { ...item, name: sysctlOf(item.name, resolveInterface(of, links)) };
+}
+
+/** Interfaces may have got other names since the ledger was written. */
+function following(recorded: Ledger, { links }: Snapshot): Ledger {
+  const lines = renameLines(recorded, links);
+  if (lines.length === 0) return recorded;
+  const ledger = recorded.copy();
+  for (const line of lines) ledger.change(line);
+  return ledger;
 }
 
 interface Interfaces {
@@ -96,6 +110,7 @@ function withPlace(step: ItemStep, names: Interfaces, { sysctls }: Snapshot): It
   if (item.kind === 'sysctl') {
     const [, of = ''] = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(item.name) ?? [];
     if (ownValue(sysctls, item.name) !== null || names.made.has(of)) return step;
+    if (item.implied) return { ...step, action: 'foreign', is: 'no such setting here' };
     return { ...step, action: 'conflict', is: 'no such setting', lacks: 'sysctl' };
   }
   const name = item.kind === 'address' || item.kind === 'up' ? item.interface : undefined;
@@ -159,15 +174,18 @@ const changeable: readonly Item['kind'][] = ['sysctl', 'timeout', 'up', 'netfilt
 function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false): ItemStep {
   const handler = handlerOf(item);
   const name = keyOf(item);
-  const { item: recorded, tried = [] } = ledger.find(name) ?? {};
+  const entry = ledger.find(name);
+  const { item: recorded, tried = [] } = entry ?? {};
   let found = handler.inspect(item, snapshot, recorded);
   // A program that died may have left what the owner made of it earlier.
   for (const one of tried) if (found.state === 'foreign') found = handler.inspect(item, snapshot, one);
   const step = { what: wordsOf(item), phase: phaseOf(item, 'make'), item, name };
+  const otherName = found.state === 'missing' ? otherNameOf(entry, snapshot.links) : undefined;
+  if (otherName !== undefined) return { ...step, action: 'change', is: `named ${otherName}` };
   const owners = isShared(item) && snapshot.claims ? ownValue(snapshot.claims, name) : undefined;
   const [rival] = owners?.find(([, value]) => !isSameWanted(value, wantedValue(item))) ?? [];
   if (rival !== undefined && found.state === 'other')
-    return { ...step, action: 'conflict', is: `${found.is}, as ${rival} wants it` };
+    return { ...step, action: isImplied(item) ? 'foreign' : 'conflict', is: `${found.is}, as ${rival} wants it` };
   const adopts = adopt && recorded === undefined;
   const action = actionFor(item, found, recorded !== undefined || adopts, handler.change !== undefined);
   // A link that is up stays up when the owner goes: as it was when it was adopted.
@@ -181,6 +199,15 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false)
   return { ...step, action, ...is, ...(adopts && action === 'change' && { adopts }) };
 }
 
+/** IPVS is to keep connections to servers that are gone. */
+function holdsSenders({ item, action }: ItemStep): boolean {
+  return item.kind === 'sysctl' && item.name === EXPIRE && (Number(item.value) === 0 || action === 'foreign');
+}
+
+function isImplied(item: Item): boolean {
+  return item.kind === 'sysctl' && item.implied === true;
+}
+
 function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean): Step['action'] {
   if (found.state === 'right') return 'keep';
   if (found.state === 'missing') return 'make';
@@ -192,9 +219,9 @@ function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean):
 export function completed({ items }: Target, snapshot: Snapshot, ledger: Ledger): Entry[] {
   if (!ledger.entries.some(({ tried }) => tried)) return [];
   return items.flatMap((item): Entry[] => {
-    const { name, tried, before } = ledger.find(keyOf(item)) ?? {};
+    const { name, tried, before, index } = ledger.find(keyOf(item)) ?? {};
     if (!tried || name === undefined || planItem(item, snapshot, ledger).action !== 'keep') return [];
-    return [{ name, item, ...(before !== undefined && { before }) }];
+    return [{ name, item, ...(before !== undefined && { before }), ...(index !== undefined && { index }) }];
   });
 }
 

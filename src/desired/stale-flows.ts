@@ -1,43 +1,54 @@
 import { parseService } from '../ipvs/describe.js';
-import { IpvsError } from '../kernel/errors.js';
-import type { ServerEntry, ServiceKey } from '../kernel/ipvs/types.js';
-import { recordOf } from '../kernel/own.js';
+import type { Flow } from '../kernel/conntrack/types.js';
+import type { ServerEntry } from '../kernel/ipvs/types.js';
 import type { World } from '../roles/world.js';
-import type { Journal } from './journal.js';
-import type { Datagrams } from './target.js';
+import type { Datagrams } from './datagrams.js';
+import { familyOfAny, inPorts } from './flow-matches.js';
+import type { FlowSearch } from './flow-search.js';
 
 /**
- * Where servers of UDP came or went, which the journal says: connection tracking forgets flows that
- * lead to none of those that are there now. A sender that never pauses would keep them alive for ever.
+ * Finds the flows of UDP senders that lead to none of the servers that a service has now. A sender that never
+ * pauses would keep such a flow, and its server, forever.
  */
-export async function deleteStaleFlows(world: World, journal: Journal): Promise<void> {
-  const { stale } = journal.ledger;
-  if (stale.size === 0) return;
-  for (const [service, datagrams] of stale) await deleteThose(world, parseService(service), datagrams);
-  await journal.write({ stale: recordOf([...stale.keys()].map((service) => [service, null] as const)) });
-}
-
-async function deleteThose(world: World, key: ServiceKey, datagrams: readonly Datagrams[]): Promise<void> {
+export async function staleSearches(
+  world: World,
+  service: string,
+  datagrams: readonly Datagrams[],
+): Promise<FlowSearch[]> {
+  const key = parseService(service);
   const entry = await (await world.ipvs).entry(key);
-  const servers = (entry?.servers ?? []).filter(({ weight }) => weight > 0);
-  const translated = servers.every(({ forwarding }) => forwarding === 'nat' || forwarding === 'local');
-  try {
-    const conntrack = await world.conntrack;
-    for (const { address, port } of datagrams) {
-      await conntrack.deleteStaleFlows({
-        address,
-        ...(port !== undefined && { port }),
-        servers: servers.map(endpointOf),
-        untranslated: translated ? 'stale' : 'keep',
-      });
-    }
-  } catch (error) {
-    // Without connection tracking there are no flows.
-    if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_NOT_AVAILABLE') throw error;
-  }
+  const isStale = staleWith((entry?.servers ?? []).filter(({ weight }) => weight > 0));
+  return datagrams.flatMap(({ address, port, source, family, partly }): FlowSearch[] => {
+    // A service takes packets of its own family only: it has no part in flows of the other one.
+    if ((familyOfAny(address, source) ?? family) !== key.family) return [];
+    const hasPort = inPorts(port);
+    // Flows that only pass this machine may have the same ports: those that nobody translated are left alone.
+    const keeps = address === undefined || partly === true;
+    return [
+      {
+        family: key.family,
+        ...(address !== undefined && { destination: address }),
+        ...(source !== undefined && { source }),
+        ...(typeof port === 'number' && { destinationPort: port }),
+        isStale: (flow) => hasPort(flow.original.destinationPort) && isStale(flow, keeps),
+      },
+    ];
+  });
 }
 
-/** Port 0 keeps the packet's. */
-function endpointOf({ key: { address, port } }: ServerEntry): { address: string; port?: number } {
-  return port === 0 ? { address } : { address, port };
+/** Returns the test for flows to a service that has these servers. */
+function staleWith(servers: readonly ServerEntry[]): (flow: Flow, keepsUntranslated: boolean) => boolean {
+  // NAT keeps the family. Behind direct routing and tunnels, servers of either family answer as the virtual address.
+  const translated = servers.every(({ forwarding }) => forwarding === 'nat' || forwarding === 'local');
+  const alive = new Map<string, Set<number>>();
+  for (const { key } of servers) alive.set(key.address, (alive.get(key.address) ?? new Set()).add(key.port));
+  const isAlive = (address: string, port: number | undefined): boolean => {
+    const ports = alive.get(address);
+    // Port 0 keeps the packet's port.
+    return ports !== undefined && (ports.has(0) || (port !== undefined && ports.has(port)));
+  };
+  return ({ original, reply }, keepsUntranslated) => {
+    if (isAlive(reply.source, reply.sourcePort)) return false;
+    return reply.source === original.destination ? translated && !keepsUntranslated : true;
+  };
 }

@@ -1,8 +1,8 @@
 import type { SettingDifference } from '../ipvs/differences.js';
 import type { Change, ServerSettings, ServiceSettings } from '../kernel/ipvs/types.js';
 import type { Item } from '../roles/items.js';
+import type { Datagrams } from './datagrams.js';
 import type { Draining } from './ledger.js';
-import type { Datagrams } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
 /** Something to be done, or that is as it should be. */
@@ -161,7 +161,19 @@ function endOf(service: string, words: string): string {
   return last.end;
 }
 
-export type PlannedStep = ItemStep | TableStep;
+/** Work that earlier changes left: it is done after all others, and a failure undoes nothing. */
+export interface OwedStep extends Step {
+  readonly phase: PhaseNumber;
+  readonly owed: 'announcement' | 'service' | 'table';
+  /** The name of the item or service, or of the table. */
+  readonly key: string;
+}
+
+export type PlannedStep = ItemStep | TableStep | OwedStep;
+
+export function isOwed(step: Step): step is OwedStep {
+  return 'owed' in step;
+}
 
 /** In the order in which they are done: by phase, and in one they stay in their order. */
 export class StepList {

@@ -10,11 +10,12 @@ import {
   settableFlags,
   type TableEntry,
 } from '../kernel/ipvs/types.js';
+import { type Datagrams, datagramsOf } from './datagrams.js';
 import type { DrainPolicy } from './drain-policy.js';
 import type { Draining, Ledger, OwnedService } from './ledger.js';
 import { type OtherOwners, ownerOf } from './owners.js';
 import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
-import { type Datagrams, datagramsOf, type WantedService, type WantedTable } from './target.js';
+import type { WantedService, WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
 /** Rows that the owner did not make and adopts: none, those that are wanted, or all of the namespace. */
@@ -30,11 +31,16 @@ export interface TablePlanOptions {
   readonly time: number;
   /** Nothing drains: what goes goes now. */
   readonly atOnce?: boolean | undefined;
+  /** The sysctl expire_nodest_conn is 0: senders of UDP stay with servers that are gone. */
+  readonly holdsSenders?: boolean | undefined;
   /** Whether what is as it should be is a step, too. */
   readonly keeps?: boolean | undefined;
   /** Whether a service that nobody here wants is a step, too: an earlier run of the owner may have left it. */
   readonly leftOvers?: boolean | undefined;
 }
+
+const HELD =
+  'senders of UDP that do not pause get no other server for the UDP timeout: sysctl net/ipv4/vs/expire_nodest_conn is 0';
 
 /** Adds the steps from the table as it is to the one that is wanted; how much is as it should be. */
 export function planTable(
@@ -279,7 +285,12 @@ class TablePlanner {
     if (over) {
       const change = { command: 'DEL_DEST', service: key, server: is.key } as const;
       const again = { command: 'NEW_DEST', service: key, server: plainServer(is) } as const;
-      this.#add('take-back', Phase.lower, name, server, is, change, { undo: again, stale: staleAfter(of.datagrams) });
+      const held = of.datagrams.length > 0 && this.#options.holdsSenders;
+      this.#add('take-back', Phase.lower, name, server, is, change, {
+        ...(held && { is: HELD }),
+        undo: again,
+        stale: staleAfter(of.datagrams),
+      });
       return 'gone';
     }
     const quiet = { command: 'SET_DEST', service: key, server: { ...plainServer(is), weight: 0 } } as const;

@@ -1,4 +1,3 @@
-import type { StaleOptions } from '../conntrack/stale.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js';
@@ -7,14 +6,13 @@ import { invalid } from '../kernel/errors.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
 import { isSameSysctlValue } from '../kernel/sysctl-values.js';
 import type { NetfilterState } from '../netfilter/changes.js';
+import type { MarkSettings } from '../netfilter/mark-options.js';
 import { knobOf } from '../roles/handlers/sysctl-knobs.js';
 import type { Item, ItemOf, Part } from '../roles/items.js';
+import { type Datagrams, datagramsMarked, datagramsOf, marksIn } from './datagrams.js';
 import type { DrainPolicy } from './drain-policy.js';
 import { keyOf } from './item-checks.js';
 import type { About } from './ledger.js';
-
-/** A destination of UDP. */
-export type Datagrams = Pick<StaleOptions, 'address' | 'port'>;
 
 /** A service as it is to be, checked, in the kernel's terms. */
 export interface WantedService {
@@ -44,12 +42,6 @@ export interface Target {
   readonly table: WantedTable;
   /** The owner's table of nf_tables, whether it is wanted or not. */
   readonly netfilter?: string | undefined;
-}
-
-/** What of UDP goes to a service by address. */
-export function datagramsOf(key: ServiceKey): Datagrams[] {
-  if (!('address' in key) || key.protocol !== 'udp') return [];
-  return [{ address: key.address, ...(key.port !== 0 && { port: key.port }) }];
 }
 
 /** What is to be remembered of a service; undefined: nothing out of the ordinary. */
@@ -104,13 +96,52 @@ export class TargetBuilder {
 
   build(): Target {
     const items = distinct(this.#items);
+    const marks = items.flatMap((item) => (item.kind === 'netfilter' ? marksIn(item.state) : []));
+    const table = marks.length === 0 ? this.#table : withMarks(this.#table, marks);
+    const all = takesUdp(table, marks) ? withExpiry(items) : items;
     // Settings that reset others come before those.
-    const first = items.filter(isReset);
-    return {
-      items: first.length === 0 ? items : [...first, ...items.filter((item) => !isReset(item))],
-      table: this.#table,
-    };
+    const first = all.filter(isReset);
+    return { items: first.length === 0 ? all : [...first, ...all.filter((item) => !isReset(item))], table };
   }
+}
+
+/** Whether senders of UDP get another server as soon as theirs is removed. */
+export const EXPIRE = 'net/ipv4/vs/expire_nodest_conn';
+
+/** Whether a service, or a mark of one, names UDP. A mark without a protocol is for whatever comes: nothing is known of it. */
+function takesUdp(table: WantedTable, marks: readonly MarkSettings[]): boolean {
+  const named = new Set(marks.flatMap(({ mark, match }) => (match.protocol === 'udp' ? [mark] : [])));
+  return [...table.values()].some(({ settings: { key }, datagrams }) => {
+    return datagrams.length > 0 && (!('fwmark' in key) || named.has(key.fwmark));
+  });
+}
+
+/**
+ * Without this setting IPVS drops the datagrams of a sender whose server is removed until the sender pauses for the
+ * UDP timeout (300 s): ip_vs_in_hook in net/netfilter/ipvs/ip_vs_core.c. A value that the target has itself stays.
+ */
+function withExpiry(items: readonly Item[]): readonly Item[] {
+  if (items.some((item) => item.kind === 'sysctl' && item.name === EXPIRE)) return items;
+  return [{ kind: 'sysctl', name: EXPIRE, value: '1', implied: true }, ...items];
+}
+
+/** Services by mark take the datagrams that the marks of this target give them, whichever part declares the marks. */
+function withMarks(table: WantedTable, marks: readonly MarkSettings[]): WantedTable {
+  const byMark = new Map<number, MarkSettings[]>();
+  for (const one of marks) {
+    const known = byMark.get(one.mark);
+    if (known) known.push(one);
+    else byMark.set(one.mark, [one]);
+  }
+  return new Map(
+    [...table].map(([name, service]) => {
+      const { key } = service.settings;
+      const its = 'fwmark' in key ? (byMark.get(key.fwmark) ?? []) : [];
+      if (its.length === 0) return [name, service];
+      const udp = its.every(({ match }) => match.protocol === 'udp');
+      return [name, { ...service, datagrams: datagramsMarked(key, its), udp }];
+    }),
+  );
 }
 
 function isReset(item: Item): boolean {

@@ -55,7 +55,8 @@ const linkEvents = ['link-added', 'link-changed', 'link-removed'] as const;
 const eventsOf: Readonly<Partial<Record<Item['kind'], readonly NetworkEventType[]>>> = {
   link: linkEvents,
   up: linkEvents,
-  address: ['address-added', 'address-changed', 'address-removed', 'link-removed'],
+  // An announcement waits for its link.
+  address: ['address-added', 'address-changed', 'address-removed', 'link-changed', 'link-removed'],
   route: ['route-added', 'route-changed', 'route-removed', 'link-removed', 'address-removed'],
   'routing-rule': ['rule-added', 'rule-removed'],
 };

@@ -18,6 +18,8 @@ export type Item =
       readonly reads?: string | undefined;
       /** Keeps the default route that the interface learnt from a router advertisement. */
       readonly keepsRoute?: true | undefined;
+      /** Follows from something else that is wanted, which does without it: nobody's other value is in its way. */
+      readonly implied?: boolean | undefined;
     }
   | { readonly kind: 'timeout'; readonly name: keyof Timeouts; readonly seconds: number }
   | { readonly kind: 'link'; readonly link: LinkOptions }

@@ -58,7 +58,7 @@ export async function readSnapshot(world: World, { items, everything, ...needs }
   const [entries, timeouts, links, addresses, routes, rules, udpTunnels, values, tables] = await Promise.all([
     table ? ipvs?.entries() : undefined,
     has('timeout') ? ipvs?.timeouts() : undefined,
-    namesInterfaces || has('link', 'up', 'address', 'netfilter') ? (await world.network).links() : undefined,
+    namesInterfaces || has('link', 'up', 'address', 'route', 'netfilter') ? (await world.network).links() : undefined,
     has('address') ? (await world.network).addresses() : undefined,
     everything ? (await world.network).routes({ table: 'all' }) : has('route') ? readRoutes(world, items) : undefined,
     has('routing-rule') ? (await world.network).rules() : undefined,

@@ -19,6 +19,8 @@ export interface AddressState {
   readonly protocol: number | undefined;
   readonly noDad: boolean;
   secondary: boolean;
+  /** Duplicate address detection failed. */
+  duplicate: boolean;
 }
 
 /** IFAPROT_* (include/uapi/linux/if_addr.h): made by the kernel for a loopback, or of a link-layer address. */
@@ -29,6 +31,8 @@ const SMALLEST_MTU = { ipv4: 68, ipv6: 1280 } as const;
 /** The addresses of interfaces, in the kernel's order. */
 export class MemoryAddresses {
   readonly #core: NetworkCore;
+  /** IPv6 addresses that other hosts have. */
+  readonly #taken = new Set<string>();
   readonly #addresses: Readonly<Record<Family, Map<LinkState, AddressState[]>>> = { ipv4: new Map(), ipv6: new Map() };
 
   constructor(core: NetworkCore) {
@@ -60,6 +64,11 @@ export class MemoryAddresses {
     if (link.mtu < SMALLEST_MTU[family]) refused(family === 'ipv4' ? Errno.ENODEV : Errno.ENXIO);
     if (!found) refused(Errno.EADDRNOTAVAIL);
     this.#deleteWithSecondaries(found);
+  }
+
+  /** Another host has it: from now on, detection finds it. */
+  take(address: string): void {
+    this.#taken.add(canonicalAddress(address, 'ipv6'));
   }
 
   /** Where it comes up: `lo` has addresses of its own (inetdev_event, init_loopback). */
@@ -146,6 +155,8 @@ export class MemoryAddresses {
     const list = [...this.of(link, 'ipv6')];
     if (list.some(({ address }) => address === settings.address)) refused(Errno.EEXIST, 'address already assigned');
     const state = toState(link, { ...settings, scope: scopeOf6(settings.address) }, undefined);
+    // addrconf_dad_failure in net/ipv6/addrconf.c: the address stays, and is not used.
+    state.duplicate = !state.noDad && this.#taken.has(state.address);
     // Before those that reach as far (ipv6_link_dev_addr).
     const at = list.findIndex(({ scope }) => scopeNumber(scope) >= scopeNumber(state.scope));
     list.splice(at < 0 ? list.length : at, 0, state);
@@ -189,7 +200,19 @@ function addressOf(address: string, prefixLength: number, family: Family, link: 
 function toState(link: LinkState, settings: AddressSettings, label: string | undefined): AddressState {
   const { family, address, prefixLength, scope, protocol, noDad } = settings;
   const network = cut(addressNumber(address, family), prefixLength, family);
-  return { link, family, address, prefixLength, network, scope, label, protocol, noDad, secondary: false };
+  return {
+    link,
+    family,
+    address,
+    prefixLength,
+    network,
+    scope,
+    label,
+    protocol,
+    noDad,
+    secondary: false,
+    duplicate: false,
+  };
 }
 
 function scopeOf6(address: string): Scope {
@@ -207,7 +230,7 @@ function linkLocal(address: string | undefined): string | undefined {
 }
 
 function toAddress(state: AddressState): InterfaceAddress {
-  const { link, family, address, prefixLength, scope, label, protocol, secondary, noDad } = state;
+  const { link, family, address, prefixLength, scope, label, protocol, secondary, noDad, duplicate } = state;
   return {
     interface: link.name,
     family,
@@ -216,8 +239,8 @@ function toAddress(state: AddressState): InterfaceAddress {
     ...(label !== undefined && { label }),
     ...(protocol !== undefined && { protocol }),
     secondary,
-    tentative: false,
-    duplicate: false,
+    tentative: duplicate,
+    duplicate,
     deprecated: false,
     noDad: family === 'ipv6' && noDad,
     noPrefixRoute: false,

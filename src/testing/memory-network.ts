@@ -86,6 +86,14 @@ export class MemoryNetwork {
     return this.#core.links.named(name)?.name;
   }
 
+  /**
+   * Another host has this IPv6 address: what is added from now on without `noDad` is found to be a duplicate, and is
+   * there without being used. Detection takes no time here.
+   */
+  takeAddress(address: string): void {
+    this.#core.addresses.take(address);
+  }
+
   /** Another name that an interface is found by, as `ip link property add altname`. */
   addAlternativeName(name: string, other: string): void {
     this.#core.links.addAlternativeName(name, other);

@@ -29,7 +29,7 @@ const byAddress: Of = (servers) => ({
 
 const byMark: Of = (servers) => ({
   fwmark: 7,
-  marks: [{ destination: director.virtual, protocol: 'udp', port: SERVER_PORT }],
+  marks: [{ destination: `${director.virtual}/32`, protocol: 'udp', port: { from: SERVER_PORT, to: SERVER_PORT } }],
   servers: servers.map((number) => director.server(number).address),
 });
 
@@ -43,7 +43,8 @@ describe.each([
     owner: OWNER,
     namespace: director.namespace,
     services,
-    sysctls: { 'net.ipv4.vs.conntrack': 1, 'net.ipv4.vs.expire_nodest_conn': 1 },
+    // The services of UDP take care of expire_nodest_conn.
+    sysctls: { 'net.ipv4.vs.conntrack': 1 },
     // IPVS alone does not make the kernel track anything.
     nat: [{ type: 'masquerade', source: '192.0.2.0/24' }],
     drain: { timeout: 600 },

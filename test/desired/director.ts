@@ -69,6 +69,11 @@ export class Director {
     return shell(this.namespace, script, input);
   }
 
+  /** A server that answers with its name on a port of TCP and UDP. */
+  serve(host: string, name: string, port: number): Promise<void> {
+    return this.#ask('serve', { name, port }, this.lab.host(host).namespace);
+  }
+
   #ask<T>(what: string, question: object, namespace = this.lab.host('client').namespace): Promise<T> {
     return this.#traffic.ask({ do: what, namespace, ...question });
   }

@@ -1,0 +1,62 @@
+import { parseService } from '../ipvs/describe.js';
+import { IpvsError } from '../kernel/errors.js';
+import type { NetfilterState } from '../netfilter/changes.js';
+import { markText } from '../netfilter/mark-options.js';
+import type { Item, ItemOf } from '../roles/items.js';
+import type { World } from '../roles/world.js';
+import { type Datagrams, datagramsMarked, marksIn, unionOf } from './datagrams.js';
+import type { Entry, Ledger, Line } from './ledger.js';
+import { translationChanges } from './translated-flows.js';
+
+/** What an item is after it is taken back: of a table, what was there before. */
+export function stateBefore(item: Item, entry: Entry | undefined): Item {
+  if (item.kind !== 'netfilter') return item;
+  return { ...item, state: entry?.before === undefined ? {} : JSON.parse(entry.before) };
+}
+
+/** The lines that note which flows of UDP may be stale once a table is as `after` says. */
+export async function flowsAfter(world: World, ledger: Ledger, after: ItemOf<'netfilter'>): Promise<Line[]> {
+  const { owner, state } = after;
+  const byMark = [...ledger.owned.keys()].filter((name) => name.startsWith('FWM '));
+  const before = await readState(world, owner, byMark.length > 0);
+  const changes = translationChanges(before, state);
+  const lines: Line[] = [];
+  if (changes.length > 0)
+    lines.push({ translated: { [owner]: [...(ledger.translated.get(owner) ?? []), ...changes] } });
+  if (byMark.length > 0) {
+    const stale = staleMarks(ledger, byMark, before, state);
+    if (Object.keys(stale).length > 0) lines.push({ stale });
+  }
+  return lines;
+}
+
+/** Senders to a mark that came, or went, may have a flow from before. */
+function staleMarks(
+  ledger: Ledger,
+  services: readonly string[],
+  before: NetfilterState,
+  after: NetfilterState,
+): Record<string, readonly Datagrams[]> {
+  const keyed = (state: NetfilterState) => new Map(marksIn(state).map((mark) => [markText(mark), mark]));
+  const [old, wanted] = [keyed(before), keyed(after)];
+  const changed = [...old, ...wanted].flatMap(([key, mark]) => (old.has(key) && wanted.has(key) ? [] : [mark]));
+  if (changed.length === 0) return {};
+  return Object.fromEntries(
+    services.flatMap((name) => {
+      const datagrams = datagramsMarked(parseService(name), changed);
+      return datagrams.length === 0 ? [] : [[name, unionOf(ledger.stale.get(name) ?? [], datagrams)]];
+    }),
+  );
+}
+
+async function readState(world: World, owner: string, hasMarks: boolean): Promise<NetfilterState> {
+  try {
+    const netfilter = await world.netfilter(owner);
+    const rules = (await netfilter.rules()).map(({ rule }) => rule);
+    const marks = hasMarks ? (await netfilter.marks()).map(({ selector, mark }) => ({ ...selector, mark })) : [];
+    return { rules, marks };
+  } catch (error) {
+    if (error instanceof IpvsError && error.code === 'ERR_IPVS_FOREIGN') return {};
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+import type { Family } from '../kernel/address.js';
+import type { ServiceKey } from '../kernel/ipvs/types.js';
+import type { Match, PortRange } from '../kernel/netfilter/types.js';
+import type { NetfilterState } from '../netfilter/changes.js';
+import { checkMark, type MarkSettings } from '../netfilter/mark-options.js';
+
+const ALL = 0xffffffff;
+
+/** Datagrams (UDP) that a service takes, by the addresses and ports that clients use. Absent fields match everything. */
+export interface Datagrams {
+  /** The destination: an address, or a prefix such as `10.0.0.0/24`. */
+  readonly address?: string | undefined;
+  /** The destination's, from 1 to 65535. */
+  readonly port?: number | PortRange | undefined;
+  /** An address or a prefix of clients. */
+  readonly source?: string | undefined;
+  /** Present where neither `address` nor `source` implies it. */
+  readonly family?: Family | undefined;
+  /** The mark also looks at something that a flow does not show, such as an interface: others may use the same tuples. */
+  readonly partly?: true | undefined;
+}
+
+/** The datagrams of a service by address; a service by mark has those of its marks. */
+export function datagramsOf(key: ServiceKey): Datagrams[] {
+  if (!('address' in key) || key.protocol !== 'udp') return [];
+  return [{ address: key.address, ...(key.port !== 0 && { port: key.port }) }];
+}
+
+/** The datagrams that get the mark of a service. A mark without a protocol includes them. */
+export function datagramsMarked(key: ServiceKey, marks: readonly MarkSettings[]): Datagrams[] {
+  if (!('fwmark' in key)) return [];
+  return marks.flatMap(({ mark, mask, match }) => {
+    const isIts = mask === ALL && mark === key.fwmark;
+    const isFamily = match.family === undefined || match.family === key.family;
+    return isIts && isFamily && isUdp(match) ? [toDatagrams(match, key.family)] : [];
+  });
+}
+
+/** The marks of a table, checked. */
+export function marksIn({ marks = [] }: NetfilterState): MarkSettings[] {
+  return marks.map((mark) => checkMark(mark));
+}
+
+function isUdp({ protocol }: Match): boolean {
+  return protocol === undefined || protocol === 'udp';
+}
+
+function toDatagrams(match: Match, family: Family): Datagrams {
+  const { destination, source, port, inputInterface, outputInterface, packetMark, local } = match;
+  const partly = [inputInterface, outputInterface, packetMark, local].some((part) => part !== undefined);
+  return {
+    ...(destination !== undefined && { address: destination }),
+    ...(port !== undefined && { port }),
+    ...(source !== undefined && { source }),
+    ...(destination === undefined && source === undefined && { family }),
+    ...(partly && { partly }),
+  };
+}
+
+/** Both lists, without repetitions. */
+export function unionOf(one: readonly Datagrams[], other: readonly Datagrams[]): Datagrams[] {
+  return [...new Map([...one, ...other].map((each) => [JSON.stringify(each), each])).values()];
+}

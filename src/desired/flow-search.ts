@@ -1,0 +1,68 @@
+import type { Conntrack } from '../conntrack/conntrack.js';
+import type { Family } from '../kernel/address.js';
+import type { Flow } from '../kernel/conntrack/types.js';
+import { IpvsError } from '../kernel/errors.js';
+import type { World } from '../roles/world.js';
+import { inPrefix } from './flow-matches.js';
+
+/** Flows of UDP to look at, by their original direction, and the test for those to delete. */
+export interface FlowSearch {
+  readonly family: Family;
+  /** An address or a prefix. Absent: every destination. */
+  readonly destination?: string | undefined;
+  readonly source?: string | undefined;
+  readonly destinationPort?: number | undefined;
+  readonly isStale: (flow: Flow) => boolean;
+}
+
+/** Up to this number of searches, each is a dump that the kernel filters; more of them share one dump. */
+const FEW = 4;
+
+/** Deletes what the searches find. Without connection tracking there are no flows. */
+export async function deleteFound(world: World, searches: readonly FlowSearch[]): Promise<void> {
+  if (searches.length === 0) return;
+  const conntrack = await conntrackOf(world);
+  if (!conntrack) return;
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const its = searches.filter((one) => one.family === family);
+    if (its.length > FEW) {
+      await conntrack.deleteWhere({ family, protocol: 'udp' }, anyOf(its));
+      continue;
+    }
+    for (const { isStale, ...filter } of its) await conntrack.deleteWhere({ ...filter, protocol: 'udp' }, isStale);
+  }
+}
+
+async function conntrackOf(world: World): Promise<Conntrack | undefined> {
+  try {
+    return await world.conntrack;
+  } catch (error) {
+    if (error instanceof IpvsError && error.code === 'ERR_IPVS_NOT_AVAILABLE') return undefined;
+    throw error;
+  }
+}
+
+/** One test for all. Most searches name one address, so that a flow is tested by few. */
+function anyOf(searches: readonly FlowSearch[]): (flow: Flow) => boolean {
+  const byAddress = new Map<string, FlowSearch[]>();
+  const others: FlowSearch[] = [];
+  for (const one of searches) {
+    if (one.destination === undefined || one.destination.includes('/')) others.push(one);
+    else byAddress.set(one.destination, [...(byAddress.get(one.destination) ?? []), one]);
+  }
+  const tests = new Map(searches.map((one) => [one, testOf(one)]));
+  return (flow) => {
+    const its = byAddress.get(flow.original.destination) ?? [];
+    return [...its, ...others].some((one) => tests.get(one)?.(flow));
+  };
+}
+
+function testOf({ destination, source, destinationPort, isStale }: FlowSearch): (flow: Flow) => boolean {
+  const isDestination = inPrefix(destination);
+  const isSource = inPrefix(source);
+  return (flow) =>
+    isDestination(flow.original.destination) &&
+    isSource(flow.original.source) &&
+    (destinationPort === undefined || flow.original.destinationPort === destinationPort) &&
+    isStale(flow);
+}

@@ -1,0 +1,59 @@
+import type { Link } from '../kernel/network/types.js';
+import type { Item } from '../roles/items.js';
+import type { World } from '../roles/world.js';
+import type { Entry, Ledger, Line } from './ledger.js';
+import { interfaceOf, otherNameOf } from './renames.js';
+
+/** The numbers of interfaces, read once, and again after a link is made. */
+export class Interfaces {
+  readonly #world: World;
+  readonly #ledger: () => Ledger;
+  #links: readonly Link[] | undefined;
+
+  constructor(world: World, ledger: () => Ledger) {
+    this.#world = world;
+    this.#ledger = ledger;
+  }
+
+  /** Of the interface that an item is on; undefined: it is on none, or there is none of that name. */
+  async indexOf(item: Item): Promise<number | undefined> {
+    const name = interfaceOf(item);
+    if (name === undefined) return undefined;
+    return find(name, await this.#read()) ?? find(name, await this.#readAgain());
+  }
+
+  /** The name that the link of an entry has now, if it is another one. */
+  async otherName(entry: Entry | undefined): Promise<string | undefined> {
+    if (entry?.index === undefined || entry.item.kind !== 'link') return undefined;
+    return otherNameOf(entry, await this.#readAgain());
+  }
+
+  /** A link was made, or made again: the lines for its number, and for entries on the one that it replaces. */
+  async made(name: string, replaced: number | undefined): Promise<Line[]> {
+    const ledger = this.#ledger();
+    const entry = ledger.find(name);
+    if (!entry) return [];
+    this.#links = undefined;
+    const index = await this.indexOf(entry.item);
+    if (index === undefined) return [];
+    const on = ledger.entries.filter((other) => other === entry || isOn(other, replaced));
+    return on.map((other) => ({ put: { ...other, index } }));
+  }
+
+  async #read(): Promise<readonly Link[]> {
+    return this.#links ?? (await this.#readAgain());
+  }
+
+  async #readAgain(): Promise<readonly Link[]> {
+    this.#links = await (await this.#world.network).links();
+    return this.#links;
+  }
+}
+
+function isOn(entry: Entry, index: number | undefined): boolean {
+  return index !== undefined && entry.index === index;
+}
+
+function find(name: string, links: readonly Link[]): number | undefined {
+  return links.find((link) => link.name === name || link.alternativeNames.includes(name))?.index;
+}

@@ -1,0 +1,29 @@
+import type { Snapshot } from '../roles/snapshot.js';
+import type { Ledger } from './ledger.js';
+import { type OwedStep, Phase } from './step.js';
+
+/**
+ * Work that follows from changes that are done: stale flows to delete, addresses to announce. The record keeps it
+ * until it succeeds. A failure undoes nothing: the next apply, or `watch({ repair: true })`, tries again.
+ */
+export function owedSteps(ledger: Ledger, { links = [] }: Pick<Snapshot, 'links'>): OwedStep[] {
+  const flows = (key: string, owed: 'service' | 'table', what: string): OwedStep => ({
+    action: 'take-back',
+    what: `stale flows of ${what}`,
+    phase: Phase.unground,
+    owed,
+    key,
+  });
+  const announcements = [...ledger.announcements].map((key): OwedStep => {
+    const item = ledger.find(key)?.item;
+    const name = item?.kind === 'address' ? item.interface : '';
+    const link = links.find((one) => one.name === name || one.alternativeNames.includes(name));
+    const step = { what: `announcement of ${key}`, phase: Phase.unground, owed: 'announcement', key } as const;
+    return link?.running ? { ...step, action: 'make' } : { ...step, action: 'wait', is: `link ${name} is down` };
+  });
+  return [
+    ...announcements,
+    ...[...ledger.stale.keys()].map((key) => flows(key, 'service', key)),
+    ...[...ledger.translated.keys()].map((key) => flows(key, 'table', `nf_tables table inet ${key}`)),
+  ];
+}

@@ -1,0 +1,59 @@
+import { announceAddress } from '../roles/handlers/addresses.js';
+import type { Item } from '../roles/items.js';
+import type { World } from '../roles/world.js';
+import type { Executor } from './execute.js';
+import { deleteFound, type FlowSearch } from './flow-search.js';
+import type { Journal } from './journal.js';
+import type { Line } from './ledger.js';
+import { owedSteps } from './owed.js';
+import { staleSearches } from './stale-flows.js';
+import type { OwedStep } from './step.js';
+import { translatedSearches } from './translated-flows.js';
+
+/**
+ * Does everything that is owed. A failure of one keeps none of the others. `known` lists the keys of steps that the
+ * plan had.
+ */
+export async function settleOwed(
+  world: World,
+  journal: Journal,
+  executor: Executor,
+  known: ReadonlySet<string>,
+): Promise<void> {
+  const { ledger } = journal;
+  const steps = owedSteps(ledger, {}).map(({ is: _, ...step }): OwedStep => {
+    return step.owed === 'announcement' ? { ...step, action: 'make' } : step;
+  });
+  const settled: Line[] = [];
+  const done = (step: OwedStep, line: Line): void => {
+    settled.push(line);
+    if (known.has(step.key))
+      executor.settled(step.owed === 'announcement' ? { action: 'make', what: step.what } : step);
+  };
+  const searches = new Map<OwedStep, readonly FlowSearch[]>();
+  for (const step of steps) {
+    const { owed, key } = step;
+    try {
+      if (owed === 'service') searches.set(step, await staleSearches(world, key, ledger.stale.get(key) ?? []));
+      else if (owed === 'table')
+        searches.set(step, await translatedSearches(world, key, ledger.translated.get(key) ?? []));
+      else if (await announced(world, ledger.find(key)?.item)) done(step, { announce: { [key]: null } });
+    } catch (error) {
+      executor.owes(step, error);
+    }
+  }
+  try {
+    await deleteFound(world, [...searches.values()].flat());
+    for (const step of searches.keys())
+      done(step, step.owed === 'table' ? { translated: { [step.key]: null } } : { stale: { [step.key]: null } });
+  } catch (error) {
+    for (const step of searches.keys()) executor.owes(step, error);
+  }
+  const record = { action: 'change', what: 'the record' } as const;
+  await journal.write(...settled).catch((error: unknown) => executor.owes(record, error));
+}
+
+/** False: it has to wait. */
+async function announced(world: World, item: Item | undefined): Promise<boolean> {
+  return item?.kind !== 'address' || (await announceAddress(world, item));
+}

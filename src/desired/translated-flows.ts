@@ -1,0 +1,189 @@
+import type { Flow } from '../kernel/conntrack/types.js';
+import { IpvsError } from '../kernel/errors.js';
+import type { Match, Rule } from '../kernel/netfilter/types.js';
+import type { NetfilterState } from '../netfilter/changes.js';
+import { checkMark, type MarkSettings } from '../netfilter/mark-options.js';
+import { narrowness } from '../netfilter/match.js';
+import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
+import type { World } from '../roles/world.js';
+import { familyOfAny, inPorts, inPrefix } from './flow-matches.js';
+import type { FlowSearch } from './flow-search.js';
+
+/**
+ * Translation rules for UDP that one state has and the other has not. Only the first packet of a flow meets the
+ * rules (nf_nat_inet_fn in net/netfilter/nf_nat_core.c): the flows of the others have to begin again.
+ */
+export function translationChanges(before: NetfilterState, after: NetfilterState): RuleOptions[] {
+  const keyed = ({ rules = [] }: NetfilterState): Map<string, RuleOptions> =>
+    new Map(rules.filter(isUdpTranslation).map((rule) => [JSON.stringify(checkRule(rule)), rule]));
+  const [old, wanted] = [keyed(before), keyed(after)];
+  const only = (of: Map<string, RuleOptions>, others: Map<string, RuleOptions>): RuleOptions[] =>
+    [...of].flatMap(([key, rule]) => (others.has(key) ? [] : [rule]));
+  return [...only(old, wanted), ...only(wanted, old)];
+}
+
+function isUdpTranslation({ type, protocol }: RuleOptions): boolean {
+  return type !== 'clamp-mss' && (protocol === undefined || protocol === 'udp');
+}
+
+/** Finds the flows of UDP that these rules translate, or translated, and that the rules of the table treat otherwise now. */
+export async function translatedSearches(
+  world: World,
+  table: string,
+  changed: readonly RuleOptions[],
+): Promise<FlowSearch[]> {
+  const { rules, marks } = await readTable(world, table);
+  const addresses = await (await world.network).addresses();
+  const own = new Set(addresses.map(({ address }) => address.split('/')[0]));
+  const judge = new Judge(rules, marks, (address) => own.has(address) || address.startsWith('127.'));
+  return changed.flatMap((options) => {
+    const rule = checkRule(options);
+    const { match, action } = rule;
+    const { source, destination, port } = match;
+    const ofOriginal = action.type === 'dnat' || action.type === 'redirect';
+    const families = [match.family ?? familyOfAny(source, destination)];
+    return (families[0] ? families : ['ipv4', 'ipv6']).map((family) => ({
+      family: family as 'ipv4' | 'ipv6',
+      ...(source !== undefined && { source }),
+      // Rules for the source meet a packet whose destination is translated already.
+      ...(ofOriginal && destination !== undefined && { destination }),
+      ...(ofOriginal && typeof port === 'number' && { destinationPort: port }),
+      isStale: judge.testOf(rule),
+    }));
+  });
+}
+
+async function readTable(world: World, table: string): Promise<{ rules: Rule[]; marks: MarkSettings[] }> {
+  try {
+    const netfilter = await world.netfilter(table);
+    const rules = (await netfilter.rules()).map(({ rule }) => checkRule(rule));
+    const marks = (await netfilter.marks()).map(({ selector, mark }) => checkMark({ ...selector, mark }));
+    return { rules, marks };
+  } catch (error) {
+    if (error instanceof IpvsError && error.code === 'ERR_IPVS_FOREIGN') return { rules: [], marks: [] };
+    throw error;
+  }
+}
+
+/** One side of a flow as a rule meets it. */
+interface Ends {
+  readonly source: string;
+  readonly destination: string;
+  readonly port: number | undefined;
+}
+
+/** Compares flows with the rules of a table. */
+class Judge {
+  readonly #rules: readonly Rule[];
+  readonly #marks: readonly MarkSettings[];
+  readonly #isLocal: (address: string) => boolean;
+
+  constructor(rules: readonly Rule[], marks: readonly MarkSettings[], isLocal: (address: string) => boolean) {
+    this.#rules = rules.toSorted(byNarrowness);
+    this.#marks = marks;
+    this.#isLocal = isLocal;
+  }
+
+  /** Returns the test for flows that a changed rule is for, and that are not as the rules make them now. */
+  testOf(changed: Rule): (flow: Flow) => boolean {
+    const ofSource = translatesSource(changed);
+    const isFor = this.#matcherOf(changed);
+    const group = this.#rules
+      .filter((rule) => translatesSource(rule) === ofSource && isTranslation(rule))
+      .map((rule) => ({ rule, isFor: this.#matcherOf(rule) }));
+    const isAdded = group.some(({ rule }) => JSON.stringify(rule) === JSON.stringify(changed));
+    return (flow) => {
+      if (!isFor(flow)) return false;
+      for (const each of group) {
+        if (!each.isFor(flow)) continue;
+        if (this.#isMadeBy(each.rule, flow)) return false;
+        // A rule that looks at more than a flow shows may be for this one, or not: the next one may be, too.
+        if (!isPartly(each.rule.match)) return true;
+      }
+      // No rule is certain to be for it: what another program translates stays.
+      return isTranslated(flow, ofSource) ? this.#isMadeBy(changed, flow) : isAdded;
+    };
+  }
+
+  #matcherOf({ hook, match, action }: Rule): (flow: Flow) => boolean {
+    const ofSource = action.type === 'snat' || action.type === 'masquerade';
+    const fits = this.#fits(match);
+    const isLocal = this.#isLocal;
+    const isMarked = this.#isMarked(match);
+    return (flow) => {
+      const { original, reply } = flow;
+      const ends = ofSource
+        ? { source: original.source, destination: reply.source, port: reply.sourcePort }
+        : { source: original.source, destination: original.destination, port: original.destinationPort };
+      if (!fits(ends) || !isMarked(original)) return false;
+      if (hook === 'output') return isLocal(ends.source);
+      if (hook === 'prerouting') return !isLocal(ends.source);
+      return (hook === 'input') === isLocal(ends.destination);
+    };
+  }
+
+  #fits({ family, source, destination, protocol, port, local }: Match): (ends: Ends) => boolean {
+    const isSource = inPrefix(source);
+    const isDestination = inPrefix(destination);
+    const isPort = inPorts(port);
+    const isFamily = (address: string): boolean =>
+      family === undefined || family === (address.includes(':') ? 'ipv6' : 'ipv4');
+    if (protocol !== undefined && protocol !== 'udp') return () => false;
+    return (ends) =>
+      isFamily(ends.destination) &&
+      isSource(ends.source) &&
+      isDestination(ends.destination) &&
+      isPort(ends.port) &&
+      (local === undefined || local === this.#isLocal(ends.destination));
+  }
+
+  /** The mark of a packet comes from a mark of this table, or, if it has none such, from another program. */
+  #isMarked({ packetMark, ...match }: Match): (original: Flow['original']) => boolean {
+    if (!packetMark) return () => true;
+    const makers = this.#marks.filter(({ mark }) => (mark & packetMark.mask) >>> 0 === packetMark.mark);
+    // A rule that names nothing that flows show would be for all of them.
+    if (makers.length === 0) return () => match.source !== undefined || match.destination !== undefined;
+    const fits = makers.map((maker) => this.#fits(maker.match));
+    return ({ source, destination, destinationPort: port }) => fits.some((test) => test({ source, destination, port }));
+  }
+
+  /** Whether the flow is as a rule makes it. */
+  #isMadeBy({ action }: Rule, { original, reply }: Flow): boolean {
+    switch (action.type) {
+      case 'dnat':
+        return reply.source === action.to && reply.sourcePort === (action.toPort ?? original.destinationPort);
+      case 'redirect':
+        return this.#isLocal(reply.source) && reply.sourcePort === action.toPort;
+      case 'snat':
+        return reply.destination === action.to;
+      case 'masquerade':
+        return this.#isLocal(reply.destination);
+      default:
+        return false;
+    }
+  }
+}
+
+function isTranslation({ action: { type } }: Rule): boolean {
+  return type === 'dnat' || type === 'redirect' || type === 'snat' || type === 'masquerade';
+}
+
+function translatesSource({ action: { type } }: Rule): boolean {
+  return type === 'snat' || type === 'masquerade';
+}
+
+function isTranslated({ original, reply }: Flow, ofSource: boolean): boolean {
+  if (ofSource) return reply.destination !== original.source;
+  return reply.source !== original.destination || reply.sourcePort !== original.destinationPort;
+}
+
+function isPartly({ inputInterface, outputInterface, packetMark }: Match): boolean {
+  return inputInterface !== undefined || outputInterface !== undefined || packetMark !== undefined;
+}
+
+/** The narrowest first, as the table has them. */
+function byNarrowness(a: Rule, b: Rule): number {
+  const [one, other] = [narrowness(a.match), narrowness(b.match)];
+  const at = one.findIndex((value, index) => value !== other[index]);
+  return at < 0 ? 0 : (other[at] ?? 0) - (one[at] ?? 0);
+}
