@@ -3,14 +3,17 @@ import type { ServerOptions } from '../ipvs/server-options.js';
 import { heldServerSettings } from '../ipvs/server-options.js';
 import { heldServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import { withoutMapping } from '../kernel/address.js';
-import { at, checkAddress, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkOptions, isText, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { ServiceSettings, Timeouts } from '../kernel/ipvs/types.js';
+import { limits } from '../kernel/limits.js';
+import { checkSize } from '../kernel/size.js';
 import { checkState } from '../netfilter/changes.js';
 import { checkMark, type FwmarkOptions, type FwmarkSelector } from '../netfilter/mark-options.js';
 import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { checkInterfaceName } from '../roles/parts.js';
+import { parseDocumentText } from './document-text.js';
 import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
 import { type Target, TargetBuilder } from './target.js';
 
@@ -106,12 +109,19 @@ export class CheckedDocument {
   /**
    * To check it once makes sense for large ones that are planned often. Of YAML, merge keys (`<<`) and
    * names that begin with `x-`, for anchors, may be used.
+   *
+   * Limits: 16 MiB of text; as YAML 1 000 000 tokens and 1000 anchors and aliases (JSON text has neither limit);
+   * 4 000 000 values, 64 levels, and 1 048 576 entries of one list.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` that names each place in the document and what is wrong there
    */
   static async parse(input: DocumentInput): Promise<CheckedDocument> {
     if (input instanceof CheckedDocument) return input;
+    if (input instanceof Uint8Array && input.byteLength > limits.documentText)
+      throw invalid(`the document has at most ${limits.documentText} bytes as text, not ${input.byteLength}`);
     const text = input instanceof Uint8Array ? new TextDecoder().decode(input) : input;
-    const value = withoutNotes(typeof text === 'string' ? await parseYaml(text) : text);
+    const whole = typeof text === 'string' ? await parseDocumentText(text) : text;
+    checkSize('the document', whole);
+    const value = withoutNotes(whole);
     // What makes schemas is only loaded by who has a document.
     if (typeof value === 'string')
       throw invalid(`the document is an object, or its text: give what the file has, not ${show(value)}`);
@@ -127,15 +137,6 @@ export class CheckedDocument {
 
   toJSON(): DesiredDocument {
     return this.document;
-  }
-}
-
-async function parseYaml(text: string): Promise<unknown> {
-  const { parse } = await import('yaml');
-  try {
-    return parse(text, { merge: true });
-  } catch (error) {
-    throw invalid(`the document is not YAML: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -236,7 +237,7 @@ function markOf(packets: FwmarkSelector, { key }: ServiceSettings): FwmarkOption
 function addressItem(options: DesiredAddress) {
   checkOptions('an address', options, ['interface', 'address', 'announce']);
   const name = checkInterfaceName('interface', options.interface);
-  const [plain = '', length, ...rest] = withoutMapping(options.address).split('/');
+  const [plain = '', length, ...rest] = isText(options.address, 64) ? withoutMapping(options.address).split('/') : [];
   const { address, family } = checkAddress('address', plain);
   const most = family === 'ipv6' ? 128 : 32;
   const prefix = length === undefined ? most : Number(length);
@@ -247,12 +248,15 @@ function addressItem(options: DesiredAddress) {
 }
 
 function sysctl(name: string, value: string | number | boolean) {
-  const parts = name.split(name.includes('/') ? '/' : '.');
+  const parts = isText(name, limits.path) ? name.split(name.includes('/') ? '/' : '.') : [];
   const fine =
     parts.length > 1 && parts[0] === 'net' && parts.every((part) => /^[^\s/]+$/.test(part) && !/^\.+$/.test(part));
   if (!fine) throw invalid(`sysctls: a name is net.ipv4.ip_forward, or net/ipv4/ip_forward, not ${show(name)}`);
+  if (typeof value === 'number' && !Number.isSafeInteger(value))
+    throw invalid(`sysctls: the value of ${name} is an integer, not ${show(value)}`);
   const text = typeof value === 'boolean' ? String(Number(value)) : String(value).trim();
-  if (/[\n\0]/.test(text)) throw invalid(`sysctls: the value of ${name} is a line of text, not ${show(value)}`);
+  if (text.includes('\n') || !isText(text, limits.sysctlValue))
+    throw invalid(`sysctls: the value of ${name} is a line of text, not ${show(value)}`);
   return { kind: 'sysctl', name: parts.join('/'), value: text } as const;
 }
 

@@ -1,11 +1,14 @@
 import { z } from 'zod';
+import { shorten } from '../kernel/show.js';
 
 /** An object with these options and no others. */
 export function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code !== 'unrecognized_keys') return undefined;
-      return `no option ${(issue.keys as string[]).join(', ')}; there are ${Object.keys(shape).join(', ')}`;
+      const keys = issue.keys as string[];
+      const shown = keys.slice(0, 10).map((key) => shorten(key, 50));
+      return `no option ${shown.join(', ')}${keys.length > 10 ? ', ...' : ''}; there are ${Object.keys(shape).join(', ')}`;
     },
   });
 }

@@ -171,6 +171,9 @@ export function documentJsonSchema(): object {
   return z.toJSONSchema(documentSchema, { target: 'draft-2020-12' });
 }
 
+/** Problems of a document that are told. */
+const SHOWN_PROBLEMS = 50;
+
 /** Each problem with its place: `services[0].servers[1].weight: ...`. @throws nothing */
 export function checkStructure(
   value: unknown,
@@ -180,7 +183,10 @@ export function checkStructure(
     return { problems: ['sysctls: a name is net.ipv4.ip_forward, or net/ipv4/ip_forward, not "__proto__"'] };
   const result = documentSchema.safeParse(value, { reportInput: true });
   if (result.success) return { document: result.data };
-  return { problems: result.error.issues.flatMap((issue) => issueProblems(issue, [])) };
+  const { issues } = result.error;
+  const problems = issues.slice(0, SHOWN_PROBLEMS).flatMap((issue) => issueProblems(issue, []));
+  const more = issues.length - SHOWN_PROBLEMS;
+  return { problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
 }
 
 function hasOwnName<Name extends string>(value: unknown, name: Name): value is { readonly [N in Name]: unknown } {

@@ -5,6 +5,7 @@ export type Family = 'ipv4' | 'ipv6';
 
 /** The family of an address, or `undefined` if it is none (a zone, as in `fe80::1%eth0`, makes it none). */
 export function familyOf(address: string): Family | undefined {
+  if (address.length > 45) return undefined; // the longest: eight groups, the last two as IPv4
   if (isIPv4(address)) return 'ipv4';
   if (isIPv6(address) && !address.includes('%')) return 'ipv6';
   return undefined;

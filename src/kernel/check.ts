@@ -1,7 +1,11 @@
-import { inspect } from 'node:util';
+import { types } from 'node:util';
 import { canonicalAddress, type Family, familyOf, withoutMapping } from './address.js';
 import { IpvsError, invalid } from './errors.js';
 import type { CallOptions } from './kernel.js';
+import { limits } from './limits.js';
+import { show } from './show.js';
+
+export { show };
 
 /** An integer from `least` to `most`, or an error that names it. */
 export function checkInteger(what: string, value: unknown, least: number, most: number): number {
@@ -36,28 +40,94 @@ export function checkAddress(
   return { address: canonicalAddress(value as string, family), family };
 }
 
-/** Rejects what is not an object, and names that mean nothing here: a misspelt option is not a default. */
+/**
+ * Rejects a value that is no plain object, and an option with an unknown name, which a misspelt one has. The own
+ * error of a getter or of a proxy passes through.
+ */
 export function checkOptions(what: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isBuiltin(value))
     throw invalid(`${what} is described by an object, not ${show(value)}`);
   // Not Object.keys(): bulk changes come here tens of thousands of times.
   for (const name in value) {
     if (!known.includes(name) && Object.hasOwn(value, name))
-      throw invalid(`${what} has no option '${name}'; it has ${known.join(', ')}`);
+      throw invalid(`${what} has no option ${name.length > 50 ? show(name) : `'${name}'`}; it has ${known.join(', ')}`);
   }
 }
 
-/** What comes last: how to wait for a request, and what some requests take besides (`others`). */
+/** Has no options of its own, and would pass for an empty object. */
+function isBuiltin(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return false;
+  return (
+    types.isDate(value) ||
+    types.isMap(value) ||
+    types.isSet(value) ||
+    types.isWeakMap(value) ||
+    types.isWeakSet(value) ||
+    types.isRegExp(value) ||
+    types.isPromise(value) ||
+    types.isBoxedPrimitive(value) ||
+    types.isAnyArrayBuffer(value) ||
+    types.isNativeError(value) ||
+    types.isGeneratorObject(value) ||
+    ArrayBuffer.isView(value) ||
+    value instanceof AbortSignal
+  );
+}
+
+/**
+ * Rejects a value that is no array, one with more than `most` entries, and one with holes. The length is checked
+ * before the array is walked.
+ */
+export function checkList<T>(what: string, value: readonly T[], most: number = limits.entries): readonly T[] {
+  if (!Array.isArray(value)) throw invalid(`${what} is a list, not ${show(value)}`);
+  const { length } = value;
+  if (length > most) throw invalid(`${what} has at most ${most} entries, not ${length}`);
+  for (let index = 0; index < length; index++)
+    if (!(index in value)) throw invalid(`${what}[${index}] is missing: the list has a hole`);
+  return value;
+}
+
+/** Whether a value is a text of at most `most` characters without NUL and without half of a surrogate pair. */
+export function isText(value: unknown, most: number): value is string {
+  return typeof value === 'string' && value.length <= most && !/[\0\p{Cs}]/u.test(value);
+}
+
+/** The default of what is left out. Not `??`: `null` is no option that is left out. */
+export function valueOr<T>(value: T | undefined, otherwise: T): T {
+  return value === undefined ? otherwise : value;
+}
+
+/** Rejects a value that is neither `true` nor `false`. */
+export function checkFlag(what: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalid(`${what} is true or false, not ${show(value)}`);
+}
+
+/** The options that every call takes, and the names in `others` that this one takes besides. */
 export function checkCallOptions(options: CallOptions = {}, others: readonly string[] = []): void {
   checkOptions('a call', options, ['signal', 'timeout', ...others]);
   const { signal, timeout } = options;
   if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY) checkInteger('timeout', timeout, 1, 0x7fffffff);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalid(`signal is an AbortSignal, not ${show(signal)}`);
+  if (signal !== undefined && !isSignal(signal)) throw invalid(`signal is an AbortSignal, not ${show(signal)}`);
 }
 
-export function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 1, breakLength: Infinity });
+/** Not only by the prototype: a proxy of a signal, or an object made of its prototype, has no `aborted`. */
+function isSignal(value: unknown): boolean {
+  if (types.isProxy(value)) return false;
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean';
+  } catch {
+    return false;
+  }
+}
+
+/** Rejects a `kernel` option that lacks one of these methods. */
+export function checkKernel(kernel: unknown, ...methods: readonly string[]): void {
+  if (kernel === undefined) return;
+  const has = (name: string): boolean => typeof (kernel as Record<string, unknown>)[name] === 'function';
+  if (typeof kernel === 'object' && kernel !== null && methods.every(has)) return;
+  throw invalid(`kernel is an object with ${methods.join('() and ')}(), such as a MemoryKernel; not ${show(kernel)}`);
 }
 
 /** Says where in the description something is wrong. */

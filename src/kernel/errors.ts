@@ -1,3 +1,6 @@
+import { limits } from './limits.js';
+import { shorten } from './show.js';
+
 /**
  * The stable part of every error of this library. What each means for which command stands in
  * `src/ipvs/errors.ts`; new codes may be added, none changes its meaning.
@@ -95,7 +98,7 @@ export interface IpvsErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The one error class of this library. Branch on {@link IpvsError.code}. */
+/** The one error class of this library. Branch on {@link IpvsError.code}. A message has at most 16 384 characters. */
 export class IpvsError extends Error {
   override readonly name = 'IpvsError';
   readonly code: IpvsErrorCode;
@@ -106,12 +109,12 @@ export class IpvsError extends Error {
   declare readonly request?: ErrorRequest;
 
   constructor(code: IpvsErrorCode, message: string, options: IpvsErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(shorten(message, limits.message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     // What is not known is not there, so that a printed error is no longer than it must be.
     if (options.errno !== undefined) this.errno = options.errno;
     if (options.errnoName !== undefined) this.errnoName = options.errnoName;
-    if (options.request !== undefined) this.request = options.request;
+    if (options.request !== undefined) this.request = shortRequest(options.request);
   }
 
   /** With the message, which `JSON.stringify` leaves out of other errors. */
@@ -119,6 +122,12 @@ export class IpvsError extends Error {
     const { name, code, message, errno, errnoName, request } = this;
     return { name, code, message, errno, errnoName, request };
   }
+}
+
+function shortRequest(request: ErrorRequest): ErrorRequest {
+  const { object } = request;
+  if (object === undefined || object.length <= limits.message) return request;
+  return { ...request, object: shorten(object, limits.message) };
 }
 
 /** An {@link IpvsError} for an argument that must not be sent. */
@@ -135,7 +144,7 @@ export class KernelFailure extends Error {
   readonly errno: number;
 
   constructor(errno: number, message: string) {
-    super(message);
+    super(shorten(message, limits.message));
     this.errno = errno;
   }
 }

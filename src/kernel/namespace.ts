@@ -1,5 +1,9 @@
-import { inspect } from 'node:util';
+import { checkInteger, checkOptions, isText, show } from './check.js';
 import { invalid } from './errors.js';
+import { limits } from './limits.js';
+
+/** Bytes of a file name (NAME_MAX, include/uapi/linux/limits.h). */
+const NAME = 255;
 
 /**
  * A network namespace. A string is a path if it has a slash (`/run/docker/netns/ingress_sbox`),
@@ -18,39 +22,23 @@ export type NetworkNamespace =
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for what names none.
  */
 export function namespacePath(namespace: NetworkNamespace): string {
-  if (typeof namespace === 'string') {
+  if (typeof namespace === 'string')
     return namespace.includes('/') ? checkPath(namespace) : namespacePath({ name: namespace });
-  }
-  if (typeof namespace !== 'object' || namespace === null) {
-    throw invalid(`a network namespace is a string, { path }, { name }, { pid } or { fd }, not ${String(namespace)}`);
-  }
-  if ('path' in namespace) return checkPath(namespace.path);
-  if ('name' in namespace) {
-    if (
-      typeof namespace.name !== 'string' ||
-      !/^[^/\0]+$/.test(namespace.name) ||
-      namespace.name === '.' ||
-      namespace.name === '..'
-    ) {
-      throw invalid(`not a name of a network namespace: ${inspect(namespace.name)}`);
-    }
-    return `/run/netns/${namespace.name}`;
-  }
-  if ('pid' in namespace) return `/proc/${checkNumber('pid', namespace.pid, 1)}/ns/net`;
-  if ('fd' in namespace) return `/proc/self/fd/${checkNumber('fd', namespace.fd, 0)}`;
-  throw invalid('a network namespace is a string, { path }, { name }, { pid } or { fd }');
+  checkOptions('a network namespace', namespace, ['path', 'name', 'pid', 'fd']);
+  const { path, name, pid, fd } = namespace as { [Name in 'path' | 'name' | 'pid' | 'fd']?: unknown };
+  if ([path, name, pid, fd].filter((one) => one !== undefined).length !== 1)
+    throw invalid(
+      `a network namespace is a string, or an object with one of path, name, pid and fd; not ${show(namespace)}`,
+    );
+  if (path !== undefined) return checkPath(path);
+  if (pid !== undefined) return `/proc/${checkInteger('the pid of a network namespace', pid, 1, 0x7fffffff)}/ns/net`;
+  if (fd !== undefined) return `/proc/self/fd/${checkInteger('the fd of a network namespace', fd, 0, 0x7fffffff)}`;
+  if (isText(name, NAME) && Buffer.byteLength(name) <= NAME && /^[^/]+$/.test(name) && name !== '.' && name !== '..')
+    return `/run/netns/${name}`;
+  throw invalid(`the name of a network namespace has 1 to ${NAME} bytes and no slash, unlike ${show(name)}`);
 }
 
-function checkPath(path: string): string {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw invalid(`not a path of a network namespace: ${inspect(path)}`);
-  }
-  return path;
-}
-
-function checkNumber(what: string, value: number, least: number): number {
-  if (!Number.isInteger(value) || value < least || value > 0x7fffffff) {
-    throw invalid(`the ${what} of a network namespace is an integer from ${least}, not ${inspect(value)}`);
-  }
-  return value;
+function checkPath(path: unknown): string {
+  if (isText(path, limits.path) && path !== '' && Buffer.byteLength(path) <= limits.path) return path;
+  throw invalid(`the path of a network namespace has 1 to ${limits.path} bytes without NUL, unlike ${show(path)}`);
 }

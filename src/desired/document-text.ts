@@ -1,0 +1,116 @@
+import { show } from '../kernel/check.js';
+import { IpvsError, invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
+
+/**
+ * The value of a document that is given as text: JSON, or YAML. Takes time and memory in proportion to the text.
+ * Rejects a name that an object has twice, and an alias that repeats more than {@link limits.values} values.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
+export async function parseDocumentText(text: string): Promise<unknown> {
+  if (text.length > limits.documentText)
+    throw invalid(`the document has at most ${limits.documentText} characters as text, not ${text.length}`);
+  if (/^\s*[{[]/.test(text)) {
+    try {
+      const value: unknown = JSON.parse(text);
+      const name = repeatedName(text);
+      if (name === undefined) return value;
+      throw invalid(`the document has ${show(name)} twice in one object`);
+    } catch (error) {
+      // YAML has such collections, too, and more in them.
+      if (error instanceof IpvsError) throw error;
+    }
+  }
+  return parseYaml(text);
+}
+
+/** A name that an object of a text has twice: `JSON.parse` takes the last. The text is valid JSON. */
+function repeatedName(text: string): string | undefined {
+  const names: (Set<string> | undefined)[] = []; // of a list: none
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '{') names.push(new Set());
+    else if (character === '[') names.push(undefined);
+    else if (character === '}' || character === ']') names.pop();
+    else if (character === '"') {
+      const end = endOfString(text, at);
+      const known = names.at(-1);
+      if (known && isName(text, end)) {
+        const name = JSON.parse(text.slice(at, end)) as string;
+        if (known.has(name)) return name;
+        known.add(name);
+      }
+      at = end - 1;
+    }
+  }
+  return undefined;
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at + 1;
+}
+
+/** Whether a colon follows. */
+function isName(text: string, end: number): boolean {
+  let at = end;
+  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\t' || text[at] === '\r') at++;
+  return text[at] === ':';
+}
+
+async function parseYaml(text: string): Promise<unknown> {
+  const yaml = await import('yaml');
+  checkTokens(new yaml.Lexer().lex(text));
+  const refuse = (reason: unknown): IpvsError =>
+    invalid(`the document is not YAML: ${reason instanceof Error ? reason.message : String(reason)}`);
+  try {
+    // The parser's own search for repeated names takes quadratic time, as does its count of aliases.
+    const document = yaml.parseDocument(text, { merge: true, uniqueKeys: false, logLevel: 'error' });
+    const [error] = document.errors;
+    if (error) throw refuse(error);
+    checkNodes(yaml, document.contents);
+    return document.toJS({ maxAliasCount: -1 });
+  } catch (error) {
+    throw error instanceof IpvsError ? error : refuse(error);
+  }
+}
+
+/** A parsed token takes hundreds of bytes, and each alias is looked up among all anchors. */
+function checkTokens(tokens: Iterable<string>): void {
+  let count = 0;
+  let anchors = 0;
+  for (const token of tokens) {
+    if (++count > limits.yamlTokens)
+      throw invalid(
+        `the document has at most ${limits.yamlTokens} tokens as YAML; give a larger one as JSON or as an object`,
+      );
+    if ((token.startsWith('&') || token.startsWith('*')) && ++anchors > limits.yamlAnchors)
+      throw invalid(`the document has at most ${limits.yamlAnchors} anchors and aliases as YAML`);
+  }
+}
+
+type Yaml = typeof import('yaml');
+
+/** Counts values as they are after aliases are replaced, before that is done; looks for repeated names. */
+function checkNodes(yaml: Yaml, contents: unknown): void {
+  const sizes = new Map<string, number>();
+  const sizeOf = (node: unknown): number => {
+    if (yaml.isAlias(node)) return sizes.get(node.source) ?? 0;
+    let size = 1;
+    if (yaml.isMap(node)) {
+      const names = new Set<string>();
+      for (const { key, value } of node.items) {
+        const name = yaml.isScalar(key) ? String(key.value) : undefined;
+        if (name !== undefined && names.has(name)) throw invalid(`the document has ${show(name)} twice in one map`);
+        if (name !== undefined) names.add(name);
+        size += sizeOf(key) + sizeOf(value);
+      }
+    } else if (yaml.isSeq(node)) for (const item of node.items) size += sizeOf(item);
+    else if (yaml.isPair(node)) size += sizeOf(node.value);
+    if (size > limits.values) throw invalid(`the document has at most ${limits.values} values, aliases replaced`);
+    if (yaml.isCollection(node) || yaml.isScalar(node)) if (node.anchor !== undefined) sizes.set(node.anchor, size);
+    return size;
+  };
+  sizeOf(contents);
+}
