@@ -1,8 +1,9 @@
 import { checkCallOptions } from '../kernel/check.js';
 import type { Flow, FlowChange, FlowKey } from '../kernel/conntrack/types.js';
 import { Errno } from '../kernel/errno.js';
-import { IpvsError, KernelFailure } from '../kernel/errors.js';
+import { IpvsError, invalid, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
+import { limits } from '../kernel/limits.js';
 import type { Context } from './context.js';
 import { errorFor, type Request, translate } from './errors.js';
 import { creation, type FlowOptions } from './flow-options.js';
@@ -190,7 +191,14 @@ export class Changes {
         });
       });
     };
+    let seen = 0;
     for await (const flow of untilAborted(flows, options?.signal)) {
+      if (++seen % BATCH === 0) {
+        // Invalid flows fill no batch: an endless row of them must not keep the event loop, nor the heap.
+        options?.signal?.throwIfAborted();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (failures.length > limits.failures) throw invalid(`more than ${limits.failures} flows failed`);
       try {
         changes.push(creation(flow));
         batch.push(flow);

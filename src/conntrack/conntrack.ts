@@ -1,11 +1,20 @@
 import type { Family } from '../kernel/address.js';
-import { checkCallOptions, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import {
+  checkCallOptions,
+  checkInteger,
+  checkKernel,
+  checkList,
+  checkOneOf,
+  checkOptions,
+  show,
+} from '../kernel/check.js';
 import { groupBits } from '../kernel/conntrack/layout.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../kernel/conntrack/types.js';
 import { Errno } from '../kernel/errno.js';
 import { IpvsError, invalid, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import { limits } from '../kernel/limits.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import { Changes, type FlowResult, flowKeyOf } from './changes.js';
 import { Context } from './context.js';
@@ -99,6 +108,7 @@ export class Conntrack {
     checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
     const { namespace, kernel = nativeKernel, ...call } = options;
     checkCallOptions(call);
+    checkKernel(kernel, 'openConntrack');
     const object = namespace === undefined ? 'conntrack' : `conntrack in namespace ${show(namespace)}`;
     try {
       return new Conntrack(await kernel.openConntrack(options));
@@ -162,6 +172,7 @@ export class Conntrack {
    * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed after flows were handed out
    */
   flows(filter: FlowFilter = {}, options: FlowCallOptions = {}): FlowStream {
+    checkCallOptions(options, ['list']);
     const { list = 'live', ...call } = options;
     checkOneOf('list', list, ['live', 'dying']);
     return this.#stream(filter, list, call);
@@ -199,8 +210,9 @@ export class Conntrack {
   async groups(how: GroupOptions, options?: CallOptions): Promise<FlowGroup[]> {
     checkOptions('a sum', how, ['by', 'filter', 'top', 'order']);
     const { by, filter = {}, top, order = 'bytes' } = how;
-    if (!Array.isArray(by)) throw invalid(`by is a list of ${Object.keys(groupBits).join(', ')}; not ${show(by)}`);
-    for (const field of by) checkOneOf('by', field, Object.keys(groupBits) as GroupField[]);
+    checkCallOptions(options);
+    for (const field of checkList('by', by, limits.names))
+      checkOneOf('by', field, Object.keys(groupBits) as GroupField[]);
     if (top !== undefined) checkInteger('top', top, 1, 0xffffffff);
     checkOneOf('order', order, ['bytes', 'packets', 'flows']);
     const settings = checkFilter(filter);
@@ -239,8 +251,7 @@ export class Conntrack {
    * Many in one go, each with its own result; one that fails does not stop those behind it.
    */
   async apply(operations: readonly FlowOperation[], options?: CallOptions): Promise<FlowResult[]> {
-    if (!Array.isArray(operations)) throw invalid(`apply takes a list of operations, not ${show(operations)}`);
-    const changes = operations.map((operation, index) => {
+    const changes = checkList('operations', operations).map((operation, index) => {
       try {
         return checkOperation(operation);
       } catch (error) {
@@ -253,7 +264,8 @@ export class Conntrack {
   /**
    * Creates any number of flows from an iterable, taken no faster than the kernel gets on. How many
    * were created, and those that failed, with why; one that is invalid does not stop the others. The
-   * timeout is that of each piece that is sent.
+   * timeout is that of each piece that is sent. More than 65 536 failures end it: what was created stays.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
    */
   async createAll(
     flows: Iterable<FlowOptions> | AsyncIterable<FlowOptions>,
@@ -283,6 +295,7 @@ export class Conntrack {
     options?: CallOptions,
   ): Promise<void> {
     checkOptions('a flush', what, ['family', 'zone']);
+    checkCallOptions(options);
     // A setting that is missing must not become "all".
     for (const name of ['family', 'zone'] as const) {
       if (name in what && what[name] === undefined)
@@ -357,6 +370,7 @@ export class Conntrack {
    * may never come (`settings().events` is `auto`): `resynchronise` finds those changes.
    */
   async events(events: EventOptions = {}, options: CallOptions = {}): Promise<EventStream> {
+    checkCallOptions(options);
     const settings = checkEventOptions(events);
     const filter = checkFilter(events.filter ?? {});
     const open = (): ReturnType<ConntrackPort['events']> => this.#port.events(filter, settings, options);

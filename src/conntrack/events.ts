@@ -1,9 +1,10 @@
-import { checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkInteger, checkList, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import type { EventPort } from '../kernel/conntrack/port.js';
 import type { ConntrackEvent, EventSettings } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
 import { translate } from './errors.js';
-import type { FlowFilter } from './filter.js';
+import { type FlowFilter, filterNames } from './filter.js';
 import { flatten } from './flatten.js';
 
 export interface EventOptions {
@@ -42,9 +43,11 @@ const defaultTypes: NonNullable<EventOptions['types']> = ['new', 'update', 'dest
 export function checkEventOptions(options: EventOptions): EventSettings {
   checkOptions('a stream of events', options, names);
   const { types = defaultTypes, receiveBuffer, reliable = false, resynchronise = false } = options;
-  if (!Array.isArray(types) || types.length === 0) throw invalid('types is a list of at least one type of events');
+  if (checkList('types', types, limits.names).length === 0)
+    throw invalid('types is a list of at least one type of events');
   for (const type of types) checkOneOf('types', type, ['new', 'update', 'destroy', 'expectation']);
-  if (typeof resynchronise === 'object') checkOptions('resynchronise', resynchronise, ['interval']);
+  if (typeof resynchronise === 'object' && resynchronise !== null)
+    checkOptions('resynchronise', resynchronise, ['interval']);
   else if (typeof resynchronise !== 'boolean')
     throw invalid(`resynchronise is true, false or { interval }, not ${show(resynchronise)}`);
   const interval = typeof resynchronise === 'object' ? resynchronise.interval : 1000;
@@ -53,6 +56,7 @@ export function checkEventOptions(options: EventOptions): EventSettings {
     throw invalid('a stream that is resynchronised takes new, update and destroy');
   if (resynchronise && reliable)
     throw invalid('a reliable stream is not told of overruns, so it can not resynchronise');
+  if (options.filter !== undefined) checkOptions('a filter of flows', options.filter, filterNames);
   if (options.filter?.state !== undefined)
     throw invalid('events can not be filtered by state: they do not always say it');
   if (typeof reliable !== 'boolean') throw invalid(`reliable is true or false, not ${show(reliable)}`);

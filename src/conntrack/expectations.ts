@@ -1,6 +1,7 @@
-import { checkInteger, checkName, checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkInteger, checkList, checkName, checkOneOf, checkOptions, valueOr } from '../kernel/check.js';
 import type { Expectation, ExpectationSettings, Tuple } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
 import { checkU32 } from './filter.js';
 import { checkTuple, checkZone, type TupleOptions } from './tuple.js';
 
@@ -36,11 +37,10 @@ export function checkExpectation(options: ExpectationOptions): ExpectationSettin
   checkOptions('an expectation', options, names);
   const tuple = checkTuple('the expected tuple', options.tuple);
   const { any = ['sourcePort'], nat, zone, helper } = options;
-  if (!Array.isArray(any)) throw invalid('any is a list of source, sourcePort');
-  for (const part of any) checkOneOf('any', part, ['source', 'sourcePort']);
-  if (nat) checkOptions('the translation of an expectation', nat, ['direction', 'tuple']);
+  for (const part of checkList('any', any, limits.names)) checkOneOf('any', part, ['source', 'sourcePort']);
+  if (nat !== undefined) checkOptions('the translation of an expectation', nat, ['direction', 'tuple']);
   const { function: name } = options;
-  if (name !== undefined && !/^[\x21-\x7e]{1,31}$/.test(String(name)))
+  if (name !== undefined && !(typeof name === 'string' && /^[\x21-\x7e]{1,31}$/.test(name)))
     throw invalid('function is the name of a function of the kernel');
   return {
     tuple,
@@ -48,8 +48,8 @@ export function checkExpectation(options: ExpectationOptions): ExpectationSettin
     master: checkTuple('the master', options.master),
     zone: zone === undefined ? 0 : checkZone('the zone', zone),
     timeout: checkInteger('timeout', options.timeout, 1, 0x7fffffff),
-    flags: checkInteger('flags', options.flags ?? 0, 0, 7),
-    class: checkU32('class', options.class ?? 0),
+    flags: checkInteger('flags', valueOr(options.flags, 0), 0, 7),
+    class: checkU32('class', valueOr(options.class, 0)),
     ...(helper !== undefined && { helper: checkName('helper', helper) }),
     ...(name !== undefined && { function: name }),
     ...(nat && {

@@ -1,9 +1,19 @@
 import { isIPv4 } from 'node:net';
 import { type Family, withoutMapping } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import {
+  checkAddress,
+  checkInteger,
+  checkList,
+  checkOneOf,
+  checkOptions,
+  isText,
+  show,
+  valueOr,
+} from '../kernel/check.js';
 import { stateName, statesOf, statusNames } from '../kernel/conntrack/layout.js';
 import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
 /**
@@ -38,7 +48,7 @@ export interface FlowFilter {
   readonly filterIn?: 'kernel' | 'here' | undefined;
 }
 
-const filterNames = [
+export const filterNames = [
   'family',
   'protocol',
   'source',
@@ -82,7 +92,7 @@ export function checkFilter(filter: FlowFilter): FilterSettings {
     reply,
     ...(family && { family }),
     ...(protocol !== undefined && { protocol: checkProtocol('protocol', protocol) }),
-    ...(mark !== undefined && { mark: checkMark(mark, markMask ?? 0xffffffff) }),
+    ...(mark !== undefined && { mark: checkMark(mark, valueOr(markMask, 0xffffffff)) }),
     ...(zone !== undefined && { zone: checkZone('zone', zone) }),
     ...(status && { status }),
     ...(state !== undefined && { state: checkState(protocol, state) }),
@@ -123,8 +133,7 @@ export function checkState(protocol: FlowProtocol | undefined, state: unknown): 
 
 /** The bits of some status names. */
 export function statusBits(what: string, names: unknown): number {
-  if (!Array.isArray(names)) throw invalid(`${what} is a list of ${statusNames.join(', ')}; not ${show(names)}`);
-  return names.reduce(
+  return checkList(what, names as readonly unknown[], limits.names).reduce(
     (bits: number, name) => bits | (1 << statusNames.indexOf(checkOneOf(what, name, statusNames))),
     0,
   );
@@ -164,7 +173,7 @@ function prefix(
   expected: Family | undefined,
 ): { address: string; prefix: number } {
   const plain = typeof value === 'string' && expected !== 'ipv6' ? withoutMapping(value) : value;
-  const [text, length, ...rest] = typeof plain === 'string' ? plain.split('/') : [];
+  const [text, length, ...rest] = isText(plain, 64) ? plain.split('/') : [];
   const { address, family } = checkAddress(what, rest.length === 0 && text !== undefined ? text : value, 'ipv6');
   families.add(family);
   const whole = isIPv4(address) ? 32 : 128;

@@ -1,5 +1,5 @@
 import { compareAddresses } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkName, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkList, checkName, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import type {
   DccpDetails,
   Directions,
@@ -15,6 +15,7 @@ import type {
   Tuple,
 } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
 import { checkState, checkU32, statusBits } from './filter.js';
 import {
   checkFlowKey,
@@ -132,7 +133,11 @@ export function creation(options: FlowOptions): FlowChange {
   const { zone, nat, master } = options;
   const key: NewFlowKey =
     zone === undefined ? { original, reply } : { original, reply, zone: checkZone('the zone', zone) };
-  const settings = checkChanges(options, original, options.state ?? firstState(original.protocol, options));
+  const settings = checkChanges(
+    options,
+    original,
+    options.state === undefined ? firstState(original.protocol, options) : options.state,
+  );
   // The kernel refuses a part of these groups.
   if (original.protocol === 'sctp') settings.sctp ??= { original: 0, reply: 0 };
   if (original.protocol === 'dccp' && settings.state !== undefined)
@@ -196,9 +201,8 @@ function checkStatus(status: readonly FlowStatus[]): number {
 }
 
 function labelBits(labels: readonly number[] = []): Uint8Array {
-  if (!Array.isArray(labels)) throw invalid(`labels are a list of integers from 0 to 127, not ${show(labels)}`);
   const bytes = new Uint8Array(16);
-  for (const label of labels) {
+  for (const label of checkList('labels', labels, limits.names)) {
     const bit = checkInteger('a label', label, 0, 127);
     bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) | (1 << (bit & 7));
   }
@@ -210,8 +214,8 @@ function checkLabels(labels: readonly number[] | LabelChanges): Pick<FlowSetting
   checkOptions('labels', labels, ['set', 'clear']);
   const { set, clear } = labels as LabelChanges;
   const bits = labelBits(set);
-  const mask = labelBits([...(set ?? []), ...(clear ?? [])]);
-  return { labels: bits, labelsMask: mask };
+  const cleared = labelBits(clear);
+  return { labels: bits, labelsMask: bits.map((byte, at) => byte | (cleared[at] ?? 0)) };
 }
 
 function only<T>(protocol: string, tuple: Tuple, value: T): T {
@@ -242,14 +246,17 @@ function checkDccp(dccp: DccpDetails): DccpDetails {
 
 function checkAdjustments(value: Partial<Directions<SequenceAdjustment>>): Partial<Directions<SequenceAdjustment>> {
   checkOptions('sequenceAdjustment', value, ['original', 'reply']);
-  const check = (adjustment: SequenceAdjustment): SequenceAdjustment => ({
-    position: checkU32('position', adjustment.position),
-    before: checkU32('before', adjustment.before),
-    after: checkU32('after', adjustment.after),
-  });
+  const check = (adjustment: SequenceAdjustment): SequenceAdjustment => {
+    checkOptions('an adjustment of sequence numbers', adjustment, ['position', 'before', 'after']);
+    return {
+      position: checkU32('position', adjustment.position),
+      before: checkU32('before', adjustment.before),
+      after: checkU32('after', adjustment.after),
+    };
+  };
   return {
-    ...(value.original && { original: check(value.original) }),
-    ...(value.reply && { reply: check(value.reply) }),
+    ...(value.original !== undefined && { original: check(value.original) }),
+    ...(value.reply !== undefined && { reply: check(value.reply) }),
   };
 }
 

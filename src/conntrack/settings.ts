@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, show } from '../kernel/check.js';
+import { checkCallOptions, checkInteger, checkOptions, show } from '../kernel/check.js';
 import { Errno } from '../kernel/errno.js';
 import { invalid } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
@@ -74,6 +74,7 @@ export async function writeSettings(
   options?: CallOptions,
 ): Promise<void> {
   checkOptions('conntrack', settings, names);
+  checkCallOptions(options);
   // All are checked before any is written.
   const texts = names.flatMap((name) => {
     return settings[name] === undefined ? [] : [[`${directory}/${files[name]}`, format(name, settings[name])] as const];

@@ -1,5 +1,5 @@
 import { canonicalAddress, type Family } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkList, checkOptions, show } from '../kernel/check.js';
 import type { Flow, FlowProtocol } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
 import { checkProtocol, checkZone } from './tuple.js';
@@ -52,10 +52,8 @@ export function staleQuery(options: StaleOptions): StaleQuery {
   const { port, protocol = 'udp', untranslated = 'stale', zone } = options;
   if (untranslated !== 'stale' && untranslated !== 'keep')
     throw invalid(`untranslated is 'stale' or 'keep', not ${show(untranslated)}`);
-  if (!Array.isArray(options.servers))
-    throw invalid(`servers is the list of those that are alive, not ${show(options.servers)}`);
   const alive = new Map<string, Set<number> | 'any'>();
-  for (const server of options.servers as readonly unknown[]) addServer(alive, server, family, untranslated);
+  for (const server of checkList('servers', options.servers)) addServer(alive, server, family, untranslated);
   const isAlive = (server: string, serverPort: number | undefined): boolean => {
     const ports = alive.get(server);
     return ports === 'any' || (ports !== undefined && serverPort !== undefined && ports.has(serverPort));

@@ -1,4 +1,4 @@
-import { show } from '../kernel/check.js';
+import { checkInteger, checkList, checkOptions, show } from '../kernel/check.js';
 import type { ProcessorCounters } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
 
@@ -73,8 +73,17 @@ export function toExpectationStatistics({ processor, values }: ProcessorCounters
   return { processor, ...Object.fromEntries(known.map(([attribute, name]) => [name, values[Number(attribute)]])) };
 }
 
+function checkStatistics(statistics: Statistics): void {
+  checkOptions('statistics', statistics, ['processor', ...Object.values(names)]);
+  const { processor = 0 } = statistics as Partial<ProcessorStatistics>;
+  checkInteger('processor', processor, 0, 0xffffffff);
+  for (const [, name] of entries)
+    if (statistics[name] !== undefined) checkInteger(name, statistics[name], 0, Number.MAX_SAFE_INTEGER);
+}
+
 /** Sums over the processors, which can be above 32 bits. */
 export function sumStatistics(processors: readonly Statistics[]): Statistics {
+  for (const statistics of checkList('processors', processors)) checkStatistics(statistics);
   const total: Partial<Record<StatisticName, number>> = {};
   for (const [, name] of entries) {
     for (const statistics of processors) {
@@ -96,8 +105,12 @@ export function compareStatistics(
   after: readonly ProcessorStatistics[],
   seconds: number,
 ): StatisticsChange {
-  if (!(seconds > 0) || seconds === Number.POSITIVE_INFINITY)
+  if (typeof seconds !== 'number' || !(seconds > 0) || seconds === Number.POSITIVE_INFINITY)
     throw invalid(`between two readings are more than 0 seconds, not ${show(seconds)}`);
+  for (const statistics of [...checkList('before', before), ...checkList('after', after)]) {
+    checkStatistics(statistics);
+    checkInteger('processor', statistics.processor, 0, 0xffffffff);
+  }
   const old = new Map(before.map((statistics) => [statistics.processor, statistics]));
   const numbers = new Set(after.map(({ processor }) => processor));
   const processors = after.flatMap((statistics) => {

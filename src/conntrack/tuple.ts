@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { flowNames } from '../kernel/conntrack/flow-view.js';
 import { protocolNumber, protocolNumbers } from '../kernel/conntrack/layout.js';
 import type { FlowKey, FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
@@ -86,6 +86,7 @@ export function checkTuple(what: string, options: TupleOptions): Tuple {
 function plainOptions(what: string, options: TupleOptions): TupleOptions {
   if (typeof options === 'object' && options !== null && 'toJSON' in options) return options;
   checkOptions(what, options, tupleNames);
+  if (options.family !== undefined) checkOneOf(`the family of ${what}`, options.family, ['ipv4', 'ipv6']);
   return options;
 }
 
@@ -93,6 +94,7 @@ function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions)
   if (protocol === 'icmp' || protocol === 'icmpv6') {
     const { icmp } = tuple;
     if (!icmp) throw invalid(`${what} of ${protocol} needs icmp: { type, code, id }`);
+    checkOptions('icmp', icmp, ['type', 'code', 'id']);
     return {
       icmp: {
         type: checkInteger('the ICMP type', icmp.type, 0, 255),

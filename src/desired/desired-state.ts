@@ -1,4 +1,14 @@
-import { checkCallOptions, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import {
+  checkCallOptions,
+  checkFlag,
+  checkInteger,
+  checkKernel,
+  checkOneOf,
+  checkOptions,
+  isText,
+  show,
+  valueOr,
+} from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { World } from '../roles/world.js';
@@ -93,6 +103,7 @@ export class DesiredState {
     const { record, signal, timeout, kernel } = options;
     checkCallOptions({ signal, timeout });
     checkRecord(record);
+    checkKernel(kernel, 'openIpvs', 'openConntrack', 'openNetfilter', 'openNetwork', 'openJournal', 'gracePeriod');
     const checked = await CheckedDocument.parse(document);
     const { owner, namespace } = checked.document;
     const world = new World({ kernel, timeout, namespace });
@@ -120,6 +131,8 @@ export class DesiredState {
   /** What it takes to make the namespace as the document says, the same or another of this owner. Nothing is changed. */
   async plan(document?: DocumentInput, options: PlanDocumentOptions = {}): Promise<Plan> {
     checkOptions('plan', options, ['adopt', 'signal', 'timeout']);
+    callOptions(options);
+    planOptions(undefined, options); // complain before reading the document
     const checked = await this.#take(document);
     return this.#plan(checked, { ...planOptions(checked, options), leftOvers: options.adopt === true }, options);
   }
@@ -140,9 +153,9 @@ export class DesiredState {
    * failed, nothing is undone: the plan has them until a later apply does them.
    */
   async apply(document?: DocumentInput, options: ApplyDocumentOptions = {}): Promise<Step[]> {
-    checkOptions('apply', options, ['adopt', 'onFailure', 'settle', 'signal', 'timeout']);
+    checkOptions('apply', options, applyNames);
     const { onFailure = 'roll-back', settle = false } = options;
-    checkOneOf('onFailure', onFailure, ['roll-back', 'leave']);
+    checkApply(options);
     const call = callOptions(options);
     const planning = planOptions(undefined, options); // complain before reading the document
     const checked = await this.#take(document);
@@ -186,7 +199,7 @@ export class DesiredState {
   async *drain(options: DrainOptions = {}): AsyncGenerator<DrainProgress, void, void> {
     checkOptions('drain', options, ['interval', 'signal', 'timeout']);
     const { signal, timeout } = callOptions(options);
-    const interval = checkInteger('interval', options.interval ?? 1000, 10, 0x7fffffff);
+    const interval = checkInteger('interval', valueOr(options.interval, 1000), 10, 0x7fffffff);
     const told = new Map<string, DrainProgress>();
     for (;;) {
       const { all, owns } = await stepDrains(this.#engine, this.#checked.target, this.document.drain, {
@@ -219,6 +232,9 @@ export class DesiredState {
    */
   async cancelDrain(server: Pick<DrainProgress, 'service' | 'server'>, options?: CallOptions): Promise<void> {
     checkOptions('a server that drains', server, ['service', 'server', 'state', ...progressNames]);
+    for (const name of ['service', 'server'] as const)
+      if (!isText(server[name], 128) || server[name] === '')
+        throw invalid(`${name} is a text as DrainProgress has it, not ${show(server[name])}`);
     checkCallOptions(options);
     return cancelDrain(this.#engine, server.service, server.server, options);
   }
@@ -232,8 +248,9 @@ export class DesiredState {
     checkOptions('watch', options, ['adopt', 'repair', 'interval', 'signal', 'timeout']);
     const { repair = false, adopt } = options;
     const { signal, timeout } = callOptions(options);
-    adoptionOf(adopt ?? false); // complain before subscribing
-    const interval = checkInteger('interval', options.interval ?? 2000, 10, 0x7fffffff);
+    checkFlag('repair', repair);
+    planOptions(undefined, options);
+    const interval = checkInteger('interval', valueOr(options.interval, 2000), 10, 0x7fffffff);
     const waker = new Waker();
     await waker.listen(this.#engine.world, this.#checked.target);
     if (signal?.aborted) waker.close();
@@ -316,6 +333,15 @@ function callOptions({ signal, timeout }: CallOptions): CallOptions {
   return { signal, timeout };
 }
 
+const applyNames = ['adopt', 'onFailure', 'settle', 'signal', 'timeout'];
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+function checkApply({ adopt = false, onFailure = 'roll-back', settle = false }: ApplyDocumentOptions): void {
+  adoptionOf(adopt);
+  checkOneOf('onFailure', onFailure, ['roll-back', 'leave']);
+  checkFlag('settle', settle);
+}
+
 function planOptions(checked: CheckedDocument | undefined, { adopt = false }: PlanDocumentOptions) {
   return { adopt: adoptionOf(adopt), drain: checked?.document.drain };
 }
@@ -339,8 +365,10 @@ export async function applyDocument(
   document: DocumentInput,
   options: DesiredStateOptions & ApplyDocumentOptions = {},
 ): Promise<Step[]> {
+  checkOptions('apply', options, ['record', 'kernel', ...applyNames]);
   const { record, kernel, ...apply } = options;
-  const { signal, timeout } = apply;
+  const { signal, timeout } = callOptions(apply);
+  checkApply(apply);
   await using state = await DesiredState.open(document, { record, kernel, signal, timeout });
   return await state.apply(undefined, apply);
 }
@@ -357,5 +385,8 @@ export async function planDocument(
 ): Promise<Plan> {
   if (!(snapshot instanceof StateSnapshot))
     throw invalid('the snapshot is a StateSnapshot: StateSnapshot.parse() makes one of its JSON text');
-  return snapshot.plan(await CheckedDocument.parse(document), adoptionOf(options.adopt ?? false));
+  checkOptions('plan', options, ['adopt']);
+  const { adopt = false } = options;
+  const adoption = adoptionOf(adopt);
+  return snapshot.plan(await CheckedDocument.parse(document), adoption);
 }

@@ -1,6 +1,8 @@
-import { checkCallOptions, checkOptions, show } from '../kernel/check.js';
+import { checkCallOptions, checkKernel, checkOptions, isText, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import { limits } from '../kernel/limits.js';
+import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { World } from '../roles/world.js';
 import { Engine, placesOf } from './engine.js';
@@ -58,6 +60,9 @@ export class Role {
     if (typeof description !== 'object' || description === null)
       throw invalid(`a role is an object, not ${show(description)}`);
     const { name = description.role, record, ...open } = options;
+    checkCallOptions({ signal: open.signal, timeout: open.timeout });
+    checkKernel(open.kernel, 'openIpvs', 'openConntrack', 'openNetfilter', 'openNetwork', 'openJournal', 'gracePeriod');
+    if (open.namespace !== undefined) namespacePath(open.namespace);
     checkRecord(record);
     if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,48}$/.test(name))
       throw invalid(`a role has a name of letters, digits, "_", "." and "-"`);
@@ -129,6 +134,6 @@ export class Role {
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkRecord(record: unknown): void {
-  if (record === undefined || record === false || (typeof record === 'string' && /^[^\0]+$/.test(record))) return;
+  if (record === undefined || record === false || (isText(record, limits.path) && record !== '')) return;
   throw invalid(`record is a path or false, not ${show(record)}`);
 }

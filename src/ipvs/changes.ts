@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../kernel/check.js';
+import { checkList, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
@@ -34,9 +34,9 @@ const kinds = [
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list */
 export function toKernelChanges(changes: readonly TableChange[]): Change[] {
+  checkList('changes', changes);
   const checked: Change[] = [];
   try {
-    // Not map(): it would pass over holes.
     for (let index = 0; index < changes.length; index++) checked.push(toKernelChange(changes[index] as TableChange));
   } catch (error) {
     throw error instanceof IpvsError ? invalid(`change ${checked.length}: ${error.message}`) : error;

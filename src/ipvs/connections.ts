@@ -41,7 +41,7 @@ export function connectionMatcher(filter: ConnectionFilter): (connection: Connec
 }
 
 function checkText(what: string, value: unknown): string {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string' && /^[\x21-\x7e]{1,32}$/.test(value)) return value;
   throw invalid(`${what} is a word, not ${show(value)}`);
 }
 

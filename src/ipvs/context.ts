@@ -7,9 +7,6 @@ import type { CallOptions } from '../kernel/kernel.js';
 import { describeServer, describeService } from './describe.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
 
-/** What some calls take besides the options of all. */
-const callNames = ['ifUnchanged', 'consistent', 'attempts'];
-
 const actions: Readonly<Record<Change['command'], string>> = {
   NEW_SERVICE: 'add service',
   SET_SERVICE: 'update service',
@@ -63,7 +60,7 @@ export class Context {
     work: () => Promise<T>,
     options?: CallOptions,
   ): Promise<T> {
-    checkCallOptions(options, callNames);
+    checkCallOptions(options);
     try {
       return await work();
     } catch (error) {
@@ -79,7 +76,7 @@ export class Context {
 
   /** Many changes in one go; for each its error, if it failed. */
   async changes(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
-    checkCallOptions(options, callNames);
+    checkCallOptions(options);
     let errnos: ArrayLike<number>;
     try {
       errnos = await this.port.apply(changes, options);

@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { DaemonRole, DaemonSettings } from '../kernel/ipvs/types.js';
 
@@ -36,7 +36,7 @@ export function daemonSettings(options: DaemonOptions): DaemonSettings {
   return {
     role: checkRole(options.role),
     interface: name,
-    syncId: checkInteger('syncId', options.syncId ?? 0, 0, 255),
+    syncId: checkInteger('syncId', valueOr(options.syncId, 0), 0, 255),
     ...(maxLength === undefined ? {} : { maxLength: checkInteger('maxLength', maxLength, 1, 65535) }),
     ...(group === undefined ? {} : { group: checkGroup(group) }),
     ...(port === undefined ? {} : { port: checkInteger('the port of a daemon', port, 1, 65535) }),

@@ -1,4 +1,4 @@
-import { checkCallOptions, checkInteger, checkOptions, show } from '../kernel/check.js';
+import { checkCallOptions, checkInteger, checkKernel, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type {
@@ -58,8 +58,9 @@ export class Ipvs {
   static async open(options: IpvsOptions = {}): Promise<Ipvs> {
     if (typeof options !== 'object') throw invalid(`open takes options: Ipvs.open({ namespace: ${show(options)} })`);
     checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
-    const { namespace: _namespace, kernel: _kernel, ...call } = options;
+    const { namespace: _namespace, kernel, ...call } = options;
     checkCallOptions(call);
+    checkKernel(kernel, 'openIpvs');
     const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
     const request = { command: 'OPEN', action: 'open IPVS', ...(object === undefined ? {} : { object }) } as const;
     try {
@@ -114,7 +115,6 @@ export class Ipvs {
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list
    */
   async apply(changes: readonly TableChange[], options?: CallOptions): Promise<ChangeResult[]> {
-    if (!Array.isArray(changes)) throw invalid('apply takes a list of changes');
     const errors = await this.#context.changes(toKernelChanges(changes), options);
     return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
   }

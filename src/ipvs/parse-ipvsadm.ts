@@ -1,5 +1,6 @@
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { ServiceKey, TunnelChecksum, TunnelType } from '../kernel/ipvs/types.js';
+import { limits } from '../kernel/limits.js';
 import { describeServer, describeService } from './describe.js';
 import type { SavedService } from './save.js';
 import { heldServerSettings, type ServerOptions } from './server-options.js';
@@ -105,6 +106,8 @@ interface ParsedService {
  */
 export function parseIpvsadm(text: string): SavedService[] {
   if (typeof text !== 'string') throw invalid('the text of ipvsadm -Sn is expected');
+  if (text.length > limits.ipvsadmText)
+    throw invalid(`the text has at most ${limits.ipvsadmText} characters, not ${text.length}`);
   const services = new Map<string, ParsedService>();
   for (const [index, line] of text.split('\n').entries()) {
     const words = line.trim().split(/\s+/);

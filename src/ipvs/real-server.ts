@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkCallOptions, checkFlag } from '../kernel/check.js';
 import { IpvsError } from '../kernel/errors.js';
 import type {
   Forwarding,
@@ -119,11 +120,12 @@ export class RealServer {
   async update(changes: ServerChanges, options: UpdateOptions = {}): Promise<RealServer> {
     checkServerChanges(changes);
     changeServer(this.#entry, changes, this.service); // complain before asking the kernel
-    const current = await readServerEntry(this.#context, this.service, this.key, options);
-    if (options.ifUnchanged && !sameServer(current, this.#entry)) throw changed(this);
+    const { ifUnchanged, call } = checkUpdate(options);
+    const current = await readServerEntry(this.#context, this.service, this.key, call);
+    if (ifUnchanged && !sameServer(current, this.#entry)) throw changed(this);
     const server = changeServer(current, changes, this.service);
-    await this.#context.change({ command: 'SET_DEST', service: this.service, server }, options);
-    return readBack(this.#context, this.service, server, options);
+    await this.#context.change({ command: 'SET_DEST', service: this.service, server }, call);
+    return readBack(this.#context, this.service, server, call);
   }
 
   /**
@@ -168,6 +170,13 @@ export class RealServer {
   [inspect.custom](): string {
     return this.toString();
   }
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` @internal */
+export function checkUpdate(options: UpdateOptions): { readonly ifUnchanged: boolean; readonly call: CallOptions } {
+  checkCallOptions(options, ['ifUnchanged']);
+  const { ifUnchanged = false, ...call } = options;
+  return { ifUnchanged: checkFlag('ifUnchanged', ifUnchanged), call };
 }
 
 /** Whether two readings of a server agree in all that can be set. @internal */

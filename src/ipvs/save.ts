@@ -1,4 +1,6 @@
 import { formatEndpoint } from '../kernel/address.js';
+import { at, checkList, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
 import { type Protocol, type ServerSettings, ServiceFlag, type ServiceSettings } from '../kernel/ipvs/types.js';
 import type { RealServer, Tunnel } from './real-server.js';
 import { heldServerSettings, type ServerOptions, type TunnelOptions } from './server-options.js';
@@ -9,7 +11,7 @@ import {
   showSchedulerFlags,
   wholeNetmask,
 } from './service-options.js';
-import type { TableRow } from './table.js';
+import { TableRow } from './table.js';
 import type { VirtualService } from './virtual-service.js';
 
 /**
@@ -20,6 +22,8 @@ export type SavedService = ServiceOptions & { readonly servers: readonly ServerO
 
 /** The settings of a table that was read, without counters, in the kernel's order: the newest first. */
 export function savedServices(rows: readonly TableRow[]): SavedService[] {
+  for (const row of checkList('rows', rows))
+    if (!(row instanceof TableRow)) throw invalid(`rows are those of a table that was read, not ${show(row)}`);
   return rows.map(({ service, servers }) => ({ ...savedService(service), servers: servers.map(savedServer) }));
 }
 
@@ -73,10 +77,15 @@ const checksumOptions = { none: '--tun-nocsum', checksum: '--tun-csum', remote: 
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function formatIpvsadm(services: readonly SavedService[]): string {
-  return services.flatMap(linesOf).join('');
+  return checkList('services', services)
+    .map((service, index) => at(`services[${index}]`, () => linesOf(service)).join(''))
+    .join('');
 }
 
-function linesOf({ servers = [], ...options }: SavedService): string[] {
+function linesOf(service: SavedService): string[] {
+  if (typeof service !== 'object' || service === null)
+    throw invalid(`a service is described by an object, not ${show(service)}`);
+  const { servers = [], ...options } = service;
   const settings = heldServiceSettings(options);
   const { key, scheduler, flags } = settings;
   const name =
@@ -89,7 +98,10 @@ function linesOf({ servers = [], ...options }: SavedService): string[] {
   const isHash = scheduler === 'sh' || scheduler === 'mh';
   const schedulerFlags = showSchedulerFlags(flags, scheduler).filter((flag) => !isHash || flag !== 'flag-3');
   if (schedulerFlags.length > 0) words.push(`-b ${schedulerFlags.join(',')}`);
-  return [`${words.join(' ')}\n`, ...servers.map((server) => serverLine(name, heldServerSettings(server, key)))];
+  return [
+    `${words.join(' ')}\n`,
+    ...checkList('servers', servers).map((server) => serverLine(name, heldServerSettings(server, key))),
+  ];
 }
 
 function persistenceWords({ key: { family }, flags, timeout, netmask, engine }: ServiceSettings): string[] {

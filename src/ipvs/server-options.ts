@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type {
   Forwarding,
@@ -65,18 +65,16 @@ const forwardings = ['nat', 'direct', 'tunnel'] as const;
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkServerKey(selector: ServerSelector, service: ServiceKey): ServerKey {
-  if (typeof selector === 'object' && selector !== null && 'key' in selector) {
-    return checkServerKey(selector.key, service);
-  }
-  checkOptions('a real server', selector, keyNames);
-  return keyOf(selector, service);
+  const key = typeof selector === 'object' && selector !== null && 'key' in selector ? selector.key : selector;
+  checkOptions('a real server', key, keyNames);
+  return keyOf(key, service);
 }
 
 /** Of options with names that were checked. */
 function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerKey {
   const known = 'family' in selector && selector.family === 'ipv6' ? selector.family : undefined;
   const { address, family } = checkAddress('the address of a real server', selector.address, known);
-  const port = selector.port ?? ('port' in service ? service.port : 0);
+  const { port = 'port' in service ? service.port : 0 } = selector;
   return { family, address, port: checkInteger('the port of a real server', port, 0, 65535) };
 }
 
@@ -166,14 +164,14 @@ function tunnelSettings(
   if (tunnel === undefined) return current;
   checkOptions('a tunnel', tunnel, ['type', 'port', 'checksum']);
   const had = current.forwarding === 'tunnel' ? current.tunnelType : undefined;
-  const type = checkOneOf('the type of a tunnel', tunnel.type ?? had ?? 'ipip', ['ipip', 'gue', 'gre']);
+  const type = checkOneOf('the type of a tunnel', valueOr(tunnel.type, had ?? 'ipip'), ['ipip', 'gue', 'gre']);
   const kept = type === had ? current : undefined;
-  const checksum = checkOneOf('the checksum of a tunnel', tunnel.checksum ?? kept?.tunnelChecksum ?? 'none', [
+  const checksum = checkOneOf('the checksum of a tunnel', valueOr(tunnel.checksum, kept?.tunnelChecksum ?? 'none'), [
     'none',
     'checksum',
     'remote',
   ]);
-  const port = tunnel.port ?? kept?.tunnelPort ?? 0;
+  const port = valueOr(tunnel.port, kept?.tunnelPort ?? 0);
   if (type === 'gue' && port === 0 && tunnel.port === undefined) throw invalid('a GUE tunnel needs a port');
   if (type === 'gue') checkInteger('the port of a GUE tunnel', port, 1, 65535);
   else if (tunnel.port !== undefined) throw invalid(`only a GUE tunnel has a port, ${type} has none`);

@@ -1,4 +1,13 @@
-import { checkAddress, checkInteger, checkName, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import {
+  checkAddress,
+  checkInteger,
+  checkList,
+  checkName,
+  checkOneOf,
+  checkOptions,
+  show,
+  valueOr,
+} from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import {
   type Family,
@@ -7,6 +16,7 @@ import {
   type ServiceKey,
   type ServiceSettings,
 } from '../kernel/ipvs/types.js';
+import { limits } from '../kernel/limits.js';
 
 /** Schedulers of Linux 6.1 to 7.2; each is a module `ip_vs_NAME`. Any other name may be given, too. */
 export type Scheduler =
@@ -118,9 +128,9 @@ const schedulerFlagBits = ServiceFlag.scheduler1 | ServiceFlag.scheduler2 | Serv
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkServiceKey(selector: ServiceSelector): ServiceKey {
   // A service that was read, whatever else it is.
-  if (typeof selector === 'object' && selector !== null && 'key' in selector) return checkServiceKey(selector.key);
-  checkOptions('a virtual service', selector, optionNames);
-  return keyOf(selector);
+  const key = typeof selector === 'object' && selector !== null && 'key' in selector ? selector.key : selector;
+  checkOptions('a virtual service', key, optionNames);
+  return keyOf(key);
 }
 
 /** Of options with names that were checked. */
@@ -130,7 +140,7 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
     if (protocol !== undefined || address !== undefined || port !== undefined)
       throw invalid('a virtual service has either a fwmark or a protocol, address and port');
     return {
-      family: checkOneOf('the family', selector.family ?? 'ipv4', families),
+      family: checkOneOf('the family', selector.family === undefined ? 'ipv4' : selector.family, families),
       fwmark: checkInteger('a fwmark', selector.fwmark, 1, 0xffffffff),
     };
   }
@@ -152,7 +162,7 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function newServiceSettings(options: ServiceOptions): ServiceSettings {
-  return changeService(defaultSettings(options), options, options.persistence ?? false);
+  return changeService(defaultSettings(options), options, valueOr(options.persistence, false));
 }
 
 /**
@@ -161,7 +171,7 @@ export function newServiceSettings(options: ServiceOptions): ServiceSettings {
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function heldServiceSettings(options: ServiceOptions): ServiceSettings {
-  return withChanges(defaultSettings(options), options, options.persistence ?? false, heldTimeouts);
+  return withChanges(defaultSettings(options), options, valueOr(options.persistence, false), heldTimeouts);
 }
 
 function defaultSettings(options: ServiceOptions): ServiceSettings {
@@ -234,8 +244,7 @@ function withFlag(flags: number, flag: number, on: unknown): number {
 }
 
 function schedulerFlags(names: readonly SchedulerFlag[], scheduler: string): number {
-  if (!Array.isArray(names)) throw invalid(`schedulerFlags is a list, not ${show(names)}`);
-  return Array.from(names).reduce((bits, name: SchedulerFlag) => {
+  return checkList('schedulerFlags', names, limits.names).reduce((bits, name: SchedulerFlag) => {
     checkOneOf('a scheduler flag', name, Object.keys(flagBits) as SchedulerFlag[]);
     const owner = name.split('-')[0];
     if (owner !== 'flag' && owner !== scheduler) throw invalid(`${name} is not a flag of the scheduler ${scheduler}`);

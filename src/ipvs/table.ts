@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { checkInteger } from '../kernel/check.js';
+import { checkCallOptions, checkFlag, checkInteger } from '../kernel/check.js';
 import { IpvsError } from '../kernel/errors.js';
 import type { TableEntry } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
@@ -47,10 +47,13 @@ export class TableRow {
 
 /** @throws IpvsError `ERR_IPVS_UNSTABLE` if no two readings agree. */
 export async function readTable(context: Context, options: TableOptions = {}): Promise<TableRow[]> {
+  checkCallOptions(options, ['consistent', 'attempts']);
+  const { consistent = false, attempts = 8, ...call } = options;
+  checkFlag('consistent', consistent);
+  checkInteger('attempts', attempts, 2, 1_000_000);
   const read = (): Promise<readonly TableEntry[]> =>
-    context.ask('GET_SERVICE', 'read', 'the table', () => context.port.table(options), options);
-  if (!options.consistent) return rows(context, await read());
-  const attempts = checkInteger('attempts', options.attempts ?? 8, 2, 1_000_000);
+    context.ask('GET_SERVICE', 'read', 'the table', () => context.port.table(call), call);
+  if (!consistent) return rows(context, await read());
   let before = await read();
   for (let attempt = 1; attempt < attempts; attempt++) {
     const now = await read();

@@ -1,4 +1,6 @@
 import { formatEndpoint } from '../kernel/address.js';
+import { checkInteger, isText, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
 import { describeService } from './describe.js';
 import type { RealServer } from './real-server.js';
 import type { VirtualService } from './virtual-service.js';
@@ -7,6 +9,9 @@ const forwardingNames = { nat: 'Masq', local: 'Local', tunnel: 'Tunnel', direct:
 
 /** The three lines that `ipvsadm -Ln` begins with. */
 export function tableHeading(version: string, size: number): string[] {
+  if (!isText(version, 64) || !/^[\x21-\x7e]+$/.test(version))
+    throw invalid(`the version is a text such as 1.2.1, not ${show(version)}`);
+  checkInteger('the size', size, 0, 0xffffffff);
   return [
     `IP Virtual Server version ${version} (size=${size})`,
     'Prot LocalAddress:Port Scheduler Flags',

@@ -13,7 +13,7 @@ import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeService } from './describe.js';
 import { serviceAgrees } from './differences.js';
-import { RealServer, readBack, readServer, type UpdateOptions } from './real-server.js';
+import { checkUpdate, RealServer, readBack, readServer, type UpdateOptions } from './real-server.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import {
   changeService,
@@ -106,10 +106,11 @@ export class VirtualService {
   async update(changes: ServiceChanges, options: UpdateOptions = {}): Promise<VirtualService> {
     checkServiceChanges(changes);
     changeService(this.#entry, changes); // complain before asking the kernel
-    const current = await readServiceEntry(this.#context, this.key, options);
-    if (options.ifUnchanged && !sameService(current, this.#entry)) throw changed(this.key);
-    await this.#context.change({ command: 'SET_SERVICE', service: changeService(current, changes) }, options);
-    return this.read(options);
+    const { ifUnchanged, call } = checkUpdate(options);
+    const current = await readServiceEntry(this.#context, this.key, call);
+    if (ifUnchanged && !sameService(current, this.#entry)) throw changed(this.key);
+    await this.#context.change({ command: 'SET_SERVICE', service: changeService(current, changes) }, call);
+    return this.read(call);
   }
 
   /**

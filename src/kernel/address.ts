@@ -20,7 +20,7 @@ const MAPPED_BITS = 96;
  * other text as it is.
  */
 export function withoutMapping(text: string): string {
-  if (!/^[0:]*:ffff:/i.test(text)) return text;
+  if (text.length > 64 || !/^[0:]*:ffff:/i.test(text)) return text;
   const [address = '', length, ...rest] = text.split('/');
   if (familyOf(address) !== 'ipv6' || rest.length > 0) return text;
   const bytes = parseIPv6(address).toByteArray();

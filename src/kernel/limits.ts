@@ -5,6 +5,8 @@
 export const limits = {
   /** Entries of a list of objects: changes, flows, marks, rules, servers, saved services. */
   entries: 1_048_576,
+  /** Flows that `createAll` rejects before it ends: each is kept with its error. */
+  failures: 65_536,
   /** Entries of a list of names or small numbers: status names, event types, scheduler flags, labels, next hops. */
   names: 1024,
   /** Values of an object or a document, counted wherever an alias repeats them. */

@@ -1,4 +1,4 @@
-import { at, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { at, checkList, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { Rule } from '../kernel/netfilter/types.js';
 import { chainRuleKey } from './layout.js';
@@ -26,7 +26,7 @@ export type NetfilterChange =
 const kinds = ['add-mark', 'set-mark', 'remove-mark', 'add-rule', 'remove-rule'] as const;
 
 export function checkEdits(changes: readonly NetfilterChange[]): Edits {
-  if (!Array.isArray(changes)) throw invalid(`apply takes a list of changes, not ${show(changes)}`);
+  checkList('changes', changes);
   const edits = {
     addMarks: [] as Edits['addMarks'][number][],
     setMarks: [] as Edits['setMarks'][number][],
@@ -116,10 +116,7 @@ export function checkState(
   placeOf = (index: number): string => `marks[${index}]`,
 ): { marks: Edits['addMarks']; rules: Edits['addRules'] } {
   checkOptions('the desired state', state, ['marks', 'rules']);
-  const listOf = <T>(what: string, list: readonly T[] = []): readonly T[] => {
-    if (!Array.isArray(list)) throw invalid(`${what} are a list, not ${show(list)}`);
-    return list as readonly T[];
-  };
+  const listOf = <T>(what: string, list: readonly T[] = []): readonly T[] => checkList(what, list);
   const places = new Places(placeOf);
   // Not map(): it would pass over holes.
   const marks = Array.from(listOf('marks', state.marks), (mark, index) =>

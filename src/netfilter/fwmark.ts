@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkOptions } from '../kernel/check.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { Counter, MarkHook, Match } from '../kernel/netfilter/types.js';
 import { type FwmarkSelector, type MarkSettings, markText } from './mark-options.js';
@@ -40,8 +41,9 @@ export class Fwmark {
    * Another mark for the same packets, in one step: none passes without one. Its counter begins at 0.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_MARK`
    */
-  async update({ mark }: { readonly mark: number }, options?: CallOptions): Promise<Fwmark> {
-    return this.#table.setMark(this.selector, mark, options);
+  async update(changes: { readonly mark: number }, options?: CallOptions): Promise<Fwmark> {
+    checkOptions('a change of a mark', changes, ['mark']);
+    return this.#table.setMark(this.selector, changes.mark, options);
   }
 
   /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */

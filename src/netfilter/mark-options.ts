@@ -1,5 +1,6 @@
 import { checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
 import { mapText } from '../kernel/netfilter/names.js';
 import type { MapKey, MapName, MarkHook, Match, Rule } from '../kernel/netfilter/types.js';
 import { checkInMask, checkMatch, hex, type MatchOptions, markValueText, matchNames, matchText } from './match.js';
@@ -28,7 +29,7 @@ export interface FwmarkOptions extends FwmarkSelector {
 export interface MarkRange {
   readonly from: number;
   readonly to: number;
-  /** Marks that are used elsewhere, such as those of IPVS's services. */
+  /** Marks that are used elsewhere, such as those of IPVS's services; at most 1 048 576. */
   readonly taken?: Iterable<number> | undefined;
 }
 
@@ -44,6 +45,7 @@ const selectorNames = ['hook', 'mask', ...matchNames];
 
 export function checkMark(given: FwmarkOptions): MarkSettings {
   const selected = selectorOf(given);
+  if (selected !== given) checkOptions('a mark', selected, selectorNames);
   const options = selected === given ? given : { ...selected, mark: given.mark };
   checkOptions('a mark', options, ['mark', ...selectorNames]);
   const { mark, ...selector } = options;
@@ -53,7 +55,7 @@ export function checkMark(given: FwmarkOptions): MarkSettings {
 }
 
 /** One that was read will do: a `Fwmark` has its selector. */
-function selectorOf(given: FwmarkSelector): FwmarkSelector {
+export function selectorOf(given: FwmarkSelector): FwmarkSelector {
   if (typeof given !== 'object' || given === null || !('selector' in given)) return given;
   return given.selector as FwmarkSelector;
 }
@@ -82,9 +84,23 @@ export function checkMarkRange(range: MarkRange): {
   checkOptions('a range of marks', range, ['from', 'to', 'taken']);
   const { from, to, taken } = range;
   const least = checkInteger('from of a range of marks', from, 1, ALL);
-  if (taken !== undefined && typeof (taken as Partial<Iterable<number>> | null)?.[Symbol.iterator] !== 'function')
+  if (
+    typeof taken === 'string' ||
+    (taken !== undefined && typeof (taken as Partial<Iterable<number>> | null)?.[Symbol.iterator] !== 'function')
+  )
     throw invalid(`taken is a list of marks, not ${show(taken)}`);
-  return { from: least, to: checkInteger(`to of a range from ${least}`, to, least, ALL), taken: new Set(taken) };
+  return { from: least, to: checkInteger(`to of a range from ${least}`, to, least, ALL), taken: takenMarks(taken) };
+}
+
+/** Walks no further than the limit: an iterable may be endless. */
+function takenMarks(taken: Iterable<number> = []): ReadonlySet<number> {
+  const marks = new Set<number>();
+  let count = 0;
+  for (const mark of taken) {
+    if (++count > limits.entries) throw invalid(`taken has at most ${limits.entries} marks`);
+    marks.add(checkInteger('a mark that is taken', mark, 0, ALL));
+  }
+  return marks;
 }
 
 /** Where such a mark lives, if a map has place for it: it is for one address, one port or both, and sets all bits. */

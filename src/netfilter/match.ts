@@ -1,5 +1,5 @@
 import { canonicalAddress, type Family, familyOf, withoutMapping } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, isText, show } from '../kernel/check.js';
 import { type IpvsError, invalid } from '../kernel/errors.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
 import type { Hook, MarkBits, Match, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
@@ -106,7 +106,7 @@ function checkPrefix(
   // An address alone, first: most are.
   const alone = typeof value === 'string' ? familyOf(value) : undefined;
   if (alone !== undefined) return { text: canonicalAddress(value, alone), family: alone };
-  const [text = '', length, ...rest] = typeof value === 'string' ? value.split('/') : [];
+  const [text = '', length, ...rest] = isText(value, 64) ? value.split('/') : [];
   if (rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length)) || familyOf(text) === undefined)
     throw invalid(`${what} is an address or a prefix such as 10.0.0.0/24, not ${show(value)}`);
   const { address, family } = checkAddress(what, text, 'ipv6');

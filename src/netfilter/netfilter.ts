@@ -1,4 +1,4 @@
-import { checkCallOptions, checkOptions, show } from '../kernel/check.js';
+import { checkCallOptions, checkKernel, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import { withJson } from '../kernel/json.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
@@ -24,6 +24,7 @@ import {
   type MarkSettings,
   markKey,
   markOf,
+  selectorOf,
 } from './mark-options.js';
 import { checkInMask } from './match.js';
 import { checkLoadable, checkOwner } from './owner.js';
@@ -85,6 +86,7 @@ export class Netfilter {
     const { namespace: _namespace, owner = 'ipvs', kernel = nativeKernel, ...call } = options;
     checkCallOptions(call);
     checkOwner(owner);
+    checkKernel(kernel, 'openNetfilter');
     const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
     try {
       return new Netfilter(await kernel.openNetfilter(options), owner);
@@ -102,6 +104,7 @@ export class Netfilter {
 
   /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async mark(selector: FwmarkSelector, options?: CallOptions): Promise<Fwmark> {
+    checkCallOptions(options);
     const { marks = [] } = await this.#commits.resolve({ marks: [checkMarkSelector(selector)] }, options);
     const wanted = marks.map(markKey).join();
     const found = (await this.marks(options)).find((mark) => markKey(mark) === wanted);
@@ -154,7 +157,8 @@ export class Netfilter {
    * @throws IpvsError `ERR_IPVS_NO_SUCH_MARK`
    */
   async setMark(selector: FwmarkSelector, mark: number, options?: CallOptions): Promise<Fwmark> {
-    const settings = checkMark({ ...selector, mark });
+    checkMarkSelector(selector);
+    const settings = checkMark({ ...selectorOf(selector), mark });
     const { setMarks } = await this.#commits.edit({ ...noEdits, setMarks: [settings] }, options);
     return new Fwmark(this, setMarks[0] ?? settings, noCounter);
   }

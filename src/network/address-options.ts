@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from '../kernel/check.js';
+import { checkInteger, checkOptions, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
 import { checkBoolean, checkInterface, checkPrefix, checkScope, optional } from './checks.js';
@@ -30,9 +30,9 @@ export function checkAddressOptions(options: AddressOptions): AddressSettings {
   return {
     interface: checkInterface('interface', options.interface),
     ...prefix,
-    scope: checkScope(options.scope ?? (loopback ? 'host' : 'global')),
+    scope: checkScope(valueOr(options.scope, loopback ? 'host' : 'global')),
     label: optional(options.label, (value) => checkInterface('label', value, 15)),
-    noDad: checkBoolean('noDad', options.noDad ?? false),
+    noDad: checkBoolean('noDad', valueOr(options.noDad, false)),
     protocol: optional(options.protocol, (value) => checkInteger('protocol', value, 1, 255)),
   };
 }

@@ -1,4 +1,4 @@
-import { checkAddress, checkInteger, checkOptions } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOptions, valueOr } from '../kernel/check.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { checkInterface } from './checks.js';
 import type { Context } from './context.js';
@@ -20,8 +20,8 @@ export async function announce(context: Context, options: AnnounceOptions, call?
   checkOptions('an announcement', options, ['interface', 'address', 'count', 'interval']);
   const name = checkInterface('interface', options.interface);
   const { address, family } = checkAddress('address', options.address);
-  const count = checkInteger('count', options.count ?? 1, 1, 1000);
-  const interval = checkInteger('interval', options.interval ?? 1000, 1, 0x7fffffff);
+  const count = checkInteger('count', valueOr(options.count, 1), 1, 1000);
+  const interval = checkInteger('interval', valueOr(options.interval, 1000), 1, 0x7fffffff);
   const request = { command: 'announce', action: 'announce', object: `${address} on ${name}` } as const;
   const work = async (): Promise<void> => {
     const link = await context.port.link(name, call);

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../kernel/check.js';
+import { checkList, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { NetworkOperation } from '../kernel/network/types.js';
 import {
@@ -61,11 +61,8 @@ const fields: Readonly<Record<NetworkChange['change'], readonly string[]>> = {
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function toOperation(change: NetworkChange): NetworkOperation {
-  const known = typeof change === 'object' && change !== null && Object.hasOwn(fields, change.change);
-  if (!known) {
-    const name = (change as { change?: unknown } | null | undefined)?.change;
-    throw invalid(`a change is one of ${Object.keys(fields).join(', ')}; not ${show(name)}`);
-  }
+  if (typeof change !== 'object' || change === null) throw invalid(`a change is an object, not ${show(change)}`);
+  checkOneOf('a change', change.change, Object.keys(fields) as NetworkChange['change'][]);
   checkOptions('a change', change, ['change', ...fields[change.change]]);
   switch (change.change) {
     case 'add-link':
@@ -102,9 +99,7 @@ export function toOperation(change: NetworkChange): NetworkOperation {
 
 /** All of a list. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place in it */
 export function toOperations(changes: readonly NetworkChange[]): NetworkOperation[] {
-  if (!Array.isArray(changes)) throw invalid(`apply takes a list of changes, not ${show(changes)}`);
-  // Not map(): it would pass over holes.
-  return Array.from(changes as readonly NetworkChange[], (change, index) => {
+  return checkList('changes', changes).map((change, index) => {
     try {
       return toOperation(change);
     } catch (error) {

@@ -1,12 +1,12 @@
 import { canonicalAddress, type Family, familyOf, withoutMapping, writeAddress } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, isText, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { Scope } from '../kernel/network/types.js';
 
 /** What the kernel finds an interface by: its name, or an alternative one (dev_valid_name in net/core/dev.c). */
 export function checkInterface(what: string, value: unknown, longest = 127): string {
   if (
-    typeof value === 'string' &&
+    isText(value, longest) &&
     /^[^\s/\0]+$/.test(value) &&
     value !== '.' &&
     value !== '..' &&
@@ -63,7 +63,7 @@ export function checkPrefix(
   { bare = false, family: expected }: { readonly bare?: boolean; readonly family?: unknown } = {},
 ): Prefix {
   const value = typeof given === 'string' && expected !== 'ipv6' ? withoutMapping(given) : given;
-  const [address = '', length, more] = typeof value === 'string' ? value.split('/') : [];
+  const [address = '', length, more] = isText(value, 64) ? value.split('/') : [];
   const family = familyOf(address);
   const known = length === undefined ? bare : /^\d{1,3}$/.test(length) && Number(length) <= bitsOf(family ?? 'ipv4');
   if (family === undefined || more !== undefined || !known) {

@@ -1,4 +1,4 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { LinkChange, LinkDetails, LinkSettings, MacvlanMode } from '../kernel/network/types.js';
@@ -138,7 +138,7 @@ export function checkLink(options: LinkOptions): LinkSettings {
     details: checkDetails(options),
     mtu: optional(options.mtu, checkMtu),
     address: optional(options.address, (value) => checkLinkAddress('address', value)),
-    up: checkBoolean('up', options.up ?? false),
+    up: checkBoolean('up', valueOr(options.up, false)),
     master: optional(master, (value) => checkInterface('master', value)),
     namespace: namespace === undefined ? undefined : namespacePath(namespace),
   };
@@ -170,14 +170,14 @@ function checkDetails(options: LinkOptions): LinkDetails {
         remote: optional(remote, (value) => checkAddressOf('remote', value, 'ipv4')),
         ttl: optional(ttl, (value) => checkInteger('ttl', value, 1, 255)),
         key: optional(options.key, (value) => checkInteger('key', value, 0, 0xffffffff)),
-        external: checkBoolean('external', external ?? false),
+        external: checkBoolean('external', valueOr(external, false)),
       };
     }
     case 'macvlan':
       return {
         kind: 'macvlan',
         parent: checkInterface('parent', options.parent),
-        mode: checkOneOf('mode', options.mode ?? 'bridge', modes),
+        mode: checkOneOf('mode', valueOr(options.mode, 'bridge'), modes),
       };
   }
 }
@@ -192,7 +192,7 @@ function checkPeer(peer: PeerOptions, options: CommonLinkOptions): Extract<LinkD
     namespace: peer.namespace === undefined ? undefined : namespacePath(peer.namespace),
     mtu: optional(peer.mtu, checkMtu),
     address: optional(peer.address, (value) => checkLinkAddress('the address of the peer', value)),
-    up: checkBoolean('up', peer.up ?? false),
+    up: checkBoolean('up', valueOr(peer.up, false)),
   };
 }
 
@@ -201,7 +201,7 @@ function checkVxlan(
   device: string | undefined,
 ): Extract<LinkDetails, { kind: 'vxlan' }> {
   const { id, port = 4789, local, remote, learning, proxy, l2miss, l3miss } = options;
-  const external = checkBoolean('external', options.external ?? false);
+  const external = checkBoolean('external', valueOr(options.external, false));
   if (external && (id !== undefined || remote !== undefined))
     throw invalid('an external vxlan has no number and no remote of its own');
   const ends = [local, remote].flatMap((end) => (end === undefined ? [] : [checkAddress('local, like remote,', end)]));
@@ -214,7 +214,7 @@ function checkVxlan(
     local: local === undefined ? undefined : ends[0]?.address,
     remote: remote === undefined ? undefined : ends.at(-1)?.address,
     device,
-    learning: optional(learning ?? (external ? undefined : true), (value) => checkBoolean('learning', value)),
+    learning: optional(valueOr(learning, external ? undefined : true), (value) => checkBoolean('learning', value)),
     proxy: optional(proxy, (value) => checkBoolean('proxy', value)),
     l2miss: optional(l2miss, (value) => checkBoolean('l2miss', value)),
     l3miss: optional(l3miss, (value) => checkBoolean('l3miss', value)),

@@ -1,4 +1,4 @@
-import { checkCallOptions, checkOptions } from '../kernel/check.js';
+import { checkCallOptions, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
@@ -19,6 +19,9 @@ async function ask<T>(
   checkOptions('a call', options, ['kernel', 'signal', 'timeout']);
   const { kernel = nativeKernel, ...call } = options;
   checkCallOptions(call);
+  const port = (kernel as Partial<Kernel> | null)?.namespaces;
+  if (typeof port !== 'object' || port === null)
+    throw invalid(`kernel is an object with namespaces, such as a MemoryKernel; not ${show(kernel)}`);
   try {
     return await work(kernel, call);
   } catch (error) {
@@ -27,8 +30,6 @@ async function ask<T>(
 }
 
 function checkNamespace(name: unknown): string {
-  if (typeof name === 'string' && Buffer.byteLength(name) > 255)
-    throw invalid('the name of a network namespace has at most 255 bytes');
   namespacePath({ name: name as string });
   return name as string;
 }

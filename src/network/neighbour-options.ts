@@ -1,5 +1,5 @@
 import type { Family } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type {
   ForwardingEntry,
@@ -61,7 +61,7 @@ const states = ['permanent', 'reachable', 'stale', 'delay', 'probe', 'noarp'] as
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkNeighbour(options: NeighbourOptions): NeighbourSettings {
   checkOptions('a neighbour', options, neighbourNames);
-  const proxy = checkBoolean('proxy', options.proxy ?? false);
+  const proxy = checkBoolean('proxy', valueOr(options.proxy, false));
   const linkAddress = optional(options.linkAddress, (value) => checkLinkAddress('linkAddress', value));
   if (proxy && (linkAddress !== undefined || options.state !== undefined))
     throw invalid('a proxy entry has no link-layer address and no state');
@@ -72,7 +72,7 @@ export function checkNeighbour(options: NeighbourOptions): NeighbourSettings {
     family,
     address,
     linkAddress,
-    state: proxy ? 'none' : checkOneOf('state', options.state ?? 'permanent', states),
+    state: proxy ? 'none' : checkOneOf('state', valueOr(options.state, 'permanent'), states),
     proxy,
   };
 }
@@ -89,7 +89,7 @@ export function checkNeighbourSelector(selector: NeighbourSelector): NeighbourKe
     interface: checkInterface('interface', selector.interface),
     family,
     address,
-    proxy: checkBoolean('proxy', selector.proxy ?? false),
+    proxy: checkBoolean('proxy', valueOr(selector.proxy, false)),
   };
 }
 
@@ -114,11 +114,11 @@ export function checkForwardingEntry(options: ForwardingEntryOptions): Forwardin
   checkOptions('a forwarding entry', options, entryNames);
   const settings = common(options);
   const usual = settings.of === 'master' ? 'static' : 'permanent';
-  const append = checkBoolean('append', options.append ?? false);
+  const append = checkBoolean('append', valueOr(options.append, false));
   const first = Number.parseInt(settings.linkAddress.slice(0, 2), 16);
   if (append && (first & 1) === 0 && settings.linkAddress !== '00:00:00:00:00:00')
     throw invalid('only all zeros and multicast addresses have several destinations');
-  return { ...settings, state: checkOneOf('state', options.state ?? usual, newStates), append };
+  return { ...settings, state: checkOneOf('state', valueOr(options.state, usual), newStates), append };
 }
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
@@ -132,8 +132,8 @@ function common(
   options: ForwardingEntryOptions | ForwardingEntrySelector,
 ): Omit<ForwardingSettings, 'state' | 'append'> {
   const { destination, port, vni, sourceVni, via, vlan } = options;
-  const master = checkBoolean('master', options.master ?? false);
-  const self = checkBoolean('self', options.self ?? !master);
+  const master = checkBoolean('master', valueOr(options.master, false));
+  const self = checkBoolean('self', valueOr(options.self, !master));
   if (self === master)
     throw invalid(`a forwarding entry is either of the interface itself or of its master: ${show({ self, master })}`);
   const ofVxlan = [destination, port, vni, sourceVni, via].some((value) => value !== undefined);

@@ -1,5 +1,5 @@
 import type { Family } from '../kernel/address.js';
-import { checkCallOptions, checkOptions, show } from '../kernel/check.js';
+import { checkCallOptions, checkKernel, checkOptions, show, valueOr } from '../kernel/check.js';
 import { IpvsError, invalid } from '../kernel/errors.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetworkNamespace } from '../kernel/namespace.js';
@@ -86,6 +86,7 @@ export class Network {
     checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
     const { namespace: _namespace, kernel = nativeKernel, ...call } = options;
     checkCallOptions(call);
+    checkKernel(kernel, 'openNetwork');
     const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
     const request = {
       command: 'OPEN',
@@ -202,6 +203,7 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_NO_SUCH_ROUTE`
    */
   async routeTo(address: string, options: RouteToOptions & CallOptions = {}): Promise<Route> {
+    checkCallOptions(options, routeToNames);
     const query = checkRouteQuery(address, options);
     const { signal, timeout } = options;
     const work = (): Promise<Route> => this.#port.routeTo(query, { signal, timeout: timeout ?? undefined });
@@ -239,7 +241,7 @@ export class Network {
     const checked = {
       interface: optional(filter.interface, (value) => checkInterface('interface', value)),
       family: optional(filter.family, checkFamily),
-      proxy: checkBoolean('proxy', filter.proxy ?? false),
+      proxy: checkBoolean('proxy', valueOr(filter.proxy, false)),
     };
     return this.#list('neighbours', () => this.#port.neighbours(checked, options), options);
   }

@@ -1,6 +1,7 @@
 import { type Family, familyOf, withoutMapping } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
 import type { Nexthop, NexthopSettings, Route, RouteQuery, RouteSettings, Scope } from '../kernel/network/types.js';
 import {
   checkAddressOf,
@@ -139,7 +140,7 @@ function common(options: Omit<RouteOptions, 'type'>): {
     scope: optional(options.scope, checkScope),
     metric: optional(options.metric, (value) => checkInteger('metric', value, 0, 0xffffffff)),
     mtu: optional(options.mtu, (value) => checkInteger('mtu', value, 68, 0xffff)),
-    onlink: checkBoolean('onlink', options.onlink ?? false),
+    onlink: checkBoolean('onlink', valueOr(options.onlink, false)),
   };
 }
 
@@ -150,16 +151,17 @@ function checkVia(value: unknown, family: Family): string {
 }
 
 function checkNexthops(value: unknown, family: Family): NexthopSettings[] {
-  if (!Array.isArray(value) || value.length === 0) throw invalid('nexthops is a list of at least one');
-  return Array.from(value as readonly Partial<Nexthop>[], (hop) => {
+  const hops = checkList('nexthops', value as readonly Partial<Nexthop>[], limits.names);
+  if (hops.length === 0) throw invalid('nexthops is a list of at least one');
+  return hops.map((hop) => {
     checkOptions('a nexthop', hop, ['via', 'interface', 'weight', 'onlink', 'dead']);
     if (hop.via === undefined && hop.interface === undefined)
       throw invalid('a nexthop has a via, an interface, or both');
     return {
       via: optional(hop.via, (via) => checkVia(via, family)),
       interface: optional(hop.interface, (name) => checkInterface('interface', name)),
-      weight: checkInteger('weight', hop.weight ?? 1, 1, 256),
-      onlink: checkBoolean('onlink', hop.onlink ?? false),
+      weight: checkInteger('weight', valueOr(hop.weight, 1), 1, 256),
+      onlink: checkBoolean('onlink', valueOr(hop.onlink, false)),
     };
   });
 }
@@ -171,7 +173,7 @@ function usualTable(type: string): number {
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkRoute(options: RouteOptions): RouteSettings {
   checkOptions('a route', options, optionNames);
-  const type = checkOneOf('type', options.type ?? 'unicast', newTypes);
+  const type = checkOneOf('type', valueOr(options.type, 'unicast'), newTypes);
   const { via, interface: name, nexthops } = options;
   const named = via !== undefined || name !== undefined || nexthops !== undefined;
   if (type === 'unicast' && !named) throw invalid('a route has a via, an interface, or nexthops');
@@ -180,8 +182,8 @@ export function checkRoute(options: RouteOptions): RouteSettings {
   return {
     ...common(options),
     type,
-    table: checkTable(options.table ?? usualTable(type)),
-    protocol: checkInteger('protocol', options.protocol ?? 4, 1, 255),
+    table: checkTable(valueOr(options.table, usualTable(type))),
+    protocol: checkInteger('protocol', valueOr(options.protocol, 4), 1, 255),
   };
 }
 
@@ -190,7 +192,7 @@ export function checkRouteSelector(selector: RouteSelector): RouteSettings {
   checkOptions('a route', selector, readNames);
   if ('from' in selector && selector.from !== undefined)
     throw invalid('a route for packets from somewhere can not be deleted here');
-  const type = checkOneOf('type', selector.type ?? 'unicast', readTypes);
+  const type = checkOneOf('type', valueOr(selector.type, 'unicast'), readTypes);
   const { via, interface: name, nexthops } = selector;
   const named = via !== undefined || name !== undefined || nexthops !== undefined || 'nexthopId' in selector;
   const leads = !['blackhole', 'unreachable', 'prohibit', 'throw'].includes(type);
@@ -201,7 +203,7 @@ export function checkRouteSelector(selector: RouteSelector): RouteSettings {
   return {
     ...route,
     type,
-    table: checkTable(selector.table ?? usualTable(type)),
+    table: checkTable(valueOr(selector.table, usualTable(type))),
     protocol: optional(selector.protocol, (value) => checkInteger('protocol', value, 0, 255)),
     metric: metric ?? usual,
     tos: 'tos' in selector ? selector.tos : undefined,

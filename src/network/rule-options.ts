@@ -1,5 +1,5 @@
 import type { Family } from '../kernel/address.js';
-import { checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { RoutingRule, RuleAction, RuleSettings } from '../kernel/network/types.js';
 import {
@@ -85,13 +85,13 @@ const readActions: readonly RuleAction[] = [...newActions, 'goto', 'nop'];
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkRule(options: RoutingRuleOptions): RuleSettings {
   checkOptions('a rule', options, optionNames);
-  const action = checkOneOf('action', options.action ?? 'lookup', newActions);
+  const action = checkOneOf('action', valueOr(options.action, 'lookup'), newActions);
   if ((action === 'lookup') !== (options.table !== undefined))
     throw invalid('a rule of action lookup has a table, and no other has');
   return {
     ...common(options),
     action,
-    protocol: checkInteger('protocol', options.protocol ?? 4, 1, 255),
+    protocol: checkInteger('protocol', valueOr(options.protocol, 4), 1, 255),
   };
 }
 
@@ -102,7 +102,7 @@ export function checkRuleSelector(selector: RoutingRuleSelector): RuleSettings {
     throw invalid(
       `cannot delete rule ${show(selector.priority)}: it has ${partsOf(selector)}, which this library does not support. Use \`ip rule delete\``,
     );
-  const action = checkOneOf('action', selector.action ?? 'lookup', readActions);
+  const action = checkOneOf('action', valueOr(selector.action, 'lookup'), readActions);
   if (action === 'lookup' && selector.table === undefined) throw invalid('a rule to delete is named with its table');
   const read: Partial<RoutingRule> = 'further' in selector ? selector : {};
   return {
@@ -143,7 +143,7 @@ function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, '
   const settings: { [K in keyof Omit<RuleSettings, 'action' | 'protocol'>]: RuleSettings[K] | undefined } = {
     family,
     priority: optional(priority, (value) => checkInteger('priority', value, 0, 0xffffffff)),
-    invert: checkBoolean('invert', invert ?? false),
+    invert: checkBoolean('invert', valueOr(invert, false)),
     source: prefixOf(source),
     destination: prefixOf(destination),
     mark: checkedMark,

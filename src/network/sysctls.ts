@@ -1,7 +1,8 @@
-import { checkCallOptions, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkCallOptions, checkOneOf, checkOptions, isText, show } from '../kernel/check.js';
 import { Errno } from '../kernel/errno.js';
 import { invalid } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
+import { limits } from '../kernel/limits.js';
 import { interfaceOfSysctl, readMainNames, sysctlOf } from '../kernel/network/main-names.js';
 import { checkInterface } from './checks.js';
 import type { Context } from './context.js';
@@ -18,6 +19,8 @@ export type NetworkSysctl =
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function sysctlPath(sysctl: NetworkSysctl): string {
+  if (typeof sysctl === 'string' && !isText(sysctl, limits.path))
+    throw invalid(`the name of a sysctl has at most ${limits.path} characters and no NUL, unlike ${show(sysctl)}`);
   if (typeof sysctl === 'string') return pathOf(sysctl, sysctl.split(sysctl.includes('/') ? '/' : '.'));
   checkOptions('a sysctl', sysctl, ['family', 'interface', 'name']);
   const family = checkOneOf('family', sysctl.family, ['ipv4', 'ipv6']);
@@ -37,7 +40,7 @@ function pathOf(sysctl: NetworkSysctl, parts: readonly string[]): string {
 function checkValue(value: unknown): string {
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-  if (typeof value === 'string' && !/[\n\0]/.test(value)) return value;
+  if (isText(value, limits.sysctlValue) && !value.includes('\n')) return value;
   throw invalid(`the value of a sysctl is a line of text, an integer, true or false, not ${show(value)}`);
 }
 

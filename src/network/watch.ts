@@ -1,5 +1,6 @@
-import { checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkList, checkOneOf, checkOptions } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
 import type { NetworkEventPort } from '../kernel/network/port.js';
 import type { NetworkEvent, NetworkEventType } from '../kernel/network/types.js';
 import { translate } from './errors.js';
@@ -31,8 +32,9 @@ const names: readonly NetworkEventType[] = [
 export function checkTypes(options: NetworkWatchOptions): readonly NetworkEventType[] {
   checkOptions('a watch', options, ['types', 'signal', 'timeout']);
   const { types = names } = options;
-  if (!Array.isArray(types) || types.length === 0) throw invalid('types is a list of at least one type of events');
-  return Array.from(types as readonly unknown[], (type) => checkOneOf('types', type, names));
+  if (checkList('types', types, limits.names).length === 0)
+    throw invalid('types is a list of at least one type of events');
+  return types.map((type) => checkOneOf('types', type, names));
 }
 
 /**

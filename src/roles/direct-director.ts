@@ -1,7 +1,7 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Family } from '../kernel/address.js';
-import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { Part } from './items.js';
@@ -112,7 +112,7 @@ function checkServer(given: string | DirectServer, families: readonly Family[]):
   if ('port' in options)
     throw invalid('a server of a direct-director has no port: packets keep the one that they have');
   const { address, family } = checkAddress('the address of a server', options.address);
-  const method = options.forwarding ?? (options.tunnel === undefined ? 'direct' : 'tunnel');
+  const method = valueOr(options.forwarding, options.tunnel === undefined ? 'direct' : 'tunnel');
   const forwarding = checkOneOf('forwarding', method, ['direct', 'tunnel'] as const);
   if (forwarding === 'direct' && !families.includes(family))
     throw invalid(`the server ${address} is ${family}, and vip has no ${family} address: no packet would reach it`);

@@ -1,7 +1,7 @@
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Family } from '../kernel/address.js';
-import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
@@ -141,7 +141,7 @@ function checkService(service: NodeService, nodes: readonly { address: string; f
   checkOneOf('protocol', service.protocol, ['tcp', 'udp', 'sctp']);
   const cluster = checkAddress('clusterAddress', service.clusterAddress);
   checkPort('port', service.port);
-  const external = list('externalAddresses', service.externalAddresses ?? []).map((address) =>
+  const external = list('externalAddresses', valueOr(service.externalAddresses, [])).map((address) =>
     checkAddress('externalAddresses', address),
   );
   const nodeAddresses =

@@ -2,7 +2,7 @@ import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import { type Family, familyOf } from '../kernel/address.js';
-import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { at, checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 import { checkState, type NetfilterState } from '../netfilter/changes.js';
 import type { Part } from './items.js';
@@ -127,8 +127,7 @@ export function checkPort(what: string, value: unknown): number {
 }
 
 export function list<T>(what: string, value: readonly T[]): readonly T[] {
-  if (Array.isArray(value)) return Array.from(value as readonly T[]);
-  throw invalid(`${what} is a list, not ${show(value)}`);
+  return checkList(what, value);
 }
 
 /** Ports that are published, each once: they can not be translated here. */

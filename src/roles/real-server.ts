@@ -56,7 +56,7 @@ export function realServer(options: RealServerRole, owner: string): Part[] {
     ...(vips.some(({ family }) => family === 'ipv4') ? silent(lan) : []),
     ...(device === 'lo' ? [] : [{ kind: 'link', link: { kind: 'dummy', name: device } } as const]),
     { kind: 'up', interface: device },
-    ...(options.tunnel ? tunnelItems(options.tunnel) : []),
+    ...(options.tunnel !== undefined ? tunnelItems(options.tunnel) : []),
     ...netfilterItem(owner, { rules }),
     ...vips.map(({ address }) => hostAddress(device, address)),
   ];

@@ -1,4 +1,5 @@
-import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
+import { checkFlag, checkInteger, checkOneOf, checkOptions, isText, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
 
 const parts = ['ipvs', 'conntrack', 'netfilter', 'network', 'namespaces', 'journal'] as const;
 
@@ -33,7 +34,11 @@ const names = ['part', 'command', 'object', 'after', 'times', 'errno', 'carriedO
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkFault(fault: Fault): void {
   checkOptions('a failure', fault, names);
-  const { part, after = 0, times = 1, errno = 5 } = fault;
+  const { part, command, object, after = 0, times = 1, errno = 5, carriedOut = false } = fault;
+  for (const [what, text] of Object.entries({ command, object }))
+    if (text !== undefined && (!isText(text, 1024) || text === ''))
+      throw invalid(`${what} is a text, not ${show(text)}`);
+  checkFlag('carriedOut', carriedOut);
   if (part !== undefined) checkOneOf('part', part, parts);
   checkInteger('after', after, 0, Number.MAX_SAFE_INTEGER);
   if (times !== Number.POSITIVE_INFINITY) checkInteger('times', times, 1, Number.MAX_SAFE_INTEGER);

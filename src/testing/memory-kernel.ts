@@ -1,9 +1,11 @@
+import { checkFlag, checkInteger, checkList, checkName, checkOptions, show, valueOr } from '../kernel/check.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import { Errno } from '../kernel/errno.js';
-import { KernelFailure } from '../kernel/errors.js';
+import { invalid, KernelFailure } from '../kernel/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type { OpenJournal, ReadJournals } from '../kernel/journal.js';
 import type { Clock, Kernel, OpenOptions } from '../kernel/kernel.js';
+import { limits } from '../kernel/limits.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { NamespacePort, NetworkPort } from '../kernel/network/port.js';
@@ -53,7 +55,14 @@ export class MemoryKernel implements Kernel {
   #lastCookie = 0n;
 
   constructor(options: MemoryKernelOptions = {}) {
+    checkOptions('a kernel in memory', options, ['schedulers', 'engines', 'available', 'permission', 'maximumFlows']);
     const { schedulers = kernelSchedulers, engines = ['sip'], available = {}, permission = true } = options;
+    for (const name of checkList('schedulers', schedulers, limits.names)) checkName('a scheduler', name);
+    for (const name of checkList('engines', engines, limits.names)) checkName('a persistence engine', name);
+    checkOptions('available', available, ['ipvs', 'conntrack', 'netfilter']);
+    for (const part of ['ipvs', 'conntrack', 'netfilter'] as const) checkFlag(part, valueOr(available[part], true));
+    checkFlag('permission', permission);
+    if (options.maximumFlows !== undefined) checkInteger('maximumFlows', options.maximumFlows, 0, 0x7fffffff);
     const machine = this.#machine;
     this.permission = permission;
     this.#missing = new Set((['ipvs', 'conntrack', 'netfilter'] as const).filter((part) => available[part] === false));
@@ -140,8 +149,14 @@ export class MemoryKernel implements Kernel {
     return this.#machine.now;
   }
 
-  /** Time passes: what ends with time ends, in this call. */
+  /**
+   * Time passes: what ends with time ends, in this call.
+   * @param milliseconds from 0
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+   */
   advance(milliseconds: number): void {
+    if (typeof milliseconds !== 'number' || !(milliseconds >= 0) || milliseconds > Number.MAX_SAFE_INTEGER)
+      throw invalid(`advance takes milliseconds from 0, not ${show(milliseconds)}`);
     this.#machine.advance(milliseconds);
   }
 

@@ -1,3 +1,6 @@
+import { isText, show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import { limits } from '../kernel/limits.js';
 import type { Machine } from './machine.js';
 import { type ConntrackSizes, MemoryConntrack } from './memory-conntrack.js';
 import { MemoryFiles } from './memory-files.js';
@@ -74,12 +77,16 @@ export class MemoryNamespace {
 
   /** The text of a file of /proc or /sys as this namespace has it; `undefined` if it is not there. */
   file(path: string): string | undefined {
+    checkPath(path);
     const [text] = this.#files.read([path]);
     return typeof text === 'string' ? text : undefined;
   }
 
   /** Makes such a file, or gives it another text; `undefined` takes it away, as on a kernel that has it not. */
   setFile(path: string, text: string | undefined): void {
+    checkPath(path);
+    if (text !== undefined && typeof text !== 'string')
+      throw invalid(`the content of a file is a text, not ${show(text)}`);
     if (text === undefined) this.#files.delete(path);
     else this.#files.set(path, text);
   }
@@ -93,4 +100,8 @@ export class MemoryNamespace {
     this.#localRoutes ||= this.network.hasAddress('127.0.0.1') || this.#files.some((path) => settings.test(path));
     return this.#localRoutes;
   }
+}
+
+function checkPath(path: unknown): void {
+  if (!isText(path, limits.path) || !path.startsWith('/')) throw invalid(`a file has a path from /, not ${show(path)}`);
 }

@@ -1,4 +1,4 @@
-import { canonicalAddress, familyOf } from '../kernel/address.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
 import type { Tuple } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
 import type { Protocol } from '../kernel/ipvs/types.js';
@@ -147,13 +147,12 @@ export class MemoryTraffic {
 
   /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for addresses that are none, or of two families */
   connect(options: TrafficOptions): TrafficConnection | undefined {
-    const { protocol = 'tcp', port, bytes = 60, clientPort = this.#nextPort() } = options;
-    const family = familyOf(options.address);
-    const client = options.client ?? (family === 'ipv6' ? '2001:db8::1' : '198.51.100.1');
-    if (!family || familyOf(client) !== family)
-      throw invalid(`no addresses of one family: ${client} and ${options.address}`);
-    const source = canonicalAddress(client, family);
-    const destination = canonicalAddress(options.address, family);
+    const { protocol = 'tcp', port, bytes = 60, clientPort = this.#nextPort() } = checkTraffic(options);
+    const { address: asked, family } = checkAddress('address', options.address);
+    const client = valueOr(options.client, family === 'ipv6' ? '2001:db8::1' : '198.51.100.1');
+    const { address: source, family: other } = checkAddress('client', client);
+    if (other !== family) throw invalid(`client is of the family of address (${family}), unlike ${show(client)}`);
+    const destination = asked;
     const packet: Packet = {
       family,
       protocol,
@@ -172,6 +171,18 @@ export class MemoryTraffic {
     this.#lastPort = this.#lastPort === 60999 ? 32768 : this.#lastPort + 1;
     return this.#lastPort;
   }
+}
+
+function checkTraffic(options: TrafficOptions): TrafficOptions {
+  const names = ['protocol', 'address', 'port', 'client', 'clientPort', 'fwmark', 'bytes'];
+  checkOptions('a connection', options, names);
+  const { protocol, port, clientPort, fwmark, bytes } = options;
+  if (protocol !== undefined) checkOneOf('protocol', protocol, ['tcp', 'udp', 'sctp']);
+  checkInteger('port', port, 0, 65535);
+  if (clientPort !== undefined) checkInteger('clientPort', clientPort, 0, 65535);
+  if (fwmark !== undefined) checkInteger('fwmark', fwmark, 0, 0xffffffff);
+  if (bytes !== undefined) checkInteger('bytes', bytes, 0, 0xffffffff);
+  return options;
 }
 
 class Connection implements TrafficConnection {

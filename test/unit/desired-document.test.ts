@@ -59,7 +59,7 @@ describe('what is wrong is told with its place', () => {
     ['sysctls: { kernel.panic: 1 }', 'sysctls: a name is net.ipv4.ip_forward'],
     [
       'sysctls: { net.ipv4.ip_forward: 1 }\nroles: [{ role: node, nodeAddresses: [], clusterNetwork: 10.0.0.0/8, services: [] }]\nsysctls: {}',
-      'not YAML',
+      'the document has "sysctls" twice in one map',
     ],
     ['services: [', 'not YAML'],
     ['surprise: 1', 'no option surprise; there are owner, '],

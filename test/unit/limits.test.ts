@@ -1,6 +1,14 @@
 // Limits: checked before anything is walked, and linear work below them.
 import { expect, test } from 'vitest';
-import { CheckedDocument, IpvsError, KernelFailure, Netfilter, parseIpvsadm, sumStatistics } from '../../src/index.js';
+import {
+  CheckedDocument,
+  Conntrack,
+  IpvsError,
+  KernelFailure,
+  Netfilter,
+  parseIpvsadm,
+  sumStatistics,
+} from '../../src/index.js';
 import { limits } from '../../src/kernel/limits.js';
 import { show } from '../../src/kernel/show.js';
 import { MemoryKernel } from '../../src/testing/index.js';
@@ -120,6 +128,18 @@ test('marks that are taken may come from an endless iterable, which is not walke
   const allocating = netfilter.allocateMark({ destination: '10.0.0.1' }, { from: 1, to: 9, taken: endless });
   await expect(allocating).rejects.toThrow(/at most 1048576 marks/);
   expect(walked).toBe(limits.entries + 1);
+});
+
+test('an endless row of invalid flows leaves the event loop its turns, and ends with the signal', async () => {
+  const conntrack = await Conntrack.open({ kernel: new MemoryKernel() });
+  const abort = new AbortController();
+  const endless = {
+    *[Symbol.iterator]() {
+      for (;;) yield {} as never;
+    },
+  };
+  setTimeout(() => abort.abort(), 1);
+  await expect(conntrack.createAll(endless, { signal: abort.signal })).rejects.toThrow(/aborted/);
 });
 
 test('other texts and lists have limits', () => {

@@ -174,6 +174,6 @@ describe('options', () => {
     expect(await failure(netfilter.allocateMark(web, { from: 1, to: 4, taken }))).toContain(
       'taken is a list of marks, not 7',
     );
-    expect(await failure(netfilter.apply({} as never))).toContain('apply takes a list of changes, not {}');
+    expect(await failure(netfilter.apply({} as never))).toContain('changes is a list, not {}');
   });
 });
