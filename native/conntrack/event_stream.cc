@@ -52,7 +52,7 @@ void EventStream::OnTimer() {
   Fail({errno, "read a timer"});
 }
 
-// What has come before is delivered first.
+// Events received earlier are delivered first.
 void EventStream::Fail(Failure failure) {
   failure_ = std::move(failure);
   Watch(false);

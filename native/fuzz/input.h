@@ -36,7 +36,7 @@ class Input {
     return taken;
   }
 
-  // What is left: each datagram behind four bytes.
+  // The rest of the input: datagrams, each behind four bytes.
   enum Flag : uint8_t { kTruncated = 1, kForeign = 2, kOverrun = 4, kError = 8, kSecond = 16 };
   struct Head {
     uint8_t flags;

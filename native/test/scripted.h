@@ -50,7 +50,7 @@ class Script {
         }) {}
   Script(int fd, std::deque<Datagram> datagrams) : Script({{fd, std::move(datagrams)}}) {}
 
-  // Whether all has been received.
+  // True once everything has been received.
   bool empty() const {
     return std::all_of(datagrams_.begin(), datagrams_.end(), [](const auto& each) { return each.second.empty(); });
   }

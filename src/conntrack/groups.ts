@@ -16,7 +16,7 @@ function groupOf({ original, reply }: FlowKey): 'sctp' | 'dccp' | undefined {
   return protocol === undefined ? undefined : groups.get(protocol);
 }
 
-/** Whether an update names one member of a group and not the other. */
+/** Returns true if an update names one member of a group and not the other. */
 export function isPartOfGroup(key: FlowKey, settings: FlowSettings): boolean {
   const group = groupOf(key);
   return group !== undefined && (settings.state === undefined) !== (settings[group] === undefined);

@@ -12,13 +12,13 @@ import { damaged } from './damage.js';
 import { handOver } from './hand-over.js';
 import type { Entry } from './ledger.js';
 
-/** What an owner wants of it: the value, with the name if another name of the setting takes another text. */
+/** Returns the value that an owner wants, with the name if another name of the setting takes another text. */
 export function wantedValue(item: Item): string {
   if (item.kind === 'sysctl') return knobOf(item.name).sameText ? item.value : `${item.name} = ${item.value}`;
   return item.kind === 'timeout' ? String(item.seconds) : '';
 }
 
-/** Whether two owners want the same of a setting, however they write it. */
+/** Returns true if two owners want the same value of a setting, however they write it. */
 export function isSameWanted(one: string, other: string): boolean {
   return isSameSysctlValue(one, other);
 }

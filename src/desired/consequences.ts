@@ -8,7 +8,7 @@ import { type Datagrams, datagramsMarked, marksIn, unionOf } from './datagrams.j
 import type { Entry, Ledger, Line } from './ledger.js';
 import { translationChanges } from './translated-flows.js';
 
-/** What an item is after it is taken back: of a table, what was there before. */
+/** Returns the state of an item after it is taken back; for a table, its content before. */
 export function stateBefore(item: Item, entry: Entry | undefined): Item {
   if (item.kind !== 'netfilter') return item;
   return { ...item, state: entry?.before === undefined ? {} : JSON.parse(entry.before) };

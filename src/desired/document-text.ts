@@ -52,7 +52,7 @@ function endOfString(text: string, start: number): number {
   return at + 1;
 }
 
-/** Whether a colon follows. */
+/** Returns true if a colon follows. */
 function isName(text: string, end: number): boolean {
   let at = end;
   while (text[at] === ' ' || text[at] === '\n' || text[at] === '\t' || text[at] === '\r') at++;

@@ -19,7 +19,7 @@ import { isDue, isOwed, type PlannedStep, type Step, TableStep } from './step.js
 import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
-  /** Whether the caller can ask for adoption; it is told of it. Default: true. */
+  /** True if the caller can ask for adoption; the error then mentions it. Default: true. */
   readonly adoptable?: boolean | undefined;
   /** What becomes of what was done before something failed. */
   readonly onFailure: 'roll-back' | 'leave';
