@@ -15,7 +15,7 @@ using netlink::ReadOne;
 using netlink::Tell;
 
 void Client::Get(uint32_t tag, const Flow& key, Done<FlowBatch> done) {
-  // The kernel would take a request without a tuple for one it can not answer, but what is
+  // The kernel would take a request without a tuple for one it cannot answer, but what is
   // checked before a delete is checked here, too.
   if (!NamesFlow(key)) return done(Failure{EINVAL, "no tuple"});
   Ask<FlowBatch>(

@@ -169,7 +169,7 @@ void PutContent(MessageWriter& writer, const Change& change) {
 
 // What of a tuple the kernel is to compare. Not IPv6 addresses: up to 6.18 at least it takes
 // those that differ for those that match (ctnetlink_filter_match_tuple). Not ports without
-// a protocol, which it can not read.
+// a protocol, which it cannot read.
 uint32_t KernelFlags(const TupleFilter& filter) {
   const Tuple& tuple = filter.tuple;
   const bool four = tuple.family == AF_INET;

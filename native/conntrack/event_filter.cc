@@ -64,7 +64,7 @@ std::vector<sock_filter> EventFilter(const Filter& filter) {
     program.RejectUnless(filter.family);
   }
   if (protocol) {
-    // What can not be found is let through: the filter here has the last word.
+    // What cannot be found is let through: the filter here has the last word.
     program.Add(BPF_LD | BPF_IMM, kAttributes);
     program.Find(attr::kTupleOriginal, false);
     program.AcceptIfZero();

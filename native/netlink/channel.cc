@@ -99,7 +99,7 @@ void Channel::Pump() {
     if (outstanding_ == 0) {
       if (cancelled_) {
         EndOutstanding(kCancelled);
-        // A dump can not be broken off; what waits for its end is to go no further.
+        // A dump cannot be broken off; what waits for its end is to go no further.
         if (current_.dump) outcomes_[0] = kCancelled;
       }
       if (sent_ == current_.batch.size()) {

@@ -103,7 +103,7 @@ TEST_CASE("dump: whole addresses of IPv4, the protocol and ports, of both direct
                                 "0c00 1980 0800 0200 28000000"));
 }
 
-TEST_CASE("dump: what the kernel can not compare is left to Matches()") {
+TEST_CASE("dump: what the kernel cannot compare is left to Matches()") {
   Filter filter = ByOriginal(Https());
   filter.original.source_prefix = 24;
   CHECK(Dump(filter) ==

@@ -287,7 +287,7 @@ TEST_CASE("EventFilter in the kernel: a mark of 0 is not told, and yet is one") 
   CheckHeard(ByMark(0xff, 0));
 }
 
-TEST_CASE("EventFilter in the kernel: what it can not do is let through") {
+TEST_CASE("EventFilter in the kernel: what it cannot do is let through") {
   if (const Table table; !table.usable()) return;
   Filter filter = ByMark(0x10, 0xf0);
   filter.original.tuple = TupleOf("192.0.2.1", 9, "192.0.2.2", 1, IPPROTO_UDP);

@@ -106,7 +106,7 @@ TEST_CASE("what is no namespace is not deleted") {
   });
 }
 
-TEST_CASE("a namespace that can not be made leaves no file behind") {
+TEST_CASE("a namespace that cannot be made leaves no file behind") {
   InMountNamespace([](const std::string& directory) {
     REQUIRE_FALSE(CreateNamed(directory, "blue"));
     CHECK(CreateNamed(directory, "no/such").code == ENOENT);
@@ -170,7 +170,7 @@ TEST_CASE("a directory that is a shared mount already takes no lock") {
   });
 }
 
-TEST_CASE("frames: what can not be sent") {
+TEST_CASE("frames: what cannot be sent") {
   const std::string frame(60, 'x');
   const auto bytes = std::as_bytes(std::span(frame));
   CHECK(netlink::SendFrame(0, bytes).code == ENXIO);

@@ -242,7 +242,7 @@ export class Conntrack {
     await this.#changes.one(update(selector, changes), options);
   }
 
-  /** One flow; without a tuple it can not be asked for. @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW` */
+  /** One flow; without a tuple it cannot be asked for. @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW` */
   async delete(selector: FlowSelector, options?: CallOptions): Promise<void> {
     await this.#changes.one({ verb: 'delete', key: checkFlowKey(selector) }, options);
   }

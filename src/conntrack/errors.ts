@@ -60,7 +60,7 @@ meanings.define(['NEW', 'UPDATE'], Errno.EBUSY, {
   code: 'ERR_IPVS_REJECTED',
   says: 'the kernel refuses the status, or the helper',
   cause:
-    'bits that can not change (only seen-reply, assured and fixed-timeout can be set), or a helper that it has already',
+    'bits that cannot change (only seen-reply, assured and fixed-timeout can be set), or a helper that it has already',
 });
 meanings.define(['NEW', 'UPDATE'], Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',
@@ -115,7 +115,7 @@ for (const errno of [Errno.EPROTONOSUPPORT, Errno.EINVAL]) {
   meanings.defineForAll(errno, {
     code: 'ERR_IPVS_NOT_AVAILABLE',
     says: 'this kernel has no connection tracking for programs',
-    cause: 'nf_conntrack_netlink is not loaded and can not be: as root, modprobe nf_conntrack_netlink',
+    cause: 'nf_conntrack_netlink is not loaded and cannot be: as root, modprobe nf_conntrack_netlink',
   });
 }
 

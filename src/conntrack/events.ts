@@ -54,11 +54,10 @@ export function checkEventOptions(options: EventOptions): EventSettings {
   const has = (type: (typeof types)[number]): boolean => types.includes(type);
   if (resynchronise && !(has('new') && has('update') && has('destroy')))
     throw invalid('a stream that is resynchronised takes new, update and destroy');
-  if (resynchronise && reliable)
-    throw invalid('a reliable stream is not told of overruns, so it can not resynchronise');
+  if (resynchronise && reliable) throw invalid('a reliable stream is not told of overruns, so it cannot resynchronise');
   if (options.filter !== undefined) checkOptions('a filter of flows', options.filter, filterNames);
   if (options.filter?.state !== undefined)
-    throw invalid('events can not be filtered by state: they do not always say it');
+    throw invalid('events cannot be filtered by state: they do not always say it');
   if (typeof reliable !== 'boolean') throw invalid(`reliable is true or false, not ${show(reliable)}`);
   return {
     created: has('new'),

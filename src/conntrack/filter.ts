@@ -17,7 +17,7 @@ import { limits } from '../kernel/limits.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
 /**
- * Which flows; what is left out matches all. What the kernel can filter it does; what it can not,
+ * Which flows; what is left out matches all. What the kernel can filter it does; what it cannot,
  * ignores or gets wrong is filtered here: the result is the same.
  */
 export interface FlowFilter {
@@ -143,7 +143,7 @@ function checkStatus(filter: FlowFilter): FilterSettings['status'] {
   const { status = [], notStatus = [] } = filter;
   const set = statusBits('status', status);
   const clear = statusBits('notStatus', notStatus);
-  if ((set & clear) !== 0) throw invalid('a status can not be both in status and in notStatus');
+  if ((set & clear) !== 0) throw invalid('a status cannot be both in status and in notStatus');
   return (set | clear) === 0 ? undefined : { value: set, mask: set | clear };
 }
 

@@ -43,7 +43,7 @@ export type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 const tupleNames = ['source', 'destination', 'protocol', 'sourcePort', 'destinationPort', 'icmp', 'zone', 'family'];
 const withPorts: readonly FlowProtocol[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp', 'gre'];
-/** Some kernels can not track these, and keep their flows without ports. */
+/** Some kernels cannot track these, and keep their flows without ports. */
 const portsMayBeAbsent: readonly FlowProtocol[] = ['udplite', 'dccp'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */

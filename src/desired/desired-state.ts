@@ -110,7 +110,7 @@ export class DesiredState {
     try {
       const engine = new Engine(world, await placesOf(world.kernel, await world.network, owner, record));
       await engine.begin({ signal, timeout });
-      // Begun now, so that nobody waits for it later; whoever needs it is told if it can not be opened.
+      // Begun now, so that nobody waits for it later; whoever needs it is told if it cannot be opened.
       if (checked.target.table.size > 0) world.ipvs.catch(() => {});
       return new DesiredState(engine, checked);
     } catch (error) {
@@ -292,7 +292,7 @@ export class DesiredState {
     await this.close();
   }
 
-  /** That it can not be read now is told, and tried again. */
+  /** That it cannot be read now is told, and tried again. */
   async #look(options: PlanDocumentOptions): Promise<{ readonly plan?: Plan; readonly error?: IpvsError }> {
     try {
       const checked = await this.#take(undefined);

@@ -175,7 +175,7 @@ export class Engine {
     return [...left, ...again.failures.map(({ step, error }) => `${step.what} (${error.message})`)];
   }
 
-  /** What the owner made goes, the last first; what can not be taken back now, can later. */
+  /** What the owner made goes, the last first; what cannot be taken back now, can later. */
   remove(call?: CallOptions): Promise<PlannedStep[]> {
     return this.#withJournal(call, async (journal) => {
       await this.#trySettle(journal);
@@ -194,7 +194,7 @@ export class Engine {
         const left = [...new Set(failures.map(({ step }) => step.what))];
         throw new ApplyError([first, ...others], tried, [], left);
       }
-      // What can not go yet, since others use it, is told.
+      // What cannot go yet, since others use it, is told.
       return [...due, ...steps.filter(({ action }) => action === 'wait')];
     });
   }

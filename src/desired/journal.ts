@@ -41,7 +41,7 @@ export class Journal {
   /**
    * Nobody else has it until it is closed. `before`, which is closed by now, saves reading what is
    * still the same: the rows of a thousand services.
-   * @throws IpvsError `ERR_IPVS_RECORD` if it can not be used, or another program does not give it back
+   * @throws IpvsError `ERR_IPVS_RECORD` if it cannot be used, or another program does not give it back
    */
   static async open(kernel: Kernel, path: string, options?: CallOptions, before?: Journal): Promise<Journal> {
     const port = await using(path, () => kernel.openJournal(path, options));

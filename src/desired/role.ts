@@ -52,7 +52,7 @@ export class Role {
 
   /**
    * Checks the description, and opens what it takes; nothing is changed.
-   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, `ERR_IPVS_RECORD` if the record can not be read,
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, `ERR_IPVS_RECORD` if the record cannot be read,
    * and as {@link Network.open}
    */
   static async open(description: RoleDescription, options: RoleOptions = {}): Promise<Role> {
@@ -101,7 +101,7 @@ export class Role {
 
   /**
    * Takes back what the role made, the last first, and gives sysctls the values they had, unless
-   * somebody else has changed them since. If something can not be taken back, the rest is, and the
+   * somebody else has changed them since. If something cannot be taken back, the rest is, and the
    * error says what is left; it can be repeated.
    * @throws IpvsError `ERR_IPVS_STEP_FAILED`
    */

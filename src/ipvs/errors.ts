@@ -36,7 +36,7 @@ const addServer = ['NEW_DEST', 'SET_DEST'] as const;
 const noSuchScheduler: Meaning = {
   code: 'ERR_IPVS_UNKNOWN_SCHEDULER',
   says: 'the kernel has no such scheduler',
-  cause: 'its name is misspelt, or its module (ip_vs_NAME) is not built or can not be loaded here',
+  cause: 'its name is misspelt, or its module (ip_vs_NAME) is not built or cannot be loaded here',
 };
 const noSuchService: Meaning = { code: 'ERR_IPVS_NO_SUCH_SERVICE', says: 'there is no such virtual service' };
 const noSuchServer: Meaning = {
@@ -94,7 +94,7 @@ meanings.define(['NEW_DAEMON'], Errno.EINVAL, {
   says: 'the kernel refuses the daemon',
   cause:
     'a multicast group that is none, a message length that does not fit, or a server of another family than ' +
-    'its service (mixed-family tunnels can not be synchronised)',
+    'its service (mixed-family tunnels cannot be synchronised)',
 });
 meanings.define(['NEW_DAEMON'], Errno.EEXIST, {
   code: 'ERR_IPVS_DAEMON_RUNNING',
@@ -140,7 +140,7 @@ export function unknownEngine(request: Request, engine: string): IpvsError {
   return errorOf(request, Errno.ENOENT, {
     code: 'ERR_IPVS_UNKNOWN_ENGINE',
     says: `the kernel has no persistence engine ${engine}`,
-    cause: `its name is misspelt, or its module (ip_vs_pe_${engine}) is not built or can not be loaded here`,
+    cause: `its name is misspelt, or its module (ip_vs_pe_${engine}) is not built or cannot be loaded here`,
   });
 }
 

@@ -208,7 +208,7 @@ export async function readServerEntry(
 ): Promise<ServerEntry> {
   const object = `${describeServer(key)} of ${describeService(service)}`;
   const request = { command: 'GET_DEST', action: 'read server', object } as const;
-  // The kernel lists servers; it can not be asked for one.
+  // The kernel lists servers; it cannot be asked for one.
   const servers = await context.ask(
     request.command,
     request.action,

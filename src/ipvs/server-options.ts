@@ -39,7 +39,7 @@ export interface ServerChanges {
   /**
    * `nat` rewrites the destination; replies must come back through the director. `direct` sends
    * the packet unchanged to the server's MAC address, `tunnel` wraps it; the server has the
-   * virtual address itself and replies to the client. These two can not change the port.
+   * virtual address itself and replies to the client. These two cannot change the port.
    */
   readonly forwarding?: Exclude<Forwarding, 'local' | 'bypass'> | undefined;
   /** Of tunnel forwarding. */
@@ -111,11 +111,11 @@ export function heldServerSettings(options: ServerOptions, service: ServiceKey):
   return settings;
 }
 
-/** What says which server it is can not be changed, and is not ignored either. */
+/** What says which server it is cannot be changed, and is not ignored either. */
 export function checkServerChanges(changes: ServerChanges): void {
   checkOptions('a real server', changes, optionNames);
   const name = selectorNames.find((name) => name in changes);
-  if (name) throw invalid(`the ${name} of a real server can not be changed: add another one, and delete this one`);
+  if (name) throw invalid(`the ${name} of a real server cannot be changed: add another one, and delete this one`);
 }
 
 /** The settings that `current` has after `changes`; what these do not name stays. */
@@ -176,7 +176,7 @@ function tunnelSettings(
   if (type === 'gue') checkInteger('the port of a GUE tunnel', port, 1, 65535);
   else if (tunnel.port !== undefined) throw invalid(`only a GUE tunnel has a port, ${type} has none`);
   if ((type === 'ipip' && checksum !== 'none') || (type === 'gre' && checksum === 'remote')) {
-    throw invalid(`an ${type} tunnel can not have the checksum '${checksum}'`);
+    throw invalid(`an ${type} tunnel cannot have the checksum '${checksum}'`);
   }
   return { tunnelType: type, tunnelPort: port, tunnelChecksum: checksum };
 }

@@ -180,11 +180,11 @@ function defaultSettings(options: ServiceOptions): ServiceSettings {
   return { key, scheduler: 'wlc', flags: 0, timeout: 0, netmask: wholeNetmask(key.family), engine: '' };
 }
 
-/** What says which service it is can not be changed, and is not ignored either. */
+/** What says which service it is cannot be changed, and is not ignored either. */
 export function checkServiceChanges(changes: ServiceChanges): void {
   checkOptions('a virtual service', changes, optionNames);
   const name = selectorNames.find((name) => name in changes);
-  if (name) throw invalid(`the ${name} of a virtual service can not be changed: add another one, and delete this one`);
+  if (name) throw invalid(`the ${name} of a virtual service cannot be changed: add another one, and delete this one`);
 }
 
 /** The settings that `current` has after `changes`; what these do not name stays. */

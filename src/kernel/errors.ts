@@ -8,9 +8,9 @@ import { shorten } from './show.js';
 export type IpvsErrorCode =
   /** An argument that the kernel would refuse, accept and ignore, or misread. Nothing was sent. */
   | 'ERR_IPVS_INVALID_ARGUMENT'
-  /** The addon can not be loaded on this machine; the message says what was tried. */
+  /** The addon cannot be loaded on this machine; the message says what was tried. */
   | 'ERR_IPVS_ADDON_NOT_LOADED'
-  /** This kernel has no IPVS (or what else was asked for), or its module can not be loaded. */
+  /** This kernel has no IPVS (or what else was asked for), or its module cannot be loaded. */
   | 'ERR_IPVS_NOT_AVAILABLE'
   /** CAP_NET_ADMIN (or, to enter a namespace, CAP_SYS_ADMIN) is missing. */
   | 'ERR_IPVS_PERMISSION'
@@ -47,7 +47,7 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_ADDRESS_EXISTS'
   | 'ERR_IPVS_ROUTE_EXISTS'
   | 'ERR_IPVS_FORWARDING_ENTRY_EXISTS'
-  /** A delete names several objects, or one that the kernel can not tell from another. Nothing was sent. */
+  /** A delete names several objects, or one that the kernel cannot tell from another. Nothing was sent. */
   | 'ERR_IPVS_AMBIGUOUS'
   | 'ERR_IPVS_MARK_EXISTS'
   | 'ERR_IPVS_UDP_TUNNEL_EXISTS'
@@ -56,7 +56,7 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_FOREIGN'
   /** A step of a role failed; the message says which, and what is left of the others. */
   | 'ERR_IPVS_STEP_FAILED'
-  /** The file in which a role keeps what it has made can not be read or written. */
+  /** The file in which a role keeps what it has made cannot be read or written. */
   | 'ERR_IPVS_RECORD'
   /** The kernel says that a number is out of range. */
   | 'ERR_IPVS_OUT_OF_RANGE'

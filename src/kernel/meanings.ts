@@ -108,7 +108,7 @@ const ofFiles: readonly (readonly [readonly FileCommand[], number, Meaning])[] =
     Errno.EACCES,
     {
       code: 'ERR_IPVS_PERMISSION',
-      says: 'the network namespace can not be opened',
+      says: 'the network namespace cannot be opened',
       cause: 'it belongs to another user; run as root',
     },
   ],
@@ -126,7 +126,7 @@ const ofFiles: readonly (readonly [readonly FileCommand[], number, Meaning])[] =
     Errno.EACCES,
     {
       code: 'ERR_IPVS_PERMISSION',
-      says: 'the file can not be opened',
+      says: 'the file cannot be opened',
       cause:
         'writing sysctls takes root, and a /proc/sys that is not mounted read-only (as most containers have it); some can only be written in the first network namespace',
     },

@@ -60,7 +60,7 @@ export const nativeKernel: Kernel = {
   bootId: () => readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
 
   async gracePeriod() {
-    // Where it can not be waited for: a packet is through in microseconds, unless its processor is taken away
+    // Where it cannot be waited for: a packet is through in microseconds, unless its processor is taken away
     // from a virtual machine meanwhile.
     if ((await loadAddon().gracePeriod()) !== 0) await setTimeout(100);
   },

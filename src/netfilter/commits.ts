@@ -152,7 +152,7 @@ export class Commits {
       try {
         changes = plan(entry, uncertain);
       } catch (error) {
-        // What can not be, by what is remembered, may be possible by now.
+        // What cannot be, by what is remembered, may be possible by now.
         if (this.#table !== remembered || attempt === ATTEMPTS) throw error;
         this.#table = undefined;
         continue;
@@ -179,14 +179,14 @@ export class Commits {
     }
   }
 
-  /** Which there is, of an element that could not be added; undefined if it can not be told. */
+  /** Which there is, of an element that could not be added; undefined if it cannot be told. */
   async #markInTheWay(
     changes: readonly TableChange[],
     error: unknown,
     options: CallOptions | undefined,
   ): Promise<number | undefined> {
     const added = markInTheWay(changes, error);
-    // That it can not be read is not what failed.
+    // That it cannot be read is not what failed.
     return added && this.#port.markOf?.(this.#owner, added.map, added.element, options).catch(() => undefined);
   }
 

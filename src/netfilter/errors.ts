@@ -24,7 +24,7 @@ meanings.define(['delete-element'], Errno.ENOENT, {
 for (const errno of [Errno.ENOENT, Errno.EOPNOTSUPP])
   meanings.define(['add-table', 'add-chain', 'add-rule', 'add-map'], errno, {
     code: 'ERR_IPVS_NOT_SUPPORTED',
-    says: 'this kernel can not do what the rule needs',
+    says: 'this kernel cannot do what the rule needs',
     cause:
       'a part of nf_tables (nft_nat, nft_masq, nft_redir, nft_fib_inet, nft_chain_nat) is not built, or may not be loaded here',
   });

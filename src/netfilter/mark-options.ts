@@ -21,7 +21,7 @@ export interface FwmarkSelector extends MatchOptions {
 }
 
 export interface FwmarkOptions extends FwmarkSelector {
-  /** From 0 to 0xffffffff, and within the mask. A service of IPVS can not have the mark 0. */
+  /** From 0 to 0xffffffff, and within the mask. A service of IPVS cannot have the mark 0. */
   readonly mark: number;
 }
 

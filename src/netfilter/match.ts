@@ -56,10 +56,10 @@ export function checkMatch(what: string, options: MatchOptions, hook: Hook): Mat
   if (port !== undefined && protocol === undefined) throw missingProtocol(what, 'port');
   if (outputInterface !== undefined && (hook === 'prerouting' || hook === 'input'))
     throw invalid(
-      `${what} in the hook ${hook} can not name an outputInterface: where a packet leaves is not known there`,
+      `${what} in the hook ${hook} cannot name an outputInterface: where a packet leaves is not known there`,
     );
   if (inputInterface !== undefined && hook === 'output')
-    throw invalid(`${what} in the hook output can not name an inputInterface: what this machine sends came in nowhere`);
+    throw invalid(`${what} in the hook output cannot name an inputInterface: what this machine sends came in nowhere`);
   if (local !== undefined && typeof local !== 'boolean') throw invalid(`local is true or false, not ${show(local)}`);
   // Property by property: spreading what may be absent takes several times as long, and there are many marks.
   const match: { -readonly [K in keyof Match]: Match[K] } = {};

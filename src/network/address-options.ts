@@ -59,7 +59,7 @@ const selectorNames = [
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkAddressSelector(selector: AddressSelector): AddressKey {
   checkOptions('an address', selector, selectorNames);
-  if (selector.peer !== undefined) throw invalid('an address with a peer can not be deleted here');
+  if (selector.peer !== undefined) throw invalid('an address with a peer cannot be deleted here');
   return {
     interface: checkInterface('interface', selector.interface),
     ...checkPrefix('address', selector.address, { family: selector.family }),

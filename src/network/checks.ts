@@ -21,7 +21,7 @@ export function checkInterface(what: string, value: unknown, longest = 127): str
 /** A name to give: with a % the kernel would make a number of it. */
 export function checkNewInterface(what: string, value: unknown): string {
   const name = checkInterface(what, value, 15);
-  if (/[:%]/.test(name)) throw invalid(`${what} can not have a colon or a percent sign in it: ${show(value)}`);
+  if (/[:%]/.test(name)) throw invalid(`${what} cannot have a colon or a percent sign in it: ${show(value)}`);
   return name;
 }
 

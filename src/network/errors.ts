@@ -85,7 +85,7 @@ meanings.define(
   Errno.EINVAL,
   rejected(
     'the kernel refuses the interface',
-    'an MTU, a link-layer address or an option that its kind does not take, or one that can not be a port of its master',
+    'an MTU, a link-layer address or an option that its kind does not take, or one that cannot be a port of its master',
   ),
 );
 meanings.define(
@@ -96,12 +96,12 @@ meanings.define(
 meanings.define(
   ['set-link'],
   Errno.EOPNOTSUPP,
-  rejected('the kernel refuses the change', 'its driver can not change the link-layer address or the MTU'),
+  rejected('the kernel refuses the change', 'its driver cannot change the link-layer address or the MTU'),
 );
 meanings.define(
   ['set-link'],
   Errno.EINVAL,
-  rejected('the kernel refuses the change', 'an MTU out of range, or one that can not be a port or a master'),
+  rejected('the kernel refuses the change', 'an MTU out of range, or one that cannot be a port or a master'),
 );
 meanings.define(
   ['set-link'],
@@ -125,13 +125,13 @@ for (const command of ['add-link', 'set-link'] as const) {
   meanings.define(
     [command],
     Errno.ELOOP,
-    rejected('the interface would be its own master', 'a bridge can not be a port of a bridge'),
+    rejected('the interface would be its own master', 'a bridge cannot be a port of a bridge'),
   );
 }
 meanings.define(
   ['delete-link'],
   Errno.EOPNOTSUPP,
-  rejected('the interface can not be deleted', 'it belongs to a driver: lo, a network card, tunl0'),
+  rejected('the interface cannot be deleted', 'it belongs to a driver: lo, a network card, tunl0'),
 );
 meanings.define(['add-address'], Errno.EEXIST, {
   code: 'ERR_IPVS_ADDRESS_EXISTS',
@@ -159,7 +159,7 @@ for (const errno of [Errno.ENETUNREACH, Errno.EHOSTUNREACH])
     ['add-route', 'replace-route'],
     errno,
     rejected(
-      'the kernel can not reach the nexthop',
+      'the kernel cannot reach the nexthop',
       'no route to it that is of this link: add the address first, bring the interface up, or say onlink',
     ),
   );
@@ -266,7 +266,7 @@ meanings.define(['READ_FILE', 'WRITE_FILE'], Errno.ENOTDIR, {
   says: 'there is no such file',
 });
 
-meanings.defineForAll(Errno.EOPNOTSUPP, rejected('the kernel can not do this', 'this kernel was built without it'));
+meanings.defineForAll(Errno.EOPNOTSUPP, rejected('the kernel cannot do this', 'this kernel was built without it'));
 meanings.defineForAll(Errno.ENODEV, {
   code: 'ERR_IPVS_NO_SUCH_INTERFACE',
   says: 'there is no such interface here',

@@ -186,7 +186,7 @@ function checkPeer(peer: PeerOptions, options: CommonLinkOptions): Extract<LinkD
   checkOptions('the peer of a veth', peer, ['name', 'namespace', 'mtu', 'address', 'up']);
   const name = checkNewInterface('the name of the peer', peer.name);
   if (name === options.name && peer.namespace === undefined && options.namespace === undefined)
-    throw invalid(`both ends of a veth in one namespace can not be ${show(name)}`);
+    throw invalid(`both ends of a veth in one namespace cannot be ${show(name)}`);
   return {
     name,
     namespace: peer.namespace === undefined ? undefined : namespacePath(peer.namespace),

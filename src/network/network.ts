@@ -229,7 +229,7 @@ export class Network {
   /**
    * Reads the rules first: the kernel passes over what a delete does not name.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_RULE`; `ERR_IPVS_AMBIGUOUS` if it names several, or one
-   * that the kernel can not tell from another
+   * that the kernel cannot tell from another
    */
   async deleteRule(rule: RoutingRuleSelector, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'delete-rule', rule }, options);

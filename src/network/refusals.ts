@@ -52,7 +52,7 @@ function unsupportedLink({ details, master }: LinkSettings, message: string): Me
     return {
       code: 'ERR_IPVS_NOT_AVAILABLE',
       says: `this kernel has no interfaces of kind ${details.kind}`,
-      cause: `the module is not built, or can not be loaded here: as root, modprobe ${modules[details.kind]}`,
+      cause: `the module is not built, or cannot be loaded here: as root, modprobe ${modules[details.kind]}`,
     };
   const causes: string[] = [];
   if (master !== undefined) causes.push(takesNoPorts(master));

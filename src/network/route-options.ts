@@ -191,7 +191,7 @@ export function checkRoute(options: RouteOptions): RouteSettings {
 export function checkRouteSelector(selector: RouteSelector): RouteSettings {
   checkOptions('a route', selector, readNames);
   if ('from' in selector && selector.from !== undefined)
-    throw invalid('a route for packets from somewhere can not be deleted here');
+    throw invalid('a route for packets from somewhere cannot be deleted here');
   const type = checkOneOf('type', valueOr(selector.type, 'unicast'), readTypes);
   const { via, interface: name, nexthops } = selector;
   const named = via !== undefined || name !== undefined || nexthops !== undefined || 'nexthopId' in selector;

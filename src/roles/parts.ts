@@ -130,7 +130,7 @@ export function list<T>(what: string, value: readonly T[]): readonly T[] {
   return checkList(what, value);
 }
 
-/** Ports that are published, each once: they can not be translated here. */
+/** Ports that are published, each once: they cannot be translated here. */
 export function checkPorts(ports: readonly PublishedPort[]): readonly PublishedPort[] {
   const seen = new Map<string, number>();
   return list('ports', ports).map((key, index) =>

@@ -93,7 +93,7 @@ async function readRoutes(world: World, items: readonly Item[]): Promise<Route[]
   return (await Promise.all([...places.values()].map((place) => network.routes(place)))).flat();
 }
 
-/** None where the kernel can not have any; to make one tells what is missing. */
+/** None where the kernel cannot have any; to make one tells what is missing. */
 async function orNone<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;

@@ -49,7 +49,7 @@ const identity = (service: DesiredService): string =>
 const services = fc
   .uniqueArray(fc.oneof(byAddress, byMark as fc.Arbitrary<DesiredService>), { maxLength: 5, selector: identity })
   .map((list) => {
-    // The same packets can not have two marks.
+    // The same packets cannot have two marks.
     let marked = false;
     return list.map((service): DesiredService => {
       if (service.fwmark === undefined || !service.marks) return service;

@@ -128,7 +128,7 @@ test('a server of others within a service stays, and is told', async () => {
   expect(steps.map(({ action }) => action)).toEqual(['make', 'drain', 'take-back']);
   expect((await state.plan()).steps).toEqual([told]);
   await state.remove();
-  // The service can not go: that would take the server of others with it.
+  // The service cannot go: that would take the server of others with it.
   expect(rows().filter((row) => row.includes(':80 '))).toEqual([
     '-A -t 10.1.0.100:80 -s wlc',
     `-a -t 10.1.0.100:80 -r ${server} -m -w 3`,
@@ -222,7 +222,7 @@ test('two owners live side by side', async () => {
   expect(theirs()).toEqual(atFirst);
   expect((await other.plan()).steps).toEqual([]);
 
-  // What one has, the other can not take; nor does it go with the other.
+  // What one has, the other cannot take; nor does it go with the other.
   const both = document([3], { services: [...(document([3]).services ?? []), { fwmark: 6, scheduler: 'rr' }] });
   expect((await failure(state.apply(both))).message).toContain('service FWM 6 belongs to owner other and differs');
   expect(theirs()).toEqual(atFirst);

@@ -85,7 +85,7 @@ test('EEXIST: what is there already', async () => {
   });
 });
 
-test('EINVAL: an address that this namespace can not reach', async () => {
+test('EINVAL: an address that this namespace cannot reach', async () => {
   const service = await world.ipvs.addService(tcp);
   for (const address of ['224.0.0.5', '0.0.0.0', '255.255.255.255']) {
     const error = await failure(service.addServer({ address }));
@@ -174,7 +174,7 @@ test('EINVAL: a mixed family while the synchronisation daemon runs', async () =>
   await service.addServer(server);
   expect(await failure(world.ipvs.startDaemon({ role: 'master', interface: 'd0' }))).toMatchObject({
     code: 'ERR_IPVS_REJECTED',
-    message: expect.stringContaining('mixed-family tunnels can not be synchronised'),
+    message: expect.stringContaining('mixed-family tunnels cannot be synchronised'),
   });
 });
 
@@ -240,7 +240,7 @@ test('arguments are refused before anything is sent', async () => {
   expect(await service.servers()).toEqual([]);
 });
 
-test('how to call, and what can not be changed, is checked, too', async () => {
+test('how to call, and what cannot be changed, is checked, too', async () => {
   const service = await world.ipvs.addService(tcp);
   const server = await service.addServer({ address: '10.1.0.1' });
   const wrong = [

@@ -24,7 +24,7 @@ async function generation(): Promise<number> {
   }
 }
 
-describe('a batch with one change that can not be', () => {
+describe('a batch with one change that cannot be', () => {
   test('an element that is there already, in the middle of 1000', async () => {
     const { netfilter } = world;
     await netfilter.addMark(port(1500, 7));
@@ -94,7 +94,7 @@ describe('a batch with one change that can not be', () => {
     expect(await netfilter.marks()).toEqual([]);
   }, 240_000);
 
-  test('what it can not do with rules', async () => {
+  test('what it cannot do with rules', async () => {
     const { netfilter } = world;
     await netfilter.addRule({ type: 'masquerade', mark: 1 });
     const before = await generation();

@@ -39,7 +39,7 @@ const damages: readonly (readonly [name: string, commands: string, says: readonl
   ["a set of another's", 'add set inet ipvs mine { type ipv4_addr; }', ['unknown set mine']],
   ['a mark more', 'add element inet ipvs prerouting_port { udp . 9 : 9 }', ['unknown mark of prerouting udp dport 9']],
   [
-    'a mark that can not be written here',
+    'a mark that cannot be written here',
     'add element inet ipvs prerouting_port { icmp . 9 : 9 }',
     ['unknown map prerouting_port'],
   ],

@@ -248,7 +248,7 @@ test('a kind that the kernel has not: the module to load is named', async () => 
   }
 });
 
-test('a kind that the kernel has, and what it can not be', async () => {
+test('a kind that the kernel has, and what it cannot be', async () => {
   await here.network.addLink({ kind: 'veth', name: 'no-bridge', peer: { name: 'port' } });
   const refused = [
     here.network.addLink({ kind: 'vxlan', name: 'never', id: 6, port: 5001, master: 'no-bridge' }),

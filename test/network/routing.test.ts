@@ -265,7 +265,7 @@ test("a rule's delete hits no other's", async () => {
   expect(several.code).toBe('ERR_IPVS_AMBIGUOUS');
   expect((await failure(here.network.deleteRule({ family: 'ipv4' }))).code).toBe('ERR_IPVS_INVALID_ARGUMENT');
   expect(here.run('ip', 'rule')).toBe(before);
-  // One that was read will do, with what can not be written here.
+  // One that was read will do, with what cannot be written here.
   const tcp = (await here.network.rules()).find(({ ipProtocol }) => ipProtocol === 6);
   if (!tcp) throw new Error('no rule');
   await here.network.deleteRule(tcp);

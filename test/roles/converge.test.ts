@@ -148,7 +148,7 @@ test('a record is of one namespace, not of its name', async () => {
   rmSync(`/run/ipvs/${stale}`);
 });
 
-test('a record that can not be used stops everything', async () => {
+test('a record that cannot be used stops everything', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'role-'));
   const file = join(directory, 'record');
   writeFileSync(file, 'not JSON');

@@ -212,7 +212,7 @@ describe('rules beside the role', () => {
   });
 });
 
-test('what a nat-director can not have is refused', async () => {
+test('what a nat-director cannot have is refused', async () => {
   const refuse = (services: unknown): Promise<string> =>
     take({ services: services as ServiceWithServers[] }).then(
       () => 'accepted',

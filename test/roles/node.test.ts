@@ -297,7 +297,7 @@ test('when it goes, all is as it was', async () => {
   expect((await role.verify()).length).toBeGreaterThan(40);
 });
 
-test('what can not be is refused before anything is done', async () => {
+test('what cannot be is refused before anything is done', async () => {
   const refuse = async (changes: Partial<Node>): Promise<string> =>
     take({ ...description, ...changes }).then(
       () => 'accepted',

@@ -82,7 +82,7 @@ describe('a flow', () => {
     ['a host name', { original: { ...original, source: 'localhost' } }, /IPv4 or IPv6 address/],
     ['a mark with bits outside of its mask', { mark: 0x11, markMask: 0xf0 }, /outside of markMask/],
     ['a mask without a mark', { markMask: 0xf0 }, /markMask without mark/],
-    ['a status that can not be set', { status: ['source-nat'] }, /not source-nat/],
+    ['a status that cannot be set', { status: ['source-nat'] }, /not source-nat/],
     ['a state that is none', { state: 'LISTENING' }, /state is one of/],
     ['a state of UDP', { original: { ...original, protocol: 'udp' }, state: 'ESTABLISHED' }, /has states/],
     ['a label beyond 127', { labels: [128] }, /from 0 to 127/],
@@ -135,7 +135,7 @@ test('other calls', async () => {
   await refused((c) => c.events({ types: [] }), /at least one type/);
   await refused((c) => c.events({ types: ['new'], resynchronise: true }), /new, update and destroy/);
   await refused((c) => c.events({ receiveBuffer: 0 }), /receiveBuffer/);
-  await refused((c) => c.events({ reliable: true, resynchronise: true }), /can not resynchronise/);
+  await refused((c) => c.events({ reliable: true, resynchronise: true }), /cannot resynchronise/);
   await refused((c) => c.events({ resynchronise: 'yes' as unknown as true }), /true, false or/);
   await refused((c) => c.events({ filter: { protocol: 'tcp', state: 'ESTABLISHED' } }), /by state/);
   await refused((c) => c.groups(undefined as never), /described by an object/);

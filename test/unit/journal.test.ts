@@ -148,7 +148,7 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
     expect(readdirSync(join(path, '..'))).toEqual(['owner.json']);
   });
 
-  test('what can not be a journal is told, and nothing waits for it', async () => {
+  test('what cannot be a journal is told, and nothing waits for it', async () => {
     const path = newPath();
     mkdirSync(join(path, '..'));
     execFileSync('mkfifo', [`${path}.lock`]);

@@ -1,4 +1,4 @@
-// The kernel in memory, in what the real one can not be made to do in a test: failures, time, traffic.
+// The kernel in memory, in what the real one cannot be made to do in a test: failures, time, traffic.
 import { connectionTests } from './memory-kernel/connections.js';
 import { conntrackTests } from './memory-kernel/conntrack.js';
 import { failureTests } from './memory-kernel/failures.js';

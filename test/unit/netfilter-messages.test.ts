@@ -60,7 +60,7 @@ describe('marks that are there, or not', () => {
     );
   });
 
-  test('a kernel that can not say which: the error does not either', async () => {
+  test('a kernel that cannot say which: the error does not either', async () => {
     Object.assign(port, { markOf: undefined });
     await netfilter.addMark({ ...web, mark: 80 });
     expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('these packets have a mark already');
@@ -141,8 +141,8 @@ describe('options', () => {
     [{ family: 'ipv6', destination: '10.0.0.1' }, 'is for one family: family is ipv6, destination ipv4'],
     [{ destination: '0.0.0.0/0' }, 'is every address: leave destination out, and name the family (ipv4) instead'],
     [{ destination: '10.0.0.1/24' }, 'bits beyond its prefix: 10.0.0.0/24, perhaps, or 10.0.0.1 alone'],
-    [{ outputInterface: 'eth0' }, 'in the hook prerouting can not name an outputInterface'],
-    [{ hook: 'output', inputInterface: 'eth0' }, 'in the hook output can not name an inputInterface'],
+    [{ outputInterface: 'eth0' }, 'in the hook prerouting cannot name an outputInterface'],
+    [{ hook: 'output', inputInterface: 'eth0' }, 'in the hook output cannot name an inputInterface'],
     [{ inputInterface: 'a/b' }, 'inputInterface is the name of an interface (eth0) or the beginning of names (veth*)'],
     [{ inputInterface: 'a"b' }, 'inputInterface is the name of an interface (eth0) or the beginning of names (veth*)'],
     [{ inputInterface: '*' }, 'inputInterface "*" is every interface: leave inputInterface out instead'],

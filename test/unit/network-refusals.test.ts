@@ -28,7 +28,7 @@ describe('a kind that the kernel does not know', () => {
     expect(code).toBe('ERR_IPVS_NOT_AVAILABLE');
     expect(text).toBe(
       `cannot add link d (${link.kind}): this kernel has no interfaces of kind ${link.kind} (EOPNOTSUPP: ${unknown}). ` +
-        `Usual cause: the module is not built, or can not be loaded here: as root, modprobe ${module}`,
+        `Usual cause: the module is not built, or cannot be loaded here: as root, modprobe ${module}`,
     );
   });
 });
@@ -49,7 +49,7 @@ describe('what the kernel does not support of a kind that it has', () => {
 
   test.each<[NetworkChange, string]>([
     [{ change: 'set-link', name: 'd', changes: { master: 'lo' } }, 'the master lo is no bridge'],
-    [{ change: 'set-link', name: 'd', changes: { mtu: 99 } }, 'its driver can not change'],
+    [{ change: 'set-link', name: 'd', changes: { mtu: 99 } }, 'its driver cannot change'],
     [{ change: 'delete-link', name: 'd' }, 'it belongs to a driver'],
     [{ change: 'add-rule', rule: { family: 'ipv4', table: 7 } }, 'this kernel was built without it'],
   ])('%j', (change, cause) => {

@@ -19,7 +19,7 @@ export interface InterfaceAddress {
   readonly protocol?: number;
   /** IPv4: another address of the same network came first. IPv6: it is temporary. */
   readonly secondary: boolean;
-  /** IPv6: duplicate address detection is not over, and the address can not be used. */
+  /** IPv6: duplicate address detection is not over, and the address cannot be used. */
   readonly tentative: boolean;
   /** IPv6: another host has it. */
   readonly duplicate: boolean;

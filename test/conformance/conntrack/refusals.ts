@@ -43,7 +43,7 @@ export function refusalConformance(world: () => World): void {
     expect(await failure(conntrack.update({ original: tuple(1) }, { timeout: 5 }))).toMatchObject({ errno: 1 });
   });
 
-  test('EBUSY: what of a status can not change', async () => {
+  test('EBUSY: what of a status cannot change', async () => {
     const { place, create, read } = world();
     await create(tuple(1), { status: ['seen-reply', 'assured'] });
     const port = await place.kernel.openConntrack({ namespace: place.namespace });

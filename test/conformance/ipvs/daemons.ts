@@ -23,7 +23,7 @@ export function daemonConformance(world: () => World): void {
       await ipvs.startDaemon({ role: 'backup', interface: 'd0', ...(maxLength && { maxLength }) });
       expect((await ipvs.daemons())[1]?.maxLength).toBe(taken);
     }
-    // Servers of the other family can not be told of.
+    // Servers of the other family cannot be told of.
     await ipvs.addService(tcp);
     expect(await newServer({ key: { family: 'ipv6', address: 'fd00:1::1', port: 80 }, forwarding: 'tunnel' })).toBe(22);
     await ipvs.stopDaemon('backup');

@@ -134,7 +134,7 @@ export function serverConformance(world: () => World): void {
     expect(real.key.family).toBe('ipv6');
     const nat: ServerSettings = { ...server, key: { family: 'ipv6', address: 'fd00:1::1', port: 80 } };
     expect(await send({ command: 'SET_DEST', service: key, server: nat })).toBe(22);
-    // A daemon can not tell others of it.
+    // A daemon cannot tell others of it.
     expect(await failure(ipvs.startDaemon({ role: 'master', interface: 'd0' }))).toMatchObject({ errno: 22 });
     await real.delete();
   });

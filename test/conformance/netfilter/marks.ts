@@ -22,7 +22,7 @@ export function markConformance(start: Start): void {
       expect((await netfilter.marks()).map(({ mark }) => mark)).toEqual([2]);
     });
 
-    test('a batch with one that can not be is not made', async () => {
+    test('a batch with one that cannot be is not made', async () => {
       const { netfilter } = await start();
       await netfilter.addMark({ destination: '10.0.0.1', mark: 1 });
       const result = netfilter.apply([

@@ -101,7 +101,7 @@ export function linkConformance({ start, wired, has }: Worlds): void {
       expect(await failure(network.setLink('br1', { name: 'br0' }))).toEqual(taken);
     });
 
-    test('what can not be is refused, and leaves nothing behind', async () => {
+    test('what cannot be is refused, and leaves nothing behind', async () => {
       const { network } = await start();
       await network.addLink({ kind: 'bridge', name: 'br0' });
       await network.addLink({ kind: 'bridge', name: 'br1' });

@@ -49,7 +49,7 @@ export function routeConformance({ start, wired }: Worlds): void {
       });
     });
 
-    test('nexthops that can not be reached', async () => {
+    test('nexthops that cannot be reached', async () => {
       const { network } = await wired();
       await network.addAddress({ interface: 'eth0', address: 'fd00::1/64', noDad: true });
       await network.addLink({ kind: 'bridge', name: 'down' });
