@@ -1,11 +1,14 @@
 import { invalid } from '../kernel/errors.js';
 import type { ServerEntry, ServiceEntry } from '../kernel/ipvs/types.js';
+import { limits } from '../kernel/limits.js';
+import { show } from '../kernel/show.js';
 import type { Snapshot } from '../roles/snapshot.js';
 import type { CheckedDocument, DesiredDocument } from './document.js';
 import { Ledger } from './ledger.js';
 import { checkLine } from './line-checks.js';
 import { planSteps } from './plan.js';
 import { Plan } from './plan-view.js';
+import { checkSnapshot } from './snapshot-checks.js';
 import { type Adoption, plainServer, plainService } from './table-plan.js';
 
 /** Whose, and of which namespace. */
@@ -31,37 +34,36 @@ export class StateSnapshot {
     this.#of = { owner, namespace };
   }
 
-  /** From what {@link toJSON} gave. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+  /**
+   * Returns the snapshot that has this JSON text, as {@link toJSON} gives it: at most 256 Mi characters.
+   *
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+   */
   static parse(text: string): StateSnapshot {
-    try {
+    if (typeof text !== 'string') throw invalid(`a snapshot is a JSON text, not ${show(text)}`);
+    if (text.length > limits.snapshotText)
+      throw invalid(`a snapshot has at most ${limits.snapshotText} characters, not ${text.length}`);
+    return understood(() => {
       const { version, of, snapshot, owned } = JSON.parse(text, revive) as {
         version: number;
         of: Of;
-        snapshot: Snapshot;
+        snapshot: unknown;
         owned: unknown[];
       };
-      if (
-        version !== 1 ||
-        !Array.isArray(owned) ||
-        typeof snapshot?.sysctls !== 'object' ||
-        typeof of?.owner !== 'string'
-      )
+      if (version !== 1 || !Array.isArray(owned) || typeof of?.owner !== 'string')
         throw new Error('it is none, or of another version');
       const ledger = new Ledger();
       for (const line of owned) ledger.change(checkLine(line));
-      return new StateSnapshot(snapshot, ledger, of);
-    } catch (error) {
-      throw invalid(`not a snapshot: ${error instanceof Error ? error.message : String(error)}`);
-    }
+      return new StateSnapshot(checkSnapshot(snapshot), ledger, of);
+    });
   }
 
   /** @internal */
   plan(document: CheckedDocument, adopt: Adoption): Plan {
     checkSame(document.document, this.#of);
     const { drain } = document.document;
-    return new Plan(
-      planSteps(document.target, this.#snapshot, this.#ledger, { adopt, drain, leftOvers: adopt === 'wanted' }),
-    );
+    const options = { adopt, drain, leftOvers: adopt === 'wanted' };
+    return understood(() => new Plan(planSteps(document.target, this.#snapshot, this.#ledger, options)));
   }
 
   toJSON(): unknown {
@@ -72,6 +74,15 @@ export class StateSnapshot {
     }));
     const snapshot = { ...rest, ...(rows && { table: rows }) };
     return JSON.parse(JSON.stringify({ version: 1, of: this.#of, snapshot, owned: this.#ledger.lines }, replace));
+  }
+}
+
+/** Reports what a damaged text led to as an error in the argument. */
+function understood<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw invalid(`not a snapshot: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Journal } from '../../src/desired/journal.js';
 import { checkLine } from '../../src/desired/line-checks.js';
-import { applyDocument, DesiredState, IpvsError, Network, StateSnapshot } from '../../src/index.js';
+import { applyDocument, DesiredState, IpvsError, Network, planDocument, StateSnapshot } from '../../src/index.js';
 import { MemoryKernel } from '../../src/testing/index.js';
 import { after, before, RecordWorld } from './record-world.js';
 
@@ -130,6 +130,37 @@ describe('a record', () => {
       const snapshot = JSON.stringify(await state.snapshot());
       expect(JSON.stringify(StateSnapshot.parse(snapshot))).toBe(snapshot);
     }
+  });
+
+  test('of any damage in a snapshot is refused with a typed error, or planned with', async () => {
+    const world = await RecordWorld.begin();
+    await using state = await DesiredState.open(before, { kernel: world.kernel, record: PATH });
+    await state.apply();
+    const text = JSON.stringify(await state.snapshot());
+    const places: (string | number)[][] = [];
+    const walk = (value: unknown, path: (string | number)[]): void => {
+      places.push(path);
+      if (typeof value === 'object' && value !== null)
+        for (const [name, part] of Object.entries(value)) walk(part, [...path, name]);
+    };
+    walk(JSON.parse(text), []);
+    expect(places.length).toBeGreaterThan(500);
+    const instead = [null, 5, -1, '', 'x', true, [], {}, [null], { bigint: '7' }, { bigint: 'x' }];
+    let refused = 0;
+    for (const [at, place] of places.entries()) {
+      const whole: unknown = JSON.parse(text);
+      const last = place.at(-1);
+      if (last === undefined) continue;
+      const parent = place.slice(0, -1).reduce((value, name) => (value as Record<string, unknown>)[name], whole);
+      (parent as Record<string, unknown>)[last] = instead[at % instead.length];
+      try {
+        await planDocument(after, StateSnapshot.parse(JSON.stringify(whole)));
+      } catch (error) {
+        expect(error, `${place.join('.')}: ${instead[at % instead.length]}`).toBeInstanceOf(IpvsError);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(100);
   });
 
   test('with bits that are turned is a valid record or refused', async () => {

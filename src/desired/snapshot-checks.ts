@@ -1,0 +1,53 @@
+import { show } from '../kernel/check.js';
+import { invalid } from '../kernel/errors.js';
+import type { Snapshot } from '../roles/snapshot.js';
+
+/** Lists of objects that a snapshot may have. */
+const LISTS = ['table', 'links', 'addresses', 'routes', 'rules', 'udpTunnels', 'advertised'] as const;
+
+/**
+ * Checks the part of a snapshot that was read from a kernel: the type of each field, and of the entries of each list.
+ *
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
+export function checkSnapshot(value: unknown): Snapshot {
+  const snapshot = checkObject('snapshot', value);
+  if (typeof snapshot.time !== 'number') throw invalid(`time is a number, not ${show(snapshot.time)}`);
+  for (const name of LISTS) {
+    const list = snapshot[name];
+    if (list !== undefined) for (const entry of checkArray(name, list)) checkObject(`an entry of ${name}`, entry);
+  }
+  for (const row of (snapshot.table ?? []) as readonly Readonly<Record<string, unknown>>[]) {
+    checkObject('the key of a service', checkObject('service', row.service).key);
+    for (const server of checkArray('servers', row.servers)) checkObject('a server', server);
+  }
+  if (snapshot.timeouts !== undefined) checkObject('timeouts', snapshot.timeouts);
+  for (const [name, text] of Object.entries(checkObject('sysctls', snapshot.sysctls)))
+    if (text !== null && typeof text !== 'string')
+      throw invalid(`the sysctl ${show(name)} is a text, not ${show(text)}`);
+  for (const table of Object.values(checkObject('netfilter', snapshot.netfilter)))
+    if (table !== null && table !== 'foreign') checkObject('a table of netfilter', table);
+  for (const owners of Object.values(checkObject('claims', snapshot.claims ?? {})))
+    for (const pair of checkArray('claims', owners)) checkTexts(checkArray('a claim', pair));
+  for (const pair of checkArray('others', snapshot.others ?? [])) {
+    const [owner, rows] = checkArray('an entry of others', pair);
+    checkTexts([owner]);
+    for (const names of Object.values(checkObject('rows', rows))) checkTexts(checkArray('servers', names));
+  }
+  return snapshot as unknown as Snapshot;
+}
+
+function checkObject(what: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid(`${what} is an object, not ${show(value)}`);
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function checkArray(what: string, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw invalid(`${what} is a list, not ${show(value)}`);
+  return value;
+}
+
+function checkTexts(values: readonly unknown[]): void {
+  for (const value of values) if (typeof value !== 'string') throw invalid(`a name is a text, not ${show(value)}`);
+}
