@@ -17,9 +17,10 @@ export interface MatchOptions {
   /** Of the destination; takes a protocol. */
   readonly port?: number | PortRange | undefined;
   /**
-   * The interface that the packet came in by; not for packets that this machine sends. A name of 1
-   * to 15 characters, or the beginning of names and an asterisk (`veth*`), as in nft's `iifname`. An
-   * asterisk that ends the name itself is written `\*`.
+   * Interface on which the packet was received; packets that this machine sends have none. A name of 1 to 15
+   * characters, an alternative name of an interface that exists (1 to 127, as of `ip link property add altname`), or a
+   * prefix of 1 to 15 characters and an asterisk (`veth*`), as in nft's `iifname`. An asterisk that ends the name itself
+   * is written `\*`.
    */
   readonly inputInterface?: string | undefined;
   /** The interface that the packet leaves by, known from routing on. Same form as `inputInterface`. */

@@ -34,7 +34,7 @@ const thresholds = fc.oneof(
 );
 
 /** `family`: of the service; only a tunnel leads to the other one. */
-function servers(family: 4 | 6, mixed: boolean): fc.Arbitrary<Server[]> {
+function servers(family: 4 | 6): fc.Arbitrary<Server[]> {
   const common = {
     host: fc.integer({ min: 1, max: 9 }),
     port: fc.oneof(fc.constantFrom(0, 80), port),
@@ -47,7 +47,7 @@ function servers(family: 4 | 6, mixed: boolean): fc.Arbitrary<Server[]> {
     .record({ ...common, way: fc.constantFrom('-m', '-g', '') })
     .map(({ host, port: at, way, ...more }) => ({ family, host, port: at, words: words(way, more) }));
   const tunnelled = fc
-    .record({ ...common, other: mixed ? fc.constantFrom<4 | 6>(4, 6) : fc.constant(family), tunnel })
+    .record({ ...common, other: fc.constantFrom<4 | 6>(4, 6), tunnel })
     .map(({ host, port: at, other, tunnel: how, ...more }) => ({
       family: other,
       host,
@@ -76,7 +76,7 @@ function service(tool: boolean): fc.Arbitrary<{ readonly name: string; readonly 
         netmask: fc.option<string | number>(family === 4 ? netmask4 : fc.integer({ min: 1, max: 128 })),
         engine: fc.boolean(),
         onePacket: fc.boolean(),
-        servers: servers(family, kind !== '-u'),
+        servers: servers(family),
       })
       .map((made) => {
         const { persistent, netmask } = made;
