@@ -203,7 +203,6 @@ test('arguments are refused before anything is sent', async () => {
     { ...tcp, persistence: 0 },
     { ...tcp, persistence: 2678401 },
     { ...tcp, persistence: { netmask: 33 } },
-    { ...tcp, persistence: { netmask: '0.0.0.0' } },
     { ...tcp, persistence: { tiemout: 5 } },
     { ...tcp, shceduler: 'rr' },
     null,

@@ -105,6 +105,7 @@ describe('a nat-director', () => {
     expect((await role.apply()).map(({ action, what }) => `${action} ${what}`)).toEqual([
       'change sysctl net/ipv4/ip_forward: 1',
       'change sysctl net/ipv6/conf/all/forwarding: 1',
+      'change sysctl net/ipv4/vs/expire_nodest_conn: 1',
       ...names.map(([service]) => `make service ${service}: rr`),
       ...makeServers,
       `make address ${VIP}/32 on clients`,

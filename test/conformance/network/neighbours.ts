@@ -74,7 +74,8 @@ export function neighbourConformance({ start, wired }: Worlds): void {
       await network.addForwardingEntry(entry);
       const read = async () =>
         (await network.forwardingEntries({ interface: 'p0' }))
-          .filter(({ master }) => master)
+          // A bridge that knows VLANs has each entry in its default VLAN, too.
+          .filter(({ master, vlan }) => master && vlan === undefined)
           .toSorted((a, b) => (a.state < b.state ? -1 : 1));
       expect(await read()).toEqual([
         {

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kRequest = 24, kMost = 1024, kPatience = 30000 };
+enum { kRequest = 24, kMost = 1024, kPatience = 30000, kFirstPort = 1024, kPorts = 64000 };
 
 struct Connection {
   int fd;
@@ -69,7 +69,7 @@ static int listen_in(const char* name, int port) {
   return listener;
 }
 
-// Echoes the request, and closes first: the client's ports are free again at once.
+// Echoes the request, and closes first: the client's ports are free again immediately.
 static void serve(int listener) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int epoll = epoll_create1(0);
@@ -99,6 +99,10 @@ static void begin(struct Connection* one) {
   one->begun = now();
   one->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (one->fd < 0) die("socket");
+  // A port that no connection had before: IPVS keeps the entries of closed connections for minutes, and may lead a new
+  // connection with the same port to the server of the old one (sysctl conn_reuse_mode).
+  struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(kFirstPort + begun_count % kPorts)};
+  if (bind(one->fd, (struct sockaddr*)&own, sizeof own) != 0) die("bind");
   if (connect(one->fd, (struct sockaddr*)&target, sizeof target) != 0 && errno != EINPROGRESS) die("connect");
   watch(client_epoll, EPOLL_CTL_ADD, one->fd, EPOLLOUT, (unsigned)(one - connections));
 }
