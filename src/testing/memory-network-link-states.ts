@@ -61,7 +61,6 @@ function portsOf(bridge: LinkState): LinkState[] {
 /** Sets it up or down, with what the kernel does then. */
 export function switchLink(link: LinkState, up: boolean): void {
   if (link.up === up) return;
-  if (up && link.kind === 'macvlan' && link.parent?.up === false) refused(Errno.ENETDOWN);
   link.up = up;
   const { home } = link;
   if (!up) {

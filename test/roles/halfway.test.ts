@@ -152,7 +152,9 @@ test('a program that is killed, and one that may not', async () => {
   expect(records()).toHaveLength(1);
 
   const role = await place.open(director);
-  expect((await role.plan()).map(({ action }) => action)).toEqual([...Array(4).fill('keep'), 'make', 'make']);
+  const plan = await role.plan();
+  expect(plan.map(({ action }) => action)).toEqual([...Array(4).fill('keep'), 'make', 'make', 'take-back']);
+  expect(plan.at(-1)?.what).toBe('stale flows of FWM 80'); // of servers that came
   await role.apply();
   expect(await role.verify()).toEqual([]);
   await role.remove();
