@@ -11,10 +11,10 @@ import { isPartOfGroup, wholeGroup } from './groups.js';
 import { untilStable } from './stable.js';
 import { describeFlow } from './tuple.js';
 
-/** How an operation ended, at its place in the list. */
+/** The result of the operation with the same index. */
 export type FlowResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
 
-/** So many go to the kernel in one request; two requests are under way at a time. */
+/** Number of changes in one request. Two requests are under way at a time. */
 const BATCH = 512;
 
 const commands = { create: 'NEW', update: 'UPDATE', delete: 'DELETE' } as const;
@@ -23,16 +23,16 @@ function requestOf(change: FlowChange): Request {
   return { command: commands[change.verb], action: `${change.verb} flow`, object: describeFlow(change.key) };
 }
 
-/** Two requests at a time, the next being made while the kernel carries one out. */
+/** Keeps two requests under way: it encodes the next one while the kernel executes the one before. */
 class Pipeline {
   #before: Promise<void> = Promise.resolve();
 
   async push(send: () => Promise<void>): Promise<void> {
     const under = send();
-    under.catch(() => {}); // it is awaited with the next
+    under.catch(() => {}); // the next push() or end() awaits it
     await this.#before;
     this.#before = under;
-    await new Promise((resolve) => setImmediate(resolve)); // the event loop gets a turn
+    await new Promise((resolve) => setImmediate(resolve)); // lets the event loop run
   }
 
   async end(): Promise<void> {
@@ -48,7 +48,7 @@ function needsReading(change: FlowChange): change is Update {
   return settings.statusBits !== undefined || key.id !== undefined || isPartOfGroup(key, settings);
 }
 
-/** The items of an iterable; also while it says nothing, an abort ends the waiting. */
+/** Yields the items of an iterable. An abort ends the wait for the next item. */
 async function* untilAborted<T>(
   items: Iterable<T> | AsyncIterable<T>,
   signal: AbortSignal | undefined,
@@ -58,7 +58,7 @@ async function* untilAborted<T>(
     return;
   }
   const iterator = items[Symbol.asyncIterator]();
-  // Not Promise.race: a promise that is raced a million times keeps a million reactions.
+  // Avoids Promise.race: a promise that is raced a million times keeps a million reactions.
   let giveUp: (reason: unknown) => void = () => {};
   const onAbort = (): void => giveUp(signal.reason);
   signal.addEventListener('abort', onAbort);
@@ -74,11 +74,11 @@ async function* untilAborted<T>(
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
-    iterator.return?.().catch(() => {}); // it may never say anything again
+    iterator.return?.().catch(() => {}); // it may never settle
   }
 }
 
-/** Changes of flows, one or many. */
+/** Applies changes to flows, one or many. */
 export class Changes {
   readonly #context: Context;
 
@@ -113,7 +113,7 @@ export class Changes {
     for (const [index, change] of changes.entries()) {
       let whole: FlowChange | undefined = change;
       if (needsReading(change)) {
-        // What comes before it in the list has been done by then.
+        // Completes all earlier changes first, so that the flow is read after them.
         if (batch.length > 0) await flush();
         await pipeline.end();
         whole = await this.#completed(change, index, failed, options);
@@ -130,8 +130,8 @@ export class Changes {
   }
 
   /**
-   * Reads the flow and adds what the kernel stores as a whole: the bits of the status that are set
-   * already, and the rest of a protocol's group. Compares the id, which an update of the kernel ignores.
+   * Reads the flow and adds the values that the kernel stores as a whole: the status bits that are already
+   * set, and the rest of a protocol's group. Compares the id, which the kernel ignores in an update.
    * Reading and writing are two requests: a packet in between may change the flow.
    */
   async #completed(
@@ -194,7 +194,7 @@ export class Changes {
     let seen = 0;
     for await (const flow of untilAborted(flows, options?.signal)) {
       if (++seen % BATCH === 0) {
-        // Invalid flows fill no batch: an endless row of them must not keep the event loop, nor the heap.
+        // Invalid flows fill no batch: an endless series of them must not block the event loop or fill the heap.
         options?.signal?.throwIfAborted();
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -213,7 +213,7 @@ export class Changes {
     return { created, failures };
   }
 
-  /** Deletes what comes and is wanted; what has ended meanwhile is no failure. Reads an unstable table again. */
+  /** Deletes the wanted flows. Ignores a flow that has ended meanwhile. Reads an unstable table again. */
   async deleteEach(
     flows: { batches(): AsyncIterable<readonly Flow[]> },
     wanted: (flow: Flow) => boolean,
@@ -239,7 +239,7 @@ export class Changes {
   }
 }
 
-/** The very flow: by its tuple and id. */
+/** Returns a key with the tuple and the id of a flow. */
 export function flowKeyOf(flow: Flow): FlowKey {
   const { original, zone, id } = flow;
   return { original, zone, ...(id !== undefined && { id }) };

@@ -48,41 +48,41 @@ import {
 import { checkFlowKey, describeFlow, describeTuple, type FlowSelector } from './tuple.js';
 
 export interface ConntrackOptions extends OpenOptions {
-  /** Another kernel than this machine's, for tests. */
+  /** Kernel to use instead of this machine's, for tests. */
   readonly kernel?: Pick<Kernel, 'openConntrack'> | undefined;
 }
 
-/** How full the table is. */
+/** The number of flows in the table, and its limits. */
 export interface Usage {
-  /** Of this namespace. Flows that are about to be added or removed count, too. */
+  /** Number of flows of this namespace, with those that are about to be added or removed. */
   readonly count: number;
-  /** Of all namespaces together, whose flows count, too. */
+  /** Maximum number of flows in all namespaces together. */
   readonly maximum: number;
   readonly buckets: number;
-  /** `count / maximum`; of a namespace other than the first it tells only its part. */
+  /** `count / maximum`: the part of the limit that this namespace uses. Other namespaces use the same limit. */
   readonly ratio: number;
 }
 
 export interface FlowCallOptions extends CallOptions {
-  /** `dying`: flows whose end has not been told to a reliable listener. Default: `live`. */
+  /** `dying` lists ended flows whose `destroy` event a reliable listener has not yet received. Default: `live`. */
   readonly list?: FlowList | undefined;
 }
 
 export interface GroupOptions {
   readonly by: readonly GroupField[];
   readonly filter?: FlowFilter | undefined;
-  /** So many of the largest, the largest first. Default: all, in no order. */
+  /** Maximum number of groups, the largest first. Default: all groups, in no order. */
   readonly top?: number | undefined;
   /**
-   * What makes a group large: the bytes or packets of both directions together, which takes
-   * accounting, or the number of flows. Default: `bytes`.
+   * Size of a group: the bytes or packets of both directions together, which requires accounting, or the
+   * number of flows. Default: `bytes`.
    */
   readonly order?: 'bytes' | 'packets' | 'flows' | undefined;
 }
 
 /**
- * Connection tracking in one network namespace. Every method asks the kernel anew, in a thread of
- * its own, and rejects with an {@link IpvsError}; all can fail with `ERR_IPVS_PERMISSION`,
+ * Connection tracking in one network namespace. Every method reads from the kernel, in a separate
+ * thread, and rejects with an {@link IpvsError}; all can fail with `ERR_IPVS_PERMISSION`,
  * `ERR_IPVS_NOT_AVAILABLE`, `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
  */
 export class Conntrack {
@@ -97,10 +97,10 @@ export class Conntrack {
   }
 
   /**
-   * Opens a handle; it keeps its namespace, even when the file that named it is gone. An open
+   * Opens a handle. The handle keeps its namespace, even if the file of the namespace is deleted. An open
    * handle does not keep the process alive.
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION` where entering the
-   * namespace takes CAP_SYS_ADMIN, `ERR_IPVS_ADDON_NOT_LOADED`
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION` (entering a namespace requires
+   * CAP_SYS_ADMIN), `ERR_IPVS_ADDON_NOT_LOADED`
    */
   static async open(options: ConntrackOptions = {}): Promise<Conntrack> {
     if (typeof options !== 'object')
@@ -129,7 +129,10 @@ export class Conntrack {
     return { count, maximum, buckets, ratio: maximum === 0 ? 0 : count / maximum };
   }
 
-  /** As `conntrack -S`: per processor; `sumStatistics` adds them up, `compareStatistics` finds what changed. */
+  /**
+   * Returns the counters of each processor, as `conntrack -S` does. `sumStatistics` adds them up, and
+   * `compareStatistics` compares two readings.
+   */
   async statistics(options?: CallOptions): Promise<ProcessorStatistics[]> {
     const rows = await this.#context.ask(
       'STATISTICS',
@@ -152,8 +155,8 @@ export class Conntrack {
   }
 
   /**
-   * Those that are named. Accounting, timestamps and events hold for flows that begin later.
-   * @throws IpvsError `ERR_IPVS_PERMISSION`: the maximum and the buckets belong to the first namespace
+   * Writes the named settings. Accounting, timestamps and events apply to flows that begin later.
+   * @throws IpvsError `ERR_IPVS_PERMISSION`: only the first namespace can set the maximum and the buckets
    */
   setSettings(settings: ConntrackSettings, options?: CallOptions): Promise<void> {
     return writeSettings(this.#context, settings, options);
@@ -162,14 +165,15 @@ export class Conntrack {
   // --- flows
 
   /**
-   * The table, as a stream that is read as fast as it is looked at. Flows that come or go meanwhile
-   * may be in it or not; none is in it twice. Bad arguments throw at once. A flow keeps the piece of
-   * the table that it came in (some hundred KiB): of flows that are kept for long, keep what is needed.
+   * Returns the table as a stream (`conntrack -L`), which reads no faster than its consumer. A flow that begins or
+   * ends meanwhile may be missing; no flow is listed twice. Throws for bad arguments immediately. A flow
+   * holds the batch of records that it was received in (some hundred KiB) in memory: to keep flows for long, copy the
+   * values that you need.
    *
    * When the number of buckets changes meanwhile, the kernel skips flows and repeats others without a flag. The
-   * reading starts again if it has handed out no flow yet, and fails otherwise; `toArray()`, `groups`,
+   * reading starts again if it has not returned a flow yet, and fails otherwise; `toArray()`, `groups`,
    * `deleteMatching`, `staleFlows` and the resynchronisation of events always start again.
-   * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed after flows were handed out
+   * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed after flows were returned
    */
   flows(filter: FlowFilter = {}, options: FlowCallOptions = {}): FlowStream {
     checkCallOptions(options, ['list']);
@@ -179,9 +183,9 @@ export class Conntrack {
   }
 
   /**
-   * As {@link flows}, and sets the counters of these flows back to zero as they are read, each for
-   * itself, so that no packet is lost from the sums (a dump that zeroes, as `conntrack -L -z`, loses
-   * the counters of some flows). Breaking it off leaves the rest as it was, and so does `ERR_IPVS_UNSTABLE`.
+   * Returns the same stream as {@link flows}, and resets the counters of each flow as it is read. It resets
+   * them individually, so that no packet is lost from the sums: a dump that resets, as `conntrack -L -z` does, loses
+   * the counters of some flows. Leaving the loop early, or `ERR_IPVS_UNSTABLE`, leaves the other flows unchanged.
    */
   zero(filter: FlowFilter = {}, options: CallOptions = {}): FlowStream {
     const port = this.#port;
@@ -206,7 +210,7 @@ export class Conntrack {
     }, change === undefined);
   }
 
-  /** Totals of flows that are alike, summed up as they are received: no object for any of them. */
+  /** Returns totals of flows, grouped by some of their fields. Adds them up as they arrive, without flow objects. */
   async groups(how: GroupOptions, options?: CallOptions): Promise<FlowGroup[]> {
     checkOptions('a sum', how, ['by', 'filter', 'top', 'order']);
     const { by, filter = {}, top, order = 'bytes' } = how;
@@ -221,7 +225,7 @@ export class Conntrack {
     return [...(await this.#context.ask('DUMP', 'add up', 'flows', work, options))];
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW`, also if the flow there has another id */
+  /** Reads one flow (`conntrack -G`). @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW`, also if the flow has another id */
   async flow(selector: FlowSelector, options?: CallOptions): Promise<Flow> {
     const key = checkFlowKey(selector);
     const read = async (): Promise<Flow> => {
@@ -232,23 +236,29 @@ export class Conntrack {
     return this.#context.ask('GET', 'read flow', describeFlow(key), read, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_FLOW_EXISTS`, `ERR_IPVS_TABLE_FULL`, `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_REJECTED` */
+  /**
+   * Creates a flow (`conntrack -I`).
+   * @throws IpvsError `ERR_IPVS_FLOW_EXISTS`, `ERR_IPVS_TABLE_FULL`, `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_REJECTED`
+   */
   async create(flow: FlowOptions, options?: CallOptions): Promise<void> {
     await this.#changes.one(creation(flow), options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW`, `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_REJECTED` */
+  /**
+   * Updates a flow (`conntrack -U`).
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW`, `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_REJECTED`
+   */
   async update(selector: FlowSelector, changes: FlowChanges, options?: CallOptions): Promise<void> {
     await this.#changes.one(update(selector, changes), options);
   }
 
-  /** One flow; without a tuple it cannot be asked for. @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW` */
+  /** Deletes one flow (`conntrack -D`). A tuple is required. @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW` */
   async delete(selector: FlowSelector, options?: CallOptions): Promise<void> {
     await this.#changes.one({ verb: 'delete', key: checkFlowKey(selector) }, options);
   }
 
   /**
-   * Many in one go, each with its own result; one that fails does not stop those behind it.
+   * Applies many operations and returns one result for each. A failure does not stop the later operations.
    */
   async apply(operations: readonly FlowOperation[], options?: CallOptions): Promise<FlowResult[]> {
     const changes = checkList('operations', operations).map((operation, index) => {
@@ -262,9 +272,9 @@ export class Conntrack {
   }
 
   /**
-   * Creates any number of flows from an iterable, taken no faster than the kernel gets on. How many
-   * were created, and those that failed, with why; one that is invalid does not stop the others. The
-   * timeout is that of each piece that is sent. More than 65 536 failures end it: what was created stays.
+   * Creates any number of flows from an iterable, which it reads no faster than the kernel creates them. Returns the
+   * number of created flows, and the failed ones with their errors. An invalid flow does not stop the others. The
+   * timeout applies to each request separately. More than 65 536 failures end it; created flows remain.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
    */
   async createAll(
@@ -278,9 +288,9 @@ export class Conntrack {
   }
 
   /**
-   * Every flow that matches as the table is read, each by its tuple and id. How many. A flow that
-   * takes the place of such a one in that very moment may go with it: the kernel often gives it the
-   * same id. A filter that matches all flows of a family is refused: that is {@link flush}.
+   * Deletes every flow that matches, by its tuple and id, and returns their number. A flow that replaces
+   * a matching one at the same moment may be deleted instead: the kernel often gives it the same id.
+   * Rejects a filter that matches all flows of a family; use {@link flush} for that.
    */
   async deleteMatching(filter: FlowFilter, options: CallOptions = {}): Promise<number> {
     checkCallOptions(options);
@@ -289,21 +299,21 @@ export class Conntrack {
     return this.#changes.deleteEach(this.flows(filter, options), () => true, options);
   }
 
-  /** All flows of the namespace; or those of one family, or of one zone, if it is named. */
+  /** Deletes all flows of the namespace, or only those of a family or a zone (`conntrack -F`). */
   async flush(
     what: { readonly family?: Family | undefined; readonly zone?: number | undefined } = {},
     options?: CallOptions,
   ): Promise<void> {
     checkOptions('a flush', what, ['family', 'zone']);
     checkCallOptions(options);
-    // A setting that is missing must not become "all".
+    // A missing value must not mean "all".
     for (const name of ['family', 'zone'] as const) {
       if (name in what && what[name] === undefined)
         throw invalid(`${name} is undefined; to delete all flows, leave it out`);
     }
     const { family, zone } = checkFilter(what);
     if (zone !== undefined) {
-      // Kernels before 6.8 would take the zone for nothing, and flush all.
+      // Kernels before 6.8 ignore the zone and would delete all flows.
       await this.deleteMatching({ ...(family && { family }), zone }, options);
       return;
     }
@@ -312,8 +322,8 @@ export class Conntrack {
   }
 
   /**
-   * Flows to a virtual address that are answered by something else than one of its servers: what
-   * keeps a UDP sender talking to a server that is gone.
+   * Returns the flows to a virtual address whose replies are from another machine than one of its servers.
+   * Such a flow makes a UDP sender continue to send to a removed server.
    */
   async staleFlows(query: StaleOptions, options?: CallOptions): Promise<Flow[]> {
     const { filter, isStale } = staleQuery(query);
@@ -324,13 +334,13 @@ export class Conntrack {
     });
   }
 
-  /** Deletes them; how many there were. As with {@link deleteMatching}, by tuple and id. */
+  /** Deletes the flows that {@link staleFlows} finds, by tuple and id, and returns their number. */
   async deleteStaleFlows(query: StaleOptions, options: CallOptions = {}): Promise<number> {
     const { filter, isStale } = staleQuery(query);
     return this.deleteWhere(filter, isStale, options);
   }
 
-  /** @internal Deletes the flows of a filter for which `wanted` is true; returns their number. */
+  /** @internal Deletes the flows of a filter for which `wanted` returns true. Returns their number. */
   deleteWhere(filter: FlowFilter, wanted: (flow: Flow) => boolean, options: CallOptions = {}): Promise<number> {
     return this.#changes.deleteEach(this.flows(filter, options), wanted, options);
   }
@@ -344,14 +354,17 @@ export class Conntrack {
     return [...(await this.#context.ask('DUMP_EXPECTATIONS', 'list', 'expectations', list, options))];
   }
 
-  /** @throws IpvsError `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_NO_SUCH_FLOW` (its master), `ERR_IPVS_EXPECTATION_EXISTS` */
+  /**
+   * Creates an expectation (`conntrack -I exp`).
+   * @throws IpvsError `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_NO_SUCH_FLOW` (its master), `ERR_IPVS_EXPECTATION_EXISTS`
+   */
   async createExpectation(expectation: ExpectationOptions, options?: CallOptions): Promise<void> {
     const settings = checkExpectation(expectation);
     const create = (): Promise<void> => this.#port.createExpectation(settings, options);
     await this.#context.ask('NEW_EXPECTATION', 'expect', describeTuple(settings.tuple), create, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_EXPECTATION` */
+  /** Deletes an expectation (`conntrack -D exp`). @throws IpvsError `ERR_IPVS_NO_SUCH_EXPECTATION` */
   async deleteExpectation(selector: ExpectationSelector, options?: CallOptions): Promise<void> {
     const key = checkExpectationKey(selector);
     const work = (): Promise<void> => this.#port.deleteExpectation(key, options);
@@ -366,8 +379,9 @@ export class Conntrack {
   // --- events
 
   /**
-   * Resolves once no event is missed any more. Events of flows that began before anybody listened
-   * may never come (`settings().events` is `auto`): `resynchronise` finds those changes.
+   * Opens a stream of events (`conntrack -E`). It contains all events from the moment the promise resolves. If
+   * `settings().events` is `auto`, the kernel may send none for flows that began while no program listened:
+   * `resynchronise` finds their changes.
    */
   async events(events: EventOptions = {}, options: CallOptions = {}): Promise<EventStream> {
     checkCallOptions(options);
@@ -379,8 +393,8 @@ export class Conntrack {
   }
 
   /**
-   * Requests and loops under way fail with `ERR_IPVS_CLOSED`. Closing has no time limit, never rejects, and does
-   * nothing when it is repeated.
+   * Closes the handle. Requests and loops under way fail with `ERR_IPVS_CLOSED`. It has no time limit, never rejects,
+   * and does nothing when it is repeated.
    */
   async close(): Promise<void> {
     await this.#port.close();

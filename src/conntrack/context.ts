@@ -3,7 +3,7 @@ import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { type Command, translate } from './errors.js';
 
-/** The kernel, and errors that say what was asked of it. */
+/** Calls the kernel and translates its failures into errors that name the request. */
 export class Context {
   readonly port: ConntrackPort;
 

@@ -1,7 +1,7 @@
 import { Errno } from '../kernel/errno.js';
 import { type FileCommand, type Request as KernelRequest, type Meaning, Meanings } from '../kernel/meanings.js';
 
-/** The verbs of ctnetlink, and what else is asked of a namespace. */
+/** The verbs of ctnetlink, and the other requests to a namespace. */
 export type Command =
   | 'NEW'
   | 'UPDATE'
@@ -18,7 +18,7 @@ export type Command =
 
 export type Request = KernelRequest<Command>;
 
-// net/netfilter/nf_conntrack_netlink.c; it gives hardly any extended ack.
+// The errnos are those of net/netfilter/nf_conntrack_netlink.c, which sends hardly any extended ack.
 const meanings = new Meanings<Command>();
 
 const noSuchFlow: Meaning = {

@@ -11,27 +11,28 @@ export interface EventOptions {
   /** Default: `new`, `update` and `destroy`. */
   readonly types?: readonly ('new' | 'update' | 'destroy' | 'expectation')[] | undefined;
   /**
-   * Which flows, each as it is when the event comes: a flow that begins to match comes as `update`,
-   * one that stops to match (its mark has changed, say) no more; with `resynchronise` once more, as
-   * it is then, and there is no `destroy` of it. Not by `state`, which events do not always say.
-   * Family, protocol and mark are filtered in the kernel, before they take room in the buffer.
+   * Flows to report, selected by their values at the time of the event. A flow that begins to match is reported as
+   * `update`. One that stops matching, for example because its mark changes, is no longer reported; with
+   * `resynchronise` it is reported once more, with its new values, and without a later `destroy`.
+   * `state` is rejected because not all events have it. The kernel filters by family, protocol and mark
+   * before an event takes space in the buffer.
    */
   readonly filter?: FlowFilter | undefined;
   /**
-   * Of the socket, in bytes: an event takes about 1 KiB of it. Default: 1 MiB. Above
-   * `net.core.rmem_max` with CAP_NET_ADMIN, as all of this takes.
+   * Size of the socket's receive buffer, in bytes, 1 to 1 073 741 823. An event takes about 1 KiB of it.
+   * Default: 1 MiB. It may exceed `net.core.rmem_max`, because events require CAP_NET_ADMIN anyway.
    */
   readonly receiveBuffer?: number | undefined;
   /**
-   * NETLINK_BROADCAST_ERROR: ends of flows that did not fit are delivered again, later; other events
-   * only if their packet comes again. Overruns are then not told, so it does not go together with
-   * `resynchronise`. Default: false.
+   * True if the stream sets NETLINK_BROADCAST_ERROR. The kernel then delivers a `destroy` that did not fit into
+   * the buffer again later, and other events only if their packet is sent again. It reports no overruns, so
+   * `resynchronise` is rejected. Default: false.
    */
   readonly reliable?: boolean | undefined;
   /**
-   * Begin with the table as it is, and read it again after an overrun, at most every so many
-   * milliseconds (`true`: 1000): what was missed comes as events that are `recovered`. Takes about
-   * 250 bytes for each flow. Default: false.
+   * True if the stream reads the table at its start and after each overrun, at most once per `interval`
+   * (milliseconds, 1 to 2 147 483 647; `true`: 1000). It reports missed changes as events with `recovered`, and
+   * takes about 250 bytes of memory for each flow. Default: false.
    */
   readonly resynchronise?: boolean | { readonly interval: number } | undefined;
 }
@@ -72,12 +73,12 @@ export function checkEventOptions(options: EventOptions): EventSettings {
 }
 
 /**
- * Events from the moment it was opened on. Who does not keep up finds `overrun` items: the kernel
- * waits for nobody. One loop at a time; it keeps the process alive as long as it waits, and breaking
- * it off closes the stream.
+ * A stream of the events since it was opened. The kernel does not wait for a slow consumer: the stream
+ * then contains `overrun` items. It allows one loop at a time. A loop that waits keeps the process alive,
+ * and leaving it closes the stream.
  */
 export class EventStream implements AsyncIterable<ConntrackEvent> {
-  /** Of the socket, in bytes, as the kernel counts (twice what was asked for). */
+  /** Size of the socket's receive buffer, in bytes, as the kernel counts: twice the requested size. */
   readonly receiveBuffer: number;
   readonly #port: EventPort;
   readonly #signal: AbortSignal | undefined;
@@ -91,7 +92,7 @@ export class EventStream implements AsyncIterable<ConntrackEvent> {
     this.receiveBuffer = port.receiveBuffer;
   }
 
-  /** All that have come, at a time; waits for the first. */
+  /** Returns batches of all events received so far. Waits for the first event. */
   async *batches(): AsyncGenerator<readonly ConntrackEvent[], void, void> {
     if (this.#closed) return;
     if (this.#looping) throw invalid('a stream of events has one loop; open another stream for another');
@@ -110,11 +111,11 @@ export class EventStream implements AsyncIterable<ConntrackEvent> {
     return flatten(this.batches(), () => this.close());
   }
 
-  /** Ends a loop that waits. */
+  /** Closes the stream and ends a loop that waits. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    // A closed handle has closed its streams.
+    // Closing the handle closes its streams, so the port may be closed already.
     await this.#port.close().catch(() => {});
   }
 

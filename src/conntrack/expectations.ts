@@ -5,25 +5,24 @@ import { limits } from '../kernel/limits.js';
 import { checkU32 } from './filter.js';
 import { checkTuple, checkZone, type TupleOptions } from './tuple.js';
 
-/** A flow that is expected, of a master that has a helper. */
+/** An expected flow. Its master is a flow with a helper. */
 export interface ExpectationOptions {
   readonly tuple: TupleOptions;
   /**
-   * What of the tuple counts. `any`: what may differ, the source's port being the usual one.
-   * Default: the source port may differ, as with FTP.
+   * Parts of the tuple that may differ in the expected flow. Default: `['sourcePort']`, as FTP needs it.
    */
   readonly any?: readonly ('source' | 'sourcePort')[] | undefined;
-  /** The original tuple of a flow with a helper. */
+  /** Original tuple of the master. */
   readonly master: TupleOptions;
   readonly zone?: number | undefined;
-  /** Seconds; the kernel takes that of the helper's policy instead, if there is a helper. */
+  /** Seconds, 1 to 2 147 483 647. With a helper, the kernel takes the timeout of the helper's policy instead. */
   readonly timeout: number;
-  /** 1 permanent, 2 inactive; `NF_CT_EXPECT_*`. */
+  /** Bits of `NF_CT_EXPECT_*`, 0 to 7: 1 permanent, 2 inactive, 4 userspace. */
   readonly flags?: number | undefined;
   readonly class?: number | undefined;
-  /** Default: that of the master. */
+  /** Default: the helper of the master. */
   readonly helper?: string | undefined;
-  /** The kernel's function for such flows: `nat-follow-master`. */
+  /** Kernel function that handles the expected flow, for example `nat-follow-master`. */
   readonly function?: string | undefined;
   readonly nat?: { readonly direction: 'original' | 'reply'; readonly tuple: TupleOptions } | undefined;
 }
@@ -61,7 +60,7 @@ export function checkExpectation(options: ExpectationOptions): ExpectationSettin
   };
 }
 
-/** All ones for what must be equal. The kernel wants the whole of the destination. */
+/** Returns a mask of all ones for each part that must be equal. The kernel requires a complete destination. */
 function maskOf(tuple: Tuple, any: readonly string[]): Tuple {
   const [ones, zeros] =
     tuple.family === 'ipv6' ? ['ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', '::'] : ['255.255.255.255', '0.0.0.0'];
@@ -77,7 +76,7 @@ function maskOf(tuple: Tuple, any: readonly string[]): Tuple {
 
 export function checkExpectationKey(selector: ExpectationSelector): Pick<Expectation, 'tuple' | 'zone' | 'id'> {
   const names = ['tuple', 'zone', 'id', 'mask', 'master', 'timeout', 'flags', 'class', 'helper', 'function', 'nat'];
-  checkOptions('an expectation', selector, names); // or one that was read
+  checkOptions('an expectation', selector, names); // accepts an `Expectation` that was read, too
   const { tuple, zone = 0, id = 0 } = selector;
   return {
     tuple: checkTuple('the expected tuple', tuple),

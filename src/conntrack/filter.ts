@@ -17,34 +17,37 @@ import { limits } from '../kernel/limits.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
 /**
- * Which flows; what is left out matches all. What the kernel can filter it does; what it cannot,
- * ignores or gets wrong is filtered here: the result is the same.
+ * Selects flows. An absent condition matches all flows. The kernel filters by the conditions that it
+ * supports correctly, and this process by the others: the result is the same.
  */
 export interface FlowFilter {
   readonly family?: Family | undefined;
   readonly protocol?: FlowProtocol | undefined;
-  /** An address, or a prefix such as `10.0.0.0/8`, of the original direction. */
+  /** Source address of the original direction, or a prefix such as `10.0.0.0/8`. */
   readonly source?: string | undefined;
   readonly destination?: string | undefined;
   readonly sourcePort?: number | undefined;
   readonly destinationPort?: number | undefined;
-  /** The same of the reply: with destination NAT the server that really answers. */
+  /** Source address or prefix of the reply direction: with destination NAT, the server that answers. */
   readonly replySource?: string | undefined;
   readonly replyDestination?: string | undefined;
   readonly replySourcePort?: number | undefined;
   readonly replyDestinationPort?: number | undefined;
   readonly mark?: number | undefined;
-  /** Which bits of the mark count; `mark` has no others. Default: all. */
+  /** Bits of the mark to compare. Other bits of `mark` must be 0. Default: all bits. */
   readonly markMask?: number | undefined;
-  /** 0 is the default zone; without it flows of all zones match. */
+  /** Zone, 0 to 65535; 0 is the default zone. If it is absent, flows of all zones match. */
   readonly zone?: number | undefined;
-  /** All of these are set. */
+  /** Bits that must all be set. */
   readonly status?: readonly FlowStatus[] | undefined;
-  /** None of these is set: `['seen-reply']` are the flows that nobody has answered. */
+  /** Bits that must all be clear. `['seen-reply']` selects the flows without an answer. */
   readonly notStatus?: readonly FlowStatus[] | undefined;
-  /** As conntrack shows it, in any case: `ESTABLISHED`. Requires `tcp`, `sctp` or `dccp` as protocol. `LISTEN` is `SYN_SENT2` of TCP. */
+  /**
+   * State, spelt as conntrack prints it, in upper or lower case: `ESTABLISHED`. Requires the protocol `tcp`, `sctp`
+   * or `dccp`. `LISTEN` is `SYN_SENT2` of TCP.
+   */
   readonly state?: string | undefined;
-  /** `here`: leave all filtering to this process. It is slower, and else the same. */
+  /** Place of the filtering. `here`, this process, is slower and has the same result. Default: `kernel`. */
   readonly filterIn?: 'kernel' | 'here' | undefined;
 }
 
@@ -111,19 +114,19 @@ function checkMark(mark: unknown, markMask: unknown): { value: number; mask: num
   return { value, mask };
 }
 
-/** Whether it leaves out any flow of a family. */
+/** Returns true if the filter excludes any flow of a family. */
 export function isSelective(filter: FilterSettings): boolean {
   const { hereOnly: _, original, reply, ...rest } = filter;
   const narrow = ({ source, destination, ...ports }: TupleFilter): boolean =>
     (source?.prefix ?? 0) > 0 || (destination?.prefix ?? 0) > 0 || Object.keys(ports).length > 0;
   if (narrow(original) || narrow(reply)) return true;
-  // A family that only comes of a prefix of length 0 was not asked for.
+  // A family that follows only from a prefix of length 0 is not a condition.
   const addresses = [original.source, original.destination, reply.source, reply.destination];
   const { family, ...others } = rest;
   return Object.keys(others).length > 0 || (family !== undefined && addresses.every((address) => !address));
 }
 
-/** Returns the number of a state by its name, in either case; `LISTEN` is another name of `SYN_SENT2`. */
+/** Returns the number of a state by its name, in upper or lower case. `LISTEN` is another name of `SYN_SENT2`. */
 export function checkState(protocol: FlowProtocol | undefined, state: unknown): number {
   const states = protocol === undefined ? [] : statesOf(protocol);
   if (protocol === undefined || states.length === 0)
@@ -131,7 +134,7 @@ export function checkState(protocol: FlowProtocol | undefined, state: unknown): 
   return states.indexOf(checkOneOf('state', typeof state === 'string' ? stateName(protocol, state) : state, states));
 }
 
-/** The bits of some status names. */
+/** Returns the bits of a list of status names. */
 export function statusBits(what: string, names: unknown): number {
   return checkList(what, names as readonly unknown[], limits.names).reduce(
     (bits: number, name) => bits | (1 << statusNames.indexOf(checkOneOf(what, name, statusNames))),

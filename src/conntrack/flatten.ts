@@ -1,10 +1,10 @@
 /**
- * The items of batches, one at a time. Several may wait for the next one. Not a generator: a
- * million items would be three million turns of the microtask queue.
+ * Returns the items of batches, one at a time. Several callers may wait for the next item. It is not a
+ * generator, which would take three million turns of the microtask queue for a million items.
  */
 export function flatten<T>(
   batches: AsyncGenerator<readonly T[], void, void>,
-  /** Before the batches are told to end: what lets one end that is waited for. */
+  /** Is called before the generator is closed, to end a `next()` that waits. */
   end: () => Promise<void> = async () => {},
 ): AsyncIterator<T, undefined> {
   let batch: readonly T[] = [];

@@ -27,60 +27,67 @@ import {
   type Writable,
 } from './tuple.js';
 
-/** To what a new flow's source or destination is translated: one of a range is taken. */
+/** The new source or destination of a translated flow. Of a range, the kernel chooses one value. */
 export interface NatOptions {
   readonly address: string | readonly [least: string, most: string];
   readonly port?: number | readonly [least: number, most: number] | undefined;
 }
 
-/** Labels that are to be set and cleared, 0 to 127; others stay. */
+/** Labels to set and to clear, 0 to 127. The others do not change. */
 export interface LabelChanges {
   readonly set?: readonly number[] | undefined;
   readonly clear?: readonly number[] | undefined;
 }
 
-/** What of a flow can be changed. What is left out stays as it is. */
+/** Changes to a flow. An absent setting does not change. */
 export interface FlowChanges {
-  /** Seconds, to 2 147 483 647. */
+  /** Seconds, 0 to 2 147 483 647. */
   readonly timeout?: number | undefined;
   readonly mark?: number | undefined;
-  /** Which bits of the mark are changed; the mark has no others. Default: all. */
+  /** Bits of the mark to change. Other bits of `mark` must be 0. Default: all bits. */
   readonly markMask?: number | undefined;
-  /** Bits to be set: the kernel lets `seen-reply`, `assured` and `fixed-timeout` be set, and none be cleared. */
+  /** Bits to set. The kernel accepts `seen-reply`, `assured` and `fixed-timeout`, and clears no bit. */
   readonly status?: readonly FlowStatus[] | undefined;
   /**
-   * As conntrack shows it, in any case: `ESTABLISHED`. Of TCP, SCTP and DCCP. `LISTEN`, which old versions of
-   * conntrack print, is `SYN_SENT2` of TCP. A kernel that does not track DCCP ignores its states.
+   * State of a TCP, SCTP or DCCP flow, spelt as conntrack prints it, in upper or lower case: `ESTABLISHED`.
+   * `LISTEN`, which old versions of conntrack print, is `SYN_SENT2` of TCP. A kernel that does not track DCCP
+   * ignores its states.
    */
   readonly state?: string | undefined;
-  /** All that are to be set, or changes. Only where a rule of the namespace uses labels: without one a new flow gets none. */
+  /**
+   * The complete list of labels, or changes to it. Works only if a rule of the namespace uses labels: otherwise
+   * the kernel gives new flows no labels.
+   */
   readonly labels?: readonly number[] | LabelChanges | undefined;
-  /** `ftp`; an empty name takes the helper away. */
+  /** Name of the helper, for example `ftp`. An empty name removes the helper. */
   readonly helper?: string | undefined;
   readonly tcp?: TcpDetails | undefined;
-  /** Verification tags. An update keeps them when it sets only the state, and the state when it sets only them. */
+  /** Verification tags. An update that sets only them keeps the state; one that sets only the state keeps them. */
   readonly sctp?: Directions<number> | undefined;
-  /** An update keeps them when it sets only the state, and the state when it sets only them. */
+  /** DCCP details. An update that sets only them keeps the state; one that sets only the state keeps them. */
   readonly dccp?: DccpDetails | undefined;
-  /** A direction that is absent stays as it is. A flow that packets made may have no room for it: the kernel ignores it then. */
+  /**
+   * Adjustment of sequence numbers. An absent direction does not change. The kernel ignores it for a flow that was
+   * created by packets without the extension for it.
+   */
   readonly sequenceAdjustment?: Partial<Directions<SequenceAdjustment>> | undefined;
   readonly synproxy?: Synproxy | undefined;
 }
 
-/** A flow that no packet has made. */
+/** A new flow that is created by a request, not by a packet. */
 export interface FlowOptions extends FlowChanges {
   readonly original: TupleOptions;
-  /** Default: the original turned round. With `nat` the kernel translates it. */
+  /** Default: the inverse of the original tuple. With `nat` the kernel translates it. */
   readonly reply?: TupleOptions | undefined;
   readonly zone?: number | undefined;
-  /** Seconds, to 2 147 483 647. */
+  /** Seconds, 0 to 2 147 483 647. */
   readonly timeout: number;
-  /** Default of TCP and SCTP: `ESTABLISHED`; of DCCP with `dccp`: `OPEN`. */
+  /** Default: `ESTABLISHED` for TCP and SCTP, `OPEN` for DCCP with `dccp`. */
   readonly state?: string | undefined;
   readonly nat?:
     | { readonly source?: NatOptions | undefined; readonly destination?: NatOptions | undefined }
     | undefined;
-  /** The original tuple of the flow that this one belongs to. */
+  /** Original tuple of the master, the flow that this one belongs to. */
   readonly master?: TupleOptions | undefined;
 }
 
@@ -106,7 +113,7 @@ const changeNames = [
 ];
 const flowNames = [...changeNames, 'original', 'reply', 'zone', 'nat', 'master'];
 
-/** Every flow in the table has been confirmed, and the kernel refuses a status that says otherwise. */
+/** IPS_CONFIRMED. Every flow in the table has this bit, and the kernel rejects a status without it. */
 const CONFIRMED = 1 << 3;
 const settable: readonly FlowStatus[] = ['seen-reply', 'assured', 'fixed-timeout', 'confirmed'];
 
@@ -138,7 +145,7 @@ export function creation(options: FlowOptions): FlowChange {
     original,
     options.state === undefined ? firstState(original.protocol, options) : options.state,
   );
-  // The kernel refuses a part of these groups.
+  // The kernel rejects an incomplete group.
   if (original.protocol === 'sctp') settings.sctp ??= { original: 0, reply: 0 };
   if (original.protocol === 'dccp' && settings.state !== undefined)
     settings.dccp ??= { role: 'client', handshakeSequence: 0n };
@@ -162,7 +169,7 @@ export function update(selector: FlowSelector, changes: FlowChanges): FlowChange
   return { verb: 'update', key, settings: checkChanges(changes, tuple) };
 }
 
-/** Without spreads: bulk changes make millions of these. */
+/** Avoids object spreads because bulk changes create millions of these objects. */
 function checkChanges(changes: FlowChanges, tuple: Tuple, state = changes.state): Writable<FlowSettings> {
   const { timeout, mark, markMask, status, labels, helper, tcp, sctp, dccp, sequenceAdjustment, synproxy } = changes;
   const settings: Writable<FlowSettings> = {};
@@ -180,7 +187,7 @@ function checkChanges(changes: FlowChanges, tuple: Tuple, state = changes.state)
   return settings;
 }
 
-/** The kernel computes (old & ~mask) ^ mark: a bit outside of the mask would flip. */
+/** Rejects a mark with bits outside of its mask: the kernel computes `(old & ~mask) ^ mark` and would flip them. */
 function checkMark(mark: number | undefined, mask: number | undefined): Pick<FlowSettings, 'mark' | 'markMask'> {
   if (mark === undefined) {
     if (mask !== undefined) throw invalid('markMask without mark');

@@ -3,15 +3,15 @@ import { flatten } from './flatten.js';
 import { untilStable } from './stable.js';
 
 /**
- * The flows of a table, as they are received: a piece at a time, and no more of it than somebody
- * asks for. Breaking off a loop ends the reading.
+ * A stream of the flows of a table. Reads one batch at a time, when a consumer asks for it. Leaving a
+ * loop early ends the reading.
  */
 export class FlowStream implements AsyncIterable<Flow> {
   readonly #batches: () => AsyncGenerator<readonly Flow[], void, void>;
   readonly #repeatable: boolean;
 
   /**
-   * @param repeatable whether reading changes nothing, so that it can be repeated
+   * @param repeatable true if reading changes nothing, so that it can be repeated
    * @internal
    */
   constructor(batches: () => AsyncGenerator<readonly Flow[], void, void>, repeatable: boolean) {
@@ -19,12 +19,12 @@ export class FlowStream implements AsyncIterable<Flow> {
     this.#repeatable = repeatable;
   }
 
-  /** Some hundreds of flows at a time: the fastest way to look at millions. */
+  /** Returns batches of some hundreds of flows: the fastest way to read millions. */
   batches(): AsyncGenerator<readonly Flow[], void, void> {
     return this.#batches();
   }
 
-  /** All of them in one list: only for tables that are known to be small. Reads an unstable table again. */
+  /** Returns all flows in one list. Use it for small tables only. Reads an unstable table again. */
   toArray(): Promise<Flow[]> {
     const read = async (): Promise<Flow[]> => {
       const all: Flow[] = [];

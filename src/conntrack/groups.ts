@@ -2,9 +2,9 @@ import { stateNumber } from '../kernel/conntrack/layout.js';
 import type { Flow, FlowKey, FlowProtocol, FlowSettings } from '../kernel/conntrack/types.js';
 
 /**
- * The members of the protocol groups that the kernel stores as a whole, and refuses with EINVAL when
- * a member is absent (nlattr_to_sctp and nlattr_to_dccp). All other groups of ctnetlink are patches:
- * nlattr_to_tcp keeps what is absent, and each direction of a sequence adjustment is written alone.
+ * The protocol groups that the kernel stores as a whole, and rejects with EINVAL when a member is
+ * absent (nlattr_to_sctp and nlattr_to_dccp). All other groups of ctnetlink are patches:
+ * nlattr_to_tcp keeps absent members, and each direction of a sequence adjustment is written separately.
  */
 const groups: ReadonlyMap<FlowProtocol, 'sctp' | 'dccp'> = new Map([
   ['sctp', 'sctp'],
@@ -22,11 +22,11 @@ export function isPartOfGroup(key: FlowKey, settings: FlowSettings): boolean {
   return group !== undefined && (settings.state === undefined) !== (settings[group] === undefined);
 }
 
-/** The members of a group that an update leaves out, as the flow has them. */
+/** Returns the members of a group that an update leaves out, with the flow's values. */
 export function wholeGroup(flow: Flow, settings: FlowSettings): FlowSettings {
   if (!isPartOfGroup(flow, settings)) return {};
   const group = groupOf(flow);
-  // A kernel that does not track the protocol shows neither, and ignores both.
+  // A kernel that does not track the protocol reports neither member and ignores both.
   if (group === undefined || flow.state === undefined || flow[group] === undefined) return {};
   return settings.state === undefined ? { state: stateNumber(flow.protocol, flow.state) } : { [group]: flow[group] };
 }

@@ -7,20 +7,20 @@ import { errorFor } from './errors.js';
 
 const directory = '/proc/sys/net/netfilter';
 
-/** What is kept of a flow, and how many there may be. What this kernel or namespace has not is absent. */
+/** The data that the kernel keeps for each flow, and the table's limits. Absent: this namespace lacks the setting. */
 export interface ConntrackSettings {
-  /** Packets and bytes of flows that begin from now on (`nf_conntrack_acct`; off by default). */
+  /** True if the kernel counts packets and bytes of flows that begin later (`nf_conntrack_acct`). Default: false. */
   readonly accounting?: boolean | undefined;
-  /** When flows began and ended (`nf_conntrack_timestamp`; off by default). */
+  /** True if the kernel records when flows begin and end (`nf_conntrack_timestamp`). Default: false. */
   readonly timestamps?: boolean | undefined;
   /**
-   * Events of flows that begin from now on (`nf_conntrack_events`). `auto`, the default from Linux
-   * 5.19: only of flows that begin while somebody listens.
+   * True if the kernel sends events of flows that begin later (`nf_conntrack_events`). With `auto`, the default
+   * from Linux 5.19, it sends only those of flows that begin while a program listens.
    */
   readonly events?: boolean | 'auto' | undefined;
-  /** The most flows there may be, in all namespaces together; to be set in the first one only. */
+  /** Maximum number of flows in all namespaces together. Only the first namespace can set it. */
   readonly maximum?: number | undefined;
-  /** Of the hash table, of all namespaces together; to be set in the first one only. */
+  /** Number of buckets of the hash table, which all namespaces share. Only the first namespace can set it. */
   readonly buckets?: number | undefined;
   readonly expectationMaximum?: number | undefined;
 }
@@ -75,7 +75,7 @@ export async function writeSettings(
 ): Promise<void> {
   checkOptions('conntrack', settings, names);
   checkCallOptions(options);
-  // All are checked before any is written.
+  // Checks all values before it writes the first.
   const texts = names.flatMap((name) => {
     return settings[name] === undefined ? [] : [[`${directory}/${files[name]}`, format(name, settings[name])] as const];
   });
@@ -84,7 +84,7 @@ export async function writeSettings(
   }
 }
 
-/** A number that the kernel keeps in a file. */
+/** Reads a file of `/proc/sys/net/netfilter` that contains one number. */
 export async function readNumber(context: Context, name: string, options?: CallOptions): Promise<number> {
   const path = `${directory}/${name}`;
   const [text] = await context.ask('READ_FILE', 'read', path, () => context.port.readFiles([path], options), options);

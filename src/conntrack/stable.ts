@@ -1,10 +1,10 @@
 import { IpvsError } from '../kernel/errors.js';
 
-/** Readings of a table whose number of buckets changes during each of them. */
+/** Maximum number of readings of a table whose number of buckets changes during each of them. */
 const ATTEMPTS = 20;
 
 /**
- * Repeats what reads a whole table while the reading is interrupted by a change of the number of buckets.
+ * Reads a whole table, and repeats the reading if the number of buckets changes meanwhile.
  * @throws IpvsError `ERR_IPVS_UNSTABLE` after 20 attempts
  */
 export async function untilStable<T>(read: () => Promise<T>): Promise<T> {

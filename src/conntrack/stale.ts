@@ -4,23 +4,23 @@ import type { Flow, FlowProtocol } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
-/** A virtual address, and the servers behind it that are alive. */
+/** A virtual address and its live servers. */
 export interface StaleOptions {
-  /** What clients ask for: the original destination. */
+  /** Virtual address: the original destination of the flows. */
   readonly address: string;
   /** Default: any port. */
   readonly port?: number | undefined;
-  /** Default: `udp`. An orphaned TCP connection ends by itself; a UDP sender never notices. */
+  /** Default: `udp`. An orphaned TCP connection ends automatically; a UDP sender never notices. */
   readonly protocol?: FlowProtocol | undefined;
   /**
-   * Those that may answer; an empty list makes all flows stale. Without a port: on any. NAT keeps the family, so
-   * that servers of the other one are behind tunnels: they are accepted with `untranslated: 'keep'` only.
+   * Servers that may answer. An empty list makes all flows stale. A server without a port may answer from any port.
+   * NAT keeps the family, so a server of the other family is behind a tunnel and requires `untranslated: 'keep'`.
    */
   readonly servers: readonly (string | { readonly address: string; readonly port?: number | undefined })[];
   /**
-   * What of flows that are not translated, so that the virtual address itself answers. `stale`, the
-   * default: with NAT they go nowhere, they began before there was a service. `keep`: with direct
-   * routing or tunnels that is how they are.
+   * Treatment of flows without translation, whose replies have the virtual address as source. `stale`, the
+   * default, is for NAT: such flows began before the service existed and reach no server. `keep` is for
+   * direct routing and tunnels, which never translate.
    */
   readonly untranslated?: 'stale' | 'keep' | undefined;
   /** Default: all zones. */
@@ -85,7 +85,7 @@ function addServer(
       ? { address: server, port: undefined }
       : (server as { address: unknown; port?: number | undefined });
   const { address, family } = checkAddress('a server', text);
-  // No flow names it as its source of replies. With `stale`, the flows that it serves would all be deleted.
+  // No flow has this server as the source of its replies. With `stale`, all flows that it serves would be deleted.
   if (family !== expected && untranslated === 'keep') return;
   if (family !== expected)
     throw invalid(

@@ -3,8 +3,8 @@ import type { ProcessorCounters } from '../kernel/conntrack/types.js';
 import { invalid } from '../kernel/errors.js';
 
 /**
- * The counters that `conntrack -S` shows, by the number of their attribute (CTA_STATS_*). Each is a
- * u32 that wraps. What this kernel does not send is absent.
+ * The counters that `conntrack -S` prints, by the number of their attribute (CTA_STATS_*). Each is a
+ * u32 that wraps. A counter that this kernel does not send is absent.
  */
 const names = {
   1: 'searched',
@@ -26,12 +26,12 @@ const names = {
 
 /**
  * - `invalid`: packets outside of any window or state.
- * - `insertFailed`: a lost race for a tuple, or a chain too long; together with `drop` rising: packets lost to a clash.
- * - `drop`: packets lost, since no flow could be made for them.
- * - `earlyDrop`: the table was full, and an unassured flow was thrown out.
- * - `clashResolve`: two packets raced for one flow, and both were let through; harmless (DNS).
+ * - `insertFailed`: a lost race for a tuple, or a chain too long. If `drop` rises too, packets are lost to a clash.
+ * - `drop`: packets lost because no flow could be created for them.
+ * - `earlyDrop`: the table was full, and an unassured flow was evicted.
+ * - `clashResolve`: two packets raced for one flow, and both passed; harmless (DNS).
  * - `chainTooLong`: too few buckets (Linux 5.15 and later).
- * - `searched`, `new`, `ignore`, `delete`, `deleteList`: always 0, or absent, on kernels of today.
+ * - `searched`, `new`, `ignore`, `delete`, `deleteList`: always 0, or absent, on current kernels.
  */
 export type StatisticName = (typeof names)[keyof typeof names];
 export type Statistics = { readonly [Name in StatisticName]?: number | undefined };
@@ -47,15 +47,16 @@ export interface ExpectationStatistics {
   readonly delete?: number | undefined;
 }
 
-/** How often something happened between two readings. */
+/** The differences between two readings of the counters. */
 export interface StatisticsChange {
-  /** Of the processors that both readings have. */
+  /** Sums over the processors that are in both readings. */
   readonly total: Statistics;
   readonly processors: readonly ProcessorStatistics[];
-  /** The same, in each second. */
+  /** The same sums per second. */
   readonly perSecond: Statistics;
-  /** Processors that only one of them has: what they counted is not known, and not in the sums. */
+  /** Processors that only the second reading has. Their counts are unknown and not part of the sums. */
   readonly appeared: readonly number[];
+  /** Processors that only the first reading has. Their counts are unknown and not part of the sums. */
   readonly vanished: readonly number[];
 }
 
@@ -81,7 +82,7 @@ function checkStatistics(statistics: Statistics): void {
     if (statistics[name] !== undefined) checkInteger(name, statistics[name], 0, Number.MAX_SAFE_INTEGER);
 }
 
-/** Sums over the processors, which can be above 32 bits. */
+/** Adds up the counters of all processors. A sum can exceed 32 bits. */
 export function sumStatistics(processors: readonly Statistics[]): Statistics {
   for (const statistics of checkList('processors', processors)) checkStatistics(statistics);
   const total: Partial<Record<StatisticName, number>> = {};
@@ -95,9 +96,9 @@ export function sumStatistics(processors: readonly Statistics[]): Statistics {
 }
 
 /**
- * What happened between two readings of `Conntrack.statistics()`. A counter that has become
- * smaller has wrapped: it is taken to have done so once.
- * @param seconds between the two, more than 0
+ * Returns the differences between two readings of `Conntrack.statistics()`. A smaller counter is taken
+ * to have wrapped once.
+ * @param seconds time between the two readings, more than 0
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function compareStatistics(

@@ -11,39 +11,39 @@ export interface TupleOptions {
   readonly destination: string;
   readonly protocol: FlowProtocol;
   /**
-   * Required by TCP, UDP and SCTP; of GRE the key (0 if left out). Flows of UDPLite and DCCP have
-   * none on kernels that do not track these protocols: such a kernel ignores ports that are named,
-   * one that does track them needs them.
+   * Port, 0 to 65535; for GRE the key. Required by TCP, UDP and SCTP; the default for GRE is 0. A kernel
+   * that tracks UDPLite and DCCP requires their ports, too; one that does not ignores them, and its flows
+   * have none.
    */
   readonly sourcePort?: number | undefined;
   readonly destinationPort?: number | undefined;
-  /** Required by ICMP and ICMPv6. */
+  /** Type, code and id. Required by ICMP and ICMPv6. */
   readonly icmp?: IcmpTuple | undefined;
-  /** A zone of this direction alone. */
+  /** Zone of this direction only, 0 to 65535. */
   readonly zone?: number | undefined;
-  /** As the addresses have it; for tuples that were read. */
+  /** Family of the addresses. Accepted so that a tuple that was read can be passed. */
   readonly family?: string | undefined;
 }
 
 /**
- * What names a flow: one that was read, or one of its tuples. With an `id`, as one that was read has
- * it, a delete leaves a flow with another id alone (but a later flow may have been given the same).
+ * Identifies a flow: a flow that was read, or one of its tuples. With an `id`, which a flow that was read
+ * has, a delete ignores a flow with another id. The kernel may give a later flow the same id.
  */
 export interface FlowSelector {
   readonly original?: TupleOptions | undefined;
-  /** Instead of `original`. */
+  /** Reply tuple, used if `original` is absent. */
   readonly reply?: TupleOptions | undefined;
   /** Default: 0, the default zone. */
   readonly zone?: number | undefined;
   readonly id?: number | undefined;
 }
 
-/** While it is put together. */
+/** A type without `readonly`, for an object under construction. */
 export type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 const tupleNames = ['source', 'destination', 'protocol', 'sourcePort', 'destinationPort', 'icmp', 'zone', 'family'];
 const withPorts: readonly FlowProtocol[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp', 'gre'];
-/** Some kernels cannot track these, and keep their flows without ports. */
+/** Protocols that some kernels do not track. Such a kernel keeps their flows without ports. */
 const portsMayBeAbsent: readonly FlowProtocol[] = ['udplite', 'dccp'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
@@ -63,8 +63,8 @@ export function checkZone(what: string, value: unknown): number {
 }
 
 /**
- * A tuple in canonical form. The kernel takes a tuple that lacks something for a request about all
- * flows, so here it must be whole.
+ * Returns a tuple in canonical form. Rejects an incomplete tuple, because the kernel treats a request
+ * with one as a request for all flows.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function checkTuple(what: string, options: TupleOptions): Tuple {
@@ -82,7 +82,7 @@ export function checkTuple(what: string, options: TupleOptions): Tuple {
   return checked;
 }
 
-/** A tuple that was read has getters; an object of the caller's has none. */
+/** Checks the names of the options. Accepts a tuple that was read, which has getters instead of properties. */
 function plainOptions(what: string, options: TupleOptions): TupleOptions {
   if (typeof options === 'object' && options !== null && 'toJSON' in options) return options;
   checkOptions(what, options, tupleNames);
@@ -116,7 +116,7 @@ function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions)
   return { sourcePort: port('sourcePort'), destinationPort: port('destinationPort') };
 }
 
-/** What an answer to such a packet would have. Without spreads: bulk changes make millions of these. */
+/** Returns the tuple of an answer. Avoids object spreads because bulk changes create millions of tuples. */
 export function inverse(tuple: Tuple): Tuple {
   const { family, protocol, source, destination, sourcePort, destinationPort, icmp } = tuple;
   const inverted: Writable<Tuple> = { family, source: destination, destination: source, protocol };
@@ -126,7 +126,7 @@ export function inverse(tuple: Tuple): Tuple {
   return inverted;
 }
 
-/** As net/netfilter/nf_conntrack_proto_icmp.c and _icmpv6.c have it. */
+/** Types of requests and their answers, from net/netfilter/nf_conntrack_proto_icmp.c and _icmpv6.c. */
 const icmpAnswers = new Map([
   [8, 0],
   [13, 14],
@@ -146,11 +146,12 @@ function inverseIcmp(six: boolean, icmp: IcmpTuple): IcmpTuple {
   return { ...icmp, type };
 }
 
-/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` when it names no flow: that would be all of them. */
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if it names no flow: the kernel would select all flows. */
 export function checkFlowKey(selector: FlowSelector): FlowKey {
   if (typeof selector !== 'object' || selector === null)
     throw invalid(`a flow is named by { original } or { reply }, not ${show(selector)}`);
-  // The JSON of a flow says all of it; else what is not of the key would be ignored without a word.
+  // The JSON of a flow has all properties of a flow. Any other object must have those of a key only, so
+  // that no property is ignored silently.
   const whole = 'family' in selector && 'original' in selector && 'reply' in selector;
   if (!('toJSON' in selector))
     checkOptions('a flow', selector, whole ? flowNames : ['original', 'reply', 'zone', 'id']);
@@ -166,7 +167,7 @@ export function checkFlowKey(selector: FlowSelector): FlowKey {
   };
 }
 
-/** `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
+/** Formats a tuple, for example `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
 export function describeTuple(tuple: Tuple): string {
   const { source, destination, sourcePort, destinationPort, protocol } = tuple;
   const name = typeof protocol === 'number' ? `protocol ${protocolNumber(protocol)}` : protocol;
