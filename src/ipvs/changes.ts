@@ -5,8 +5,8 @@ import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelec
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
 
 /**
- * One of many changes for {@link Ipvs.apply}. `set...` replaces all settings, with the defaults
- * for what is left out: unlike `update()` it reads nothing first.
+ * One of many changes for {@link Ipvs.apply}. `set...` replaces all settings and uses the defaults for
+ * absent ones: unlike `update()` it does not read first.
  */
 export type TableChange =
   | { readonly change: 'add-service' | 'set-service'; readonly service: ServiceOptions }
@@ -18,7 +18,7 @@ export type TableChange =
     }
   | { readonly change: 'delete-server'; readonly service: ServiceSelector; readonly server: ServerSelector };
 
-/** How a change ended, at the same place in the list as the change. */
+/** The result of the change with the same index. */
 export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
 
 const optionNames = ['change', 'service', 'server'];
@@ -32,7 +32,7 @@ const kinds = [
   'delete-server',
 ];
 
-/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list */
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change */
 export function toKernelChanges(changes: readonly TableChange[]): Change[] {
   checkList('changes', changes);
   const checked: Change[] = [];

@@ -5,18 +5,18 @@ import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { translate } from './errors.js';
 
-/** Which connections; what is left out matches all. */
+/** Selects connections. An absent condition matches all. */
 export interface ConnectionFilter {
-  /** As the kernel names it, in any case: `tcp`, `udp`, `sctp`; `ip` for templates of fwmark services. */
+  /** Name of the protocol, in upper or lower case: `tcp`, `udp`, `sctp`; `ip` for templates of fwmark services. */
   readonly protocol?: string | undefined;
   readonly clientAddress?: string | undefined;
   readonly clientPort?: number | undefined;
-  /** Of a connection through a fwmark service: what the client asked for. */
+  /** Address that the client connected to. */
   readonly virtualAddress?: string | undefined;
   readonly virtualPort?: number | undefined;
   readonly serverAddress?: string | undefined;
   readonly serverPort?: number | undefined;
-  /** As the kernel names it, in any case: `established`. */
+  /** The kernel's name of the state, in upper or lower case: `established`. */
   readonly state?: string | undefined;
 }
 
@@ -45,7 +45,7 @@ function checkText(what: string, value: unknown): string {
   throw invalid(`${what} is a word, not ${show(value)}`);
 }
 
-/** The connections of a namespace, as the file is read: never more than a piece of it in memory. */
+/** Yields the connections of a namespace while it reads the file. Keeps only a part of the file in memory. */
 export async function* readConnections(
   context: Context,
   filter: ConnectionFilter,

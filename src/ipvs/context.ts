@@ -44,7 +44,7 @@ function objectOf(change: Change): string {
   }
 }
 
-/** What the objects share: the kernel, and errors that say what was asked of it. */
+/** Calls the kernel for services and servers, and translates its failures into errors that name the request. */
 export class Context {
   readonly port: IpvsPort;
 
@@ -52,7 +52,7 @@ export class Context {
     this.port = port;
   }
 
-  /** Any request: its failures become `IpvsError`s. */
+  /** Runs a request and translates its failure into an `IpvsError`. */
   async ask<T>(
     command: Command,
     action: string,
@@ -68,13 +68,13 @@ export class Context {
     }
   }
 
-  /** One change; throws if it fails. */
+  /** Applies one change. Throws if it fails. */
   async change(change: Change, options?: CallOptions): Promise<void> {
     const [failure] = await this.changes([change], options);
     if (failure) throw failure;
   }
 
-  /** Many changes in one go; for each its error, if it failed. */
+  /** Applies many changes in one request. Returns an error for each change that failed, and `undefined` otherwise. */
   async changes(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
     checkCallOptions(options);
     let errnos: ArrayLike<number>;
@@ -98,7 +98,10 @@ export class Context {
     return errors;
   }
 
-  /** ENOENT for a service with an engine may mean either: the scheduler, if it is there, is loaded by now. */
+  /**
+   * Returns the error for a failed change. ENOENT means an unknown scheduler or an unknown engine: a scheduler that
+   * exists has been loaded by this request, so the engine is missing.
+   */
   async #failure(change: Change, errno: number, options: CallOptions | undefined): Promise<IpvsError> {
     const request = requestOf(change);
     if (errno === Errno.ENOENT && 'service' in change && change.service && 'engine' in change.service) {

@@ -3,20 +3,20 @@ import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } f
 import { invalid } from '../kernel/errors.js';
 import type { DaemonRole, DaemonSettings } from '../kernel/ipvs/types.js';
 
-/** A daemon to be started. What is left out is the kernel's choice: 224.0.0.81, port 8848, ttl 1. */
+/** A daemon to start. The kernel's defaults are group 224.0.0.81, port 8848 and ttl 1. */
 export interface DaemonOptions {
   readonly role: DaemonRole;
-  /** The interface that the messages go over. */
+  /** Interface that sends or receives the messages. */
   readonly interface: string;
-  /** 0 to 255, default 0; a backup takes 0 for "any". */
+  /** Identifier, 0 to 255. Default: 0, which means "any" for a backup. */
   readonly syncId?: number | undefined;
-  /** The most that a message holds: 1 to 65535 bytes; default as the MTU allows. */
+  /** Maximum length of a message, 1 to 65535 bytes. Default: the length that the MTU allows. */
   readonly maxLength?: number | undefined;
-  /** A multicast address. */
+  /** Multicast address. */
   readonly group?: string | undefined;
-  /** 1 to 65535, UDP. */
+  /** UDP port, 1 to 65535. */
   readonly port?: number | undefined;
-  /** 1 to 255. */
+  /** Time to live of the messages, 1 to 255. */
   readonly ttl?: number | undefined;
 }
 
@@ -29,7 +29,7 @@ export function daemonSettings(options: DaemonOptions): DaemonSettings {
   const names = ['role', 'interface', 'syncId', 'maxLength', 'group', 'port', 'ttl'];
   checkOptions('a synchronisation daemon', options, names);
   const { interface: name, maxLength, group, port, ttl } = options;
-  // IFNAMSIZ is 16 with the NUL.
+  // IFNAMSIZ is 16 bytes and includes the NUL.
   if (typeof name !== 'string' || !/^[^\s/\0]+$/.test(name) || Buffer.byteLength(name) > 15) {
     throw invalid(`not an interface: ${show(name)}`);
   }

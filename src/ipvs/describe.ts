@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../kernel/address.js';
 import type { Protocol, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 
-/** A service as ipvsadm names it: `TCP 192.168.1.100:80`, `FWM 80`, `FWM 80 IPv6`. */
+/** Formats a service as ipvsadm does: `TCP 192.168.1.100:80`, `FWM 80`, `FWM 80 IPv6`. */
 export function describeService(key: ServiceKey): string {
   if ('fwmark' in key) return key.family === 'ipv6' ? `FWM ${key.fwmark} IPv6` : `FWM ${key.fwmark}`;
   return `${key.protocol.toUpperCase()} ${formatEndpoint(key.address, key.port)}`;
@@ -11,7 +11,7 @@ export function describeServer(key: ServerKey): string {
   return formatEndpoint(key.address, key.port);
 }
 
-/** The service that {@link describeService} said. */
+/** Parses the output of {@link describeService}. */
 export function parseService(text: string): ServiceKey {
   const [, mark, ipv6] = /^FWM (\d+)( IPv6)?$/.exec(text) ?? [];
   if (mark !== undefined) return { family: ipv6 ? 'ipv6' : 'ipv4', fwmark: Number(mark) };
@@ -26,7 +26,7 @@ export function parseService(text: string): ServiceKey {
   };
 }
 
-/** One string per service, equal for equal services. */
+/** Returns a string that is equal for equal services only. */
 export function serviceId(key: ServiceKey): string {
   return `${describeService(key)} ${key.family}`;
 }

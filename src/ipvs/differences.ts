@@ -1,11 +1,11 @@
 import { type ServerSettings, ServiceFlag, type ServiceSettings, settableFlags } from '../kernel/ipvs/types.js';
 import { netmaskText, showSchedulerFlags } from './service-options.js';
 
-/** A setting that differs from what is wanted. Settings without effect never do. */
+/** A setting that differs from the wanted one. Settings without effect are not compared. */
 export interface SettingDifference {
-  /** The option that sets it: `scheduler`, `persistence.netmask`, `weight`, `tunnel.port`. */
+  /** Option that sets it: `scheduler`, `persistence.netmask`, `weight`, `tunnel.port`. */
   readonly path: string;
-  /** The value that the kernel holds; `false` or `null`: none. Netmasks of IPv4 are masks as text. */
+  /** Value in the kernel; `false` or `null` for none. An IPv4 netmask is a text such as `255.255.255.0`. */
   readonly is: SettingValue;
   readonly wanted: SettingValue;
 }
@@ -32,7 +32,7 @@ const withoutFlags: ReadonlySet<string> = new Set([
 ]);
 const hashing: ReadonlySet<string> = new Set(['sh', 'mh']);
 
-/** The flags that have an effect: `hashed` is the kernel's own, one-packet scheduling is for UDP. */
+/** Returns the flags that have an effect. `hashed` belongs to the kernel; one-packet scheduling is for UDP. */
 function flagsOf({ flags, scheduler }: Settings, key: ServiceSettings['key']): number {
   const { onePacket, scheduler1, scheduler2, scheduler3 } = ServiceFlag;
   let idle = ~(settableFlags & ~ServiceFlag.hashed);
@@ -43,9 +43,9 @@ function flagsOf({ flags, scheduler }: Settings, key: ServiceSettings['key']): n
 }
 
 /**
- * Whether a service does what is wanted. These settings have no effect: the timeout, the netmask and the engine of
- * a service without persistence, one-packet scheduling of TCP and SCTP, flags of schedulers that read none, and
- * bits of the flags that the kernel does not know.
+ * Returns true if a service behaves as wanted. These settings have no effect: the timeout, the netmask and the engine
+ * of a service without persistence, one-packet scheduling of TCP and SCTP, flags of schedulers that read none, and
+ * bits of the flags that the kernel does not define.
  */
 export function serviceAgrees(wanted: ServiceSettings, is: Settings): boolean {
   const flags = flagsOf(wanted, wanted.key);
@@ -57,7 +57,7 @@ export function serviceAgrees(wanted: ServiceSettings, is: Settings): boolean {
   );
 }
 
-/** What differs with an effect; see {@link serviceAgrees}. */
+/** Returns the differences that have an effect; see {@link serviceAgrees}. */
 export function serviceDifferences(wanted: ServiceSettings, is: Settings): SettingDifference[] {
   const { family } = wanted.key;
   const [now, then] = [flagsOf(is, wanted.key), flagsOf(wanted, wanted.key)];
@@ -79,13 +79,13 @@ export function serviceDifferences(wanted: ServiceSettings, is: Settings): Setti
 }
 
 /**
- * Whether a server does what is wanted. These settings have no effect: all of the tunnel without tunnel forwarding, its
- * port without GUE, its checksum with ipip, the remote checksum with GRE. The key is not compared.
+ * Returns true if a server behaves as wanted. These settings have no effect: the tunnel without tunnel forwarding, its
+ * port without GUE, its checksum with ipip, the remote checksum with GRE. It does not compare the key.
  */
 export function serverAgrees(wanted: ServerSettings, is: ServerSettings): boolean {
   const { forwarding, tunnelType: type } = is;
   return (
-    // An address of the director may read as `local`, whatever was asked for.
+    // The kernel may report `local` for an address of the director, whatever method was requested.
     (forwarding === wanted.forwarding || forwarding === 'local') &&
     wanted.weight === is.weight &&
     wanted.upperThreshold === is.upperThreshold &&
@@ -102,7 +102,7 @@ function checksumOf({ tunnelType, tunnelChecksum }: ServerSettings): ServerSetti
   return tunnelType === 'gre' && tunnelChecksum === 'remote' ? 'none' : tunnelChecksum;
 }
 
-/** What differs with an effect; see {@link serverAgrees}. */
+/** Returns the differences that have an effect; see {@link serverAgrees}. */
 export function serverDifferences(wanted: ServerSettings, is: ServerSettings): SettingDifference[] {
   const list = new DifferenceList();
   if (is.forwarding !== 'local') list.compare('forwarding', is.forwarding, wanted.forwarding);

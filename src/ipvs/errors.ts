@@ -8,7 +8,7 @@ import {
   Meanings,
 } from '../kernel/meanings.js';
 
-/** The commands of IPVS, and what else is asked of a namespace. */
+/** The commands of IPVS, and the other requests to a namespace. */
 export type Command =
   | 'NEW_SERVICE'
   | 'SET_SERVICE'
@@ -50,7 +50,7 @@ const thresholds: Meaning = {
   cause: 'a weight below 0, or a lower threshold above the upper one',
 };
 
-// net/netfilter/ipvs/ip_vs_ctl.c gives no extended ack, so (command, errno) is all there is.
+// net/netfilter/ipvs/ip_vs_ctl.c sends no extended ack: only the command and the errno determine the meaning.
 const meanings = new Meanings<Command>();
 
 meanings.define(
@@ -130,12 +130,12 @@ meanings.defineForAll(Errno.EAFNOSUPPORT, {
 });
 meanings.defineForAll(Errno.ENOPROTOOPT, { code: 'ERR_IPVS_UNLOADING', says: 'ip_vs is being unloaded' });
 
-/** The error for what the kernel answered to a request. `detail` is its extended ack, or where it failed. */
+/** Returns the error for the kernel's answer to a request. `detail` is its extended ack, or the failed call. */
 export const errorFor = meanings.errorFor.bind(meanings);
-/** Makes an {@link IpvsError} of a kernel's failure; any other error stays as it is. */
+/** Turns a kernel's failure into an {@link IpvsError}. Returns any other error unchanged. */
 export const translate = meanings.translate.bind(meanings);
 
-/** As {@link errorFor}, when the engine and not the scheduler was found to be missing. */
+/** Returns the error for a missing persistence engine, which the kernel reports like a missing scheduler. */
 export function unknownEngine(request: Request, engine: string): IpvsError {
   return errorOf(request, Errno.ENOENT, {
     code: 'ERR_IPVS_UNKNOWN_ENGINE',
@@ -144,7 +144,7 @@ export function unknownEngine(request: Request, engine: string): IpvsError {
   });
 }
 
-/** The error for a server that a list of servers does not have. */
+/** Returns the error for a server that is not in the list of servers. */
 export function noServer(request: Request): IpvsError {
   return errorOf(request, undefined, noSuchServer);
 }

@@ -28,14 +28,14 @@ import { type ProcessorTotals, parseTotals, parseTotalsByProcessor } from './tot
 import { readService, VirtualService } from './virtual-service.js';
 
 export interface IpvsOptions extends OpenOptions {
-  /** Another kernel than this machine's, for tests. */
+  /** Kernel to use instead of this machine's, for tests. */
   readonly kernel?: Pick<Kernel, 'openIpvs'> | undefined;
 }
 
-const MAX_TIMEOUT = 2_147_483; // INT_MAX / HZ, for the fastest clock there is (1000)
+const MAX_TIMEOUT = 2_147_483; // INT_MAX / HZ for the largest HZ (1000)
 
 /**
- * IPVS in one network namespace. Every method asks the kernel anew, in a thread of its own, and
+ * IPVS in one network namespace. Every method reads from the kernel, in a separate thread, and
  * rejects with an {@link IpvsError}; all can fail with `ERR_IPVS_PERMISSION`,
  * `ERR_IPVS_NOT_AVAILABLE`, `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
  */
@@ -49,11 +49,10 @@ export class Ipvs {
   }
 
   /**
-   * Opens a handle; it keeps its namespace, even when the file that named it is gone. The kernel
-   * loads ip_vs by itself where it may. An open handle does not keep the process alive.
-   * @throws IpvsError `ERR_IPVS_NOT_AVAILABLE`, `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION`
-   * where entering the namespace takes CAP_SYS_ADMIN (that CAP_NET_ADMIN is missing shows with the
-   * first request), `ERR_IPVS_ADDON_NOT_LOADED`
+   * Opens a handle. The handle keeps its namespace, even if the file of the namespace is deleted. The kernel
+   * loads ip_vs automatically if it can. An open handle does not keep the process alive.
+   * @throws IpvsError `ERR_IPVS_NOT_AVAILABLE`, `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION` (entering a
+   * namespace requires CAP_SYS_ADMIN; without CAP_NET_ADMIN the first request fails), `ERR_IPVS_ADDON_NOT_LOADED`
    */
   static async open(options: IpvsOptions = {}): Promise<Ipvs> {
     if (typeof options !== 'object') throw invalid(`open takes options: Ipvs.open({ namespace: ${show(options)} })`);
@@ -75,8 +74,8 @@ export class Ipvs {
   }
 
   /**
-   * All services, in the kernel's order. While the table changes some may be left out, and from Linux
-   * 7.2 also while the kernel makes room for more by itself: see {@link table}, `consistent`.
+   * Returns all services, in the kernel's order (`ipvsadm -Ln`). Services may be missing while the table changes,
+   * and from Linux 7.2 while the kernel resizes it automatically: see {@link table}, `consistent`.
    */
   async services(options?: CallOptions): Promise<VirtualService[]> {
     const entries = await this.#context.ask(
@@ -89,12 +88,15 @@ export class Ipvs {
     return entries.map((entry) => new VirtualService(this.#context, entry));
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE` */
+  /** Reads one service. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE` */
   async service(selector: ServiceSelector, options?: CallOptions): Promise<VirtualService> {
     return readService(this.#context, checkServiceKey(selector), options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_SERVICE_EXISTS`, `ERR_IPVS_UNKNOWN_SCHEDULER`, `ERR_IPVS_UNKNOWN_ENGINE` */
+  /**
+   * Adds a service (`ipvsadm -A`).
+   * @throws IpvsError `ERR_IPVS_SERVICE_EXISTS`, `ERR_IPVS_UNKNOWN_SCHEDULER`, `ERR_IPVS_UNKNOWN_ENGINE`
+   */
   async addService(service: ServiceOptions, options?: CallOptions): Promise<VirtualService> {
     const settings = newServiceSettings(service);
     await this.#context.change({ command: 'NEW_SERVICE', service: settings }, options);
@@ -102,29 +104,29 @@ export class Ipvs {
   }
 
   /**
-   * All services with their servers. The kernel gives them piece by piece: ask for `consistent`
-   * if others may change the table meanwhile.
+   * Returns all services with their servers. The kernel returns them in several messages: use `consistent`
+   * if another program may change the table meanwhile.
    */
   async table(options?: TableOptions): Promise<TableRow[]> {
     return readTable(this.#context, options);
   }
 
   /**
-   * Many changes in as few calls as the kernel takes, each with its own result: one that fails
-   * does not stop those behind it, and nothing is undone. All are checked before any is sent.
-   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list
+   * Applies many changes in as few calls as possible and returns one result for each. A failure does not stop
+   * the later changes and undoes nothing. All changes are checked before the first is sent.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change
    */
   async apply(changes: readonly TableChange[], options?: CallOptions): Promise<ChangeResult[]> {
     const errors = await this.#context.changes(toKernelChanges(changes), options);
     return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
   }
 
-  /** The table as the kernel gives it, without objects that can change it. @internal */
+  /** Returns the table as plain entries. @internal */
   async entries(options?: CallOptions): Promise<readonly TableEntry[]> {
     return this.#context.ask('GET_SERVICE', 'read', 'the table', () => this.#port.table(options), options);
   }
 
-  /** One service of it; `undefined` if it is not there. @internal */
+  /** Returns one service as a plain entry, or `undefined` if it does not exist. @internal */
   async entry(key: ServiceKey, options?: CallOptions): Promise<TableEntry | undefined> {
     const read = async (): Promise<TableEntry> => ({
       service: await this.#port.service(key, options),
@@ -138,19 +140,19 @@ export class Ipvs {
     }
   }
 
-  /** Changes that were checked already; for each its error, if it failed. @internal */
+  /** Applies checked changes. Returns an error for each change that failed, and `undefined` otherwise. @internal */
   send(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
     return this.#context.changes(changes, options);
   }
 
-  /** Deletes every service of the namespace, whoever made it. */
+  /** Deletes every service of the namespace, also those of other programs (`ipvsadm -C`). */
   async flush(options?: CallOptions): Promise<void> {
     await this.#context.change({ command: 'FLUSH' }, options);
   }
 
   /**
-   * Sets the counters of every service to 0, and the totals. What the kernel has not sampled yet
-   * (up to 2 s of traffic) still comes to them.
+   * Sets the counters of every service and the totals to 0 (`ipvsadm -Z`). The kernel adds traffic that it has
+   * not sampled yet (up to 2 s) afterwards.
    */
   async zero(options?: CallOptions): Promise<void> {
     await this.#context.change({ command: 'ZERO' }, options);
@@ -161,9 +163,9 @@ export class Ipvs {
   }
 
   /**
-   * Changes what is named, in whole seconds from 1 to 2 147 483. (The kernel takes 0 for "leave
-   * it", so 0 is refused here.) TCP's default of 900 s is shorter than the keepalive of most
-   * systems (7200 s): idle connections are cut.
+   * Sets the named timeouts (`ipvsadm --set`), in whole seconds from 1 to 2 147 483. Rejects 0, which the kernel
+   * reads as "unchanged". TCP's default of 900 s is shorter than the keepalive of most systems (7200 s), so idle
+   * connections break.
    */
   async setTimeouts(timeouts: Partial<Timeouts>, options?: CallOptions): Promise<void> {
     checkOptions('a set of timeouts', timeouts, ['tcp', 'tcpFin', 'udp']);
@@ -173,18 +175,19 @@ export class Ipvs {
     await this.#context.ask('SET_CONFIG', 'set', 'timeouts', () => this.#port.setTimeouts(settings, options), options);
   }
 
-  /** The counters of all services, also of those that are gone, since ip_vs was loaded or zeroed. */
+  /** Returns the counters of all services, also of deleted ones, since ip_vs was loaded or `zero()` was called. */
   async totals(options?: CallOptions): Promise<Statistics> {
     return parseTotals(await readFile(this.#context, '/proc/thread-self/net/ip_vs_stats', options));
   }
 
-  /** The same for each processor, as they are now; rates are kept for all together only, and are 0 here. */
+  /** Returns the current counters of each processor. Rates are 0, because the kernel computes them only in total. */
   async totalsByProcessor(options?: CallOptions): Promise<ProcessorTotals[]> {
     return parseTotalsByProcessor(await readFile(this.#context, '/proc/thread-self/net/ip_vs_stats_percpu', options));
   }
 
   /**
-   * Hash tables and estimator threads of this namespace: /proc/net/ip_vs_status. Requires Linux 7.1 and root.
+   * Reads the state of the hash tables and estimator threads of this namespace from /proc/net/ip_vs_status.
+   * Requires Linux 7.1 and root.
    * @throws IpvsError `ERR_IPVS_NOT_SUPPORTED` on older kernels
    */
   async status(options?: CallOptions): Promise<IpvsStatus> {
@@ -192,30 +195,30 @@ export class Ipvs {
   }
 
   /**
-   * The connections, as many as match. They are read from /proc/net/ip_vs_conn (netlink does not
-   * tell them) a piece at a time; while they change, one may be missed or come twice. Leaving a
-   * `for await` closes the file; an iterator that is only dropped keeps it open until `close()`.
+   * Yields the connections that match (`ipvsadm -Lnc`). Reads /proc/net/ip_vs_conn in parts, because netlink does
+   * not report connections. While they change, one may be missing or repeated. Leaving a `for await` closes the
+   * file; an iterator that is only dropped keeps it open until `close()`.
    */
   connections(filter: ConnectionFilter = {}, options?: CallOptions): AsyncGenerator<ConnectionEntry, void, void> {
     return readConnections(this.#context, filter, options);
   }
 
-  /** All settings `net.ipv4.vs.*` that this kernel has. */
+  /** Reads all settings `net.ipv4.vs.*` that this kernel has. */
   async sysctls(options?: CallOptions): Promise<Partial<Sysctls>> {
     return readSysctls(this.#context, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL` */
+  /** Reads one setting `net.ipv4.vs.*`. @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL` */
   async sysctl<N extends SysctlName>(name: N, options?: CallOptions): Promise<Sysctls[N]> {
     return readSysctl(this.#context, name, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`, `ERR_IPVS_REJECTED` */
+  /** Writes one setting `net.ipv4.vs.*`. @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`, `ERR_IPVS_REJECTED` */
   async setSysctl<N extends SysctlName>(name: N, value: Sysctls[N], options?: CallOptions): Promise<void> {
     return writeSysctl(this.#context, name, value, options);
   }
 
-  /** The synchronisation daemons that run: none, a master, a backup, or both. */
+  /** Returns the running synchronisation daemons: none, a master, a backup, or both. */
   async daemons(options?: CallOptions): Promise<readonly Daemon[]> {
     return this.#context.ask(
       'GET_DAEMON',
@@ -226,14 +229,17 @@ export class Ipvs {
     );
   }
 
-  /** @throws IpvsError `ERR_IPVS_DAEMON_RUNNING`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
+  /**
+   * Starts a synchronisation daemon (`ipvsadm --start-daemon`).
+   * @throws IpvsError `ERR_IPVS_DAEMON_RUNNING`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED`
+   */
   async startDaemon(daemon: DaemonOptions, options?: CallOptions): Promise<void> {
     const settings = daemonSettings(daemon);
     const object = `the ${settings.role} daemon on ${settings.interface}`;
     await this.#context.ask('NEW_DAEMON', 'start', object, () => this.#port.startDaemon(settings, options), options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_DAEMON` */
+  /** Stops a synchronisation daemon (`ipvsadm --stop-daemon`). @throws IpvsError `ERR_IPVS_NO_SUCH_DAEMON` */
   async stopDaemon(role: DaemonRole, options?: CallOptions): Promise<void> {
     checkRole(role);
     await this.#context.ask(
@@ -246,7 +252,7 @@ export class Ipvs {
   }
 
   /**
-   * Closes the handle. What is under way ends with `ERR_IPVS_CLOSED`. Closing has no time limit, never rejects, and
+   * Closes the handle. Requests under way fail with `ERR_IPVS_CLOSED`. It has no time limit, never rejects, and
    * does nothing when it is repeated.
    */
   async close(): Promise<void> {

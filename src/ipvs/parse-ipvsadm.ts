@@ -6,7 +6,7 @@ import type { SavedService } from './save.js';
 import { heldServerSettings, type ServerOptions } from './server-options.js';
 import { checkServiceKey, heldServiceSettings, type SchedulerFlag, type ServiceOptions } from './service-options.js';
 
-/** The options of ipvsadm by their meaning. A line has each meaning once, as ipvsadm requires. */
+/** The meanings of ipvsadm's options. A line has each meaning at most once, as ipvsadm requires. */
 type Meaning =
   | 'service'
   | 'ipv6'
@@ -27,9 +27,9 @@ type Meaning =
 
 interface Option {
   readonly means: Meaning;
-  /** Lines that may have it; default: both. */
+  /** Kind of lines that may have the option. Default: both kinds. */
   readonly of?: 'services' | 'servers';
-  /** The value of an option that takes none on the line. */
+  /** Value of an option without an argument. */
   readonly is?: string;
 }
 
@@ -80,9 +80,9 @@ const longNames: ReadonlyMap<string, string> = new Map([
   ['--l-threshold', '-y'],
 ]);
 
-/** What a line has of one meaning. */
+/** The option of a line for one meaning, with its value. */
 interface Given {
-  /** The short name of the option. */
+  /** Short name of the option. */
   readonly option: string;
   readonly value: string;
 }
@@ -92,16 +92,16 @@ type Line = ReadonlyMap<Meaning, Given>;
 interface ParsedService {
   readonly options: ServiceOptions;
   readonly servers: ServerOptions[];
-  /** The number of its line. */
+  /** Number of its line. */
   readonly at: number;
   /** Numbers of the lines of its servers, by their names. */
   readonly known: Map<string, number>;
 }
 
 /**
- * Reads what `ipvsadm -Sn` (`ipvsadm-save -n`) writes, in the order of the text. Accepts every row that ipvsadm makes.
- * As ipvsadm does, it rejects an option that is repeated, contradicts another one (`-t` and `-u`) or belongs to the
- * other kind of line; it also rejects a service or a server that an earlier line has.
+ * Parses the output of `ipvsadm -Sn` (`ipvsadm-save -n`), in the order of the text. Accepts every row that ipvsadm
+ * creates. Like ipvsadm, it rejects an option that is repeated, contradicts another one (`-t` and `-u`) or belongs to
+ * the other kind of line; it also rejects a service or a server that an earlier line has.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the number of the line
  */
 export function parseIpvsadm(text: string): SavedService[] {
@@ -145,7 +145,7 @@ function readLine(services: Map<string, ParsedService>, [first = '', ...words]: 
   known.servers.push(server);
 }
 
-/** Values that may be left out: ipvsadm writes `-b` alone for a service by sh or mh of which only flag-3 is set. */
+/** Defaults of optional values. ipvsadm writes `-b` without one for a service with sh or mh and only flag-3. */
 const defaults: ReadonlyMap<Meaning, string> = new Map([
   ['persistence', '300'],
   ['flags', ''],
@@ -199,7 +199,7 @@ function identityOf(line: Line): ServiceOptions {
   return { protocol, port: 0, ...endpointOf(value) };
 }
 
-/** ipvsadm writes marks from 2^31 on as negative numbers. */
+/** Parses a mark. ipvsadm writes marks from 2^31 as negative numbers. */
 function markOf(text: string): number {
   const mark = numberOf('the mark', text);
   if (mark >= -0x80000000 && mark <= 0xffffffff && mark !== 0) return mark >>> 0;
@@ -225,7 +225,7 @@ function serviceChanges(line: Line, { family }: ServiceKey) {
   };
 }
 
-/** ipvsadm reads a lone number as the last octet of an IPv4 mask: nobody means that. */
+/** Parses a netmask. Rejects a lone number for IPv4, which ipvsadm reads as the last octet of the mask. */
 function netmaskOf(text: string, family: 'ipv4' | 'ipv6'): number | string {
   if (family === 'ipv6') return numberOf('the netmask of IPv6', text);
   if (text.includes('.')) return text;

@@ -26,11 +26,11 @@ import {
 import { statisticsToJSON } from './statistics.js';
 import { serverLine } from './text.js';
 
-/** How an update goes about it. */
+/** The options of an update. */
 export interface UpdateOptions extends CallOptions {
   /**
-   * Refuse with `ERR_IPVS_CHANGED` if the settings are no longer those of this object. The kernel
-   * has no such operation: somebody who changes it between our reading and writing is not seen.
+   * True to reject with `ERR_IPVS_CHANGED` if the settings differ from those of this object. The kernel has
+   * no such operation: a change between the reading and the writing of the update is not detected.
    */
   readonly ifUnchanged?: boolean | undefined;
 }
@@ -38,19 +38,19 @@ export interface UpdateOptions extends CallOptions {
 /** The tunnel of a server with forwarding `tunnel`. */
 export interface Tunnel {
   readonly type: TunnelType;
-  /** Of GUE; else 0. */
+  /** UDP port of GUE; 0 for other types. */
   readonly port: number;
   readonly checksum: TunnelChecksum;
 }
 
 /**
- * A real server of a virtual service, as it was when it was read: the properties do not change.
- * What changes it gives a new object.
+ * A real server of a virtual service at the time it was read. Its properties do not change: a method
+ * that changes the server returns a new object.
  */
 export class RealServer {
   readonly #context: Context;
   readonly #entry: ServerEntry;
-  /** The service it belongs to. */
+  /** Key of its service. */
   readonly service: ServiceKey;
   #key: ServerKey | undefined;
 
@@ -69,11 +69,11 @@ export class RealServer {
   get address(): string {
     return this.key.address;
   }
-  /** 0: the port of the packet is kept. */
+  /** Port. 0 keeps the port of the packet. */
   get port(): number {
     return this.key.port;
   }
-  /** `local` is what the kernel makes of any method if the address is the director's own. */
+  /** Forwarding method. The kernel may report `local` for an address of the director, whatever method was requested. */
   get forwarding(): Forwarding {
     return this.#entry.forwarding;
   }
@@ -90,15 +90,15 @@ export class RealServer {
   get lowerThreshold(): number {
     return this.#entry.lowerThreshold;
   }
-  /** Connections in an active state (TCP: established). */
+  /** Number of connections in an active state (TCP: established). */
   get activeConnections(): number {
     return this.#entry.activeConnections;
   }
-  /** All other connections the kernel still remembers; UDP's are always here. */
+  /** Number of all other connections that the kernel keeps. UDP connections are always inactive. */
   get inactiveConnections(): number {
     return this.#entry.inactiveConnections;
   }
-  /** Persistence templates: clients that are bound to this server. */
+  /** Number of persistence templates: clients that are bound to this server. */
   get persistentConnections(): number {
     return this.#entry.persistentConnections;
   }
@@ -106,20 +106,20 @@ export class RealServer {
     return this.#entry.statistics;
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER`, `ERR_IPVS_NO_SUCH_SERVICE` */
+  /** Reads the server again. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER`, `ERR_IPVS_NO_SUCH_SERVICE` */
   async read(options?: CallOptions): Promise<RealServer> {
     return readServer(this.#context, this.service, this.key, options);
   }
 
   /**
-   * Changes what is named and keeps the rest, by reading first: the kernel resets what a change
-   * leaves out. Another program's change in between is lost (see `ifUnchanged`).
+   * Changes the named settings and keeps the others (`ipvsadm -e`). It reads the server first, because the
+   * kernel resets absent settings. A change of another program in between is lost (see `ifUnchanged`).
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER`, `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_CHANGED`,
-   * `ERR_IPVS_NOT_SUPPORTED` for a tunnel that this kernel does not know.
+   * `ERR_IPVS_NOT_SUPPORTED` for a tunnel that this kernel does not support
    */
   async update(changes: ServerChanges, options: UpdateOptions = {}): Promise<RealServer> {
     checkServerChanges(changes);
-    changeServer(this.#entry, changes, this.service); // complain before asking the kernel
+    changeServer(this.#entry, changes, this.service); // rejects bad changes before a request
     const { ifUnchanged, call } = checkUpdate(options);
     const current = await readServerEntry(this.#context, this.service, this.key, call);
     if (ifUnchanged && !sameServer(current, this.#entry)) throw changed(this);
@@ -129,8 +129,8 @@ export class RealServer {
   }
 
   /**
-   * Whether it does what {@link VirtualService.addServer} would make of these options, whatever its address and port.
-   * Settings without effect do not count, for example the port of a tunnel that is not GUE.
+   * Returns true if the server behaves like one that {@link VirtualService.addServer} creates from these options.
+   * Ignores the address, the port and settings without effect, for example the port of a tunnel that is not GUE.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
    */
   matches(options: ServerOptions): boolean {
@@ -138,8 +138,8 @@ export class RealServer {
   }
 
   /**
-   * Removes it from the service. Its connections are cut, or go on until they end: see the
-   * sysctl `expire_nodest_conn`.
+   * Deletes the server from its service (`ipvsadm -d`). The sysctl `expire_nodest_conn` determines if its
+   * connections end at their next packet, or if the kernel drops their packets until they expire.
    */
   async delete(options?: CallOptions): Promise<void> {
     await this.#context.change({ command: 'DEL_DEST', service: this.service, server: this.key }, options);
@@ -161,7 +161,7 @@ export class RealServer {
     };
   }
 
-  /** As `ipvsadm -Ln` has it. */
+  /** Formats the server as `ipvsadm -Ln` does. */
   toString(): string {
     return serverLine(this);
   }
@@ -179,7 +179,7 @@ export function checkUpdate(options: UpdateOptions): { readonly ifUnchanged: boo
   return { ifUnchanged: checkFlag('ifUnchanged', ifUnchanged), call };
 }
 
-/** Whether two readings of a server agree in all that can be set. @internal */
+/** Returns true if two readings of a server have equal settings. @internal */
 export function sameServer(a: ServerSettings, b: ServerSettings): boolean {
   return (
     a.forwarding === b.forwarding &&
@@ -208,7 +208,7 @@ export async function readServerEntry(
 ): Promise<ServerEntry> {
   const object = `${describeServer(key)} of ${describeService(service)}`;
   const request = { command: 'GET_DEST', action: 'read server', object } as const;
-  // The kernel lists servers; it cannot be asked for one.
+  // The kernel can only list all servers of a service.
   const servers = await context.ask(
     request.command,
     request.action,
@@ -234,7 +234,7 @@ export async function readServer(
   return new RealServer(context, service, await readServerEntry(context, service, key, options));
 }
 
-/** Reads what was just written: a kernel ignores a tunnel type that it does not know. @internal */
+/** Reads a server after a change: a kernel ignores a tunnel type that it does not support. @internal */
 export async function readBack(
   context: Context,
   service: ServiceKey,

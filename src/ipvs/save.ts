@@ -15,12 +15,12 @@ import { TableRow } from './table.js';
 import type { VirtualService } from './virtual-service.js';
 
 /**
- * A service with its servers, as it can be made again: by a document, or by `ipvsadm -R` of
+ * A service with its servers. A document can restore it, as can `ipvsadm -R` with the output of
  * {@link formatIpvsadm}. `addService` and `addServer` are stricter: they reject a server port that has no effect.
  */
 export type SavedService = ServiceOptions & { readonly servers: readonly ServerOptions[] };
 
-/** The settings of a table that was read, without counters, in the kernel's order: the newest first. */
+/** Returns the settings of a table that was read, without counters, in the kernel's order: the newest first. */
 export function savedServices(rows: readonly TableRow[]): SavedService[] {
   for (const row of checkList('rows', rows))
     if (!(row instanceof TableRow)) throw invalid(`rows are those of a table that was read, not ${show(row)}`);
@@ -55,12 +55,12 @@ function savedServer(server: RealServer): ServerOptions {
   };
 }
 
-/** `local` and `bypass` cannot be asked for; ipvsadm writes `local` as direct routing. */
+/** Returns a method that a request can set. `local` and `bypass` cannot be set; ipvsadm writes `local` as direct. */
 function savedForwarding({ forwarding }: RealServer): 'nat' | 'direct' | 'tunnel' {
   return forwarding === 'local' ? 'direct' : forwarding === 'bypass' ? 'nat' : forwarding;
 }
 
-/** Without what has no effect with this type; another program may have set it. */
+/** Drops the settings that have no effect for this type. Another program may have set them. */
 function savedTunnel({ type, port, checksum }: Tunnel): TunnelOptions {
   if (type === 'ipip') return { type };
   if (type === 'gue') return { type, checksum, port };
@@ -72,8 +72,8 @@ const forwardingOptions = { nat: '-m', local: '-g', direct: '-g', tunnel: '-i', 
 const checksumOptions = { none: '--tun-nocsum', checksum: '--tun-csum', remote: '--tun-remcsum' } as const;
 
 /**
- * Writes services as `ipvsadm -Sn` does, for `ipvsadm -R`; thresholds, which ipvsadm leaves out, too. Accepts all
- * that {@link savedServices} and {@link parseIpvsadm} return.
+ * Formats services as `ipvsadm -Sn` does, as input of `ipvsadm -R`. Adds the thresholds, which ipvsadm omits. Accepts
+ * every result of {@link savedServices} and {@link parseIpvsadm}.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function formatIpvsadm(services: readonly SavedService[]): string {

@@ -10,47 +10,45 @@ import type {
   TunnelType,
 } from '../kernel/ipvs/types.js';
 
-/** How a packet is wrapped on its way to a real server. */
+/** The encapsulation of packets to a real server. */
 export interface TunnelOptions {
   /**
-   * `ipip`, `gue` (generic UDP encapsulation) or `gre`; the last two since Linux 5.3. Default:
-   * that of the server if it has a tunnel, else `ipip`. Another type forgets port and checksum.
+   * `ipip`, `gue` (generic UDP encapsulation) or `gre`; the last two require Linux 5.3. Default: the
+   * type of the server if it has a tunnel, otherwise `ipip`. Another type resets port and checksum.
    */
   readonly type?: TunnelType | undefined;
-  /** Of GUE, where it is required: the UDP port that the server listens on. */
+  /** UDP port that the server listens on, 1 to 65535. Required for GUE, rejected for other types. */
   readonly port?: number | undefined;
   /** `checksum` for GUE and GRE, `remote` (remote checksum offload) for GUE. Default `none`. */
   readonly checksum?: TunnelChecksum | undefined;
 }
 
-/** Which real server of a service; or as it was read: a `RealServer`, or its `key`. */
+/** Selects a real server of a service: its address and port, a `RealServer` that was read, or the `key` of one. */
 export type ServerSelector = { readonly key: ServerKey } | ServerKey | NewServerKey;
 
-/** What makes a new real server this one and no other. */
+/** The identity of a new real server within its service. */
 export interface NewServerKey {
-  /** IPv4 or IPv6; of another family than the service only through a tunnel. */
+  /** IPv4 or IPv6 address. A family other than the service's requires a tunnel. */
   readonly address: string;
-  /** Default: that of the service; for a fwmark service 0, which keeps the packet's port. */
+  /** Default: the port of the service; for a fwmark service 0, which keeps the packet's port. */
   readonly port?: number | undefined;
 }
 
-/** What an update may change. */
+/** The settings that an update can change. */
 export interface ServerChanges {
   /**
-   * `nat` rewrites the destination; replies must come back through the director. `direct` sends
-   * the packet unchanged to the server's MAC address, `tunnel` wraps it; the server has the
-   * virtual address itself and replies to the client. These two cannot change the port.
+   * Forwarding method. `nat` rewrites the destination; replies must return through the director.
+   * `direct` sends the packet unchanged to the server's MAC address, and `tunnel` encapsulates it: the
+   * server has the virtual address and replies to the client. These two cannot change the port.
    */
   readonly forwarding?: Exclude<Forwarding, 'local' | 'bypass'> | undefined;
-  /** Of tunnel forwarding. */
+  /** Settings of the tunnel. Requires `forwarding: 'tunnel'`. */
   readonly tunnel?: TunnelOptions | undefined;
-  /**
-   * Its share, 0 to 2147483647 (ipvsadm: to 65535). 0: no new connections, those it has go on.
-   */
+  /** Share of the connections, 0 to 2147483647 (ipvsadm: to 65535). 0 keeps existing connections and adds none. */
   readonly weight?: number | undefined;
-  /** No new connections above so many, to 2147483647 (7.2 refuses more); 0 for no limit. */
+  /** Number of connections at which the server gets no more, to 2147483647 (the limit of Linux 7.2); 0 for no limit. */
   readonly upperThreshold?: number | undefined;
-  /** New connections again below so many; 0 for three quarters of the upper threshold. */
+  /** Number of connections below which it gets new ones again; 0 for three quarters of the upper threshold. */
   readonly lowerThreshold?: number | undefined;
 }
 
@@ -70,7 +68,7 @@ export function checkServerKey(selector: ServerSelector, service: ServiceKey): S
   return keyOf(key, service);
 }
 
-/** Of options with names that were checked. */
+/** Returns the key of options whose names were checked. */
 function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerKey {
   const known = 'family' in selector && selector.family === 'ipv6' ? selector.family : undefined;
   const { address, family } = checkAddress('the address of a real server', selector.address, known);
@@ -79,7 +77,7 @@ function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerK
 }
 
 /**
- * Settings of a server that a person asks for by hand. Rejects a port that has no effect: the person expects one.
+ * Returns the settings of a server that a user adds. Rejects a port that has no effect, because the user expects one.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function newServerSettings(options: ServerOptions, service: ServiceKey): ServerSettings {
@@ -89,8 +87,8 @@ export function newServerSettings(options: ServerOptions, service: ServiceKey): 
 }
 
 /**
- * Settings of a server that a table has or had. Accepts every server that the kernel accepts: keepalived, ldirectord
- * and ipvsadm make servers with direct routing whose port has no effect.
+ * Returns the settings of a server that a table has or had. Accepts every server that the kernel accepts: keepalived,
+ * ldirectord and ipvsadm create servers with direct routing whose port has no effect.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function heldServerSettings(options: ServerOptions, service: ServiceKey): ServerSettings {
@@ -111,17 +109,17 @@ export function heldServerSettings(options: ServerOptions, service: ServiceKey):
   return settings;
 }
 
-/** What says which server it is cannot be changed, and is not ignored either. */
+/** Checks the names of changes. Rejects address and port, which identify the server and cannot change. */
 export function checkServerChanges(changes: ServerChanges): void {
   checkOptions('a real server', changes, optionNames);
   const name = selectorNames.find((name) => name in changes);
   if (name) throw invalid(`the ${name} of a real server cannot be changed: add another one, and delete this one`);
 }
 
-/** The settings that `current` has after `changes`; what these do not name stays. */
+/** Returns the settings after `changes`. A setting that they do not name keeps its value. */
 export function changeServer(current: ServerSettings, changes: ServerChanges, service: ServiceKey): ServerSettings {
   const settings = withChanges(current, changes);
-  // An update accepts what another program made and the update does not name.
+  // Accepts settings of another program that this update does not change.
   if (changes.forwarding !== undefined) {
     checkFamily(settings, service);
     checkPort(settings, service);
@@ -181,13 +179,13 @@ function tunnelSettings(
   return { tunnelType: type, tunnelPort: port, tunnelChecksum: checksum };
 }
 
-/** The kernel rejects a server of the other family without a tunnel (EINVAL). */
+/** Rejects a server of the other family without a tunnel, as the kernel does (EINVAL). */
 function checkFamily({ key, forwarding }: ServerSettings, service: ServiceKey): void {
   if (key.family !== service.family && forwarding !== 'tunnel')
     throw invalid(`${key.address} is not of the family of the service: only a tunnel reaches it`);
 }
 
-/** The kernel accepts any port of a server, but direct routing and tunnels keep the port of the packet. */
+/** Rejects a port without effect. The kernel accepts any, but direct routing and tunnels keep the packet's port. */
 function checkPort({ key, forwarding }: ServerSettings, service: ServiceKey): void {
   if (!keepsPort(forwarding)) return;
   const port = 'port' in service ? service.port : 0;
@@ -198,7 +196,7 @@ function checkPort({ key, forwarding }: ServerSettings, service: ServiceKey): vo
   );
 }
 
-/** Whether packets reach the server with the port that the client sent them to. */
+/** Returns true if packets reach the server with the port that the client sent them to. */
 export function keepsPort(forwarding: Forwarding): boolean {
   return forwarding === 'direct' || forwarding === 'tunnel';
 }

@@ -18,7 +18,7 @@ import {
 } from '../kernel/ipvs/types.js';
 import { limits } from '../kernel/limits.js';
 
-/** Schedulers of Linux 6.1 to 7.2; each is a module `ip_vs_NAME`. Any other name may be given, too. */
+/** A scheduler of Linux 6.1 to 7.2, whose module is `ip_vs_NAME`, or any other name. */
 export type Scheduler =
   | 'rr'
   | 'wrr'
@@ -37,43 +37,44 @@ export type Scheduler =
   | (string & {});
 
 /**
- * Flags whose meaning is the scheduler's: `sh-fallback` and `mh-fallback` (flag-1: take another
- * server if the chosen one has weight 0), `sh-port` and `mh-port` (flag-2: hash the source port,
- * too). For other schedulers they are `flag-1` to `flag-3`.
+ * A flag of the scheduler: `sh-fallback` and `mh-fallback` (flag-1) take another server if the chosen
+ * one has weight 0, `sh-port` and `mh-port` (flag-2) hash the source port, too. For other schedulers the
+ * flags are `flag-1` to `flag-3`.
  */
 export type SchedulerFlag = 'flag-1' | 'flag-2' | 'flag-3' | 'sh-fallback' | 'sh-port' | 'mh-fallback' | 'mh-port';
 
-/** A client (or a network of clients) stays on the server it was first given. */
+/** Options that keep a client, or a network of clients, on its first server. */
 export interface PersistenceOptions {
   /** Seconds without a connection until the client may get another server: 1 to 2 678 400 (31 days). Default 300. */
   readonly timeout?: number | undefined;
   /**
-   * Which clients stay together: a prefix length (IPv4 0 to 32, IPv6 1 to 128), or for IPv4 a mask
-   * such as `255.255.255.0`. 0 (`0.0.0.0`): all clients share one server. Default: each for itself.
+   * Netmask of the clients that share a server: a prefix length (IPv4 0 to 32, IPv6 1 to 128), or for IPv4
+   * a mask such as `255.255.255.0`. With 0 (`0.0.0.0`) all clients share one server. Default: each client
+   * has its own.
    */
   readonly netmask?: number | string | undefined;
   /**
-   * What stays together by more than the address: `sip` goes by the Call-ID (module ip_vs_pe_sip;
-   * UDP). `null` is none.
+   * Persistence engine, which groups clients by more than the address: `sip` uses the Call-ID (module
+   * ip_vs_pe_sip; UDP). `null` for none.
    */
   readonly engine?: string | null | undefined;
 }
 
 /**
- * Which virtual service: by protocol, address and port, or by the mark of its packets; or as it
- * was read: a `VirtualService`, or its `key`.
+ * Selects a virtual service: its protocol, address and port, the mark of its packets, a `VirtualService`
+ * that was read, or the `key` of one.
  */
 export type ServiceSelector = { readonly key: ServiceKey } | ServiceKey | NewServiceKey;
 
-/** What makes a new virtual service this one and no other. */
+/** The identity of a new virtual service. */
 export type NewServiceKey =
   | {
       readonly protocol: Protocol;
-      /** IPv4 or IPv6. */
+      /** IPv4 or IPv6 address. */
       readonly address: string;
-      /** 1 to 65535; 0 is every port, for persistent services. */
+      /** Port, 1 to 65535. 0 is every port and requires persistence. */
       readonly port: number;
-      /** That of the address. */
+      /** Family of the address. */
       readonly family?: Family | undefined;
       readonly fwmark?: never;
     }
@@ -81,32 +82,32 @@ export type NewServiceKey =
       readonly protocol?: never;
       readonly address?: never;
       readonly port?: never;
-      /** 1 to 4294967295. (The kernel would read 0 as TCP 0.0.0.0:0.) */
+      /** Mark, 1 to 4294967295. (The kernel reads 0 as TCP 0.0.0.0:0.) */
       readonly fwmark: number;
-      /** Of the packets. Default `ipv4`. */
+      /** Family of the packets. Default: `ipv4`. */
       readonly family?: Family | undefined;
     };
 
-/** What an update may change. */
+/** The settings that an update can change. */
 export interface ServiceChanges {
-  /** Which server gets a new connection. */
+  /** Algorithm that chooses the server of a new connection. */
   readonly scheduler?: Scheduler | undefined;
   readonly schedulerFlags?: readonly SchedulerFlag[] | undefined;
   /**
-   * `false` is none, `true` the default, a number a timeout. Of a service that has persistence already, what is not
-   * named stays.
+   * Persistence: `false` for none, `true` for the defaults, a number for a timeout in seconds. If the service has
+   * persistence already, absent options keep their values.
    */
   readonly persistence?: boolean | number | PersistenceOptions | undefined;
-  /** Schedule each packet by itself (UDP only). */
+  /** True if each packet is scheduled individually (UDP only). */
   readonly onePacket?: boolean | undefined;
 }
 
 /** A new virtual service. Default: scheduler `wlc`, no persistence, no flags, as `ipvsadm -A`. */
 export type ServiceOptions = NewServiceKey & ServiceChanges;
 
-/** Seconds from least to most, as ipvsadm has them. */
+/** Minimum and maximum timeout, in seconds, the same as in ipvsadm. */
 const newTimeouts = [1, 31 * 24 * 3600] as const;
-/** The kernel keeps seconds times HZ in 32 bits; HZ is 100 at least. */
+/** Minimum and maximum timeout of a table. The kernel stores seconds times HZ in 32 bits; HZ is at least 100. */
 const heldTimeouts = [0, 42_949_672] as const;
 const selectorNames = ['protocol', 'address', 'port', 'fwmark', 'family'];
 const changeNames = ['scheduler', 'schedulerFlags', 'persistence', 'onePacket'];
@@ -127,13 +128,13 @@ const schedulerFlagBits = ServiceFlag.scheduler1 | ServiceFlag.scheduler2 | Serv
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkServiceKey(selector: ServiceSelector): ServiceKey {
-  // A service that was read, whatever else it is.
+  // An object with a key is a service that was read.
   const key = typeof selector === 'object' && selector !== null && 'key' in selector ? selector.key : selector;
   checkOptions('a virtual service', key, optionNames);
   return keyOf(key);
 }
 
-/** Of options with names that were checked. */
+/** Returns the key of options whose names were checked. */
 function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
   if ('fwmark' in selector && selector.fwmark !== undefined) {
     const { protocol, address, port } = selector as { [Name in 'protocol' | 'address' | 'port']?: unknown };
@@ -158,7 +159,7 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
 }
 
 /**
- * Settings of a service that a person asks for by hand. Rejects what the kernel accepts and ignores.
+ * Returns the settings of a service that a user adds. Rejects settings that the kernel accepts and ignores.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function newServiceSettings(options: ServiceOptions): ServiceSettings {
@@ -166,8 +167,8 @@ export function newServiceSettings(options: ServiceOptions): ServiceSettings {
 }
 
 /**
- * Settings of a service that a table has or had. Accepts every service that the kernel accepts: port 0 without
- * persistence, one-packet scheduling of TCP, any timeout of persistence.
+ * Returns the settings of a service that a table has or had. Accepts every service that the kernel accepts: port 0
+ * without persistence, one-packet scheduling of TCP, any timeout of persistence.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function heldServiceSettings(options: ServiceOptions): ServiceSettings {
@@ -180,14 +181,14 @@ function defaultSettings(options: ServiceOptions): ServiceSettings {
   return { key, scheduler: 'wlc', flags: 0, timeout: 0, netmask: wholeNetmask(key.family), engine: '' };
 }
 
-/** What says which service it is cannot be changed, and is not ignored either. */
+/** Checks the names of changes. Rejects those that identify the service, which cannot change. */
 export function checkServiceChanges(changes: ServiceChanges): void {
   checkOptions('a virtual service', changes, optionNames);
   const name = selectorNames.find((name) => name in changes);
   if (name) throw invalid(`the ${name} of a virtual service cannot be changed: add another one, and delete this one`);
 }
 
-/** The settings that `current` has after `changes`; what these do not name stays. */
+/** Returns the settings after `changes`. A setting that they do not name keeps its value. */
 export function changeService(
   current: ServiceSettings,
   changes: ServiceChanges,
@@ -195,7 +196,7 @@ export function changeService(
 ): ServiceSettings {
   const settings = withChanges(current, changes, persist, newTimeouts);
   const { key, flags } = settings;
-  // An update accepts what another program made and the update does not name.
+  // Accepts settings of another program that this update does not change.
   if (changes.onePacket && 'protocol' in key && key.protocol !== 'udp') {
     throw invalid(`one-packet scheduling is for UDP, not for ${key.protocol.toUpperCase()}`);
   }
@@ -227,7 +228,7 @@ function withChanges(
     const persistence = persistenceOptions(persist);
     const had = (flags & ServiceFlag.persistent) !== 0;
     flags |= ServiceFlag.persistent;
-    // The service may hold settings that had no effect: Docker makes services with netmask 0.
+    // Resets settings that had no effect so far: Docker creates services with netmask 0.
     if (!had) [timeout, netmask, engine] = [300, wholeNetmask(key.family), ''];
     if (persistence.timeout !== undefined)
       timeout = checkInteger('the timeout of persistence', persistence.timeout, leastTimeout, mostTimeout);
@@ -262,7 +263,7 @@ function persistenceOptions(value: true | number | PersistenceOptions): Persiste
   return value;
 }
 
-/** The netmask that keeps each client for itself. */
+/** Returns the netmask that separates all clients. */
 export function wholeNetmask(family: Family): number {
   return family === 'ipv6' ? 128 : 0xffffffff;
 }
@@ -278,7 +279,7 @@ function checkNetmask(value: number | string, family: Family): number {
   return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
 }
 
-/** A netmask as {@link PersistenceOptions} takes it: a prefix length if it is one. */
+/** Formats a netmask for {@link PersistenceOptions}: a prefix length if it is one, otherwise a mask. */
 export function showNetmask(netmask: number, family: Family): number | string {
   if (family === 'ipv6') return netmask;
   const ones = Math.clz32(~netmask >>> 0);
@@ -286,13 +287,13 @@ export function showNetmask(netmask: number, family: Family): number | string {
   return contiguous && netmask !== 0 ? ones : netmaskText(netmask, family);
 }
 
-/** A netmask of the kernel as ipvsadm prints it: `255.255.255.0`; a prefix length for IPv6. */
+/** Formats a netmask as ipvsadm does: `255.255.255.0`; a prefix length for IPv6. */
 export function netmaskText(netmask: number, family: Family): string {
   if (family === 'ipv6') return String(netmask);
   return [24, 16, 8, 0].map((shift) => (netmask >>> shift) & 0xff).join('.');
 }
 
-/** The flags of a service by their names. */
+/** Returns the names of the scheduler flags of a service. */
 export function showSchedulerFlags(flags: number, scheduler: string): SchedulerFlag[] {
   const own = scheduler === 'sh' || scheduler === 'mh' ? scheduler : undefined;
   const names: SchedulerFlag[] = own ? [`${own}-fallback`, `${own}-port`, 'flag-3'] : ['flag-1', 'flag-2', 'flag-3'];

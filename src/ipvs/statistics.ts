@@ -16,7 +16,7 @@ export const rateNames = [
   'outgoingByteRate',
 ] as const;
 
-/** The same with plain properties: for JSON as strings, since JSON has no bigint. */
+/** Returns the counters as strings, because JSON has no bigint. */
 export function statisticsToJSON(statistics: Statistics): Record<keyof Statistics, string> {
   const names = [...counterNames, ...rateNames];
   return Object.fromEntries(names.map((name) => [name, String(statistics[name])])) as Record<keyof Statistics, string>;

@@ -5,17 +5,17 @@ import type { Context } from './context.js';
 
 /** A hash table of IPVS. */
 export interface HashTableStatus {
-  /** Connections, or services. A connection of forwarding `nat` is in the table twice and counts once. */
+  /** Number of connections or services. A connection of forwarding `nat` is in the table twice and counts once. */
   readonly entries: number;
-  /** 0 until the first service of the namespace has been added. */
+  /** Number of buckets. 0 before the first service of the namespace. */
   readonly buckets: number;
   /**
-   * Power of two of the load that the kernel aims at: with -3 it keeps 8 buckets per entry. See the sysctls
+   * Power of two of the load that the kernel aims for: with -3 it keeps 8 buckets per entry. See the sysctls
    * `conn_lfactor` and `svc_lfactor`.
    */
   readonly loadFactor: number;
   readonly emptyBuckets: number;
-  /** `chains[i]` is the number of buckets with `i + 1` entries. The seventh, the last, has those with 7 or more. */
+  /** `chains[i]` is the number of buckets with `i + 1` entries. The seventh and last counts those with 7 or more. */
   readonly chains: readonly number[];
 }
 
@@ -26,22 +26,22 @@ export interface IpvsStatus {
   /** The kernel threads that compute rates. */
   readonly estimation: {
     readonly threads: number;
-    /** 0 until the first service of the namespace has been added. */
+    /** Maximum number of threads. 0 before the first service of the namespace. */
     readonly maximumThreads: number;
-    /** Counters that a thread computes in one go. */
+    /** Number of counters that a thread computes in one step. */
     readonly maximumChainLength: number;
-    /** Counters that one thread can compute. */
+    /** Number of counters that one thread can compute. */
     readonly maximumPerThread: number;
   };
 }
 
 const FILE = '/proc/thread-self/net/ip_vs_status';
-/** Every kernel with IPVS has it. */
+/** A file that every kernel with IPVS has. */
 const OLD_FILE = '/proc/thread-self/net/ip_vs_stats';
-/** Lengths of chains that the kernel tells apart. */
+/** Number of chain lengths that the kernel distinguishes. */
 const CHAINS = 7;
 
-/** Reads /proc/net/ip_vs_status (ip_vs_status_show in net/netfilter/ipvs/ip_vs_ctl.c). */
+/** Parses /proc/net/ip_vs_status (ip_vs_status_show in net/netfilter/ipvs/ip_vs_ctl.c). */
 export function parseStatus(text: string): IpvsStatus {
   const rows = new Map<string, readonly number[]>();
   for (const line of text.split('\n')) {

@@ -9,78 +9,83 @@ const directory = '/proc/sys/net/ipv4/vs';
 
 /**
  * The settings of IPVS in a namespace, `net.ipv4.vs.*` (Documentation/networking/ipvs-sysctl.rst).
- * Which of them there are depends on the kernel.
+ * The kernel version determines which of them exist.
  */
 export interface Sysctls {
-  /** Percent of memory pressure at which defence strategies 1 and 2 work, and how they drop. */
+  /** Drop rate of `drop_packet` in mode 3: IPVS drops one of this many packets. Default: 10. */
   am_droprate: number;
-  /** Free memory, in pages, below which the automatic defences begin. */
+  /** Free memory, in pages, below which the automatic modes (1 and 2) of the defences take effect. */
   amemthresh: number;
-  /** Do not schedule while the backup daemon runs. */
+  /** True if IPVS schedules nothing while the backup daemon runs. */
   backup_only: boolean;
-  /** Send to the original destination when no server is there (transparent caches). */
+  /** True if IPVS forwards to the original destination when no server is available (transparent caches). */
   cache_bypass: boolean;
-  /** Load factor of the connection table, as a power of two; from 7.2. */
+  /** Load factor of the connection table, as a power of two. Requires Linux 7.2. */
   conn_lfactor: number;
-  /** The most connections; from 7.2. */
+  /** Maximum number of connections. Requires Linux 7.2. */
   conn_max: number;
   /**
-   * What a new connection from a known port gets: 0 the old server (then a server of weight 0 may
-   * never empty), 1 another one, 2 only if the old one is quiescing. From 5.9 use 1.
+   * Scheduling of a new connection from a client port that is still known. 0 keeps the old server, so a server of
+   * weight 0 may never lose its last connection. 1 schedules again if the old connection has ended (TIME_WAIT). 2 does
+   * so in FIN_WAIT, too, the last state that direct routing shows. Use 1 from Linux 5.9.
    */
   conn_reuse_mode: number;
-  /** Keep conntrack entries for connections of IPVS: what NAT rules on its traffic need. */
+  /** True if connections of IPVS have conntrack entries. NAT rules for its traffic require them. */
   conntrack: boolean;
-  /** 0 never, 1 when memory is short, 2 then and always after, 3 always: drop connection entries. */
+  /**
+   * Mode of the defence that drops random connection entries: 0 never, 1 while memory is short, 3 always. The kernel
+   * changes 1 to 2 while memory is short, and back.
+   */
   drop_entry: number;
-  /** As drop_entry: drop packets at the rate of am_droprate. */
+  /** Mode of the defence that drops packets, as for `drop_entry`. Mode 3 uses the rate of `am_droprate`. */
   drop_packet: number;
-  /** Processors that keep rates, as `0-3`; empty for all; from 6.2. */
+  /** Processors for the threads that compute rates, for example `0-3`; an empty list stops them. Requires Linux 6.2. */
   est_cpulist: string;
-  /** The nice value of the threads that keep rates; from 6.2. */
+  /** Nice value of the threads that compute rates, -20 to 19. Requires Linux 6.2. */
   est_nice: number;
-  /** Cut a connection when its server was removed, instead of dropping its packets until it expires. */
+  /** True if IPVS ends a connection to a removed server at its next packet. Otherwise it drops the packets. */
   expire_nodest_conn: boolean;
-  /** Forget persistence when the server has weight 0. */
+  /** True if persistence ends when the server has weight 0. */
   expire_quiescent_template: boolean;
-  /** Leave tunnelled packets alone. */
+  /** True if IPVS ignores packets of unknown protocols, such as tunnelled ones. */
   ignore_tunneled: boolean;
-  /** Seconds that the scheduler lblc remembers an unused destination; there once it is loaded. */
+  /** Seconds that the scheduler lblc keeps an unused destination. Exists while the scheduler is loaded. */
   lblc_expiration: number;
-  /** The same of lblcr. */
+  /** Seconds that the scheduler lblcr keeps an unused destination. Exists while the scheduler is loaded. */
   lblcr_expiration: number;
-  /** Send ICMP errors to servers reached by NAT. */
+  /** True if IPVS answers packets of NAT servers that belong to no connection with an ICMP error. */
   nat_icmp_send: boolean;
-  /** Path MTU discovery for tunnels. */
+  /** True if IPVS rejects packets above the path MTU with DF set; false fragments them for tunnels. */
   pmtu_disc: boolean;
-  /** Keep counters and rates; off, they freeze. */
+  /** True if IPVS updates counters and rates. Otherwise they freeze. */
   run_estimation: boolean;
-  /** Schedule ICMP packets. */
+  /** True if IPVS schedules ICMP packets. */
   schedule_icmp: boolean;
-  /** 0 to 3 as drop_entry: shorter timeouts under attack. */
+  /** Mode of the defence that shortens TCP timeouts, 0 to 3 as for `drop_entry`. */
   secure_tcp: number;
-  /** Let SCTP connections begin in the middle (failover of a director). */
+  /** True if IPVS accepts SCTP connections without their first packets (failover of a director). */
   sloppy_sctp: boolean;
-  /** Let TCP connections begin in the middle (failover of a director). */
+  /** True if IPVS accepts TCP connections without their first packets (failover of a director). */
   sloppy_tcp: boolean;
-  /** Look up the route of replies again after NAT. */
+  /** True if IPVS looks up the route of replies again after NAT. */
   snat_reroute: boolean;
-  /** Load factor of the service table, as a power of two; from 7.2. */
+  /** Load factor of the service table, as a power of two. Requires Linux 7.2. */
   svc_lfactor: number;
-  /** Synchronise persistence less often. */
+  /** 1: synchronises only the templates of persistent services. 0: synchronises all their connections. */
   sync_persist_mode: number;
-  /** How many threads synchronise; a power of two. */
+  /** Number of threads and UDP ports that synchronise; a power of two. */
   sync_ports: number;
-  /** The most messages that wait to be sent. */
+  /** Maximum number of synchronisation messages in the send queue. */
   sync_qlen_max: number;
-  /** Seconds between two messages of one connection. */
+  /** Minimum time between two messages about an unchanged connection, in seconds; 0 for no minimum. */
   sync_refresh_period: number;
+  /** Number of times that a message is repeated, 0 to 3, every eighth of `sync_refresh_period`. */
   sync_retries: number;
-  /** Of the daemon's socket, in bytes; 0 for the system's. */
+  /** Buffer size of the daemon's socket, in bytes; 0 for the system's default. */
   sync_sock_size: number;
-  /** Packets until a connection is first synchronised, and packets between two more times. */
+  /** Number of packets before the first synchronisation of a connection, and between later ones. */
   sync_threshold: readonly [number, number];
-  /** 1 as of 2.6.39 and later, 0 older. */
+  /** Version of the protocol: 1, or 0 for receivers before Linux 2.6.39. */
   sync_version: number;
 }
 
@@ -141,7 +146,7 @@ export function parseSysctl(name: SysctlName, text: string): boolean | number | 
   }
 }
 
-/** What is to be written. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+/** Returns the text to write for a value. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function formatSysctl(name: SysctlName, value: unknown): string {
   checkName(name);
   const integer = (number: unknown): number => checkInteger(name, number, -0x80000000, 0x7fffffff);
@@ -204,7 +209,7 @@ export async function writeSysctl<N extends SysctlName>(
   await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
 }
 
-/** For files that are there on every kernel with IPVS. @internal */
+/** Reads a file that every kernel with IPVS has. @internal */
 export async function readFile(context: Context, path: string, options?: CallOptions): Promise<string> {
   return context.ask(
     'READ_FILE',

@@ -11,11 +11,11 @@ import { sameService, VirtualService } from './virtual-service.js';
 
 export interface TableOptions extends CallOptions {
   /**
-   * Read until two readings in a row have the same services, servers and settings. The kernel
-   * gives a table piece by piece while others may change it, and does not tell.
+   * True to read until two consecutive readings have the same services, servers and settings. The kernel
+   * returns a table in several messages, and does not report changes in between. Default: false.
    */
   readonly consistent?: boolean | undefined;
-  /** With `consistent`: how many readings at the most. 2 or more, default 8. */
+  /** Maximum number of readings for `consistent`, 2 to 1 000 000. Default: 8. */
   readonly attempts?: number | undefined;
 }
 
@@ -34,7 +34,7 @@ export class TableRow {
     return { ...this.service.toJSON(), servers: this.servers };
   }
 
-  /** As `ipvsadm -Ln` has it. */
+  /** Formats the row as `ipvsadm -Ln` does. */
   toString(): string {
     return [serviceLine(this.service), ...this.servers.map(serverLine)].join('\n');
   }
@@ -45,7 +45,7 @@ export class TableRow {
   }
 }
 
-/** @throws IpvsError `ERR_IPVS_UNSTABLE` if no two readings agree. */
+/** @throws IpvsError `ERR_IPVS_UNSTABLE` if no two consecutive readings agree */
 export async function readTable(context: Context, options: TableOptions = {}): Promise<TableRow[]> {
   checkCallOptions(options, ['consistent', 'attempts']);
   const { consistent = false, attempts = 8, ...call } = options;
@@ -75,7 +75,7 @@ function rows(context: Context, entries: readonly TableEntry[]): TableRow[] {
   });
 }
 
-/** Whether two readings agree in all but counters, in whatever order. */
+/** Returns true if two readings have equal settings. Ignores counters and order. */
 function sameTable(a: readonly TableEntry[], b: readonly TableEntry[]): boolean {
   if (a.length !== b.length) return false;
   const others = new Map(b.map((row) => [serviceId(row.service.key), row]));

@@ -7,7 +7,7 @@ import type { VirtualService } from './virtual-service.js';
 
 const forwardingNames = { nat: 'Masq', local: 'Local', tunnel: 'Tunnel', direct: 'Route', bypass: 'Bypass' } as const;
 
-/** The three lines that `ipvsadm -Ln` begins with. */
+/** Returns the first three lines of `ipvsadm -Ln`. */
 export function tableHeading(version: string, size: number): string[] {
   if (!isText(version, 64) || !/^[\x21-\x7e]+$/.test(version))
     throw invalid(`the version is a text such as 1.2.1, not ${show(version)}`);
@@ -19,7 +19,7 @@ export function tableHeading(version: string, size: number): string[] {
   ];
 }
 
-/** A service as a line of `ipvsadm -Ln`: `TCP  192.168.1.100:80 wlc persistent 300`. */
+/** Formats a service as `ipvsadm -Ln` does: `TCP  192.168.1.100:80 wlc persistent 300`. */
 export function serviceLine(service: VirtualService): string {
   const name = describeService(service.key);
   const space = name.indexOf(' ');
@@ -43,7 +43,7 @@ function maskText(netmask: number | string, family: string): string {
   return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 0xff).join('.');
 }
 
-/** A server as a line of `ipvsadm -Ln`. */
+/** Formats a server as `ipvsadm -Ln` does. */
 export function serverLine(server: RealServer): string {
   const endpoint = formatEndpoint(server.address, server.port).padEnd(28);
   const forwarding = forwardingNames[server.forwarding].padEnd(7);

@@ -1,14 +1,14 @@
 import type { Statistics } from '../kernel/ipvs/types.js';
 import { counterNames, rateNames } from './statistics.js';
 
-/** The counters of one processor, or of all together; connections that are gone are in them. */
+/** The counters of one processor. They include connections that have ended. */
 export interface ProcessorTotals extends Statistics {
-  /** Its number, from 0. */
+  /** Number of the processor, from 0. */
   readonly processor: number;
 }
 
 /**
- * Reads /proc/net/ip_vs_stats (ip_vs_stats_show in net/netfilter/ipvs/ip_vs_ctl.c): hexadecimal
+ * Parses /proc/net/ip_vs_stats (ip_vs_stats_show in net/netfilter/ipvs/ip_vs_ctl.c): hexadecimal
  * numbers under two headings, the counters and then the rates.
  */
 export function parseTotals(text: string): Statistics {
@@ -20,7 +20,7 @@ export function parseTotals(text: string): Statistics {
   return statistics(counters, rates);
 }
 
-/** Reads /proc/net/ip_vs_stats_percpu: a row for each processor, a row `~` of all, then the rates of all. */
+/** Parses /proc/net/ip_vs_stats_percpu: a row for each processor, a row `~` with the sums, then the total rates. */
 export function parseTotalsByProcessor(text: string): ProcessorTotals[] {
   return text.split('\n').flatMap((line) => {
     const row = parseRow(line);

@@ -29,18 +29,18 @@ import {
 import { statisticsToJSON } from './statistics.js';
 import { serviceLine } from './text.js';
 
-/** How clients of a service stay on their servers. */
+/** The persistence of a service, which keeps clients on their servers. */
 export interface Persistence {
-  /** Seconds. */
+  /** Seconds without a connection until the client may get another server. */
   readonly timeout: number;
-  /** A prefix length; a mask as text only where it is none. */
+  /** Prefix length, or the text of a mask that is no prefix. */
   readonly netmask: number | string;
   readonly engine?: string;
 }
 
 /**
- * A virtual service, as it was when it was read: the properties do not change. What changes it
- * gives a new object.
+ * A virtual service at the time it was read. Its properties do not change: a method that changes the
+ * service returns a new object.
  */
 export class VirtualService {
   readonly #context: Context;
@@ -61,7 +61,7 @@ export class VirtualService {
   get family(): Family {
     return this.key.family;
   }
-  /** `undefined` of a fwmark service, as are address and port. */
+  /** Protocol; `undefined` for a fwmark service, as are address and port. */
   get protocol(): Protocol | undefined {
     return 'protocol' in this.key ? this.key.protocol : undefined;
   }
@@ -93,19 +93,19 @@ export class VirtualService {
     return this.#entry.statistics;
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE` */
+  /** Reads the service again. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE` */
   read(options?: CallOptions): Promise<VirtualService> {
     return readService(this.#context, this.key, options);
   }
 
   /**
-   * Changes what is named and keeps the rest, by reading first: the kernel resets what a change
-   * leaves out. Another program's change in between is lost (see `ifUnchanged`).
+   * Changes the named settings and keeps the others (`ipvsadm -E`). It reads the service first, because the
+   * kernel resets absent settings. A change of another program in between is lost (see `ifUnchanged`).
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_UNKNOWN_SCHEDULER`, `ERR_IPVS_CHANGED`
    */
   async update(changes: ServiceChanges, options: UpdateOptions = {}): Promise<VirtualService> {
     checkServiceChanges(changes);
-    changeService(this.#entry, changes); // complain before asking the kernel
+    changeService(this.#entry, changes); // rejects bad changes before a request
     const { ifUnchanged, call } = checkUpdate(options);
     const current = await readServiceEntry(this.#context, this.key, call);
     if (ifUnchanged && !sameService(current, this.#entry)) throw changed(this.key);
@@ -114,27 +114,27 @@ export class VirtualService {
   }
 
   /**
-   * Whether it does what {@link Ipvs.addService} would make of these options. Settings without effect do not count,
-   * for example the netmask of a service without persistence.
+   * Returns true if the service behaves like one that {@link Ipvs.addService} creates from these options. Ignores
+   * settings without effect, for example the netmask of a service without persistence.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
    */
   matches(options: ServiceOptions): boolean {
     return serviceAgrees(heldServiceSettings(options), this.#entry);
   }
 
-  /** Sets the counters of the service and of its servers to 0; see {@link Ipvs.zero}. */
+  /** Sets the counters of the service and of its servers to 0 (`ipvsadm -Z`); see {@link Ipvs.zero}. */
   async zero(options?: CallOptions): Promise<void> {
     await this.#context.change({ command: 'ZERO', service: this.key }, options);
   }
 
-  /** Deletes it with all its servers. Its connections are forwarded no more. */
+  /** Deletes the service with all its servers (`ipvsadm -D`). The kernel stops forwarding its connections. */
   async delete(options?: CallOptions): Promise<void> {
     await this.#context.change({ command: 'DEL_SERVICE', service: this.key }, options);
   }
 
   /**
-   * Its servers, in the kernel's order.
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE` where the kernel alone would say "none".
+   * Returns the servers of the service, in the kernel's order.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE`; the kernel itself reports an empty list
    */
   async servers(options?: CallOptions): Promise<RealServer[]> {
     const entries = await this.#context.ask(
@@ -147,15 +147,16 @@ export class VirtualService {
     return entries.map((entry) => new RealServer(this.#context, this.key, entry));
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER`, `ERR_IPVS_NO_SUCH_SERVICE` */
+  /** Reads one server. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER`, `ERR_IPVS_NO_SUCH_SERVICE` */
   async server(selector: ServerSelector, options?: CallOptions): Promise<RealServer> {
     return readServer(this.#context, this.key, checkServerKey(selector, this.key), options);
   }
 
   /**
-   * @throws IpvsError `ERR_IPVS_SERVER_EXISTS`, `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_REJECTED` for
-   * an address that is not unicast (whether it can be reached, the kernel does not ask), `ERR_IPVS_NOT_SUPPORTED` for a tunnel that
-   * this kernel does not know (the server is then there, without it).
+   * Adds a server (`ipvsadm -a`). The kernel does not check that its address can be reached.
+   * @throws IpvsError `ERR_IPVS_SERVER_EXISTS`, `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_REJECTED` for an address that is
+   * not unicast, `ERR_IPVS_NOT_SUPPORTED` for a tunnel that this kernel does not support (it then has added the server
+   * with an ipip tunnel)
    */
   async addServer(server: ServerOptions, options?: CallOptions): Promise<RealServer> {
     const settings = newServerSettings(server, this.key);
@@ -174,7 +175,7 @@ export class VirtualService {
     };
   }
 
-  /** As `ipvsadm -Ln` has it. */
+  /** Formats the service as `ipvsadm -Ln` does. */
   toString(): string {
     return serviceLine(this);
   }
@@ -185,7 +186,7 @@ export class VirtualService {
   }
 }
 
-/** Whether two readings of a service agree in all that can be set. @internal */
+/** Returns true if two readings of a service have equal settings. @internal */
 export function sameService(a: Omit<ServiceSettings, 'key'>, b: Omit<ServiceSettings, 'key'>): boolean {
   return (
     a.scheduler === b.scheduler &&
