@@ -14,8 +14,8 @@ export interface EventOptions {
    * Flows to report, selected by their values at the time of the event. A flow that begins to match is reported as
    * `update`. One that stops matching, for example because its mark changes, is no longer reported; with
    * `resynchronise` it is reported once more, with its new values, and without a later `destroy`.
-   * `state` is rejected because not all events have it. The kernel filters by family, protocol and mark
-   * before an event takes space in the buffer.
+   * `state` is rejected because not all events have it. Without expectations and `resynchronise`, the kernel
+   * filters by family, protocol and mark before an event takes space in the buffer.
    */
   readonly filter?: FlowFilter | undefined;
   /**

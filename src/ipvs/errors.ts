@@ -132,7 +132,7 @@ meanings.defineForAll(Errno.ENOPROTOOPT, { code: 'ERR_IPVS_UNLOADING', says: 'ip
 
 /** Returns the error for the kernel's answer to a request. `detail` is its extended ack, or the failed call. */
 export const errorFor = meanings.errorFor.bind(meanings);
-/** Turns a kernel's failure into an {@link IpvsError}. Returns any other error unchanged. */
+/** Turns a kernel's failure into an {@link IpvsError} that names the request. Returns any other error unchanged. */
 export const translate = meanings.translate.bind(meanings);
 
 /** Returns the error for a missing persistence engine, which the kernel reports like a missing scheduler. */

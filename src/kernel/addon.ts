@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { IpvsError } from './errors.js';
 import type { Timeouts } from './ipvs/types.js';
 
-/** A daemon as the addon takes and gives it. */
+/** A daemon in the form of the addon, for arguments and replies. */
 export interface NativeDaemon {
   readonly state: number;
   readonly interface: string;
@@ -15,7 +15,7 @@ export interface NativeDaemon {
   readonly ttl: number;
 }
 
-/** What the replies of {@link NativeIpvsSession} hold, by method. */
+/** The replies of {@link NativeIpvsSession}, by method. */
 export interface IpvsReplies {
   open: number;
   resolve: number;
@@ -38,17 +38,17 @@ export interface IpvsReplies {
   closeConnections: undefined;
 }
 
-/** native/binding/handle.h: each method starts a request, whose number comes first. */
+/** The handle of native/binding/handle.h. Each method starts a request; the first argument is its number. */
 export interface NativeHandle {
   open(id: number, namespacePath: string | undefined): void;
   close(id: number): void;
-  /** Of another request; this is none itself. */
+  /** Cancels another request. It starts no request. */
   cancel(id: number): void;
   readFiles(id: number, paths: readonly string[]): void;
   writeFile(id: number, path: string, text: string): void;
 }
 
-/** native/binding/ipvs_session.h */
+/** The session of native/binding/ipvs_session.h. */
 export interface NativeIpvsSession extends NativeHandle {
   resolve(id: number): void;
   apply(id: number, changes: Uint8Array): void;
@@ -67,7 +67,7 @@ export interface NativeIpvsSession extends NativeHandle {
   closeConnections(id: number, cursor: number): void;
 }
 
-/** What the replies of {@link NativeConntrackSession} hold, by method. */
+/** The replies of {@link NativeConntrackSession}, by method. */
 export interface ConntrackReplies {
   open: undefined;
   close: undefined;
@@ -93,7 +93,7 @@ export interface ConntrackReplies {
   writeFile: undefined;
 }
 
-/** native/binding/conntrack_session.h */
+/** The session of native/binding/conntrack_session.h. */
 export interface NativeConntrackSession extends NativeHandle {
   get(id: number, key: Uint8Array): void;
   zero(id: number, keys: Uint8Array): void;
@@ -115,15 +115,15 @@ export interface NativeConntrackSession extends NativeHandle {
   closeEvents(id: number, cursor: number): void;
 }
 
-/** What the kernel said of each message: errnos, and `[index, text, ...]` of what it said besides. */
+/** The kernel's answers: one errno for each message, and its extended acks as `[index, text, ...]`. */
 export interface NativeOutcomes {
   readonly errnos: Int32Array;
   readonly messages: readonly (number | string)[];
 }
 
-/** What the replies of {@link NativeNetlinkSession} hold, by method. */
+/** The replies of {@link NativeNetlinkSession}, by method. */
 export interface NetlinkReplies {
-  /** The namespace's cookie. */
+  /** Cookie of the namespace. */
   open: bigint;
   close: undefined;
   request: NativeOutcomes & { readonly replies: ArrayBuffer };
@@ -139,7 +139,7 @@ export interface NetlinkReplies {
   writeFile: undefined;
 }
 
-/** native/binding/netlink_session.h */
+/** The session of native/binding/netlink_session.h. */
 export interface NativeNetlinkSession extends NativeHandle {
   open(id: number, namespacePath: string | undefined, protocol?: number): void;
   request(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
@@ -150,25 +150,25 @@ export interface NativeNetlinkSession extends NativeHandle {
   unlisten(id: number, cursor: number): void;
   sendFrame(id: number, interfaceIndex: number, frame: Uint8Array): void;
   /**
-   * Of a handle that need not be open, like {@link deleteNamespace}. `patience`: milliseconds to wait for
-   * another process that holds the lock of the directory, or `Infinity`.
+   * Creates a namespace. Like {@link deleteNamespace}, it does not require an open handle. `patience` is the time
+   * to wait for the lock of the directory, in milliseconds, or `Infinity`.
    */
   createNamespace(id: number, directory: string, name: string, patience: number): void;
   deleteNamespace(id: number, directory: string, name: string): void;
 }
 
-/** Of native/binding/environment.h; opaque. */
+/** The opaque environment of native/binding/environment.h. */
 export type NativeEnvironment = { readonly brand: unique symbol };
 
 export interface Addon {
-  /** Begins an I/O thread; `complete` gets `[id, errno, message, value, ...]`. The result is for the sessions. */
+  /** Starts an I/O thread for sessions. It calls `complete` with `[id, errno, message, value, ...]`. */
   start(complete: (batch: readonly unknown[]) => void): NativeEnvironment;
   readonly IpvsSession: new (environment: NativeEnvironment) => NativeIpvsSession;
   readonly ConntrackSession: new (environment: NativeEnvironment) => NativeConntrackSession;
   readonly NetlinkSession: new (environment: NativeEnvironment) => NativeNetlinkSession;
-  /** flock(2) of a descriptor, without waiting: an errno, EAGAIN if another has it. */
+  /** Locks a descriptor with flock(2) without waiting. Returns 0 or an errno: EAGAIN if it is locked already. */
   lock(fd: number): number;
-  /** native/binding/grace_period.h: 0 or an errno, when every packet that is on its way now is through. */
+  /** Waits for a grace period (native/binding/grace_period.h). Resolves with 0 or an errno. */
   gracePeriod(): Promise<number>;
   readonly layout: Readonly<Record<string, number>>;
   readonly conntrackLayout: Readonly<Record<string, number>>;
@@ -177,11 +177,11 @@ export interface Addon {
 let loaded: Addon | undefined;
 
 /**
- * Loads the addon: a prebuilt binary for this platform, or what `node-gyp` built.
+ * Loads the addon: a prebuilt binary for this platform, or one that `node-gyp` built.
  * @throws IpvsError `ERR_IPVS_ADDON_NOT_LOADED`
  */
 export function loadAddon(): Addon {
-  // To look for it takes a dozen system calls.
+  // The search takes a dozen system calls.
   loaded ??= findAddon();
   return loaded;
 }

@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js';
 
 export type Family = 'ipv4' | 'ipv6';
 
-/** The family of an address, or `undefined` if it is none (a zone, as in `fe80::1%eth0`, makes it none). */
+/** Returns the family of an address, or `undefined` for any other text. Rejects a zone, as in `fe80::1%eth0`. */
 export function familyOf(address: string): Family | undefined {
   if (address.length > 45) return undefined; // the longest: eight groups, the last two as IPv4
   if (isIPv4(address)) return 'ipv4';
@@ -11,13 +11,12 @@ export function familyOf(address: string): Family | undefined {
   return undefined;
 }
 
-/** Bits of ::ffff:0:0/96, whose addresses stand for those of IPv4 (RFC 4291, 2.5.5.2). */
+/** Prefix length of ::ffff:0:0/96, the IPv4-mapped addresses (RFC 4291, 2.5.5.2). */
 const MAPPED_BITS = 96;
 
 /**
- * Replaces an IPv4-mapped IPv6 address by the IPv4 address that it stands for: `::ffff:10.0.0.1`, as
- * sockets of Node report it, by `10.0.0.1`, and `::ffff:10.0.0.0/120` by `10.0.0.0/24`. Returns any
- * other text as it is.
+ * Replaces an IPv4-mapped IPv6 address by its IPv4 address: `::ffff:10.0.0.1`, as sockets of Node report
+ * it, by `10.0.0.1`, and `::ffff:10.0.0.0/120` by `10.0.0.0/24`. Returns any other text unchanged.
  */
 export function withoutMapping(text: string): string {
   if (text.length > 64 || !/^[0:]*:ffff:/i.test(text)) return text;
@@ -32,7 +31,7 @@ export function withoutMapping(text: string): string {
   return bits >= 0 ? `${plain}/${bits}` : text;
 }
 
-/** As that of `node:net`, whose regular expression takes longer than all other checks of a change. */
+/** Does the same as `isIPv4` of `node:net`, whose regular expression takes longer than all other checks of a change. */
 function isIPv4(address: string): boolean {
   let octets = 1;
   let octet = -1; // no digit yet
@@ -51,12 +50,12 @@ function isIPv4(address: string): boolean {
   return octets === 4 && octet >= 0;
 }
 
-/** An address in its one canonical form (IPv6: RFC 5952). */
+/** Returns the canonical form of an address (IPv6: RFC 5952). */
 export function canonicalAddress(address: string, family: Family): string {
   return family === 'ipv4' ? address : parseIPv6(address).toRFC5952String();
 }
 
-/** ipaddr.js takes the old form `::1.2.3.4` for `::ffff:1.2.3.4`: it gets the last four bytes as hexadecimal. */
+/** Parses an address. Converts an IPv4 part to hexadecimal: ipaddr.js reads `::1.2.3.4` as `::ffff:1.2.3.4`. */
 function parseIPv6(address: string): ipaddr.IPv6 {
   const plain = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_quad, ...octets: string[]) => {
     const [a = 0, b = 0, c = 0, d = 0] = octets.slice(0, 4).map(Number);
@@ -65,13 +64,13 @@ function parseIPv6(address: string): ipaddr.IPv6 {
   return ipaddr.IPv6.parse(plain);
 }
 
-/** Writes an address that {@link familyOf} knows into 4 or 16 bytes at `offset`. */
+/** Writes an address that {@link familyOf} accepts into 4 or 16 bytes at `offset`. */
 export function writeAddress(bytes: Uint8Array, offset: number, address: string, family: Family): void {
   if (family === 'ipv6') {
     bytes.set(parseIPv6(address).toByteArray(), offset);
     return;
   }
-  // By hand: bulk changes write tens of thousands of these.
+  // Without ipaddr.js for speed: bulk changes write tens of thousands of addresses.
   let at = offset;
   let octet = 0;
   for (let i = 0; i < address.length; i++) {
@@ -90,7 +89,7 @@ const octets = Array.from({ length: 256 }, (_, octet) => String(octet));
 const dotted = octets.map((octet) => `${octet}.`);
 
 export function readAddress(bytes: Uint8Array, offset: number, family: Family): string {
-  // By hand: a table has millions of these.
+  // Without ipaddr.js for speed: a table has millions of addresses.
   if (family === 'ipv4') {
     const part = (index: number, of: readonly string[]): string => of[bytes[offset + index] ?? 0] ?? '';
     return part(0, dotted) + part(1, dotted) + part(2, dotted) + part(3, octets);
@@ -98,7 +97,7 @@ export function readAddress(bytes: Uint8Array, offset: number, family: Family): 
   return new ipaddr.IPv6([...bytes.subarray(offset, offset + 16)]).toRFC5952String();
 }
 
-/** Which of two addresses of one family comes first. */
+/** Compares two addresses of one family by their bytes. */
 export function compareAddresses(a: string, b: string): number {
   const bytes = (text: string): Uint8Array => {
     const array = new Uint8Array(16);
@@ -108,7 +107,7 @@ export function compareAddresses(a: string, b: string): number {
   return Buffer.compare(bytes(a), bytes(b));
 }
 
-/** `address:port` as LVS tools write it, IPv6 in brackets. */
+/** Formats `address:port` as the LVS tools do, with IPv6 in brackets. */
 export function formatEndpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -7,7 +7,7 @@ import { show } from './show.js';
 
 export { show };
 
-/** An integer from `least` to `most`, or an error that names it. */
+/** Returns an integer from `least` to `most`. Rejects any other value. */
 export function checkInteger(what: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
   throw invalid(`${what} is an integer from ${least} to ${most}, not ${show(value)}`);
@@ -18,15 +18,15 @@ export function checkOneOf<T extends string>(what: string, value: unknown, allow
   throw invalid(`${what} is one of ${allowed.join(', ')}; not ${show(value)}`);
 }
 
-/** What the kernel keeps in 16 bytes with a NUL: the name of a scheduler or of an engine. */
+/** Checks the name of a scheduler, an engine or a helper, which the kernel keeps in 16 bytes with a NUL. */
 export function checkName(what: string, value: unknown): string {
   if (typeof value === 'string' && /^[\x21-\x7e]{1,15}$/.test(value)) return value;
   throw invalid(`${what} is a name of 1 to 15 characters without spaces, not ${show(value)}`);
 }
 
 /**
- * An address in canonical form, with its family. An IPv4-mapped one is the IPv4 address that it
- * stands for, unless it is said to be of IPv6: one that was read.
+ * Returns an address in canonical form, with its family. Replaces an IPv4-mapped address by its IPv4
+ * address, unless `expected` is `ipv6`, as for an address that was read.
  */
 export function checkAddress(
   what: string,
@@ -41,20 +41,20 @@ export function checkAddress(
 }
 
 /**
- * Rejects a value that is no plain object, and an option with an unknown name, which a misspelt one has. The own
- * error of a getter or of a proxy passes through.
+ * Rejects a value that is no plain object, and an option with an unknown name, for example a misspelt one. An error
+ * that a getter or a proxy throws is not caught.
  */
 export function checkOptions(what: string, value: unknown, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || isBuiltin(value))
     throw invalid(`${what} is described by an object, not ${show(value)}`);
-  // Not Object.keys(): bulk changes come here tens of thousands of times.
+  // Avoids Object.keys(), because bulk changes call this tens of thousands of times.
   for (const name in value) {
     if (!known.includes(name) && Object.hasOwn(value, name))
       throw invalid(`${what} has no option ${name.length > 50 ? show(name) : `'${name}'`}; it has ${known.join(', ')}`);
   }
 }
 
-/** Has no options of its own, and would pass for an empty object. */
+/** Returns true for a built-in object without own properties, which would pass for empty options. */
 function isBuiltin(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return false;
@@ -76,8 +76,8 @@ function isBuiltin(value: object): boolean {
 }
 
 /**
- * Rejects a value that is no array, one with more than `most` entries, and one with holes. The length is checked
- * before the array is walked.
+ * Rejects a value that is no array, one with more than `most` entries, and one with holes. Checks the length before
+ * it traverses the array.
  */
 export function checkList<T>(what: string, value: readonly T[], most: number = limits.entries): readonly T[] {
   if (!Array.isArray(value)) throw invalid(`${what} is a list, not ${show(value)}`);
@@ -88,12 +88,12 @@ export function checkList<T>(what: string, value: readonly T[], most: number = l
   return value;
 }
 
-/** Whether a value is a text of at most `most` characters without NUL and without half of a surrogate pair. */
+/** Returns true for a text of at most `most` characters without NUL and without a lone surrogate. */
 export function isText(value: unknown, most: number): value is string {
   return typeof value === 'string' && value.length <= most && !/[\0\p{Cs}]/u.test(value);
 }
 
-/** The default of what is left out. Not `??`: `null` is no option that is left out. */
+/** Returns the default of an absent option. Differs from `??` for `null`, which is a value. */
 export function valueOr<T>(value: T | undefined, otherwise: T): T {
   return value === undefined ? otherwise : value;
 }
@@ -104,7 +104,7 @@ export function checkFlag(what: string, value: unknown): boolean {
   throw invalid(`${what} is true or false, not ${show(value)}`);
 }
 
-/** The options that every call takes, and the names in `others` that this one takes besides. */
+/** Checks the options of a call: `signal`, `timeout` and the names in `others`. */
 export function checkCallOptions(options: CallOptions = {}, others: readonly string[] = []): void {
   checkOptions('a call', options, ['signal', 'timeout', ...others]);
   const { signal, timeout } = options;
@@ -112,7 +112,7 @@ export function checkCallOptions(options: CallOptions = {}, others: readonly str
   if (signal !== undefined && !isSignal(signal)) throw invalid(`signal is an AbortSignal, not ${show(signal)}`);
 }
 
-/** Not only by the prototype: a proxy of a signal, or an object made of its prototype, has no `aborted`. */
+/** Returns true for a real signal. A proxy of one, or an object with its prototype, has no working `aborted`. */
 function isSignal(value: unknown): boolean {
   if (types.isProxy(value)) return false;
   try {
@@ -130,13 +130,13 @@ export function checkKernel(kernel: unknown, ...methods: readonly string[]): voi
   throw invalid(`kernel is an object with ${methods.join('() and ')}(), such as a MemoryKernel; not ${show(kernel)}`);
 }
 
-/** Says where in the description something is wrong. */
+/** Runs a check and adds the path within the description to its error. */
 export function at<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof IpvsError)) throw error;
-    // A place within that place, unless that is named in words.
+    // The message continues the path if it starts with an index and this path has no words.
     const further = !path.includes(' ') && /^\w+(\[\d+\])+[.:]/.test(error.message) ? '.' : ': ';
     throw invalid(`${path}${further}${error.message}`);
   }

@@ -1,6 +1,6 @@
 /**
- * Linux errnos by name (include/uapi/asm-generic/errno.h): replies carry Linux numbers, whatever
- * the machine this runs on calls them.
+ * Linux errnos by name (include/uapi/asm-generic/errno.h). Replies contain Linux numbers, also on a machine
+ * whose own errnos differ.
  */
 export const Errno = {
   EPERM: 1,

@@ -2,15 +2,15 @@ import { limits } from './limits.js';
 import { shorten } from './show.js';
 
 /**
- * The stable part of every error of this library. What each means for which command stands in
- * `src/ipvs/errors.ts`; new codes may be added, none changes its meaning.
+ * The stable part of every error of this library. The `errors.ts` of each module assigns codes to commands and
+ * errnos. New codes may be added; none changes its meaning.
  */
 export type IpvsErrorCode =
-  /** An argument that the kernel would refuse, accept and ignore, or misread. Nothing was sent. */
+  /** An argument that the kernel would reject, accept and ignore, or misread. Nothing was sent. */
   | 'ERR_IPVS_INVALID_ARGUMENT'
-  /** The addon cannot be loaded on this machine; the message says what was tried. */
+  /** The addon cannot be loaded on this machine; the message names the attempts. */
   | 'ERR_IPVS_ADDON_NOT_LOADED'
-  /** This kernel has no IPVS (or what else was asked for), or its module cannot be loaded. */
+  /** This kernel does not have IPVS (or another requested subsystem), or its module cannot be loaded. */
   | 'ERR_IPVS_NOT_AVAILABLE'
   /** CAP_NET_ADMIN (or, to enter a namespace, CAP_SYS_ADMIN) is missing. */
   | 'ERR_IPVS_PERMISSION'
@@ -33,9 +33,9 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_NO_SUCH_RULE'
   | 'ERR_IPVS_UNKNOWN_SCHEDULER'
   | 'ERR_IPVS_UNKNOWN_ENGINE'
-  /** A conntrack helper that the kernel has not, or may not load. */
+  /** A conntrack helper that the kernel does not have, or may not load. */
   | 'ERR_IPVS_UNKNOWN_HELPER'
-  /** No flow can be added: the connection tracking table is full, or memory is. */
+  /** No flow can be added: the connection tracking table or the memory is full. */
   | 'ERR_IPVS_TABLE_FULL'
   | 'ERR_IPVS_SERVICE_EXISTS'
   | 'ERR_IPVS_SERVER_EXISTS'
@@ -47,24 +47,24 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_ADDRESS_EXISTS'
   | 'ERR_IPVS_ROUTE_EXISTS'
   | 'ERR_IPVS_FORWARDING_ENTRY_EXISTS'
-  /** A delete names several objects, or one that the kernel cannot tell from another. Nothing was sent. */
+  /** A delete names several objects, or one that the kernel cannot distinguish from another. Nothing was sent. */
   | 'ERR_IPVS_AMBIGUOUS'
   | 'ERR_IPVS_MARK_EXISTS'
   | 'ERR_IPVS_UDP_TUNNEL_EXISTS'
   | 'ERR_IPVS_RULE_EXISTS'
-  /** What is in the way belongs to another program: it is not touched. */
+  /** A conflicting object belongs to another program and was not changed. */
   | 'ERR_IPVS_FOREIGN'
-  /** A step of a role failed; the message says which, and what is left of the others. */
+  /** A step of a role failed; the message names it, and the steps that remain in effect. */
   | 'ERR_IPVS_STEP_FAILED'
-  /** The file in which a role keeps what it has made cannot be read or written. */
+  /** The file in which a role records its objects cannot be read or written. */
   | 'ERR_IPVS_RECORD'
-  /** The kernel says that a number is out of range. */
+  /** The kernel reports that a number is out of range. */
   | 'ERR_IPVS_OUT_OF_RANGE'
-  /** The kernel refused the request as invalid; the message names the usual causes. */
+  /** The kernel rejected the request as invalid; the message names the usual causes. */
   | 'ERR_IPVS_REJECTED'
   /** This kernel has no IPv6, or IPVS was built without it. */
   | 'ERR_IPVS_FAMILY_NOT_SUPPORTED'
-  /** The kernel accepted the request but ignored a part that it does not know. */
+  /** The kernel accepted the request but ignored a part that it does not support. */
   | 'ERR_IPVS_NOT_SUPPORTED'
   /** ip_vs is being unloaded. */
   | 'ERR_IPVS_UNLOADING'
@@ -72,22 +72,22 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_CHANGED'
   /** The table changed during each of several reads. */
   | 'ERR_IPVS_UNSTABLE'
-  /** The request took longer than its timeout. The kernel may still carry it out. */
+  /** The request took longer than its timeout. The kernel may still execute it. */
   | 'ERR_IPVS_TIMEOUT'
   /** The handle is closed. */
   | 'ERR_IPVS_CLOSED'
-  /** A reply of the kernel did not fit: whether the request was carried out is unknown. */
+  /** A reply of the kernel did not fit into the receive buffer. It is unknown if the request was executed. */
   | 'ERR_IPVS_OVERRUN'
   /** A reply of the kernel could not be understood. */
   | 'ERR_IPVS_PROTOCOL'
   /** Any other errno; see {@link IpvsError.errno}. */
   | 'ERR_IPVS_SYSTEM';
 
-/** What was asked of the kernel, for messages and logs. */
+/** A request to the kernel in words, for messages and logs. */
 export interface ErrorRequest {
-  /** What was to be done, in words: `add service`. */
+  /** Action of the request: `add service`. */
   readonly action: string;
-  /** Of which object, as ipvsadm would name it: `TCP 192.168.1.100:80`. */
+  /** Object of the request, as ipvsadm names it: `TCP 192.168.1.100:80`. */
   readonly object?: string;
 }
 
@@ -102,22 +102,22 @@ export interface IpvsErrorOptions {
 export class IpvsError extends Error {
   override readonly name = 'IpvsError';
   readonly code: IpvsErrorCode;
-  /** What the kernel answered (a positive Linux errno), if it was asked. */
+  /** The kernel's answer, a positive Linux errno. Absent if no request was sent. */
   declare readonly errno?: number;
-  /** The errno's name, such as `ESRCH`. */
+  /** Name of the errno, such as `ESRCH`. */
   declare readonly errnoName?: string;
   declare readonly request?: ErrorRequest;
 
   constructor(code: IpvsErrorCode, message: string, options: IpvsErrorOptions = {}) {
     super(shorten(message, limits.message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    // What is not known is not there, so that a printed error is no longer than it must be.
+    // Omits unknown properties to keep a printed error short.
     if (options.errno !== undefined) this.errno = options.errno;
     if (options.errnoName !== undefined) this.errnoName = options.errnoName;
     if (options.request !== undefined) this.request = shortRequest(options.request);
   }
 
-  /** With the message, which `JSON.stringify` leaves out of other errors. */
+  /** Returns the properties for JSON, with the message, which `JSON.stringify` omits for other errors. */
   toJSON(): Record<string, unknown> {
     const { name, code, message, errno, errnoName, request } = this;
     return { name, code, message, errno, errnoName, request };
@@ -130,14 +130,14 @@ function shortRequest(request: ErrorRequest): ErrorRequest {
   return { ...request, object: shorten(object, limits.message) };
 }
 
-/** An {@link IpvsError} for an argument that must not be sent. */
+/** Returns an {@link IpvsError} for an argument that must not be sent. */
 export function invalid(message: string, request?: ErrorRequest): IpvsError {
   return new IpvsError('ERR_IPVS_INVALID_ARGUMENT', message, { request });
 }
 
 /**
- * What a `Kernel` rejects with: an errno, and in words where it came from. The floor that knows
- * what was asked makes an {@link IpvsError} of it.
+ * The failure of a `Kernel`: an errno, and its origin in words. The layer that knows the request turns it
+ * into an {@link IpvsError}.
  */
 export class KernelFailure extends Error {
   override readonly name = 'KernelFailure';

@@ -6,8 +6,8 @@ const WRITABLE_BY_OTHERS = 0o022;
 const STICKY = 0o1000;
 
 /**
- * Rejects a directory in which another user than root and the caller can replace files: one of another owner, or
- * one that its group or all may write, unless it is sticky as /tmp is.
+ * Rejects a directory in which a user other than root and the caller can replace files: one with another owner, or
+ * one that its group or all users may write, unless it is sticky like /tmp.
  * @throws KernelFailure EPERM; the failure of stat(2)
  */
 export function checkDirectory(path: string): void {
@@ -18,7 +18,7 @@ export function checkDirectory(path: string): void {
 }
 
 /**
- * Rejects what is not a regular file, and a file that another user than root and the caller owns or may write.
+ * Rejects a file that is not regular, and one that a user other than root and the caller owns or may write.
  * @throws KernelFailure EINVAL, EPERM
  */
 export function checkFile(path: string, stats: Stats): void {
@@ -27,7 +27,7 @@ export function checkFile(path: string, stats: Stats): void {
   throw notOurs('the file', path, stats);
 }
 
-/** The owner of `/` stands for root in a user namespace that does not map root. */
+/** Returns true for root and the caller. In a user namespace that does not map root, the owner of `/` is root. */
 function isTrusted(uid: number): boolean {
   return uid === 0 || uid === process.geteuid?.() || uid === statSync('/').uid;
 }

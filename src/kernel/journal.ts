@@ -1,29 +1,32 @@
 import type { CallOptions } from './kernel.js';
 
-/** The most bytes that a journal holds: 64 MiB, which is enough for two million servers. */
+/** Maximum size of a journal, in bytes: 64 MiB, which is enough for two million servers. */
 export const MAX_JOURNAL = 64 * 1024 * 1024;
 
 /**
- * A small file in which a program notes what it makes, so that another one can go on or take it
- * back. Whoever has it open has it alone. It outlives the program, not the machine: what it tells
- * of does not either. Failures are `KernelFailure`s: EPERM for a file or a directory that other users than root and
- * the caller may write, EINVAL for what is not a regular file.
+ * A small file in which a program records the objects that it creates, so that another one can resume or
+ * delete them. Opening takes an exclusive lock. Like these objects, the file survives the program but not a restart
+ * of the machine. Failures are `KernelFailure`s: EPERM for a file or a directory that users other than root and
+ * the caller may write, EINVAL for a file that is not regular.
  */
 export interface JournalPort {
-  /** All of it; `undefined`: there is none. EFBIG if it is larger than {@link MAX_JOURNAL}. */
+  /** Reads the whole text; `undefined` if the file does not exist. EFBIG if it is larger than {@link MAX_JOURNAL}. */
   read(): Promise<string | undefined>;
-  /** At the end; ENOENT if there is none, EFBIG if it becomes larger than {@link MAX_JOURNAL}. Of a text that was being written when the program died a part may stand there. */
+  /**
+   * Appends a text. ENOENT if the file does not exist, EFBIG if it becomes larger than {@link MAX_JOURNAL}. If the
+   * program is killed meanwhile, the file may end with a part of the text.
+   */
   append(text: string): Promise<void>;
   /** Replaces the text atomically; an empty text deletes the file. EFBIG as above. */
   replace(text: string): Promise<void>;
-  /** Others may have it. */
+  /** Closes the journal and releases its lock. */
   close(): Promise<void>;
 }
 
-/** Opens a journal, and waits for those who have it: ETIMEDOUT, or the signal's reason. */
+/** Opens a journal and waits for its lock. Rejects with ETIMEDOUT or the signal's reason. */
 export type OpenJournal = (path: string, options?: CallOptions) => Promise<JournalPort>;
 
-/** The text of a journal, and where it is. */
+/** The path and the text of a journal. */
 export interface JournalText {
   readonly path: string;
   readonly text: string;
@@ -31,6 +34,6 @@ export interface JournalText {
 
 /**
  * Reads all journals whose path begins with `prefix`: the name of a directory and the beginning of file names. Takes no
- * lock, so the end of a text may be missing. Leaves out files that cannot be read.
+ * lock, so the end of a text may be missing. Omits files that cannot be read.
  */
 export type ReadJournals = (prefix: string) => Promise<readonly JournalText[]>;

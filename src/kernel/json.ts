@@ -1,4 +1,4 @@
-/** The same with text for bigints, which JSON has not. */
+/** Returns a copy for JSON, with text instead of bigints, which JSON does not have. */
 export function jsonOf(value: unknown): unknown {
   if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return value;
@@ -7,7 +7,7 @@ export function jsonOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, jsonOf(field)]));
 }
 
-/** Makes `JSON.stringify` take a plain object with bigints. */
+/** Adds a `toJSON` to a plain object, so that `JSON.stringify` accepts its bigints. */
 export function withJson<T extends object>(value: T): T {
   const plain = { ...value };
   return Object.defineProperty(value, 'toJSON', { value: () => jsonOf(plain) });

@@ -6,35 +6,35 @@ import type { NetfilterPort } from './netfilter/port.js';
 import type { NamespacePort, NetworkPort } from './network/port.js';
 
 /**
- * How long to wait for one request. Giving up stops the waiting; what has not been sent is not sent
- * any more (of many changes, those that are left), what has been is carried out.
+ * The options of a call, which limit the wait for one request. After a timeout or an abort the library
+ * sends nothing more (of many changes, the remaining ones); the kernel executes messages that were sent.
  */
 export interface CallOptions {
-  /** Rejects with the signal's reason. */
+  /** Signal that ends the wait. The call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Milliseconds, to 2 147 483 647, or `Infinity`; rejects with `ERR_IPVS_TIMEOUT`. Default: that
-   * of the handle, 30 000.
+   * Time limit for one request, 1 to 2 147 483 647 milliseconds, or `Infinity`. The call then rejects with
+   * `ERR_IPVS_TIMEOUT`. Default: the time limit of the handle, 30 000.
    */
   readonly timeout?: number | undefined;
 }
 
-/** The time that deadlines go by. */
+/** The clock for deadlines. */
 export interface Clock {
-  /** Milliseconds since the machine was started: the same for all programs on it. */
+  /** Returns the milliseconds since the machine was started. All programs on it read the same clock. */
   now(): number;
-  /** Rejects with the signal's reason. */
+  /** Waits. Rejects with the signal's reason. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 export interface OpenOptions extends CallOptions {
-  /** Default: the namespace this process runs in. */
+  /** Default: the namespace of this process. */
   readonly namespace?: NetworkNamespace | undefined;
 }
 
 /**
- * The seam: all above is written against this, so that a kernel in memory can stand in for the
- * real one. Arguments are valid and canonical; failures are `KernelFailure`s with an errno.
+ * The interface between the library and a kernel: the real one, or one in memory. Arguments are valid and
+ * canonical; failures are `KernelFailure`s with an errno.
  */
 export interface Kernel {
   openIpvs(options: OpenOptions): Promise<IpvsPort>;
@@ -46,12 +46,11 @@ export interface Kernel {
   readonly openJournal: OpenJournal;
   readonly readJournals: ReadJournals;
   readonly clock: Clock;
-  /** Returns the identity of this run of the machine: another one after a restart. Empty where it is unknown. */
+  /** Returns the identity of this run of the machine, which changes with a restart. Empty if it is unknown. */
   bootId(): Promise<string>;
   /**
-   * Until every packet that the kernel handles now is through. What it was to do by what it found before a change,
-   * it has done then: a server that was given weight 0 before has, and counts, all the connections that it
-   * will ever be chosen for.
+   * Waits for an RCU grace period: afterwards no packet acts on state read before. If a server got weight 0 before,
+   * its counters then include every connection that was scheduled to it.
    */
   gracePeriod(): Promise<void>;
 }

@@ -1,21 +1,21 @@
 /**
- * Upper limits of what a caller can hand in. Each is checked before the value is walked, so that no argument can
- * block the event loop or exhaust the heap. An argument above a limit is `ERR_IPVS_INVALID_ARGUMENT`.
+ * Upper limits of arguments. Each is checked before the value is traversed, so that no argument can block the event
+ * loop or exhaust the heap. An argument above a limit fails with `ERR_IPVS_INVALID_ARGUMENT`.
  */
 export const limits = {
   /** Entries of a list of objects: changes, flows, marks, rules, servers, saved services. */
   entries: 1_048_576,
-  /** Flows that `createAll` rejects before it ends: each is kept with its error. */
+  /** Failed flows after which `createAll` ends: it keeps each with its error. */
   failures: 65_536,
   /** Entries of a list of names or small numbers: status names, event types, scheduler flags, labels, next hops. */
   names: 1024,
-  /** Values of an object or a document, counted wherever an alias repeats them. */
+  /** Values of an object or a document. A value that an alias repeats counts each time. */
   values: 4_000_000,
-  /** How deep a document is nested. */
+  /** Levels of nesting of a document. */
   depth: 64,
-  /** Characters (or bytes) of a document that is given as text. */
+  /** Characters (or bytes) of a document in text form. */
   documentText: 16 * 1024 * 1024,
-  /** Tokens of a document in YAML; larger ones are given as JSON or as an object. */
+  /** Tokens of a document in YAML. Pass a larger document as JSON or as an object. */
   yamlTokens: 1_000_000,
   /** Anchors and aliases of a document in YAML. */
   yamlAnchors: 1000,

@@ -1,16 +1,16 @@
 import { Errno, errnoName } from './errno.js';
 import { type ErrorRequest, IpvsError, type IpvsErrorCode, KernelFailure } from './errors.js';
 
-/** A command of the kernel, and in words what is to be done to which object. */
+/** A command of the kernel, with its action and object in words. */
 export interface Request<Command extends string = string> extends ErrorRequest {
   readonly command: Command;
 }
 
 export interface Meaning {
   readonly code: IpvsErrorCode;
-  /** What the kernel says. */
+  /** Meaning of the errno, in words. */
   readonly says: string;
-  /** What usually causes it, or what to do. */
+  /** Usual cause, or advice. */
   readonly cause?: string;
 }
 
@@ -18,8 +18,8 @@ export interface Meaning {
 export type FileCommand = 'OPEN' | 'READ_FILE' | 'WRITE_FILE';
 
 /**
- * What an errno means: the same one means different things for different commands, so the table
- * is keyed by both, as that of ipvsadm's libipvs.
+ * The meanings of errnos. An errno has different meanings for different commands, so the table is keyed by
+ * both, as in ipvsadm's libipvs.
  */
 export class Meanings<Command extends string> {
   readonly #meanings = new Map<string, Meaning>();
@@ -34,12 +34,12 @@ export class Meanings<Command extends string> {
     this.#set(commands, errno, meaning);
   }
 
-  /** For every command that has no other meaning of it. */
+  /** Defines the meaning of an errno for all commands without a meaning of their own. */
   defineForAll(errno: number, meaning: Meaning): void {
     this.#common.set(errno, meaning);
   }
 
-  /** The error for what the kernel answered. `detail` is its extended ack, or where it failed. */
+  /** Returns the error for the kernel's answer. `detail` is its extended ack, or the failed call. */
   errorFor(request: Request<Command | FileCommand>, errno: number, detail = ''): IpvsError {
     const meaning = this.#meanings.get(`${request.command} ${errno}`) ?? this.#common.get(errno);
     return errorOf(
@@ -50,7 +50,10 @@ export class Meanings<Command extends string> {
     );
   }
 
-  /** Makes an {@link IpvsError} of a kernel's failure; any other error stays as it is. */
+  /**
+   * Turns a kernel's failure into an {@link IpvsError}, and adds the request to an `IpvsError` without one. Returns
+   * any other error unchanged.
+   */
   translate(request: Request<Command | FileCommand>, error: unknown): unknown {
     if (error instanceof KernelFailure) return this.errorFor(request, error.errno, error.message);
     if (error instanceof IpvsError && error.request === undefined) {

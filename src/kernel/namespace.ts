@@ -2,13 +2,13 @@ import { checkInteger, checkOptions, isText, show } from './check.js';
 import { invalid } from './errors.js';
 import { limits } from './limits.js';
 
-/** Bytes of a file name (NAME_MAX, include/uapi/linux/limits.h). */
+/** Maximum length of a file name, in bytes (NAME_MAX, include/uapi/linux/limits.h). */
 const NAME = 255;
 
 /**
  * A network namespace. A string is a path if it has a slash (`/run/docker/netns/ingress_sbox`),
- * else a name as of `ip netns` (a file in `/run/netns`). `{ fd }` is an open descriptor of such a
- * file; it is not closed.
+ * otherwise a name of `ip netns` (a file in `/run/netns`). `{ fd }` is an open descriptor of such a
+ * file, which stays open.
  */
 export type NetworkNamespace =
   | string
@@ -18,8 +18,8 @@ export type NetworkNamespace =
   | { readonly fd: number };
 
 /**
- * The file that stands for the namespace.
- * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for what names none.
+ * Returns the path of the file that represents the namespace.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for a value that names no namespace
  */
 export function namespacePath(namespace: NetworkNamespace): string {
   if (typeof namespace === 'string')

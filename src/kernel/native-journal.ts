@@ -10,13 +10,13 @@ import { type JournalPort, type JournalText, MAX_JOURNAL } from './journal.js';
 import type { CallOptions } from './kernel.js';
 import { DEFAULT_TIMEOUT } from './requests.js';
 
-/** Milliseconds between two tries. */
+/** Time between two attempts to get the lock, in milliseconds. */
 const INTERVAL = 20;
 
 /**
- * A file, and beside it one for the lock (flock(2), which goes with the process): the journal itself
- * is renamed into place when it is written anew. What names files takes a few microseconds in /run, less than
- * a thread of Node's to be woken, and is done at once; what is in them is read and written by those threads.
+ * Opens a journal. It is a file with a separate lock file (flock(2), which ends with the process), because
+ * replacing the journal renames another file over it. Operations on names take a few microseconds in /run, less
+ * than waking a thread of Node, and are synchronous; Node's threads read and write the content.
  */
 export async function openNativeJournal(path: string, options: CallOptions = {}): Promise<JournalPort> {
   const { signal, timeout = DEFAULT_TIMEOUT } = options;
@@ -32,7 +32,7 @@ export async function openNativeJournal(path: string, options: CallOptions = {})
 
 function opened(path: string, lock: number): NativeJournal {
   try {
-    rmSync(temporaryOf(path), { force: true }); // a program left it that was killed
+    rmSync(temporaryOf(path), { force: true }); // left by a program that was killed
     return new NativeJournal(path, lock);
   } catch (error) {
     closeSync(lock);
@@ -40,12 +40,12 @@ function opened(path: string, lock: number): NativeJournal {
   }
 }
 
-/** The file that becomes the journal when it is written anew. */
+/** Returns the path of the file that replaces the journal. */
 function temporaryOf(path: string): string {
   return `${path}.new`;
 }
 
-/** All journals whose path begins with `prefix`; without those that cannot be read. */
+/** Reads all journals whose path begins with `prefix`. Omits files that cannot be read. */
 export async function readNativeJournals(prefix: string): Promise<readonly JournalText[]> {
   const directory = dirname(prefix);
   const start = basename(prefix);
@@ -62,7 +62,7 @@ export async function readNativeJournals(prefix: string): Promise<readonly Journ
   return texts;
 }
 
-/** The descriptor of the lock. */
+/** Returns the descriptor of the locked file, or `undefined` if another program has the lock. */
 function tryLock(path: string): number | undefined {
   const lock = openLock(path);
   try {
@@ -71,7 +71,7 @@ function tryLock(path: string): number | undefined {
     checkDirectory(dirname(path));
     const errno = loadAddon().lock(lock);
     if (errno !== 0 && errno !== Errno.EAGAIN) throw new KernelFailure(errno, `flock ${path}`);
-    // Who had it before may have removed it: then others open another file of that name.
+    // The previous owner may have deleted this file. Other programs then lock a new file of the same name.
     if (errno === 0 && statSync(path, { throwIfNoEntry: false })?.ino === ours.ino) return lock;
   } catch (error) {
     closeSync(lock);
@@ -82,7 +82,7 @@ function tryLock(path: string): number | undefined {
 }
 
 function openLock(path: string): number {
-  // Not through a link that somebody has put there, and without waiting for who reads a pipe.
+  // Does not follow a link of another user, and does not wait for the reader of a pipe.
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
     return openSync(path, flags, 0o600);
@@ -93,13 +93,13 @@ function openLock(path: string): number {
   }
 }
 
-/** Node's own, with `recursive`, never ends where no directory can be made (below /proc). */
+/** Creates a directory and its parents. `mkdirSync` with `recursive` never returns if it cannot (below /proc). */
 function makeDirectory(path: string): void {
   const make = (): void => {
     try {
       mkdirSync(path, { mode: 0o700 });
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error; // another program may be at it, too
+      if (codeOf(error) !== 'EEXIST') throw error; // another program may create it, too
     }
   };
   try {
@@ -150,7 +150,7 @@ class NativeJournal implements JournalPort {
       if (text === '') return rmSync(this.#path, { force: true });
       checkSize(this.#path, Buffer.byteLength(text));
       const temporary = temporaryOf(this.#path);
-      // Not into a file that somebody else has put there.
+      // Does not write into a file of another user.
       const write = (): Promise<void> => writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
       await write().catch(async (error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error;
@@ -164,16 +164,16 @@ class NativeJournal implements JournalPort {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    // While we have it nobody else can have made another; who waits for this one tries again.
+    // The lock is still held, so this deletes the right file. A program that waits for it tries again.
     try {
       rmSync(`${this.#path}.lock`, { force: true });
     } catch {
-      // It stays; that is all.
+      // A remaining lock file does no harm.
     }
     try {
       closeSync(this.#lock);
     } catch {
-      // The kernel has closed the descriptor anyway.
+      // The kernel closes the descriptor even if it reports an error.
     }
   }
 
@@ -183,7 +183,7 @@ class NativeJournal implements JournalPort {
   }
 }
 
-/** Opens a journal, which is a regular file: not through a link, and without waiting for a pipe. */
+/** Opens a journal, a regular file. Does not follow a link and does not wait for a pipe. */
 async function withJournal<T>(
   path: string,
   flags: number,
@@ -199,7 +199,7 @@ async function withJournal<T>(
   }
 }
 
-/** Reads no more than may be there, however much is. */
+/** Reads at most `size` bytes. Rejects a size above {@link MAX_JOURNAL}. */
 async function readAll(path: string, file: FileHandle, size: number): Promise<string> {
   checkSize(path, size);
   const bytes = Buffer.allocUnsafe(size);

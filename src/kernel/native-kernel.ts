@@ -13,7 +13,7 @@ import { nativeNamespaces } from './network/namespaces.js';
 import { NativeNetworkPort } from './network/native-port.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from './requests.js';
 
-/** The kernel this process runs on, through the addon. */
+/** The kernel of this machine, through the addon. */
 export const nativeKernel: Kernel = {
   async openIpvs(options: OpenOptions) {
     const path = pathOf(options);
@@ -45,13 +45,13 @@ export const nativeKernel: Kernel = {
   readJournals: readNativeJournals,
 
   clock: {
-    // Setting the clock of the day is not to make a deadline come sooner or later.
+    // A change of the system time must not move a deadline.
     now: () => uptime() * 1000,
     async sleep(milliseconds, signal) {
       try {
         await setTimeout(milliseconds, undefined, { signal });
       } catch (error) {
-        signal?.throwIfAborted(); // with its reason, which Node's error only has as its cause
+        signal?.throwIfAborted(); // throws the reason, which is only the cause of Node's error
         throw error;
       }
     },
@@ -60,8 +60,8 @@ export const nativeKernel: Kernel = {
   bootId: () => readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
 
   async gracePeriod() {
-    // Where it cannot be waited for: a packet is through in microseconds, unless its processor is taken away
-    // from a virtual machine meanwhile.
+    // Waits 100 ms if the kernel cannot report a grace period. A packet takes microseconds, unless the hypervisor
+    // stops the processor meanwhile.
     if ((await loadAddon().gracePeriod()) !== 0) await setTimeout(100);
   },
 };
@@ -70,7 +70,7 @@ function pathOf({ namespace }: OpenOptions): string | undefined {
   return namespace === undefined ? undefined : namespacePath(namespace);
 }
 
-/** An open that failed may have come half-way, or still be on its way. */
+/** Closes the session if opening it fails, because the open may be incomplete or still under way. */
 async function closingOnFailure<T>(
   sender: Sender<NativeHandle, { readonly close: undefined }>,
   opening: Promise<T>,

@@ -3,7 +3,7 @@ import type { Family } from './address.js';
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
-/** Packed records of the addon, read only where somebody looks. All numbers are little-endian. */
+/** Reads packed records of the addon, each field on demand. All numbers are little-endian. */
 export class RecordReader {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -28,7 +28,7 @@ export class RecordReader {
   family(at: number): Family {
     return this.bytes[at] === AF_INET6 ? 'ipv6' : 'ipv4';
   }
-  /** Up to a NUL, at most `size` bytes. */
+  /** Reads a text up to a NUL, at most `size` bytes. */
   text(at: number, size: number): string {
     let text = '';
     for (let i = at; i < at + size && this.bytes[i]; i++) text += String.fromCharCode(this.bytes[i] ?? 0);
@@ -36,7 +36,7 @@ export class RecordReader {
   }
 }
 
-/** Writes records into a buffer that starts out as zeros. */
+/** Writes records into a buffer that is initially zero. */
 export class RecordWriter {
   readonly bytes: Uint8Array;
   readonly view: DataView;

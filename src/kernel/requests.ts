@@ -16,10 +16,10 @@ import type { CallOptions } from './kernel.js';
 
 export const DEFAULT_TIMEOUT = 30_000;
 
-/** Milliseconds of a turn of the event loop that may be used for answers. */
+/** Maximum time for answers in one turn of the event loop, in milliseconds. */
 const TURN = 5;
 
-/** What a method takes behind the number of the request. */
+/** The arguments of a method after the number of the request. */
 export type Arguments<Session, Method extends keyof Session> = Session[Method] extends (
   id: number,
   ...rest: infer Rest
@@ -33,16 +33,17 @@ interface Pending {
 }
 
 /**
- * Numbers requests, and settles their promises when the addon says how they ended. One for each
- * JavaScript environment (the main thread, a worker), with an I/O thread of its own.
+ * Numbers requests, and settles their promises when the addon reports their results. Each JavaScript
+ * environment (the main thread, a worker) has one, with its own I/O thread.
  */
 class Requests {
   readonly #addon: Addon;
   readonly #environment: NativeEnvironment;
   readonly #pending = new Map<number, Pending>();
   #last = 0;
-  /** When this turn of the event loop was first called; what has come since and has to wait. */
+  /** Time of the first batch of this turn of the event loop. */
   #turn: number | undefined;
+  /** Batches that wait for a later turn. */
   #waiting: (readonly unknown[])[] = [];
 
   constructor(addon: Addon) {
@@ -66,12 +67,12 @@ class Requests {
     return new Sender(this, new this.#addon.NetlinkSession(this.#environment), timeout);
   }
 
-  /** Rejects with a `KernelFailure`, with the signal's reason, or with `ERR_IPVS_TIMEOUT`. */
+  /** Sends a request. Rejects with a `KernelFailure`, the signal's reason or `ERR_IPVS_TIMEOUT`. */
   send<T>(
     session: NativeHandle,
     start: (id: number) => void,
     { signal, timeout }: { readonly signal: AbortSignal | undefined; readonly timeout: number },
-    /** Called with what came after nobody waited any more. */
+    /** Is called with a result that arrives after the wait has ended. */
     discard?: (value: T) => void,
   ): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -97,7 +98,7 @@ class Requests {
         signal?.removeEventListener('abort', onAbort);
         this.#pending.delete(id);
       };
-      // Every request under way listens; that is not the leak that Node warns of beyond ten.
+      // Every request under way has a listener, so disables the warning of Node about more than ten.
       if (signal) setMaxListeners(0, signal);
       signal?.addEventListener('abort', onAbort);
       this.#pending.set(id, {
@@ -113,7 +114,7 @@ class Requests {
       try {
         start(id);
       } catch (cause) {
-        // The addon throws for arguments that no request can be made of, before it begins one.
+        // The addon throws for invalid arguments before it begins a request.
         settle();
         const reason = cause instanceof Error ? cause.message : String(cause);
         reject(new IpvsError('ERR_IPVS_INVALID_ARGUMENT', `the addon refuses the request: ${reason}`, { cause }));
@@ -122,9 +123,9 @@ class Requests {
   }
 
   /**
-   * Node calls this for as long as there is something to tell, without a turn of the event loop:
-   * who streams a table, and asks for more as it comes, would see no timer for seconds. So after
-   * some milliseconds the rest waits for the next turn.
+   * Settles a batch now, or in the next turn of the event loop if this turn has taken more than 5 ms. Node
+   * calls it as long as the addon has results, without a turn of the event loop in between: a program
+   * that streams a table would see no timer for seconds.
    */
   #complete(batch: readonly unknown[]): void {
     const now = performance.now();
@@ -158,7 +159,7 @@ class Requests {
   }
 }
 
-/** The requests of one session, with a timeout of their own. */
+/** Sends the requests of one session, with its default timeout. */
 export class Sender<Session extends NativeHandle, Replies> {
   readonly session: Session;
   readonly #requests: Requests;
@@ -183,12 +184,12 @@ export class Sender<Session extends NativeHandle, Replies> {
     return this.#requests.send(this.session, begin, { signal, timeout }, discard);
   }
 
-  /** A request whose end nobody waits for. */
+  /** Sends a request and ignores its result. */
   forget<Method extends keyof Session & keyof Replies>(method: Method, args: Arguments<Session, Method>): void {
     this.send(method, args, { timeout: Number.POSITIVE_INFINITY }).catch(() => {});
   }
 
-  /** Closes the session. Waits without a limit, never rejects, and does nothing more when it is called again. */
+  /** Closes the session. It has no time limit, never rejects, and does nothing when it is repeated. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -1,11 +1,11 @@
 import { inspect, types } from 'node:util';
 import { limits } from './limits.js';
 
-/** Entries of a list or an object that are shown. */
+/** Maximum number of entries of a list or an object to show. */
 const SHOWN_ENTRIES = 10;
 
 /**
- * Writes any value for an error message, in at most about {@link limits.shown} characters. Calls no code of the
+ * Formats any value for an error message, in at most about {@link limits.shown} characters. Calls no code of the
  * value: no getter, no trap of a proxy, no `toString`.
  */
 export function show(value: unknown): string {
@@ -17,7 +17,7 @@ export function show(value: unknown): string {
   }
 }
 
-/** The beginning of a text that is too long, and its length. */
+/** Shortens a text that is too long to its beginning, followed by its length. */
 export function shorten(text: string, most: number): string {
   return cut(text, most, (piece) => piece);
 }

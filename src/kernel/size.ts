@@ -3,8 +3,8 @@ import { invalid } from './errors.js';
 import { limits } from './limits.js';
 
 /**
- * Rejects a value that has too many parts, is nested too deep (a value that holds itself is), has a list that is too
- * long or has holes, or an object that is no plain one. A part that several places share counts for each of them.
+ * Rejects a value that has too many parts, is nested too deeply (like a value that contains itself), or contains an
+ * object that is not plain or a list that is too long or has holes. A shared part counts for each of its places.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function checkSize(what: string, value: unknown): void {
@@ -30,6 +30,6 @@ export function checkSize(what: string, value: unknown): void {
 
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  // That of another realm has no prototype either.
+  // The `Object.prototype` of another realm has no prototype either.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

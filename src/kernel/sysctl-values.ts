@@ -1,11 +1,11 @@
 /** Matches a list of numbers and ranges, such as `8080-8081,9000`. */
 const LIST = /^\d+(-\d+)?(,\d+(-\d+)?)*$/;
-/** Matches what begins as an octal number and is none: the kernel refuses it. */
+/** Matches a number with a leading 0 and a digit 8 or 9, which the kernel rejects as octal. */
 const NOT_OCTAL = /(^|[-,])0\d*[89]/;
 
 /**
- * Returns whether two texts of a sysctl have the same meaning for the kernel, however they are written: white space,
- * hexadecimal and octal numbers (`strtoul` with base 0 in kernel/sysctl.c), and lists whose ranges overlap, touch
+ * Returns true if two texts of a sysctl have the same meaning for the kernel. They may differ in white space, in
+ * hexadecimal and octal numbers (`strtoul` with base 0 in kernel/sysctl.c), and in lists whose ranges overlap, touch
  * or are out of order (`proc_do_large_bitmap`). An empty value equals only an empty value.
  */
 export function isSameSysctlValue(one: string, other: string): boolean {

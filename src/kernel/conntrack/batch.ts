@@ -1,7 +1,7 @@
 import { RecordReader } from '../records.js';
 import { HEADER_SIZE, layout } from './layout.js';
 
-/** What one reply holds: read only where somebody looks. */
+/** The records of one reply. Each field is read on demand. */
 export class Batch extends RecordReader {
   readonly flows: number;
   readonly expectations: number;
@@ -20,7 +20,7 @@ export class Batch extends RecordReader {
     this.#text = this.#expectationsStart + this.expectations * layout.expectation.size;
   }
 
-  /** Of the text behind the records. */
+  /** Returns a part of the text after the records. */
   tail(offset: number, length: number): string {
     const start = this.#text + offset;
     return Buffer.from(this.bytes.buffer, start, length).toString('utf8');

@@ -20,7 +20,7 @@ import type {
 } from './types.js';
 
 const tupleNames = ['family', 'protocol', 'source', 'destination', 'sourcePort', 'destinationPort', 'icmp', 'zone'];
-/** What a flow has, in the order it is printed. */
+/** The properties of a flow, in the order of its JSON. */
 export const flowNames: readonly string[] = [
   'family',
   'protocol',
@@ -47,7 +47,7 @@ export const flowNames: readonly string[] = [
   'use',
 ];
 
-/** Getters as properties, for JSON and for printing; what is absent is left out. */
+/** Copies the values of getters to a plain object, for JSON and for printing. Omits absent values. */
 function plain(value: object, names: readonly string[]): Record<string, unknown> {
   const fields = names.map((name) => [name, (value as Record<string, unknown>)[name]] as const);
   return Object.fromEntries(fields.filter(([, field]) => field !== undefined));

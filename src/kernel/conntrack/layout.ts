@@ -1,7 +1,7 @@
 import type { FlowProtocol, FlowStatus, GroupField } from './types.js';
 
 /**
- * Where the fields of native/conntrack/record.h (and aggregate.h, messages.h) lie, in bytes. All
+ * Offsets of the fields of native/conntrack/record.h (and aggregate.h, messages.h), in bytes. All
  * numbers are little-endian.
  * @internal
  */
@@ -119,7 +119,7 @@ export const layout = {
   processor: { size: 72, processor: 0, present: 4, values: 8 },
 } as const;
 
-/** What comes before the records of a batch: flows, extensions, expectations, more. */
+/** Size of the header of a batch, in bytes. It has four u32: flows, extensions, expectations, more. */
 export const HEADER_SIZE = 16;
 
 /** `TupleField` of record.h. */
@@ -211,7 +211,7 @@ export const statusNames: readonly FlowStatus[] = [
   'hardware-offload',
 ];
 
-/** As conntrack names them; their order is the kernel's (`enum tcp_conntrack` and its like). */
+/** Names of states in the spelling of conntrack, in the kernel's order (`enum tcp_conntrack` and similar). */
 const states: Readonly<Record<number, readonly string[]>> = {
   6: [
     'NONE',
@@ -240,21 +240,21 @@ const states: Readonly<Record<number, readonly string[]>> = {
   ],
 };
 
-/** The states of a protocol, or none. */
+/** Returns the states of a protocol, or an empty list. */
 export function statesOf(protocol: FlowProtocol): readonly string[] {
   return states[protocolNumber(protocol)] ?? [];
 }
 
-/** The number of a state that was read: one without a name is shown as its number. */
+/** Returns the number of a state that was read. A state without a name is a number in text form. */
 export function stateNumber(protocol: FlowProtocol, state: string): number {
   const number = statesOf(protocol).indexOf(state);
   return number === -1 ? Number(state) : number;
 }
 
-/** Other names of states that the conntrack tool accepts: it wrote SYN_SENT2 as LISTEN once. */
+/** Other names of states that the conntrack tool accepts. Old versions of it print SYN_SENT2 as LISTEN. */
 const otherStates: Readonly<Record<number, Readonly<Record<string, string>>>> = { 6: { LISTEN: 'SYN_SENT2' } };
 
-/** The state that a name stands for, in either case; the name itself if it is no other name. */
+/** Returns the state for a name in upper or lower case, or the name in upper case if it is no other name. */
 export function stateName(protocol: FlowProtocol, name: string): string {
   const upper = name.toUpperCase();
   const others = otherStates[protocolNumber(protocol)] ?? {};

@@ -1,7 +1,7 @@
 import { protocolNumber } from './layout.js';
 import type { Counters, Flow, Tuple } from './types.js';
 
-/** A flow as `conntrack -L -o extended,id,labels` prints it. */
+/** Formats a flow as `conntrack -L -o extended,id,labels` does. */
 export function flowLine(flow: Flow): string {
   const assured = flow.status.includes('assured');
   const offload = flow.status.includes('hardware-offload')

@@ -34,16 +34,16 @@ import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKeys } from '
 
 type Session = Sender<NativeConntrackSession, ConntrackReplies>;
 
-/** So many objects are made in one go. */
+/** Number of objects created in one turn of the event loop. */
 const SOME = 2000;
 
-/** Streams that nobody closed are closed when they are collected. */
+/** Closes a stream that was not closed when it is garbage-collected. */
 const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
-/** IPCTNL_MSG_CT_*: which dump. */
+/** The message that starts the dump of a list (IPCTNL_MSG_CT_*). */
 const lists = { live: 1, dying: 6 } as const;
 
-/** AF_UNSPEC is both. */
+/** Returns the number of a family; 0 (AF_UNSPEC) for both. */
 function numberOf(family: Family | undefined): number {
   return family === undefined ? 0 : familyNumber(family);
 }
@@ -68,13 +68,13 @@ export class NativeConntrackPort implements ConntrackPort {
     list: FlowList,
     options: CallOptions = {},
   ): AsyncGenerator<readonly Flow[], void, void> {
-    // A closed session has closed its dumps.
+    // A closed session has closed its dumps already.
     const close = (cursor: number): void => this.#sender.forget('closeFlows', [cursor]);
     const cursor = await this.#sender.send('openFlows', [writeFilter(filter), lists[list]], options, close);
-    // One batch is received while the one before is looked at.
+    // Receives one batch while the consumer processes the one before.
     const next = (): Promise<ArrayBuffer> => {
       const piece = this.#sender.send('nextFlows', [cursor], options);
-      piece.catch(() => {}); // it is awaited, if anybody still wants it
+      piece.catch(() => {}); // awaited later, unless the loop ends first
       return piece;
     };
     try {
@@ -106,7 +106,7 @@ export class NativeConntrackPort implements ConntrackPort {
     const places = largest ? largestGroups(buffer, largest.count, largest.order) : allGroups(buffer);
     const groups: FlowGroup[] = [];
     for (let from = 0; from < places.length; from += SOME) {
-      if (from > 0) await new Promise((resolve) => setImmediate(resolve)); // the event loop gets a turn
+      if (from > 0) await new Promise((resolve) => setImmediate(resolve)); // lets the event loop run
       groups.push(...readGroups(buffer, by, places.slice(from, from + SOME)));
     }
     return groups;
@@ -189,14 +189,14 @@ class NativeEventPort implements EventPort {
   }
 
   async next(options: CallOptions = {}): Promise<readonly ConntrackEvent[]> {
-    // Silence is no failure: without a timeout of the caller's there is none.
+    // A stream without events is no failure, so the default is no timeout.
     const patient = { timeout: Number.POSITIVE_INFINITY, ...options };
     return readEvents(await this.#sender.send('nextEvents', [this.#cursor], patient));
   }
 
   async close(): Promise<void> {
     const patient = { timeout: Number.POSITIVE_INFINITY };
-    // A closed session has closed its streams.
+    // A closed session has closed its streams already.
     await this.#sender.send('closeEvents', [this.#cursor], patient).catch(() => {});
   }
 }

@@ -15,33 +15,33 @@ import type {
   ProcessorCounters,
 } from './types.js';
 
-/** Events as they come, in batches. */
+/** A stream of events, in batches. */
 export interface EventPort {
-  /** Of the socket, in bytes, as the kernel has it (twice what was asked for). */
+  /** Size of the socket's receive buffer, in bytes, as the kernel counts: twice the requested size. */
   readonly receiveBuffer: number;
-  /** Waits for more. One call at a time. */
+  /** Waits for the next batch. One call at a time. */
   next(options?: CallOptions): Promise<readonly ConntrackEvent[]>;
   close(): Promise<void>;
 }
 
 /** Connection tracking in one network namespace. Failures are `KernelFailure`s. */
 export interface ConntrackPort {
-  /** ENOENT if there is none. */
+  /** Reads one flow. ENOENT if it does not exist. */
   flow(key: FlowKey, options?: CallOptions): Promise<Flow>;
-  /** Batches of flows that match, some of them empty. */
+  /** Yields batches of flows that match. A batch may be empty. */
   flows(filter: FilterSettings, list: FlowList, options?: CallOptions): AsyncGenerator<readonly Flow[], void, void>;
-  /** Those that are there, with their counters, which are set back to zero. */
+  /** Resets the counters of flows. Returns the flows that exist, with their counters before the reset. */
   zero(keys: readonly FlowKey[], options?: CallOptions): Promise<readonly Flow[]>;
   groups(
     filter: FilterSettings,
     by: readonly GroupField[],
-    /** Only so many of the largest, the largest first; without it all, in any order. */
+    /** Number of groups to return, the largest first. Default: all groups, in any order. */
     largest?: { readonly count: number; readonly order: 'bytes' | 'packets' | 'flows' },
     options?: CallOptions,
   ): Promise<readonly FlowGroup[]>;
-  /** One errno per change, 0 for success, in order. A failed change does not stop those behind it. */
+  /** Returns one errno per change, 0 for success, in order. A failed change does not stop the later ones. */
   apply(changes: readonly FlowChange[], options?: CallOptions): Promise<ArrayLike<number>>;
-  /** Without a family: both. */
+  /** Deletes all flows of a family, or of both families if it is `undefined`. */
   flush(family: Family | undefined, options?: CallOptions): Promise<void>;
   counters(options?: CallOptions): Promise<readonly ProcessorCounters[]>;
   expectationCounters(options?: CallOptions): Promise<readonly ProcessorCounters[]>;
@@ -50,11 +50,11 @@ export interface ConntrackPort {
   createExpectation(expectation: ExpectationSettings, options?: CallOptions): Promise<void>;
   deleteExpectation(key: Pick<Expectation, 'tuple' | 'zone' | 'id'>, options?: CallOptions): Promise<void>;
   flushExpectations(options?: CallOptions): Promise<void>;
-  /** Resolves once no event is missed any more. */
+  /** Opens a stream of events. It contains all events from the moment the promise resolves. */
   events(filter: FilterSettings, settings: EventSettings, options?: CallOptions): Promise<EventPort>;
-  /** Files of /proc and /sys as this namespace sees them: the text, or an errno. */
+  /** Reads files of /proc and /sys in this namespace. Returns the text of each, or an errno. */
   readFiles(paths: readonly string[], options?: CallOptions): Promise<readonly (string | number)[]>;
   writeFile(path: string, text: string, options?: CallOptions): Promise<void>;
-  /** Requests under way end with EBADF or ECANCELED. */
+  /** Closes the port. Requests under way fail with EBADF or ECANCELED. */
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@ import type { ConntrackEvent, Expectation, Flow, FlowGroup, GroupField, Processo
 
 export interface FlowPiece {
   readonly flows: readonly Flow[];
-  /** Whether the stream goes on. */
+  /** True if more batches follow. */
   readonly more: boolean;
 }
 
@@ -48,7 +48,7 @@ export function readExpectations(buffer: ArrayBuffer): Expectation[] {
   return Array.from({ length: from.expectations }, (_, index) => expectationAt(from, from.expectationAt(index)));
 }
 
-/** Events of flows and of expectations, in the order they came. */
+/** Reads events of flows and of expectations, in the order of their arrival. */
 export function readEvents(buffer: ArrayBuffer): ConntrackEvent[] {
   const from = new Batch(buffer);
   const events: ConntrackEvent[] = [];
@@ -81,16 +81,16 @@ function flowEvent(from: Batch, at: number, type: 'new' | 'update' | 'destroy'):
   return timed ? withJson({ ...event, time: from.u64(at + layout.flow.eventTime) }) : event;
 }
 
-/** The places of all groups in what native/conntrack/aggregate.h makes. */
+/** Returns the indexes of all groups in the output of native/conntrack/aggregate.h. */
 export function allGroups(buffer: ArrayBuffer): number[] {
   return Array.from({ length: buffer.byteLength / layout.group.size }, (_, index) => index);
 }
 
-/** The places of the largest, the largest first; no object is made for the others. */
+/** Returns the indexes of the largest groups, the largest first. Creates no object for the others. */
 export function largestGroups(buffer: ArrayBuffer, count: number, order: 'bytes' | 'packets' | 'flows'): number[] {
   const from = new RecordReader(buffer);
   const { size, flows, counters } = layout.group;
-  // Exact up to 2^53, and close enough to compare beyond.
+  // Exact up to 2^53; larger sizes are rounded, which suffices for comparing.
   const number = (at: number): number => from.u32(at) + from.u32(at + 4) * 2 ** 32;
   const sizeOf = (index: number): number => {
     const at = index * size;
@@ -104,7 +104,7 @@ export function largestGroups(buffer: ArrayBuffer, count: number, order: 'bytes'
   return large.sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0)).slice(0, count);
 }
 
-/** Groups at some places, with the fields that were asked for. */
+/** Reads the groups at some indexes, with the requested fields. */
 export function readGroups(buffer: ArrayBuffer, by: readonly GroupField[], places: readonly number[]): FlowGroup[] {
   const from = new RecordReader(buffer);
   const bits = by.reduce((all, field) => all | groupBits[field], 0);
@@ -136,7 +136,7 @@ function groupAt(from: RecordReader, at: number, bits: number): FlowGroup {
   });
 }
 
-/** Per processor the counters that this kernel sends, by the number of their attribute. */
+/** Reads the counters of each processor, by the number of their attribute. Omits counters that were not sent. */
 export function readProcessorCounters(buffer: ArrayBuffer): ProcessorCounters[] {
   const view = new DataView(buffer);
   const field = layout.processor;

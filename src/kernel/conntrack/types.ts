@@ -1,6 +1,6 @@
 import type { Family } from '../address.js';
 
-/** By name, or a protocol number without one: 0 to 255. */
+/** The name of a protocol, or the number of one without a name, 0 to 255. */
 export type FlowProtocol = 'icmp' | 'tcp' | 'udp' | 'dccp' | 'gre' | 'icmpv6' | 'sctp' | 'udplite' | number;
 
 /** The bits of `enum ip_conntrack_status` (linux/netfilter/nf_conntrack_common.h), in their order. */
@@ -22,18 +22,18 @@ export type FlowStatus =
   | 'offload'
   | 'hardware-offload';
 
-/** One direction of a flow, as its packets have it. */
+/** The addresses and ports of the packets of one direction of a flow. */
 export interface Tuple {
   readonly family: Family;
   readonly source: string;
   readonly destination: string;
   readonly protocol: FlowProtocol;
-  /** Of TCP, UDP, UDPLite, SCTP and DCCP; of GRE its key. */
+  /** Source port of TCP, UDP, UDPLite, SCTP and DCCP; the key of GRE. */
   readonly sourcePort?: number | undefined;
   readonly destinationPort?: number | undefined;
-  /** Of ICMP and ICMPv6. */
+  /** Type, code and id of ICMP and ICMPv6. */
   readonly icmp?: IcmpTuple | undefined;
-  /** The zone of this direction alone. */
+  /** Zone of this direction only. */
   readonly zone?: number | undefined;
 }
 
@@ -48,30 +48,32 @@ export interface Counters {
   readonly bytes: bigint;
 }
 
-/** Something of both directions. */
+/** One value for each direction of a flow. */
 export interface Directions<T> {
   readonly original: T;
   readonly reply: T;
 }
 
 export interface TcpDetails {
-  /** The window is to be shifted left by so many bits (RFC 7323). */
+  /** Number of bits that the window is shifted left (RFC 7323). */
   readonly windowScale: Directions<number>;
   /** `IP_CT_TCP_FLAG_*` of linux/netfilter/nf_conntrack_tcp.h. */
   readonly flags: Directions<number>;
 }
 
 export interface DccpDetails {
-  /** Of the original direction's sender. */
+  /** Role of the sender of the original direction. */
   readonly role: 'client' | 'server';
   readonly handshakeSequence: bigint;
 }
 
-/** How sequence numbers of one direction are moved, since a helper changed a packet's length. */
+/** The offsets of the sequence numbers of one direction, after a helper changed the length of a packet. */
 export interface SequenceAdjustment {
-  /** The sequence number from which on `after` holds. */
+  /** Sequence number from which `after` applies. */
   readonly position: number;
+  /** Offset before `position`. */
   readonly before: number;
+  /** Offset from `position`. */
   readonly after: number;
 }
 
@@ -82,7 +84,7 @@ export interface Synproxy {
 }
 
 /**
- * A flow of the connection tracking table as it was when it was read. What the kernel did not send
+ * A flow of the connection tracking table at the time it was read. A value that the kernel did not send
  * is absent, not zero: counters without accounting, times without timestamping, the timeout of an
  * offloaded flow.
  */
@@ -90,70 +92,69 @@ export interface Flow {
   readonly family: Family;
   readonly protocol: FlowProtocol;
   readonly original: Tuple;
-  /** What answers are expected to have: with NAT it is not simply the original turned round. */
+  /** Tuple of the expected answers. With NAT it differs from the inverse of the original. */
   readonly reply: Tuple;
-  /** 0 is the default zone. */
+  /** Zone; 0 is the default zone. */
   readonly zone: number;
-  /** Opaque. A later flow with the same tuples may have it again: the kernel makes it of where the flow lies in memory. */
+  /** Opaque id, derived from a memory address of the kernel. A later flow with the same tuples may have the same id. */
   readonly id?: number | undefined;
   readonly status: readonly FlowStatus[];
-  /** The same as a number (`IPS_*`). */
+  /** Bits of the status as a number (`IPS_*`). */
   readonly statusBits: number;
   readonly mark?: number | undefined;
-  /** Seconds until the flow is forgotten, if no packet comes. */
+  /** Seconds until the flow expires without packets. */
   readonly timeout?: number | undefined;
-  /** As conntrack shows it: `ESTABLISHED`; of TCP, SCTP and DCCP. */
+  /** State of a TCP, SCTP or DCCP flow, spelt as conntrack prints it: `ESTABLISHED`. */
   readonly state?: string | undefined;
-  /** Only where accounting was on when the flow began (`nf_conntrack_acct`). */
+  /** Counters. Present only if accounting was on when the flow began (`nf_conntrack_acct`). */
   readonly counters?: Directions<Counters> | undefined;
-  /** Nanoseconds since 1970; where timestamping was on (`nf_conntrack_timestamp`). */
+  /** Nanoseconds since 1970. Present only if timestamping was on (`nf_conntrack_timestamp`). */
   readonly started?: bigint | undefined;
   readonly stopped?: bigint | undefined;
-  /** The labels that are set, 0 to 127. */
+  /** Numbers of the labels that are set, 0 to 127. */
   readonly labels?: readonly number[] | undefined;
-  /** The name of the helper that reads this flow: `ftp`. */
+  /** Name of the helper that inspects this flow, for example `ftp`. */
   readonly helper?: string | undefined;
   readonly tcp?: TcpDetails | undefined;
   /** Verification tags. */
   readonly sctp?: Directions<number> | undefined;
   readonly dccp?: DccpDetails | undefined;
-  /** The original tuple of the flow that this one was expected by. */
+  /** Original tuple of the flow that expected this one. */
   readonly master?: Tuple | undefined;
   readonly sequenceAdjustment?: Partial<Directions<SequenceAdjustment>> | undefined;
   readonly synproxy?: Synproxy | undefined;
   readonly securityContext?: string | undefined;
-  /** How many parts of the kernel hold the flow. */
+  /** Number of references to the flow within the kernel. */
   readonly use?: number | undefined;
 }
 
-/** What tells one flow from all others. */
+/** The identity of a flow: its original or its reply tuple. */
 export interface FlowKey {
-  /** One of them. */
   readonly original?: Tuple | undefined;
   readonly reply?: Tuple | undefined;
   readonly zone?: number | undefined;
-  /** When deleting: only a flow that has it. */
+  /** Id of the flow. A delete ignores a flow with another id. */
   readonly id?: number | undefined;
 }
 
-/** What a new flow is to be known by. */
+/** The identity of a new flow: both tuples. */
 export interface NewFlowKey {
   readonly original: Tuple;
   readonly reply: Tuple;
   readonly zone?: number | undefined;
 }
 
-/** An address, or several; the least and the most of a range. */
+/** A range of addresses and ports, from the lowest to the highest value. */
 export interface NatSettings {
   readonly address: readonly [least: string, most: string];
   readonly port?: readonly [least: number, most: number] | undefined;
 }
 
-/** What of a flow can be written. Canonical and checked; what is absent is not sent. */
+/** The writable settings of a flow, canonical and checked. An absent one is not sent. */
 export interface FlowSettings {
   readonly statusBits?: number | undefined;
   readonly mark?: number | undefined;
-  /** The kernel computes (old & ~mask) ^ mark; the mark has no bits outside of it. */
+  /** Mask of the mark. The kernel computes `(old & ~mask) ^ mark`, so the mark has no bits outside of the mask. */
   readonly markMask?: number | undefined;
   readonly timeout?: number | undefined;
   readonly state?: number | undefined;
@@ -175,7 +176,7 @@ export type FlowChange =
   | { readonly verb: 'update'; readonly key: FlowKey; readonly settings: FlowSettings }
   | { readonly verb: 'delete'; readonly key: FlowKey };
 
-/** Which addresses and ports of one direction; what is absent matches all. */
+/** Selects flows by addresses and ports of one direction. An absent condition matches all. */
 export interface TupleFilter {
   readonly source?: { readonly address: string; readonly prefix: number };
   readonly destination?: { readonly address: string; readonly prefix: number };
@@ -183,7 +184,7 @@ export interface TupleFilter {
   readonly destinationPort?: number | undefined;
 }
 
-/** Which flows; canonical and checked. */
+/** Selects flows. The conditions are canonical and checked. */
 export interface FilterSettings {
   readonly family?: Family | undefined;
   readonly protocol?: FlowProtocol | undefined;
@@ -193,11 +194,11 @@ export interface FilterSettings {
   readonly status?: { readonly value: number; readonly mask: number };
   readonly zone?: number | undefined;
   readonly state?: number | undefined;
-  /** Filter in this process alone. */
+  /** True to filter in this process only. */
   readonly hereOnly?: boolean | undefined;
 }
 
-/** `live` is the table; `dying` what waits for its destroy event to be delivered. */
+/** `live` is the table; `dying` are ended flows whose destroy event is not yet delivered. */
 export type FlowList = 'live' | 'dying';
 
 export type GroupField =
@@ -213,7 +214,7 @@ export type GroupField =
   | 'zone'
   | 'state';
 
-/** Totals of the flows that have the same fields; those not grouped by are absent. */
+/** The totals of all flows with the same values of some fields. Other fields are absent. */
 export interface FlowGroup {
   readonly family?: Family | undefined;
   readonly protocol?: FlowProtocol | undefined;
@@ -227,38 +228,38 @@ export interface FlowGroup {
   readonly zone?: number | undefined;
   readonly state?: string | undefined;
   readonly flows: number;
-  /** How many of them have counters; the sums below are of these. */
+  /** Number of flows that have counters. `counters` are the sums over these. */
   readonly counted: number;
   readonly counters: Directions<Counters>;
 }
 
-/** The counters of one processor: u32 that wrap. What this kernel does not send is absent. */
+/** The counters of one processor, each a u32 that wraps. A counter that this kernel does not send is absent. */
 export interface ProcessorCounters {
   readonly processor: number;
   readonly values: Readonly<Record<number, number>>;
 }
 
-/** A flow that a helper expects: the data connection of FTP, say. */
+/** A flow that a helper expects, for example the data connection of FTP. */
 export interface Expectation {
   readonly tuple: Tuple;
-  /** What of the tuple counts: bits that are 0 match anything. */
+  /** Mask of the tuple. Bits that are 0 match any value. */
   readonly mask: Tuple;
-  /** The original tuple of the flow that expects it. */
+  /** Original tuple of the flow that expects it. */
   readonly master: Tuple;
   readonly zone: number;
   readonly id: number;
-  /** Seconds. */
+  /** Seconds until the expectation expires. */
   readonly timeout: number;
-  /** `NF_CT_EXPECT_*`: 1 permanent, 2 inactive, 4 made by a program. */
+  /** Bits of `NF_CT_EXPECT_*`: 1 permanent, 2 inactive, 4 created by a program. */
   readonly flags: number;
   readonly class: number;
   readonly helper?: string | undefined;
-  /** The kernel function that is called for the flow when it comes. */
+  /** Kernel function that handles the expected flow. */
   readonly function?: string | undefined;
   readonly nat?: { readonly direction: 'original' | 'reply'; readonly tuple: Tuple };
 }
 
-/** What is expected, before the kernel has given it an id. */
+/** An expectation to create, which has no id yet. */
 export type ExpectationSettings = Omit<Expectation, 'id'>;
 
 export interface EventSettings {
@@ -268,15 +269,16 @@ export interface EventSettings {
   readonly expectations: boolean;
   readonly reliable: boolean;
   readonly resynchronise: boolean;
-  /** Bytes; 0: as it is. */
+  /** Size of the receive buffer, in bytes; 0 for the default. */
   readonly receiveBuffer: number;
-  /** Milliseconds between two resynchronisations, at least. */
+  /** Minimum time between two resynchronisations, in milliseconds. */
   readonly interval: number;
 }
 
 /**
- * What happened to the table. `recovered`: found by a resynchronisation, not told by the kernel.
- * `overrun`: events were lost; `overruns` is how often so far, how many nobody knows.
+ * An event of the table. `recovered` is true if a resynchronisation found the change, not an event of the
+ * kernel. `overrun` means that events were lost: `overruns` is the number of overruns so far; the number of
+ * lost events is unknown.
  */
 export type ConntrackEvent =
   | {

@@ -64,7 +64,7 @@ class Pen extends RecordWriter {
     return present;
   }
 
-  /** The fields of a flow at `at`, and of its extension at `more`. */
+  /** Writes the fields of a flow at `at`, and of its extension at `more`. Returns the bits of the written fields. */
   settings(at: number, more: number, settings: FlowSettings): number {
     const flow = layout.flow;
     let present = this.#numbers(at, settings);
@@ -259,7 +259,7 @@ export function writeFilter(filter: FilterSettings): Uint8Array {
   return pen.bytes;
 }
 
-/** With the id, if there is one: for a delete. */
+/** Writes an expectation. A delete may add the id. */
 export function writeExpectation(
   expectation: Partial<ExpectationSettings> & { tuple: Tuple; id?: number },
 ): Uint8Array {

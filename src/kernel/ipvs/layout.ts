@@ -1,8 +1,8 @@
 import type { Forwarding, Protocol, TunnelChecksum, TunnelType } from './types.js';
 
 /**
- * Where the fields of native/ipvs/record.h lie, in bytes. All numbers are little-endian.
- * Many records cross the border in one ArrayBuffer and are read only where somebody looks.
+ * Offsets of the fields of native/ipvs/record.h, in bytes. All numbers are little-endian.
+ * One ArrayBuffer carries many records, and each field is read on demand.
  * @internal
  */
 export const layout = {

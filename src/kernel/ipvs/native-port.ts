@@ -27,7 +27,7 @@ const daemonStates: Readonly<Record<DaemonRole, number>> = { master: 1, backup: 
 /** IPVS through the addon. */
 export class NativeIpvsPort implements IpvsPort {
   readonly #sender: Sender<NativeIpvsSession, IpvsReplies>;
-  /** The number that the kernel gave the family "IPVS"; another one each time ip_vs is loaded. */
+  /** Number of the generic netlink family "IPVS". It changes each time ip_vs is loaded. */
   #family: number;
 
   constructor(sender: Sender<NativeIpvsSession, IpvsReplies>, family: number) {
@@ -37,10 +37,11 @@ export class NativeIpvsPort implements IpvsPort {
 
   async apply(changes: readonly Change[], options: CallOptions = {}): Promise<ArrayLike<number>> {
     if (changes.length === 0) return [];
-    // One request: others come between its windows, and of one that is given up a beginning is done, and nothing behind it.
+    // Sends all changes in one request. Other requests may run between its windows. If it is cancelled, the kernel has
+    // executed the first changes, and none of the others.
     const records = writeChanges(changes);
     const outcomes = await this.#sender.send('apply', [records], options);
-    // With an outdated family number every change fails.
+    // Every change fails if the family number is outdated.
     if (!outcomes.every((errno) => errno === Errno.ENOENT) || !(await this.#reloaded(options))) return outcomes;
     return this.#sender.send('apply', [records], options);
   }
@@ -93,7 +94,7 @@ export class NativeIpvsPort implements IpvsPort {
 
   async *connections(options: CallOptions = {}): AsyncGenerator<ConnectionEntry, void, void> {
     const close = (cursor: number): void => {
-      // A closed session has closed its files.
+      // A closed session has closed its files already.
       this.#sender.forget('closeConnections', [cursor]);
     };
     const cursor = await this.#sender.send('openConnections', [], options, close);
@@ -120,7 +121,7 @@ export class NativeIpvsPort implements IpvsPort {
     return this.#sender.close();
   }
 
-  /** A request to the IPVS family, repeated if the family has got another number meanwhile. */
+  /** Sends a request to the IPVS family, and repeats it if the number of the family has changed. */
   async #ask<Method extends keyof IpvsReplies & keyof NativeIpvsSession>(
     method: Method,
     args: Arguments<NativeIpvsSession, Method>,
@@ -135,7 +136,7 @@ export class NativeIpvsPort implements IpvsPort {
     }
   }
 
-  /** Whether ENOENT came of an outdated family number. EPROTONOSUPPORT if ip_vs is gone. */
+  /** Returns true if the family number was outdated, which causes ENOENT. EPROTONOSUPPORT if ip_vs was unloaded. */
   async #reloaded(options: CallOptions): Promise<boolean> {
     const before = this.#family;
     this.#family = await this.#sender.send('resolve', [], options);

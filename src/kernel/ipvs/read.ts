@@ -26,7 +26,7 @@ class StatisticsView implements Statistics {
     this.#at = at;
   }
 
-  // In the order of IPVS_STATS_ATTR_*.
+  // The fields have the order of IPVS_STATS_ATTR_*.
   get connections(): bigint {
     return this.#from.u64(this.#at);
   }
@@ -170,7 +170,7 @@ export function readServers(buffer: ArrayBuffer): ServerEntry[] {
   });
 }
 
-/** The servers of a whole table, by the index of their service. */
+/** Reads the servers of a whole table, grouped by the index of their service. */
 export function readServersByService(buffer: ArrayBuffer, services: number): ServerEntry[][] {
   const view = new DataView(buffer);
   const rows: ServerEntry[][] = Array.from({ length: services }, () => []);
@@ -180,7 +180,7 @@ export function readServersByService(buffer: ArrayBuffer, services: number): Ser
   return rows;
 }
 
-/** Reads what `ConnectionFile::Next` makes: a count, the records, the engines' data. */
+/** Reads the output of `ConnectionFile::Next`: a count, the records, the data of the engines. */
 export function* readConnections(buffer: ArrayBuffer): Generator<ConnectionEntry, void, void> {
   const from = new RecordReader(buffer);
   const count = from.u32(0);

@@ -57,7 +57,7 @@ class Pen extends RecordWriter {
     const { upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = settings;
     this.u32(at + field.forwarding, forwardings.indexOf(settings.forwarding));
     this.view.setInt32(at + field.weight, settings.weight, true);
-    // There may be tens of thousands, and nearly all have zeros there.
+    // Skips zeros for speed: bulk changes have tens of thousands of servers, and these fields are usually 0.
     if (upperThreshold !== 0) this.u32(at + field.upperThreshold, upperThreshold);
     if (lowerThreshold !== 0) this.u32(at + field.lowerThreshold, lowerThreshold);
     if (tunnelType !== 'ipip') this.u8(at + field.tunnelType, tunnelTypes.indexOf(tunnelType));
