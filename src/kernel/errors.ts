@@ -29,7 +29,7 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_NO_SUCH_SYSCTL'
   | 'ERR_IPVS_NO_SUCH_MARK'
   | 'ERR_IPVS_NO_SUCH_UDP_TUNNEL'
-  /** No such rule of NAT, or of routing. */
+  /** A rule of NAT or of routing does not exist. */
   | 'ERR_IPVS_NO_SUCH_RULE'
   | 'ERR_IPVS_UNKNOWN_SCHEDULER'
   | 'ERR_IPVS_UNKNOWN_ENGINE'

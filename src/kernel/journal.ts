@@ -17,7 +17,7 @@ export interface JournalPort {
    * program is killed meanwhile, the file may end with a part of the text.
    */
   append(text: string): Promise<void>;
-  /** Replaces the text atomically; an empty text deletes the file. EFBIG as above. */
+  /** Replaces the text atomically; an empty text deletes the file. EFBIG if it is larger than {@link MAX_JOURNAL}. */
   replace(text: string): Promise<void>;
   /** Closes the journal and releases its lock. */
   close(): Promise<void>;

@@ -41,7 +41,7 @@ export interface Kernel {
   openConntrack(options: OpenOptions): Promise<ConntrackPort>;
   openNetfilter(options: OpenOptions): Promise<NetfilterPort>;
   openNetwork(options: OpenOptions): Promise<NetworkPort>;
-  /** Network namespaces with names. */
+  /** The named network namespaces. */
   readonly namespaces: NamespacePort;
   readonly openJournal: OpenJournal;
   readonly readJournals: ReadJournals;

@@ -122,7 +122,7 @@ export const layout = {
 /** Size of the header of a batch, in bytes. It has four u32: flows, extensions, expectations, more. */
 export const HEADER_SIZE = 16;
 
-/** `TupleField` of record.h. */
+/** Bits of `TupleField` in native/conntrack/record.h. */
 export const TupleField = {
   source: 1,
   destination: 2,
@@ -133,7 +133,7 @@ export const TupleField = {
   zone: 64,
 } as const;
 
-/** `FlowField` of record.h. */
+/** Bits of `FlowField` in native/conntrack/record.h. */
 export const Field = {
   original: 1 << 0,
   reply: 1 << 1,
@@ -261,7 +261,7 @@ export function stateName(protocol: FlowProtocol, name: string): string {
   return Object.hasOwn(others, upper) ? (others[upper] ?? upper) : upper;
 }
 
-/** `GroupField` of native/conntrack/aggregate.h. */
+/** Bits of `GroupField` in native/conntrack/aggregate.h. */
 export const groupBits: Readonly<Record<GroupField, number>> = {
   protocol: 1 << 0,
   source: 1 << 1,

@@ -57,7 +57,7 @@ export interface Directions<T> {
 export interface TcpDetails {
   /** Number of bits that the window is shifted left (RFC 7323). */
   readonly windowScale: Directions<number>;
-  /** `IP_CT_TCP_FLAG_*` of linux/netfilter/nf_conntrack_tcp.h. */
+  /** Bits of `IP_CT_TCP_FLAG_*` (linux/netfilter/nf_conntrack_tcp.h). */
   readonly flags: Directions<number>;
 }
 
@@ -285,7 +285,7 @@ export type ConntrackEvent =
       readonly type: 'new' | 'update' | 'destroy';
       readonly flow: Flow;
       readonly recovered: boolean;
-      /** Nanoseconds since 1970, from Linux 6.14. */
+      /** Time of the event, in nanoseconds since 1970. Requires Linux 6.14. */
       readonly time?: bigint | undefined;
     }
   | { readonly type: 'expectation-new' | 'expectation-destroy'; readonly expectation: Expectation }

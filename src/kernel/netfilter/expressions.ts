@@ -1,18 +1,18 @@
 import type { Attribute } from '../netlink/reader.js';
 import type { MessageWriter } from '../netlink/writer.js';
 
-/** Registers of 16 bytes, 1 to 4; the first of them are also 8, 9, 10, ... of 4 bytes (enum nft_registers). */
+/** First register of 16 bytes, of four. Its parts are also the registers 8 to 11 of 4 bytes (enum nft_registers). */
 export const REGISTER = 1;
 
-/** enum nft_meta_keys */
+/** Keys of `meta` (enum nft_meta_keys). */
 export const META = { mark: 3, inputInterface: 6, outputInterface: 7, family: 15, protocol: 16 } as const;
-/** enum nft_payload_bases */
+/** Headers that `payload` reads from (enum nft_payload_bases). */
 export const NETWORK_HEADER = 1;
 export const TRANSPORT_HEADER = 2;
-/** enum nft_cmp_ops */
+/** Operators of `cmp` (enum nft_cmp_ops). */
 export const CMP = { equal: 0, notEqual: 1, atMost: 3, atLeast: 5 } as const;
 
-/** Nf_tables' instructions, as far as rules here are made of them (include/uapi/linux/netfilter/nf_tables.h). */
+/** The instructions of nf_tables that this library uses (include/uapi/linux/netfilter/nf_tables.h). */
 export type Expression =
   | { readonly name: 'meta'; readonly key: number; readonly register: number }
   | { readonly name: 'meta-set'; readonly key: number; readonly register: number }
@@ -41,11 +41,11 @@ export type Expression =
   | { readonly name: 'path-mss'; readonly register: number }
   | { readonly name: 'to-network-order'; readonly register: number }
   | { readonly name: 'mss-set'; readonly register: number }
-  /** What no rule of ours has. */
+  /** An instruction that this library does not use. */
   | { readonly name: 'other'; readonly what: string };
 
 const FIB_ADDRESS_TYPE = 3;
-/** Flags of NAT (include/uapi/linux/netfilter/nf_nat.h); the kernel adds to what it was told. */
+/** Flags of NAT (include/uapi/linux/netfilter/nf_nat.h). The kernel adds flags to those of a request. */
 const ADDRESS_GIVEN = 1;
 const PORT_GIVEN = 2;
 const RT_TCPMSS = 3;
@@ -159,7 +159,7 @@ export function writeExpression(writer: MessageWriter, expression: Expression) {
   }
 }
 
-/** The attributes of an expression: numbers by their type, data as it is. */
+/** Reads the attributes of an expression by their number. */
 class Fields {
   readonly #fields: ReadonlyMap<number, Attribute>;
 
@@ -206,7 +206,7 @@ function read(name: string, fields: Fields): Expression | undefined {
         ? { name: 'meta-set', key: fields.number(2), register: fields.number(3) }
         : { name: 'meta', key: fields.number(2), register: fields.number(1) };
     case 'payload': {
-      if (!fields.has(1)) return undefined; // it writes
+      if (!fields.has(1)) return undefined; // it writes to the packet
       const [base, offset, length] = [fields.number(2), fields.number(3), fields.number(4)];
       return { name: 'payload', base, offset, length, register: fields.number(1) };
     }
@@ -228,7 +228,7 @@ function read(name: string, fields: Fields): Expression | undefined {
     case 'masq':
       return fields.number(1) === 0 && !fields.has(2) && !fields.has(3) ? { name: 'masquerade' } : undefined;
     case 'nat': {
-      // The kernel repeats the least address and port as the largest (nft_nat_dump).
+      // The kernel reports the lowest address and port as the highest, too (nft_nat_dump).
       if (fields.has(4) && fields.number(4) !== fields.number(3)) return undefined;
       if (fields.has(6) && fields.number(6) !== fields.number(5)) return undefined;
       if ((fields.number(7) & ~(ADDRESS_GIVEN | PORT_GIVEN)) !== 0) return undefined;

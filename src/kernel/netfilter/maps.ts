@@ -2,10 +2,10 @@ import { type Family, readAddress, writeAddress } from '../address.js';
 import { protocolNumbers, protocolOf } from './rules.js';
 import type { MapElement, MapKey, MapShape } from './types.js';
 
-/** Types of nft's own, so that it prints keys as a person wrote them (its include/datatype.h); the kernel does not look. */
+/** Data types of nft, so that it prints keys in readable form (its include/datatype.h). The kernel ignores them. */
 const TYPE = { ipv4: 7, ipv6: 8, protocol: 12, port: 13 } as const;
 export const TYPE_MARK = 19;
-/** Of a concatenation: six bits for each part (its TYPE_BITS). */
+/** Number of bits for each part of a concatenated type (TYPE_BITS of nft). */
 const TYPE_BITS = 6;
 
 const addressLength: Readonly<Record<Family, number>> = { ipv4: 4, ipv6: 16 };
@@ -14,7 +14,7 @@ interface KeyLayout {
   readonly family?: Family;
   readonly withPort: boolean;
   readonly type: number;
-  /** Bytes; each part begins at a multiple of 4. */
+  /** Length in bytes. Each part begins at a multiple of 4. */
   readonly length: number;
 }
 
@@ -45,7 +45,7 @@ export function keyBytes(shape: MapShape, { address, protocol, port = 0 }: MapKe
   return bytes;
 }
 
-/** `undefined`: not a key as this library writes them. */
+/** Reads an element. Returns `undefined` for a key that this library does not write. */
 export function readElement(shape: MapShape, key: Uint8Array, mark: number): MapElement | undefined {
   const { family, withPort, length } = keyLayouts[shape];
   if (key.length !== length) return undefined;

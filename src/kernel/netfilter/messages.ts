@@ -6,7 +6,7 @@ import { baseChain, chainNamed, chainText, mapNamed, mapText } from './names.js'
 import { counterOf, readRule, ruleExpressions } from './rules.js';
 import type { ChainEntry, ChainName, MapElement, MapEntry, MapKey, MapName, RuleEntry, TableChange } from './types.js';
 
-/** enum nf_tables_msg_types; all are of nfnetlink's subsystem 10. */
+/** Message types (enum nf_tables_msg_types) of nfnetlink's subsystem 10. */
 export const NFT_MSG = {
   NEWTABLE: 0,
   GETTABLE: 1,
@@ -31,15 +31,15 @@ const SUBSYSTEM = 10;
 const BATCH_BEGIN = 0x10;
 const BATCH_END = 0x11;
 const NFPROTO_INET = 1;
-/** struct nfgenmsg */
+/** Size of struct nfgenmsg, in bytes. */
 export const GENMSG = 4;
 const NF_ACCEPT = 1;
-/** Of a table's user data: its comment (libnftnl's NFTNL_UDATA_TABLE_COMMENT). */
+/** Type of the comment in a table's user data (NFTNL_UDATA_TABLE_COMMENT of libnftnl). */
 const UDATA_COMMENT = 0;
 const NFT_SET_MAP = 8;
 /**
- * Of a map's user data, for nft to print it: keys are in network order (2), marks in that of the
- * host (1); each a type, a length and a number (libnftnl's NFTNL_UDATA_SET_KEYBYTEORDER, ..._DATABYTEORDER).
+ * User data of a map, which nft needs to print it: keys have network byte order (2), marks have host byte order (1).
+ * Each part is a type, a length and a number (NFTNL_UDATA_SET_KEYBYTEORDER, ..._DATABYTEORDER of libnftnl).
  */
 const mapUserData = Uint8Array.from([0, 4, 2, 0, 0, 0, 1, 4, 1, 0, 0, 0]);
 
@@ -53,7 +53,7 @@ export function typeOf(message: Message): number {
   return message.type & 0xff;
 }
 
-/** A question: of one table or, as a dump, of what is in it. */
+/** Returns a request that reads: one object or, as a dump, a list. */
 export function question(type: number, flags: number, content: (writer: MessageWriter) => void = () => {}): Messages {
   const writer = new MessageWriter();
   writer.message((SUBSYSTEM << 8) | type, NLM_F.REQUEST | flags, () => {
@@ -132,10 +132,10 @@ function writeMap(writer: MessageWriter, map: MapName): void {
   writer.be32(5, length);
   writer.be32(6, TYPE_MARK);
   writer.be32(7, 4);
-  // Only needed by rules that name a set without a name; the kernel insists (nf_tables_newset).
+  // Only rules that refer to a set by its id need the id, but the kernel requires it (nf_tables_newset).
   writer.be32(10, 1);
   writer.bytes(13, mapUserData);
-  // Each element that is added gets a counter of its own.
+  // Gives each new element its own counter.
   writer.nest(17, () => {
     writer.text(1, 'counter');
     writer.nest(2, () => {});
@@ -153,8 +153,8 @@ export function writeElement(writer: MessageWriter, map: MapName, key: MapKey, m
 }
 
 /**
- * All changes as one batch. With a generation it is refused (ERESTART, for its first message) if
- * the rules have changed since. Only the last change is acknowledged: of the others errors come.
+ * Returns all changes as one batch. With a generation, the kernel rejects it (ERESTART, for its first message) if
+ * the rules have changed since. The kernel acknowledges only the last change, and reports errors for all.
  */
 export function batch(table: string, changes: readonly TableChange[], generation?: number): Messages {
   const writer = new MessageWriter();
@@ -169,12 +169,12 @@ export function batch(table: string, changes: readonly TableChange[], generation
   return writer.take();
 }
 
-/** The attributes of a message, numbers and texts by their type. */
+/** Returns the attributes of a message by their number. */
 export function attributesOf(message: Message) {
   return new Map(Array.from(readAttributes(message.payload, GENMSG), (attribute) => [attribute.type, attribute]));
 }
 
-/** Type, length and text, and the next. */
+/** Returns the comment in a table's user data, which is a sequence of types, lengths and values. */
 export function commentOf(userData: Uint8Array | undefined): string | undefined {
   for (let at = 0; userData && at + 2 <= userData.length; ) {
     const length = userData[at + 1] ?? 0;
@@ -185,7 +185,7 @@ export function commentOf(userData: Uint8Array | undefined): string | undefined 
   return undefined;
 }
 
-/** A chain without its rules; `undefined`: one that no name of ours has. */
+/** Reads a chain without its rules. Returns `undefined` for a name that this library does not use. */
 export function readChain(message: Message): ChainEntry | undefined {
   const attributes = attributesOf(message);
   const name = chainNamed(attributes.get(3)?.text ?? '');
@@ -216,7 +216,7 @@ export function readMap(message: Message): MapEntry | undefined {
   return { name, intact };
 }
 
-/** A rule, and the chain it stands in. */
+/** Reads a rule and the name of its chain. */
 export function readRuleEntry(message: Message): RuleEntry & { readonly chain: string } {
   const attributes = attributesOf(message);
   const chain = attributes.get(2)?.text ?? '';
@@ -228,7 +228,7 @@ export function readRuleEntry(message: Message): RuleEntry & { readonly chain: s
   return { chain, handle, ...(rule && { rule }), ...(counter && { counter }) };
 }
 
-/** The elements in one message of a dump; `undefined` for one that this library could not have written. */
+/** Yields the elements of one message of a dump; `undefined` for an element that this library does not write. */
 export function* readElements(
   message: Message,
   map: MapName,

@@ -1,9 +1,9 @@
 import type { ChainName, ChainPurpose, Hook, MapName, MapShape, MarkHook } from './types.js';
 import { mapShapes } from './types.js';
 
-/** How base chains of a purpose are hooked in (include/uapi/linux/netfilter_ipv4.h, enum nf_ip_hook_priorities). */
+/** The type, hook and priority of a base chain (include/uapi/linux/netfilter_ipv4.h, enum nf_ip_hook_priorities). */
 export interface BaseChain {
-  /** `route` asks the routing again when the mark of a packet of this machine has changed. */
+  /** Type of the chain. `route` repeats the routing decision if the mark of a local packet has changed. */
   readonly type: 'filter' | 'nat' | 'route';
   readonly hook: number;
   readonly priority: number;
@@ -37,7 +37,7 @@ export function chainText({ purpose, hook }: ChainName): string {
   return `${purpose}_${hook}`;
 }
 
-/** Made once: bulk changes ask for it for each element. */
+/** Names of all maps. Created once, because bulk changes need one for each element. */
 const mapTexts = Object.fromEntries(
   (['prerouting', 'input', 'output'] as const).map((hook) => [
     hook,
@@ -59,7 +59,7 @@ for (const hook of hooks.mark as readonly MarkHook[]) {
   for (const shape of mapShapes as readonly MapShape[]) maps.set(mapText({ hook, shape }), { hook, shape });
 }
 
-/** `undefined`: not a name of ours. */
+/** Returns the chain with this name, or `undefined` for a name that this library does not use. */
 export function chainNamed(text: string): ChainName | undefined {
   return chains.get(text);
 }

@@ -22,16 +22,16 @@ import { chainText, mapText } from './names.js';
 import { ChangeFailure, type NetfilterPort, type RulesetListener } from './port.js';
 import type { ChainEntry, MapEntry, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from './types.js';
 
-/** How often a table is read that changes meanwhile. */
+/** Maximum number of readings of a table that changes during each of them. */
 const READINGS = 20;
-/** enum nfnetlink_groups: NFNLGRP_NFTABLES */
+/** Multicast group of nf_tables, NFNLGRP_NFTABLES (enum nfnetlink_groups). */
 const GROUP = 7;
-/** Attribute 1 of all messages of nf_tables but that of a generation: the table. */
+/** Number of the table attribute in all messages of nf_tables except those of a generation. */
 const TABLE = 1;
-/** NFT_TABLE_F_DORMANT: its chains are not hooked in. */
+/** NFT_TABLE_F_DORMANT: the chains of the table are not registered at their hooks. */
 const DORMANT = 1;
 
-/** Nf_tables through the addon. */
+/** The nf_tables of a namespace, through the addon. */
 export class NativeNetfilterPort implements NetfilterPort {
   readonly #session: NetlinkSession;
   readonly #openRoute: () => Promise<NetlinkSession>;
@@ -50,7 +50,7 @@ export class NativeNetfilterPort implements NetfilterPort {
       session = await this.#route;
     } catch (error) {
       this.#route = undefined;
-      // The handle stays usable when the name of its namespace is gone: then names are compared as they are written.
+      // The handle stays usable if the file of its namespace is deleted. Names are then compared as they are written.
       if (!(error instanceof KernelFailure) || error.errno !== Errno.ENOENT) throw error;
     }
     if (session?.cookie !== this.#session.cookie) return new Map();
@@ -105,7 +105,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     const { outcomes, lost } = await this.#session.transact(batch(table, changes, generation), options);
     const failed = outcomes.findIndex(({ errno }) => errno !== 0);
     const failure = outcomes[failed];
-    // The first message begins the batch.
+    // The first message is the start of the batch, so indexes of changes are lower by one.
     if (failure) throw new ChangeFailure(failed - 1, failure.errno, failure.message);
     if (lost) throw new ChangeFailure(-1, Errno.ENOBUFS, '');
   }
@@ -118,7 +118,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     await this.#session.close();
     await this.#route?.then(
       (session) => session.close(),
-      () => {}, // it was not opened
+      () => {}, // it failed to open
     );
   }
 
@@ -142,7 +142,7 @@ export class NativeNetfilterPort implements NetfilterPort {
         question(type, NLM_F.DUMP, (writer) => writer.text(TABLE, table)),
         options,
       );
-      // Not every kernel asks for the table.
+      // Some kernels ignore the table in the request.
       return messages.filter((message) => attributesOf(message).get(TABLE)?.text === table);
     };
     const chainMessages = await dump(NFT_MSG.GETCHAIN);
@@ -201,7 +201,7 @@ export class NativeNetfilterPort implements NetfilterPort {
   }
 }
 
-/** Makes one event of the messages of one commit: the last of them tells the generation. */
+/** Combines the messages of a commit into one event. The last message of a commit has the generation. */
 class EventReader implements RulesetListener {
   readonly #listener: Listener;
   #tables = new Set<string>();

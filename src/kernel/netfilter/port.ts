@@ -2,9 +2,9 @@ import { KernelFailure } from '../errors.js';
 import type { CallOptions } from '../kernel.js';
 import type { MapKey, MapName, RulesetEvent, TableChange, TableEntry } from './types.js';
 
-/** Nothing of a batch was carried out, because of that change of it. */
+/** A failed batch, of which the kernel has executed nothing. */
 export class ChangeFailure extends KernelFailure {
-  /** Which change; -1: the batch as a whole, as when the rules have changed since (ERESTART). */
+  /** Index of the failed change; -1 for the whole batch, for example if the rules have changed since (ERESTART). */
   readonly index: number;
 
   constructor(index: number, errno: number, message: string) {
@@ -13,25 +13,25 @@ export class ChangeFailure extends KernelFailure {
   }
 }
 
-/** Nf_tables in one network namespace. */
+/** The nf_tables of one network namespace. */
 export interface NetfilterPort {
-  /** A table of the family inet, all of one moment; `undefined` if there is none. */
+  /** Reads a consistent state of a table of the family inet. Returns `undefined` if it does not exist. */
   read(
     table: string,
     options?: CallOptions & { readonly elements?: boolean | undefined },
   ): Promise<TableEntry | undefined>;
-  /** Of all rules of the namespace. */
+  /** Reads the generation of the rules of the namespace. */
   generation(options?: CallOptions): Promise<number>;
-  /** That of one element, for an error that names it. A kernel without this has errors that do not. */
+  /** Reads the mark of one element, for an error that names it. Without this method, errors do not name the mark. */
   markOf?(table: string, map: MapName, key: MapKey, options?: CallOptions): Promise<number | undefined>;
   /**
-   * Returns the main names of the interfaces that have these names; those that no interface has are left out. A kernel
-   * without this compares every name as it is written.
+   * Returns the main names of the interfaces with these names. Omits names without an interface. Without this method,
+   * every name is compared as it is written.
    */
   mainNames?(names: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, string>>;
   /**
-   * All or nothing. With a generation, ERESTART if the rules have changed since. ENOBUFS: whether
-   * it was carried out is unknown.
+   * Applies all changes or none. With a generation, it fails with ERESTART if the rules have changed since. After
+   * ENOBUFS it is unknown if the changes were applied.
    * @throws ChangeFailure
    */
   commit(
@@ -39,14 +39,14 @@ export interface NetfilterPort {
     changes: readonly TableChange[],
     options?: CallOptions & { readonly generation?: number | undefined },
   ): Promise<void>;
-  /** Changes of any table of the family inet, from when this resolves. */
+  /** Listens to changes of all tables of the family inet, from the moment the promise resolves. */
   listen(options?: CallOptions): Promise<RulesetListener>;
-  /** Requests under way end with EBADF. */
+  /** Closes the port. Requests under way fail with EBADF. */
   close(): Promise<void>;
 }
 
 export interface RulesetListener {
-  /** What was committed since the last time; waits if nothing was. */
+  /** Returns the commits since the last call. Waits if there are none. */
   next(signal?: AbortSignal): Promise<{ readonly events: readonly RulesetEvent[]; readonly overrun: boolean }>;
   close(): void;
 }

@@ -1,6 +1,6 @@
 import { CMP, type Expression, NETWORK_HEADER } from './expressions.js';
 
-/** Offsets of the addresses in the network header, in bytes; no offset means an address in both families. */
+/** Length of the address at each offset of the network header, in bytes. The offsets of IPv4 and IPv6 differ. */
 const fullLengths = new Map([
   [12, 4], // struct iphdr: saddr
   [16, 4], // struct iphdr: daddr
@@ -18,9 +18,9 @@ export function maskLength(mask: Uint8Array): number {
 }
 
 /**
- * Replaces the comparison of the first bytes of an address by that of the whole address behind a
- * mask. nft writes a prefix of whole bytes (/8, /16, /64) in the short form when it loads a saved
- * ruleset (netlink_gen_cmp in its netlink_linearize.c), and this library writes the long form.
+ * Replaces a comparison of the first bytes of an address with a masked comparison of the whole
+ * address. nft writes a prefix of whole bytes (/8, /16, /64) in the short form when it loads a saved
+ * ruleset (netlink_gen_cmp in its netlink_linearize.c); this library writes the long form.
  */
 export function withWholeAddresses(expressions: readonly Expression[]): readonly Expression[] {
   const result: Expression[] = [];

@@ -39,7 +39,7 @@ function u16be(value: number): Uint8Array {
   return bytes(value >> 8, value & 0xff);
 }
 
-/** In host order, which is little-endian wherever the addon is built. */
+/** Returns the bytes of a number in host order, which is little-endian on all platforms of the addon. */
 function u32(value: number): Uint8Array {
   return bytes(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);
 }
@@ -88,7 +88,7 @@ function matchExpressions(match: Match): Expression[] {
   if (inputInterface !== undefined) result.push(load(META.inputInterface), compare(interfaceBytes(inputInterface)));
   if (outputInterface !== undefined) result.push(load(META.outputInterface), compare(interfaceBytes(outputInterface)));
   if (family) {
-    // The table is for both families, whose headers differ.
+    // The table is for both families, whose headers differ, so the rule checks the family first.
     result.push(load(META.family), compare(bytes(familyNumber(family))));
     if (source !== undefined) result.push(...addressMatch(source, 'source', family));
     if (destination !== undefined) result.push(...addressMatch(destination, 'destination', family));
@@ -135,19 +135,19 @@ function actionExpressions(action: Action): Expression[] {
   }
 }
 
-/** `tcp flags syn`: the segment size is told at the beginning of a connection. */
+/** The match `tcp flags syn`: only the first packets of a connection contain the segment size. */
 const synExpressions: readonly Expression[] = [
   payload(TRANSPORT_HEADER, TCP_FLAGS, 1),
   { name: 'bitwise', register: REGISTER, mask: bytes(SYN), xor: bytes(0) },
   compare(bytes(0), CMP.notEqual),
 ];
 
-/** A register of 4 bytes where one of 16 begins is told by the number of that one (nft_dump_register). */
+/** Returns the number of a register in dumps: that of a 16-byte register if one begins there (nft_dump_register). */
 function asTold(register: number): number {
   return register % 4 === 0 ? register / 4 - 1 : register;
 }
 
-/** The parts of a concatenated key begin in registers of their own, of 4 bytes each. */
+/** Returns the lookup in a map. Each part of a concatenated key begins in its own register of 4 bytes. */
 function lookupExpressions(hook: MarkHook, shape: MapShape): Expression[] {
   const lookup: Expression = { name: 'lookup', map: mapText({ hook, shape }), source: REGISTER, register: REGISTER };
   const set: Expression = { name: 'meta-set', key: META.mark, register: REGISTER };
@@ -165,7 +165,7 @@ function lookupExpressions(hook: MarkHook, shape: MapShape): Expression[] {
   return [...address, protocol, payload(TRANSPORT_HEADER, 2, 2, next + 1), lookup, set];
 }
 
-/** What a rule is made of, in the order in which nft writes it. */
+/** Returns the instructions of a rule, in the order in which nft writes them. */
 export function ruleExpressions(
   hook: Hook,
   rule: ChainRule,
@@ -188,7 +188,7 @@ function portNumber(data: Uint8Array): number {
   return ((data[0] ?? 0) << 8) | (data[1] ?? 0);
 }
 
-/** Reads a rule from left to right; what it does not know, ends it. */
+/** Reads the instructions of a rule in order. Stops at an unknown instruction. */
 class RuleReader {
   readonly #expressions: readonly Expression[];
   #at = 0;
@@ -201,7 +201,7 @@ class RuleReader {
     return this.#at >= this.#expressions.length;
   }
 
-  /** The next expression, if it is of that kind. */
+  /** Returns the next instruction and advances, if it has this name. */
   take<Name extends Expression['name']>(name: Name): Extract<Expression, { name: Name }> | undefined {
     const next = this.#expressions[this.#at];
     if (next?.name !== name) return undefined;
@@ -296,9 +296,9 @@ function sameValue(a: unknown, b: unknown): boolean {
 }
 
 /**
- * The rule that these expressions are, if it is one that this library writes, or what nft makes of
- * one when it loads a saved ruleset. The rule is written again and compared with what was read, so
- * that a rule that only resembles it is not recognised.
+ * Returns the rule of these instructions if this library writes such a rule, also in the form that nft
+ * gives it when it loads a saved ruleset. It writes the rule again and compares the result with the input, so
+ * that a rule that is only similar is not accepted.
  */
 export function readRule(hook: Hook, read: readonly Expression[]): ChainRule | undefined {
   const expressions = withWholeAddresses(read);
@@ -318,7 +318,7 @@ function guess(hook: Hook, expressions: readonly Expression[]): ChainRule | unde
   }
   const reader = new RuleReader(expressions);
   const match = reader.match();
-  // What is left before the counter is the question for SYN, if it is what is written again.
+  // Skips the match for SYN before the counter. The comparison in readRule() rejects any other match.
   while (!reader.ended && !reader.take('counter')) if (!skip(reader)) return undefined;
   const action = reader.action();
   return action && { hook, match, action };

@@ -1,50 +1,50 @@
 import type { Family } from '../address.js';
 
-/** Where a rule looks at packets. */
+/** The place in the path of a packet at which a rule applies. */
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 
-/** The hooks where a mark still decides what IPVS and routing do. */
+/** A hook at which a mark still affects IPVS and routing. */
 export type MarkHook = 'prerouting' | 'input' | 'output';
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp' | 'dccp' | 'udplite';
 
-/** Ports from the first to the last. */
+/** A range of ports, from the first to the last. */
 export interface PortRange {
   readonly from: number;
   readonly to: number;
 }
 
-/** Bits of the mark of a packet. */
+/** A value for some bits of the mark of a packet. */
 export interface MarkBits {
   readonly mark: number;
-  /** Which bits are meant. */
+  /** Bits of the mark that the value applies to. */
   readonly mask: number;
 }
 
-/** What a packet has to be like: all that is named has to be so. */
+/** The conditions for a packet. All of them must be true. */
 export interface Match {
   readonly family?: Family | undefined;
   readonly inputInterface?: string | undefined;
   readonly outputInterface?: string | undefined;
-  /** An address, or a prefix as in `10.0.0.0/24`. */
+  /** Source address, or a prefix such as `10.0.0.0/24`. */
   readonly source?: string | undefined;
   readonly destination?: string | undefined;
   readonly protocol?: PortProtocol | undefined;
-  /** Of the destination. */
+  /** Destination port, or a range of ports. */
   readonly port?: number | PortRange | undefined;
   readonly packetMark?: MarkBits | undefined;
-  /** Whether the destination is an address of this machine (of this network namespace). */
+  /** True to match destinations that are addresses of this network namespace, false to match all others. */
   readonly local?: boolean | undefined;
 }
 
-/** What is done with the packets. */
+/** The action of a rule on packets that match. */
 export type Action =
   | { readonly type: 'mark'; readonly mark: number; readonly mask: number }
   | { readonly type: 'masquerade' }
   | { readonly type: 'snat'; readonly to: string }
   | { readonly type: 'dnat'; readonly to: string; readonly toPort?: number | undefined }
   | { readonly type: 'redirect'; readonly toPort: number }
-  /** Of TCP connections: the largest segment, a number of bytes or what fits the way to the destination. */
+  /** Limits the segment size of TCP connections to a number of bytes, or to the path MTU of the route (`path`). */
   | { readonly type: 'clamp-mss'; readonly size: number | 'path' };
 
 export interface Rule {
@@ -53,7 +53,7 @@ export interface Rule {
   readonly action: Action;
 }
 
-/** The maps from a destination to a mark: by what is known of it. */
+/** The key of a map from destinations to marks: port, IPv4 or IPv6 address, or both. A port has a protocol. */
 export type MapShape = 'port' | 'ip' | 'ip_port' | 'ip6' | 'ip6_port';
 
 export const mapShapes: readonly MapShape[] = ['port', 'ip', 'ip_port', 'ip6', 'ip6_port'];
@@ -63,7 +63,7 @@ export interface MapName {
   readonly shape: MapShape;
 }
 
-/** What a map is asked for: what its shape says. */
+/** A key of a map, with the parts of the map's shape. */
 export interface MapKey {
   readonly address?: string | undefined;
   readonly protocol?: PortProtocol | undefined;
@@ -81,49 +81,50 @@ export interface Counter {
 
 export type ChainPurpose = 'mark' | 'nat' | 'mss';
 
-/** A chain of ours: a base chain for one purpose at one hook. */
+/** A base chain of this library, for one purpose at one hook. */
 export interface ChainName {
   readonly purpose: ChainPurpose;
   readonly hook: Hook;
 }
 
-/** What stands in a chain: a rule, or the question of a map. */
+/** An entry of a chain: a rule, or a lookup in a map. */
 export type ChainRule = Rule | { readonly lookup: MapShape };
 
 export interface RuleEntry {
   readonly handle: bigint;
-  /** None: not a rule as this library writes them. */
+  /** The rule; absent if this library does not write such a rule. */
   readonly rule?: ChainRule | undefined;
   readonly counter?: Counter | undefined;
 }
 
 export interface ChainEntry {
   readonly name: ChainName;
-  /** It is of the right type, and at the right hook and priority. */
+  /** True if the chain has the expected type, hook, priority and policy. */
   readonly intact: boolean;
   readonly rules: readonly RuleEntry[];
 }
 
 export interface MapEntry {
   readonly name: MapName;
+  /** True if the map has the expected form, and this library can read all its elements. */
   readonly intact: boolean;
-  /** None: they were not read. */
+  /** Elements; absent if they were not read. */
   readonly elements?: readonly (MapElement & { readonly counter?: Counter | undefined })[] | undefined;
 }
 
-/** A table of nf_tables as it is. */
+/** The state of a table of nf_tables. */
 export interface TableEntry {
-  /** Its comment, which says whose it is. */
+  /** Comment of the table, which names its owner. */
   readonly comment?: string | undefined;
-  /** Changes with every change of any rule of the namespace, by anybody. */
+  /** Number that changes with every change to the rules of the namespace, by any program. */
   readonly generation: number;
   readonly chains: readonly ChainEntry[];
   readonly maps: readonly MapEntry[];
-  /** Chains, maps and sets in it that are not of this library's making, and a flag that puts it to sleep. */
+  /** Chains and sets that this library did not create, and the flag `dormant`, which disables the table. */
   readonly others: readonly { readonly kind: 'chain' | 'set' | 'flag'; readonly name: string }[];
 }
 
-/** One message of a batch. What it is to be added to may be added before it in the same batch. */
+/** One message of a batch. It may refer to objects that earlier messages of the batch add. */
 export type TableChange =
   | { readonly change: 'add-table'; readonly comment: string }
   | { readonly change: 'delete-table' }
@@ -133,7 +134,7 @@ export type TableChange =
   | { readonly change: 'delete-map'; readonly name: string }
   /** Deletes all rules of a chain, in linear time. */
   | { readonly change: 'flush-chain'; readonly name: string }
-  /** Before the rule with that handle; without one, at the end. Its counter begins with `counter`, default 0. */
+  /** Adds a rule before the one with the handle `before`, or at the end. `counter` is its initial value, default 0. */
   | {
       readonly change: 'add-rule';
       readonly chain: ChainName;
@@ -142,14 +143,14 @@ export type TableChange =
       readonly counter?: Counter;
     }
   | { readonly change: 'delete-rule'; readonly chain: string; readonly handle: bigint }
-  /** Fails with EEXIST if the key is there, whatever its mark. */
+  /** Adds an element. Fails with EEXIST if the key exists, whatever its mark. */
   | { readonly change: 'add-element'; readonly map: MapName; readonly element: MapElement }
   | { readonly change: 'delete-element'; readonly map: MapName; readonly key: MapKey };
 
-/** A change of the rules of the namespace that was committed. */
+/** A commit that changed the rules of the namespace. */
 export interface RulesetEvent {
   readonly generation: number;
   readonly process: { readonly pid: number; readonly name: string };
-  /** Tables that it touched. */
+  /** Names of the changed tables. */
   readonly tables: ReadonlySet<string>;
 }

@@ -4,11 +4,11 @@ import { KernelFailure } from '../errors.js';
 const HEADER = 16;
 const TYPE_MASK = 0x3fff;
 
-/** A message, from its header on. */
+/** A netlink message. */
 export interface Message {
   readonly type: number;
   readonly flags: number;
-  /** All after the header. */
+  /** Bytes after the header. */
   readonly payload: Uint8Array;
 }
 
@@ -16,7 +16,7 @@ function malformed(): KernelFailure {
   return new KernelFailure(Errno.EBADMSG, 'malformed reply');
 }
 
-/** The messages of a reply. @throws KernelFailure EBADMSG */
+/** Yields the messages of a reply. @throws KernelFailure EBADMSG */
 export function* readMessages(buffer: ArrayBuffer): Generator<Message, void, void> {
   const view = new DataView(buffer);
   for (let at = 0; at < buffer.byteLength; ) {
@@ -32,7 +32,7 @@ export function* readMessages(buffer: ArrayBuffer): Generator<Message, void, voi
   }
 }
 
-/** The value of one attribute, with the readers that decoders need. */
+/** The value of one attribute, with getters for its possible types. */
 export class Attribute {
   readonly type: number;
   readonly bytes: Uint8Array;
@@ -63,7 +63,7 @@ export class Attribute {
   get be64(): bigint {
     return this.#view(8).getBigUint64(0);
   }
-  /** Up to its NUL, or to the end. */
+  /** Text up to the NUL, or up to the end. */
   get text(): string {
     const end = this.bytes.indexOf(0);
     return Buffer.from(this.bytes.subarray(0, end < 0 ? undefined : end)).toString('utf8');
@@ -78,7 +78,7 @@ export class Attribute {
   }
 }
 
-/** The attributes behind a fixed part of `skip` bytes. @throws KernelFailure EBADMSG */
+/** Yields the attributes after a fixed part of `skip` bytes. @throws KernelFailure EBADMSG */
 export function* readAttributes(payload: Uint8Array, skip = 0): Generator<Attribute, void, void> {
   if (payload.length < skip) throw malformed();
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);

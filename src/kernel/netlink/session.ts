@@ -7,18 +7,18 @@ import { DEFAULT_TIMEOUT, requests, type Sender } from '../requests.js';
 import { type Message, readMessages } from './reader.js';
 import type { Messages } from './writer.js';
 
-/** Families of netlink (include/uapi/linux/netlink.h). */
+/** Protocols of netlink (include/uapi/linux/netlink.h). */
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 export const NETLINK_GENERIC = 16;
 
-/** How often a dump is begun again that the kernel says is not of one piece. */
+/** Maximum number of readings of a dump that the kernel reports as inconsistent. */
 const READINGS = 20;
 
-/** What the kernel said of one message; errno 0 is success. */
+/** The kernel's answer to one message. Errno 0 is success. */
 export interface Outcome {
   readonly errno: number;
-  /** Its extended ack; often empty. */
+  /** Text of the extended ack; often empty. */
   readonly message: string;
 }
 
@@ -29,24 +29,24 @@ export interface Answer {
 
 export interface Heard {
   readonly messages: readonly Message[];
-  /** Some were lost before these. */
+  /** True if messages were lost before these. */
   readonly overrun: boolean;
 }
 
 export interface Listener {
-  /** What has come since the last time; waits if nothing has. One at a time. */
+  /** Returns the messages since the last call. Waits if there are none. One call at a time. */
   next(signal?: AbortSignal): Promise<Heard>;
   close(): void;
 }
 
 /**
- * One family of netlink in one network namespace. Routes and rules are few: they are written and
- * read in TypeScript over this, where tables of IPVS and of connection tracking are C++'s.
+ * A session of one netlink protocol in one network namespace. TypeScript code encodes and decodes its
+ * messages, because routes and rules are few; C++ does so for the large tables of IPVS and conntrack.
  */
 export class NetlinkSession {
   readonly #sender: Sender<NativeNetlinkSession, NetlinkReplies>;
 
-  /** Of the network namespace: no other has the same until the machine is started again (SO_NETNS_COOKIE). */
+  /** Cookie of the network namespace, unique until the machine is restarted (SO_NETNS_COOKIE). */
   readonly cookie: bigint;
 
   private constructor(sender: Sender<NativeNetlinkSession, NetlinkReplies>, cookie: bigint) {
@@ -54,7 +54,7 @@ export class NetlinkSession {
     this.cookie = cookie;
   }
 
-  /** Rejects with a `KernelFailure`, as all here. */
+  /** Opens a session. Like all methods, it rejects with a `KernelFailure`. */
   static async open(protocol: number, options: OpenOptions): Promise<NetlinkSession> {
     const path = options.namespace === undefined ? undefined : namespacePath(options.namespace);
     const sender = requests().newNetlink(options.timeout ?? DEFAULT_TIMEOUT);
@@ -66,13 +66,13 @@ export class NetlinkSession {
     }
   }
 
-  /** Messages with NLM_F_ACK, each with its own outcome; one that fails does not stop those behind it. */
+  /** Sends messages with NLM_F_ACK. Each has its own outcome, and a failed one does not stop the later ones. */
   async request({ bytes, offsets }: Messages, options: CallOptions = {}): Promise<Answer> {
     const answer = await this.#sender.send('request', [bytes, offsets], options);
     return { outcomes: outcomesOf(answer), replies: [...readMessages(answer.replies)] };
   }
 
-  /** One message with NLM_F_DUMP. Begun again while the kernel says that what it tells changed meanwhile. */
+  /** Sends one message with NLM_F_DUMP. Repeats the dump while the kernel reports a change during it. */
   async dump({ bytes, offsets }: Messages, options: CallOptions = {}): Promise<readonly Message[]> {
     for (let reading = 0; reading < READINGS; reading++) {
       const answer = await this.#sender.send('dump', [bytes, offsets], options);
@@ -84,8 +84,8 @@ export class NetlinkSession {
   }
 
   /**
-   * A batch that the kernel carries out whole or not at all. `lost`: not all that the kernel said
-   * could be received.
+   * Sends a batch that the kernel executes completely or not at all. `lost` is true if some of the kernel's
+   * answers could not be received.
    */
   async transact(
     { bytes, offsets }: Messages,
@@ -95,7 +95,7 @@ export class NetlinkSession {
     return { outcomes: outcomesOf(verdict), lost: verdict.lost };
   }
 
-  /** What the kernel tells multicast groups from now on: they are joined when this resolves. */
+  /** Joins multicast groups and listens to their messages, from the moment the promise resolves. */
   async listen(groups: readonly number[], options: CallOptions = {}): Promise<Listener> {
     const close = (cursor: number): void => this.#sender.forget('unlisten', [cursor]);
     const cursor = await this.#sender.send('listen', [Uint32Array.from(groups)], options, close);
@@ -109,12 +109,12 @@ export class NetlinkSession {
     };
   }
 
-  /** An Ethernet frame, as it is, out of the interface with this index. */
+  /** Sends an Ethernet frame unchanged through the interface with this index. */
   async sendFrame(index: number, frame: Uint8Array, options: CallOptions = {}): Promise<void> {
     await this.#sender.send('sendFrame', [index, frame], options);
   }
 
-  /** Files of /proc and /sys as this namespace sees them: the text, or an errno. */
+  /** Reads files of /proc and /sys in this namespace. Returns the text of each, or an errno. */
   readFiles(paths: readonly string[], options: CallOptions = {}): Promise<readonly (string | number)[]> {
     return this.#sender.send('readFiles', [paths], options);
   }

@@ -16,23 +16,23 @@ export const NLM_F = {
 
 const HEADER = 16;
 const NESTED = 0x8000;
-/** Bytes. */
+/** Length up to which a loop copies bytes faster than `set()`. */
 const SMALL = 32;
-/** Bytes in the content of one attribute, nested attributes included: its length (nla_len) has 16 bits. */
+/** Maximum content of an attribute with its nested attributes, in bytes: its length (nla_len) has 16 bits. */
 const MOST_CONTENT = 0xffff - 4;
-/** Bytes in all messages together: a length (nlmsg_len) and an offset have 32 bits. */
+/** Maximum size of all messages together, in bytes: a length (nlmsg_len) and an offset have 32 bits. */
 const MOST = 0xffffffff;
 
-/** Messages back to back, as the addon takes them: sequence numbers are given when they are sent. */
+/** Consecutive messages, in the form of the addon, which assigns the sequence numbers when it sends them. */
 export interface Messages {
   readonly bytes: Uint8Array;
-  /** Where each message begins. */
+  /** Offset of each message, in bytes. */
   readonly offsets: Uint32Array;
 }
 
 /**
- * Writes netlink messages: a header, a fixed part, attributes. Numbers are in host order unless named otherwise.
- * Content that its length field cannot express throws `ERR_IPVS_INVALID_ARGUMENT`; nothing is sent then.
+ * Writes netlink messages: a header, a fixed part, attributes. Numbers are in host order, except those of `be` methods.
+ * Content that is too long for its length field throws `ERR_IPVS_INVALID_ARGUMENT`, and nothing is sent.
  */
 export class MessageWriter {
   #bytes = new Uint8Array(512);
@@ -41,17 +41,17 @@ export class MessageWriter {
   readonly #offsets: number[] = [];
   readonly #most: number;
 
-  /** `most`: bytes in all messages together. */
+  /** @param most maximum size of all messages together, in bytes */
   constructor(most: number = MOST) {
     this.#most = most;
   }
 
-  /** How many messages there are. */
+  /** Number of messages. */
   get count(): number {
     return this.#offsets.length;
   }
 
-  /** A message; `content` writes its fixed part and its attributes. */
+  /** Writes a message. `content` writes its fixed part and its attributes. */
   message(type: number, flags: number, content: () => void): void {
     const start = this.#length;
     this.#offsets.push(start);
@@ -64,7 +64,7 @@ export class MessageWriter {
     this.#view.setUint32(start, this.#length - start, true);
   }
 
-  /** The fixed part after the header, such as an ifinfomsg. */
+  /** Writes the fixed part after the header, such as an ifinfomsg. */
   fixed(bytes: Uint8Array): void {
     this.#append(bytes);
   }
@@ -74,9 +74,9 @@ export class MessageWriter {
     this.#append(value);
   }
 
-  /** With its terminating NUL. */
+  /** Writes a text with its terminating NUL. */
   text(type: number, value: string): void {
-    // Names are short: by hand, as bulk changes write them for each of tens of thousands of messages.
+    // Copies ASCII in a loop for speed: names are short, and bulk changes write tens of thousands.
     const start = this.#length;
     this.#attribute(type, value.length + 1);
     this.#grow(align(value.length + 1));
@@ -115,7 +115,7 @@ export class MessageWriter {
     this.#number(type, 8, (at) => this.#view.setBigUint64(at, value));
   }
 
-  /** An attribute that holds attributes. */
+  /** Writes an attribute that contains attributes. */
   nest(type: number, content: () => void): void {
     const start = this.#length;
     this.#attribute(type | NESTED, 0);
@@ -145,7 +145,7 @@ export class MessageWriter {
 
   #append(bytes: Uint8Array): void {
     this.#grow(align(bytes.length));
-    // set() costs more than a few bytes do.
+    // A call of set() costs more than copying a few bytes.
     if (bytes.length > SMALL) this.#bytes.set(bytes, this.#length);
     else for (let i = 0; i < bytes.length; i++) this.#bytes[this.#length + i] = bytes[i] as number;
     this.#length += align(bytes.length);
@@ -155,7 +155,7 @@ export class MessageWriter {
     if (length > this.#most) throw invalid(`the netlink messages take more than ${this.#most} bytes`);
   }
 
-  /** What is beyond the length is zero. */
+  /** Makes space for `more` bytes. The space after the length is zero, so padding needs no code. */
   #grow(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
     this.#limit(this.#length + more);

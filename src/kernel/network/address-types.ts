@@ -1,33 +1,33 @@
 import type { Family } from '../address.js';
 
-/** How far an address or a route reaches (include/uapi/linux/rtnetlink.h); other numbers are the user's. */
+/** The scope of an address or a route (include/uapi/linux/rtnetlink.h). Other numbers are user-defined. */
 export type Scope = 'global' | 'site' | 'link' | 'host' | 'nowhere' | number;
 
-/** An address of an interface, as it was read. */
+/** An address of an interface that was read. */
 export interface InterfaceAddress {
   readonly interface: string;
   readonly family: Family;
-  /** With its prefix length: `192.168.1.100/32`. */
+  /** Address with its prefix length: `192.168.1.100/32`. */
   readonly address: string;
-  /** The other end of a point-to-point link; the prefix length is then that of this. */
+  /** Address of the other end of a point-to-point link. The prefix length then belongs to this address. */
   readonly peer?: string;
   readonly broadcast?: string;
   readonly scope: Scope;
-  /** IPv4. */
+  /** Label (IPv4). */
   readonly label?: string;
-  /** Who made it (IFA_PROTO); 1 to 3 is the kernel. */
+  /** Origin of the address (IFA_PROTO); 1 to 3 is the kernel. */
   readonly protocol?: number;
-  /** IPv4: another address of the same network came first. IPv6: it is temporary. */
+  /** True if the address is not the first one of its network (IPv4), or if it is temporary (IPv6). */
   readonly secondary: boolean;
-  /** IPv6: duplicate address detection is not over, and the address cannot be used. */
+  /** True while duplicate address detection runs and the address cannot be used (IPv6). */
   readonly tentative: boolean;
-  /** IPv6: another host has it. */
+  /** True if another host has the address (IPv6). */
   readonly duplicate: boolean;
   readonly deprecated: boolean;
   readonly noDad: boolean;
-  /** Without a route to its network. */
+  /** True if the kernel adds no route to its network. */
   readonly noPrefixRoute: boolean;
-  /** Seconds; undefined: for ever. */
+  /** Remaining lifetime, in seconds. Absent: unlimited. */
   readonly validLifetime?: number;
   readonly preferredLifetime?: number;
 }
@@ -35,7 +35,7 @@ export interface InterfaceAddress {
 export interface AddressSettings {
   readonly interface: string;
   readonly family: Family;
-  /** Without its prefix length. */
+  /** Address without its prefix length. */
   readonly address: string;
   readonly prefixLength: number;
   readonly scope: Scope;
@@ -46,7 +46,7 @@ export interface AddressSettings {
 
 export type AddressKey = Pick<AddressSettings, 'interface' | 'family' | 'address' | 'prefixLength'>;
 
-/** What becomes of packets (RTN_* in include/uapi/linux/rtnetlink.h). */
+/** The type of a route, which determines the handling of packets (RTN_* in include/uapi/linux/rtnetlink.h). */
 export type RouteType =
   | 'unicast'
   | 'local'
@@ -59,44 +59,44 @@ export type RouteType =
   | 'throw'
   | 'other';
 
-/** One of several ways of a route. */
+/** One of several next hops of a route. */
 export interface Nexthop {
   readonly via?: string;
   readonly interface?: string;
-  /** From 1 to 256. */
+  /** Weight, 1 to 256. */
   readonly weight: number;
   readonly onlink: boolean;
-  /** Not used: its interface is down or gone, or has no carrier. */
+  /** True if the kernel does not use it: its interface is down or deleted, or has no carrier. */
   readonly dead: boolean;
 }
 
-/** A route, as it was read. */
+/** A route that was read. */
 export interface Route {
   readonly family: Family;
   readonly table: number;
   readonly type: RouteType;
-  /** `10.0.0.0/8`, or `default`. */
+  /** Destination: a prefix such as `10.0.0.0/8`, or `default`. */
   readonly destination: string;
-  /** Only for packets from there (IPv6). */
+  /** Source prefix of the packets that the route applies to (IPv6). */
   readonly from?: string;
   readonly via?: string;
   readonly interface?: string;
-  /** The address that packets of this host get, where they have none. */
+  /** Source address for packets of this host that have none. */
   readonly source?: string;
   readonly scope: Scope;
-  /** Who made it: 2 the kernel, 3 `ip` at boot, 4 an administrator, ... (RTPROT_*). */
+  /** Origin of the route: 2 the kernel, 3 `ip` at boot, 4 an administrator, ... (RTPROT_*). */
   readonly protocol: number;
-  /** The lowest is used. 0 where the kernel tells none. */
+  /** Metric. The kernel uses the route with the lowest. 0 if the kernel reports none. */
   readonly metric: number;
-  /** Only for packets of this type of service. */
+  /** Type of service of the packets that the route applies to. */
   readonly tos?: number;
   readonly mtu?: number;
   readonly onlink: boolean;
-  /** Not used: its interface is down, or has no carrier. */
+  /** True if the kernel does not use it: its interface is down, or has no carrier. */
   readonly dead: boolean;
-  /** Several ways, instead of `via` and `interface`. */
+  /** Several next hops, instead of `via` and `interface`. */
   readonly nexthops?: readonly Nexthop[];
-  /** A nexthop object (`ip nexthop`). */
+  /** Id of a nexthop object (`ip nexthop`). */
   readonly nexthopId?: number;
 }
 
@@ -111,15 +111,15 @@ export interface RouteSettings {
   readonly family: Family;
   readonly table: number;
   readonly type: Exclude<RouteType, 'other'>;
-  /** Without its prefix length. */
+  /** Destination without its prefix length. */
   readonly destination: string;
   readonly prefixLength: number;
   readonly via?: string | undefined;
   readonly interface?: string | undefined;
   readonly source?: string | undefined;
-  /** undefined in a delete: any. */
+  /** Scope. A delete without one matches any scope. */
   readonly scope?: Scope | undefined;
-  /** undefined in a delete: any. */
+  /** Origin of the route. A delete without one matches any origin. */
   readonly protocol?: number | undefined;
   readonly metric?: number | undefined;
   readonly tos?: number | undefined;
@@ -134,8 +134,8 @@ export interface RouteQuery {
   readonly address: string;
   readonly source?: string | undefined;
   readonly mark?: number | undefined;
-  /** The interface that it leaves by. */
+  /** Interface through which the packet leaves. */
   readonly interface?: string | undefined;
-  /** The interface that it came in by: a packet that is forwarded. */
+  /** Interface that receives the packet, if the packet is forwarded. */
   readonly inputInterface?: string | undefined;
 }

@@ -17,7 +17,7 @@ import {
   scopeOf,
 } from './wire.js';
 
-/** IFA_* (include/uapi/linux/if_addr.h) */
+/** Attributes IFA_* (include/uapi/linux/if_addr.h). */
 const IFA = { ADDRESS: 1, LOCAL: 2, LABEL: 3, BROADCAST: 4, CACHEINFO: 6, FLAGS: 8, PROTO: 11 } as const;
 const IFA_F = {
   SECONDARY: 1,
@@ -35,7 +35,7 @@ export interface RawAddress extends Omit<InterfaceAddress, 'interface'> {
   readonly index: number;
 }
 
-/** undefined for another family's. */
+/** Decodes an address. Returns `undefined` for other families. */
 export function decodeAddress(payload: Uint8Array): RawAddress | undefined {
   const view = fixedPart(payload, HEADER);
   const family = familyOfNumber(view.getUint8(0));
@@ -43,7 +43,7 @@ export function decodeAddress(payload: Uint8Array): RawAddress | undefined {
   const attributes = new Map<number, Attribute>();
   for (const attribute of readAttributes(payload, HEADER)) attributes.set(attribute.type, attribute);
   const size = addressSize(family);
-  // Of an address with a peer, the peer is IFA_ADDRESS.
+  // If an address has a peer, IFA_ADDRESS is the peer.
   const given = attributes.get(IFA.ADDRESS)?.bytes;
   const local = attributes.get(IFA.LOCAL)?.bytes ?? given;
   if (local?.length !== size || (given && given.length !== size)) throw malformed();
@@ -77,7 +77,7 @@ export function decodeAddress(payload: Uint8Array): RawAddress | undefined {
   });
 }
 
-/** undefined if its interface is gone: so is the address. */
+/** Adds the name of the interface. Returns `undefined` if the interface, and with it the address, was deleted. */
 export function toAddress({ index, ...address }: RawAddress, nameOf: NameOf): InterfaceAddress | undefined {
   const name = nameOf(index);
   return name === undefined ? undefined : { interface: name, ...address };
@@ -100,7 +100,7 @@ export function encodeAddAddress(writer: MessageWriter, address: AddressSettings
   });
 }
 
-/** The kernel compares all that is sent; an IPv4 address that has a peer it does not find so. */
+/** Encodes a delete. The kernel compares all attributes, so it does not find an IPv4 address with a peer. */
 export function encodeDeleteAddress(writer: MessageWriter, address: AddressKey, index: number): void {
   writer.message(RTM.DELADDR, NLM_F.REQUEST | NLM_F.ACK, () => writeKey(writer, address, index, 0));
 }

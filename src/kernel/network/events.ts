@@ -13,7 +13,7 @@ import { decodeRule } from './rules.js';
 import type { NetworkEvent, NetworkEventType } from './types.js';
 import { RTM } from './wire.js';
 
-/** RTNLGRP_* (include/uapi/linux/rtnetlink.h) by what events are of. */
+/** RTNLGRP_* (include/uapi/linux/rtnetlink.h) by the object of events. */
 const GROUP_LINK = 1;
 const groups: Readonly<Record<string, readonly number[]>> = {
   link: [GROUP_LINK],
@@ -24,10 +24,10 @@ const groups: Readonly<Record<string, readonly number[]>> = {
   forwarding: [3],
 };
 
-/** Names of interfaces that are gone, for what the kernel tells of them after that. */
+/** Maximum number of names of deleted interfaces to keep, for later events that refer to them. */
 const REMEMBERED = 64;
 
-/** Streams that nobody closed are closed when they are collected. */
+/** Closes a stream that was not closed when it is garbage-collected. */
 const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
 export class NativeNetworkEvents implements NetworkEventPort {
@@ -35,9 +35,11 @@ export class NativeNetworkEvents implements NetworkEventPort {
   readonly #listener: Listener;
   readonly #types: ReadonlySet<string>;
   readonly #addresses: boolean;
-  /** Who was there when the last event came. */
+  /** Names of the interfaces that exist after the last event, by index. */
   #present = new Map<number, string>();
+  /** Names of deleted interfaces, by index. */
   readonly #gone = new Map<number, string>();
+  /** Keys of the addresses that exist after the last event. */
   #known = new Set<string>();
 
   private constructor(session: NetlinkSession, listener: Listener, types: readonly NetworkEventType[]) {
@@ -53,7 +55,7 @@ export class NativeNetworkEvents implements NetworkEventPort {
     types: readonly NetworkEventType[],
     options: CallOptions,
   ): Promise<NativeNetworkEvents> {
-    // Those of interfaces always: they tell the names.
+    // Always includes the events of interfaces, which contain the names.
     const wanted = new Set([GROUP_LINK, ...types.flatMap((type) => groups[type.split('-')[0] ?? ''] ?? [])]);
     const listener = await session.listen([...wanted], options);
     try {
@@ -86,7 +88,7 @@ export class NativeNetworkEvents implements NetworkEventPort {
     this.#listener.close();
   }
 
-  /** What is there, to tell what is new. */
+  /** Reads the existing interfaces and addresses, so that events can distinguish new ones. */
   async #read(options: CallOptions): Promise<void> {
     const links = await new Interfaces(this.#session).all(options);
     this.#present = new Map(links.map(({ index, name }) => [index, name]));

@@ -16,7 +16,7 @@ import {
   RTM,
 } from './wire.js';
 
-/** NUD_* (include/uapi/linux/neighbour.h), as `bridge fdb` reads and writes them. */
+/** NUD_* (include/uapi/linux/neighbour.h), used in the same way as in `bridge fdb`. */
 const NUD = { REACHABLE: 2, STALE: 4, NOARP: 0x40, PERMANENT: 0x80 } as const;
 const writtenStates: Readonly<Record<ForwardingState, number>> = {
   permanent: NUD.PERMANENT,
@@ -25,21 +25,21 @@ const writtenStates: Readonly<Record<ForwardingState, number>> = {
   stale: NUD.STALE,
 };
 
-/** An entry with the indexes of the interfaces that it names. */
+/** An entry with the indexes of its interfaces. */
 export interface RawForwardingEntry extends Omit<ForwardingEntry, 'interface' | 'bridge' | 'via'> {
   readonly index: number;
   readonly bridgeIndex: number | undefined;
   readonly viaIndex: number | undefined;
 }
 
-/** undefined for what is none: a neighbour. */
+/** Decodes a forwarding entry. Returns `undefined` for a neighbour. */
 export function decodeForwardingEntry(payload: Uint8Array): RawForwardingEntry | undefined {
   const view = fixedPart(payload, NEIGHBOUR_HEADER);
   if (view.getUint8(0) !== AF_BRIDGE) return undefined;
   const attributes = new Map<number, Attribute>();
   for (const attribute of readAttributes(payload, NEIGHBOUR_HEADER)) attributes.set(attribute.type, attribute);
   const address = attributes.get(NDA.LLADDR)?.bytes;
-  // A vxlan with a nexthop object, or one that asks for an address (L3MISS), tells no link-layer address.
+  // Messages of a vxlan with a nexthop object, and requests for an address (L3MISS), have no link-layer address.
   if (!address) return undefined;
   if (address.length !== 6) throw malformed();
   const flags = view.getUint8(10);
@@ -69,7 +69,7 @@ function stateOf(state: number): ForwardingState {
   return state & NUD.STALE ? 'stale' : 'dynamic';
 }
 
-/** undefined if its interface is gone: so is the entry. */
+/** Adds the names of interfaces. Returns `undefined` if the interface, and with it the entry, was deleted. */
 export function toForwardingEntry(
   { index, bridgeIndex, viaIndex, ...entry }: RawForwardingEntry,
   nameOf: NameOf,
@@ -84,7 +84,7 @@ export function toForwardingEntry(
   });
 }
 
-/** With the header of a link, whose index the kernel filters by (valid_fdb_dump_legacy in net/core/rtnetlink.c). */
+/** Encodes a dump with a link's header: the kernel filters by its index (valid_fdb_dump_legacy in rtnetlink.c). */
 export function encodeListForwardingEntries(writer: MessageWriter, index: number): void {
   writer.message(RTM.GETNEIGH, NLM_F.REQUEST | NLM_F.DUMP, () => {
     const bytes = new Uint8Array(16); // struct ifinfomsg

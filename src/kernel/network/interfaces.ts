@@ -4,10 +4,10 @@ import { MessageWriter } from '../netlink/writer.js';
 import { decodeLink, encodeGetLink, encodeListLinks, type RawLink } from './links.js';
 import type { NameOf } from './wire.js';
 
-/** So many interfaces are asked for one by one; more, all together. */
+/** Maximum number of interfaces to read individually. For more, it reads all interfaces. */
 const FEW = 32;
 
-/** Interfaces by their names and indexes. Nothing is kept: either may change at any time. */
+/** Looks up interfaces by their names and indexes. Caches nothing, because both may change at any time. */
 export class Interfaces {
   readonly #session: NetlinkSession;
 
@@ -22,13 +22,13 @@ export class Interfaces {
     return messages.map(({ payload }) => decodeLink(payload)).filter((link) => link !== undefined);
   }
 
-  /** Each, or why there is none. */
+  /** Returns each interface, or the outcome of its failed request. */
   async find(links: readonly (string | number)[], options: CallOptions = {}): Promise<(RawLink | Outcome)[]> {
     if (links.length === 0) return [];
     const writer = new MessageWriter();
     for (const link of links) encodeGetLink(writer, link);
     const { outcomes, replies } = await this.#session.request(writer.take(), options);
-    // Replies come in order, one for each that is there.
+    // Replies have the order of the requests, one for each interface that exists.
     let next = 0;
     return outcomes.map((outcome) => {
       const reply = outcome.errno === 0 ? replies[next++] : undefined;
@@ -36,7 +36,7 @@ export class Interfaces {
     });
   }
 
-  /** The names of these, as far as they are there. */
+  /** Returns a function that finds the names of these indexes, as far as the interfaces exist. */
   async names(indexes: Iterable<number>, options: CallOptions = {}): Promise<NameOf> {
     const wanted = [...new Set(indexes)];
     const links = wanted.length > FEW ? await this.all(options) : await this.find(wanted, options);

@@ -3,11 +3,11 @@ import type { MessageWriter } from '../netlink/writer.js';
 import type { LinkData, LinkDetails, MacvlanMode } from './types.js';
 import { addressAttribute, addressUnlessZero, compact, type IndexOf } from './wire.js';
 
-/** include/uapi/linux/veth.h */
+/** Attribute of the peer of a veth (include/uapi/linux/veth.h). */
 const VETH_INFO_PEER = 1;
-/** IFLA_BR_* (include/uapi/linux/if_link.h) */
+/** Attributes IFLA_BR_* (include/uapi/linux/if_link.h). */
 const BRIDGE = { STP_STATE: 5, VLAN_FILTERING: 7, MCAST_SNOOPING: 23 } as const;
-/** IFLA_VXLAN_* (include/uapi/linux/if_link.h) */
+/** Attributes IFLA_VXLAN_* (include/uapi/linux/if_link.h). */
 const VXLAN = {
   ID: 1,
   GROUP: 2,
@@ -22,7 +22,7 @@ const VXLAN = {
   LOCAL6: 17,
   COLLECT_METADATA: 25,
 } as const;
-/** IFLA_IPTUN_* and IFLA_GRE_* (include/uapi/linux/if_tunnel.h) */
+/** Attributes IFLA_IPTUN_* and IFLA_GRE_* (include/uapi/linux/if_tunnel.h). */
 const IPIP = { LINK: 1, LOCAL: 2, REMOTE: 3, TTL: 4, PMTUDISC: 10, COLLECT_METADATA: 19 } as const;
 const GRE = {
   LINK: 1,
@@ -39,7 +39,7 @@ const GRE = {
 const GRE_KEY = 0x2000;
 const MACVLAN_MODE = 1;
 
-/** MACVLAN_MODE_* (include/uapi/linux/if_link.h) */
+/** Modes MACVLAN_MODE_* (include/uapi/linux/if_link.h). */
 const macvlanModes: readonly (readonly [MacvlanMode, number])[] = [
   ['private', 1],
   ['vepa', 2],
@@ -50,7 +50,7 @@ const macvlanModes: readonly (readonly [MacvlanMode, number])[] = [
 
 type Vxlan = Omit<Extract<LinkData, { kind: 'vxlan' }>, 'device'>;
 
-/** With the index of an interface where {@link LinkData} has its name. */
+/** The same as {@link LinkData}, but with the index of an interface instead of its name. */
 export type RawData = Exclude<LinkData, { kind: 'vxlan' }> | (Vxlan & { readonly deviceIndex?: number });
 
 export function decodeData(
@@ -63,7 +63,7 @@ export function decodeData(
   for (const attribute of data?.nested ?? []) values.set(attribute.type, attribute);
   switch (kind) {
     case 'veth':
-      // Its other end may be gone for a moment, while both are deleted.
+      // The other end may be missing for a moment while both are deleted.
       if (linkIndex === undefined) return undefined;
       return compact<Extract<RawData, { kind: 'veth' }>>({
         kind,
@@ -136,7 +136,7 @@ function greKey(values: ReadonlyMap<number, Attribute>): number | undefined {
   return both !== 0 && input === output ? input : undefined;
 }
 
-/** `writePeer`: of a veth, the interface that is its other end. */
+/** Encodes the data of a kind. `writePeer` writes the other end of a veth. */
 export function encodeData(
   writer: MessageWriter,
   details: LinkDetails,
@@ -205,7 +205,7 @@ function encodeTunnel(
   if (remote !== undefined) addressAttribute(writer, types.REMOTE, remote);
   if (device !== undefined) writer.u32(types.LINK, indexOf(device));
   if (ttl !== undefined) writer.u8(types.TTL, ttl);
-  // As `ip` does: absent, the kernel takes it for off.
+  // Turns path MTU discovery on, as `ip` does: the kernel's default is off.
   writer.u8(types.PMTUDISC, 1);
   if (key === undefined) return;
   for (const type of [GRE.IFLAGS, GRE.OFLAGS]) writer.be16(type, GRE_KEY);

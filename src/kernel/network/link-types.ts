@@ -1,14 +1,14 @@
 import type { Family } from '../address.js';
 
-/** What an interface of a known kind has besides what all have. */
+/** The additional properties of an interface of a supported kind. */
 export type LinkData =
   | {
       readonly kind: 'veth';
-      /** Of the other end, in the namespace that it is in. */
+      /** Index of the other end in its namespace. */
       readonly peerIndex: number;
-      /** Its name, if it is in this namespace. */
+      /** Name of the other end. Present if it is in this namespace. */
       readonly peer?: string;
-      /** What this namespace calls the other one ({@link NamespaceEntry.id}), if it is in another. */
+      /** Id of the other end's namespace within this namespace ({@link NamespaceEntry.id}), if it is another one. */
       readonly peerNamespaceId?: number;
     }
   | {
@@ -19,23 +19,23 @@ export type LinkData =
     }
   | {
       readonly kind: 'vxlan';
-      /** The network's number, from 0 to 16 777 215. */
+      /** Number of the network, 0 to 16 777 215. */
       readonly id: number;
-      /** UDP. */
+      /** UDP port. */
       readonly port: number;
       readonly local?: string;
-      /** Where to what no forwarding entry knows is sent; a multicast group, perhaps. */
+      /** Destination of frames without a forwarding entry; may be a multicast group. */
       readonly remote?: string;
-      /** The interface that packets leave by. */
+      /** Interface through which packets leave. */
       readonly device?: string;
       readonly learning: boolean;
-      /** Answers neighbour requests itself: `proxy` of `ip link`. */
+      /** True if the vxlan answers neighbour requests: `proxy` of `ip link`. */
       readonly proxy: boolean;
-      /** Asks user space for a forwarding entry that is missing: `l2miss` of `ip link`. */
+      /** True if the vxlan requests missing forwarding entries from user space: `l2miss` of `ip link`. */
       readonly l2miss: boolean;
-      /** Asks user space for a neighbour that is missing: `l3miss` of `ip link`. */
+      /** True if the vxlan requests missing neighbours from user space: `l3miss` of `ip link`. */
       readonly l3miss: boolean;
-      /** Each packet's route or rule says the number and the other end (collect metadata). */
+      /** True if the route or rule of each packet sets the number and the other end (collect metadata). */
       readonly external: boolean;
     }
   | {
@@ -43,7 +43,7 @@ export type LinkData =
       readonly local?: string;
       readonly remote?: string;
       readonly ttl?: number;
-      /** Of gre, if both directions have it. */
+      /** Key of gre. Present if both directions have the same key. */
       readonly key?: number;
       readonly external: boolean;
     }
@@ -51,38 +51,38 @@ export type LinkData =
 
 export type MacvlanMode = 'private' | 'vepa' | 'bridge' | 'passthru' | 'source';
 
-/** RFC 2863, as Documentation/networking/operstates.rst has it. */
+/** The operational state of RFC 2863 (Documentation/networking/operstates.rst). */
 export type OperationalState = 'unknown' | 'not-present' | 'down' | 'lower-layer-down' | 'testing' | 'dormant' | 'up';
 
-/** A network interface, as it was read. */
+/** A network interface that was read. */
 export interface Link {
   readonly index: number;
   readonly name: string;
-  /** Other names that the kernel finds it by. */
+  /** Other names by which the kernel finds the interface. */
   readonly alternativeNames: readonly string[];
   /**
-   * `veth`, `vxlan`, `wireguard`, ...: what `ip link add type` takes; `loopback`; `device` for what a
-   * driver makes and gives no kind, such as a network card.
+   * Kind of the interface, as in `ip link add type`: `veth`, `vxlan`, `wireguard`, ...; `loopback`; `device`
+   * for an interface whose driver reports no kind, such as a network card.
    */
   readonly kind: string;
-  /** Of `veth`, `bridge`, `vxlan`, `ipip`, `gre` and `macvlan`. */
+  /** Additional properties of `veth`, `bridge`, `vxlan`, `ipip`, `gre` and `macvlan`. */
   readonly data?: LinkData;
-  /** Whether it is set to be up. */
+  /** True if the interface is set up. */
   readonly up: boolean;
-  /** Whether packets pass: it is up, and has a carrier. */
+  /** True if the interface can transmit packets: it is up and has a carrier. */
   readonly running: boolean;
   readonly operationalState: OperationalState;
-  /** Bytes. */
+  /** Maximum transmission unit, in bytes. */
   readonly mtu: number;
-  /** Its link-layer (MAC) address, as `02:42:0a:00:00:14`; tunnels have none. */
+  /** Link-layer (MAC) address, for example `02:42:0a:00:00:14`. Tunnels have none. */
   readonly address?: string;
-  /** The bridge (or the like) that it is a port of. */
+  /** Bridge (or similar) that the interface is a port of. */
   readonly master?: string;
-  /** The interface that it is made on; only if that is in this namespace. */
+  /** Interface that this one is based on. Present if it is in this namespace. */
   readonly parent?: string;
 }
 
-/** A network interface that is to be. */
+/** A network interface to create. */
 export interface LinkSettings {
   readonly name: string;
   readonly details: LinkDetails;
@@ -90,7 +90,7 @@ export interface LinkSettings {
   readonly address?: string | undefined;
   readonly up: boolean;
   readonly master?: string | undefined;
-  /** A path; without it, the namespace of the handle. */
+  /** Path of the namespace. Default: the namespace of the handle. */
   readonly namespace?: string | undefined;
 }
 
@@ -136,12 +136,12 @@ export type LinkDetails =
     }
   | { readonly kind: 'macvlan'; readonly parent: string; readonly mode: MacvlanMode };
 
-/** What is to change of an interface; what is undefined stays. */
+/** Changes to an interface. An absent setting does not change. */
 export interface LinkChange {
   readonly up?: boolean | undefined;
   readonly mtu?: number | undefined;
   readonly address?: string | undefined;
-  /** null: of none. */
+  /** Bridge (or similar) to become a port of; `null` for none. */
   readonly master?: string | null | undefined;
   readonly name?: string | undefined;
   readonly namespace?: string | undefined;
@@ -150,15 +150,15 @@ export interface LinkChange {
 /** A network namespace with a name. */
 export interface NamespaceEntry {
   readonly name: string;
-  /** What the namespace of this process calls it, if it has been given a number. */
+  /** Id of the namespace within the namespace of this process. Absent if it has none. */
   readonly id?: number;
 }
 
-/** A UDP port whose packets the kernel unwraps (fou). */
+/** A UDP port whose packets the kernel decapsulates (fou). */
 export interface UdpTunnel {
   readonly type: 'fou' | 'gue';
   readonly port: number;
   readonly family: Family;
-  /** Of `fou`: the IP protocol that they hold. */
+  /** Number of the IP protocol within the packets of `fou`. */
   readonly protocol?: number;
 }

@@ -14,7 +14,7 @@ import {
   RTM,
 } from './wire.js';
 
-/** IFLA_* (include/uapi/linux/if_link.h) */
+/** Attributes IFLA_* (include/uapi/linux/if_link.h). */
 export const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
@@ -31,17 +31,17 @@ export const IFLA = {
 } as const;
 const INFO_KIND = 1;
 const INFO_DATA = 2;
-/** No counters: they are half of what a dump tells. (include/uapi/linux/rtnetlink.h) */
+/** Excludes the counters, which are half of a dump (include/uapi/linux/rtnetlink.h). */
 const RTEXT_FILTER_SKIP_STATS = 8;
 
-/** include/uapi/linux/if.h */
+/** Flags of an interface (include/uapi/linux/if.h). */
 const IFF_UP = 1;
 const IFF_RUNNING = 0x40;
-/** include/uapi/linux/if_arp.h */
+/** Hardware type of a loopback interface (include/uapi/linux/if_arp.h). */
 const ARPHRD_LOOPBACK = 772;
 
 const HEADER = 16; // struct ifinfomsg
-/** IFNAMSIZ without its NUL; longer names are alternative ones. */
+/** Maximum length of a main name, in bytes: IFNAMSIZ without its NUL. Longer names are alternative names. */
 const LONGEST_NAME = 15;
 
 const states: readonly OperationalState[] = [
@@ -54,7 +54,7 @@ const states: readonly OperationalState[] = [
   'up',
 ];
 
-/** What a message says of an interface, with the indexes of others that it names. */
+/** The interface of a message, with the indexes of the other interfaces that it refers to. */
 export interface RawLink {
   readonly index: number;
   readonly name: string;
@@ -68,11 +68,11 @@ export interface RawLink {
   readonly address: string | undefined;
   readonly masterIndex: number | undefined;
   readonly linkIndex: number | undefined;
-  /** The other namespace that `linkIndex` is in. */
+  /** Id of the other namespace that `linkIndex` belongs to. */
   readonly linkNamespaceId: number | undefined;
 }
 
-/** undefined for what is no interface: the bridge tells of its ports in the same type of message. */
+/** Decodes an interface. Returns `undefined` for other messages of this type, which bridges send for their ports. */
 export function decodeLink(payload: Uint8Array): RawLink | undefined {
   const view = fixedPart(payload, HEADER);
   if (view.getUint8(0) !== AF_UNSPEC) return undefined;
@@ -97,7 +97,7 @@ export function decodeLink(payload: Uint8Array): RawLink | undefined {
     running: (flags & IFF_RUNNING) !== 0,
     operationalState: nameAt(states, attributes.get(IFLA.OPERSTATE)?.u8 ?? 0) ?? 'unknown',
     mtu: attributes.get(IFLA.MTU)?.u32 ?? 0,
-    // Tunnels of IP give the address of their end for one.
+    // IP tunnels report the IP address of their own end as the link-layer address.
     address: address && address.length > 4 && address.length !== 16 ? formatLinkAddress(address) : undefined,
     masterIndex: masterIndex === 0 ? undefined : masterIndex,
     linkIndex: linkIndex === 0 ? undefined : linkIndex,
@@ -111,7 +111,7 @@ function alternativeNames(list: Attribute | undefined): string[] {
   return names;
 }
 
-/** The indexes of other interfaces in this namespace that it names. */
+/** Returns the indexes of the other interfaces in this namespace that it refers to. */
 export function relatives({ masterIndex, linkIndex, linkNamespaceId, data }: RawLink): number[] {
   const device = data && 'deviceIndex' in data ? data.deviceIndex : undefined;
   const link = linkNamespaceId === undefined ? linkIndex : undefined;
@@ -126,7 +126,7 @@ export function toLink(raw: RawLink, nameOf: NameOf): Link {
     ...rest,
     data: named,
     master: masterIndex === undefined ? undefined : nameOf(masterIndex),
-    // That of a veth is its other end; a link to itself is what the kernel tells of none.
+    // A veth refers to its other end, and an interface without a parent to itself.
     parent: named?.kind === 'veth' || linkIndex === raw.index ? undefined : here,
   });
 }
@@ -171,7 +171,7 @@ export function encodeListLinks(writer: MessageWriter): void {
   });
 }
 
-/** `fdOf`: of a namespace's path, a descriptor. */
+/** Encodes a new interface. `fdOf` returns the descriptor for the path of a namespace. */
 export function encodeAddLink(
   writer: MessageWriter,
   link: LinkSettings,
@@ -187,7 +187,7 @@ export function encodeAddLink(
       writer.text(INFO_KIND, link.details.kind);
       writer.nest(INFO_DATA, () =>
         encodeData(writer, link.details, indexOf, (peer) => {
-          // Not yet up: it has no peer of its own so far (veth_open in drivers/net/veth.c: ENOTCONN).
+          // The kernel creates the peer first, which cannot be up without the other end (ENOTCONN of veth_open).
           writer.fixed(header(0));
           writeCommon(writer, peer, fdOf);
         }),
@@ -208,8 +208,8 @@ function writeCommon(
 }
 
 /**
- * The kernel renames only what is named by its index (do_setlink in net/core/rtnetlink.c); all
- * else it finds by name in the same moment.
+ * Encodes changes of an interface. To rename one, the kernel requires its index (do_setlink in
+ * net/core/rtnetlink.c). For other changes it looks up the name, in the same step.
  */
 export function encodeSetLink(
   writer: MessageWriter,

@@ -4,21 +4,21 @@ import type { CallOptions } from '../kernel.js';
 import type { NetworkPort } from './port.js';
 import type { Link } from './types.js';
 
-/** Longest main name of an interface, in bytes: IFNAMSIZ without its NUL. An alternative name has up to 127. */
+/** Maximum length of a main name, in bytes: IFNAMSIZ without its NUL. An alternative name has up to 127 bytes. */
 export const LONGEST_MAIN_NAME = 15;
 
 /**
- * Returns the main name of the interface that has the given name. A name that no interface has stays as it is. Routing
- * rules, nf_tables and /proc/sys only know the main name (dev->name); requests about the interface itself take any.
+ * Returns the main name of the interface with the given name, or the given name if no interface has it. Routing rules,
+ * nf_tables and /proc/sys accept only the main name (dev->name); requests about the interface itself accept any.
  */
 export function resolveInterface(given: string, links: readonly Pick<Link, 'name' | 'alternativeNames'>[]): string {
   return links.find(({ name, alternativeNames }) => name === given || alternativeNames.includes(given))?.name ?? given;
 }
 
-/** Part of a path below /proc/sys that is the name of an interface: `net/ipv4/conf/NAME/...`. */
+/** Matches the name of an interface in a path below /proc/sys: `net/ipv4/conf/NAME/...`. */
 const INTERFACE_PART = /(?<=(?:^|\/)net\/(?:ipv[46]|mpls)\/(?:conf|neigh)\/)(?!(?:all|default)\/)[^/]+(?=\/)/;
 
-/** Returns the name of the interface that a setting belongs to. */
+/** Returns the name of the interface in the path of a setting. */
 export function interfaceOfSysctl(path: string): string | undefined {
   return INTERFACE_PART.exec(path)?.[0];
 }
@@ -28,7 +28,7 @@ export function sysctlOf(path: string, name: string): string {
   return path.replace(INTERFACE_PART, () => name);
 }
 
-/** Reads the interfaces of these names, and returns the main name of each that exists. */
+/** Returns the main name for each of these names that has an interface. */
 export async function readMainNames(
   port: Pick<NetworkPort, 'link'>,
   names: Iterable<string>,

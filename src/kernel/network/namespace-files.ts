@@ -2,10 +2,10 @@ import { constants, type FileHandle, open, statfs } from 'node:fs/promises';
 import { Errno } from '../errno.js';
 import type { OperationOutcome } from './types.js';
 
-/** include/uapi/linux/magic.h */
+/** Type of the file system of namespaces (include/uapi/linux/magic.h). */
 const NSFS_MAGIC = 0x6e736673;
 
-/** Files of namespaces, held open while the kernel is told their descriptors. */
+/** Open files of namespaces, whose descriptors the messages to the kernel contain. */
 export class OpenNamespaces {
   readonly #files = new Map<string, FileHandle | OperationOutcome>();
 
@@ -36,11 +36,11 @@ export class OpenNamespaces {
   }
 }
 
-/** The file, or why there is none. */
+/** Opens the file of a namespace. Returns the file, or the reason of the failure. */
 export async function openNamespace(path: string): Promise<FileHandle | OperationOutcome> {
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    // A name whose namespace is gone is an empty file.
+    // The name of a deleted namespace is an empty file.
     if ((await statfs(`/proc/self/fd/${file.fd}`)).type === NSFS_MAGIC) return file;
     await file.close();
     return { errno: Errno.EINVAL, message: `${path} is not a network namespace`, namespace: true };

@@ -12,20 +12,20 @@ import type { NamespaceEntry } from './types.js';
 import { RTM } from './wire.js';
 
 const directory = '/run/netns';
-/** Milliseconds that a request has to report its own timeout. */
+/** Additional time for a request to report its own timeout, in milliseconds. */
 const RESERVE = 1000;
-/** Milliseconds that a timer takes. */
+/** Maximum delay of a timer, in milliseconds. */
 const MOST_TIMEOUT = 0x7fffffff;
-/** So many files are open at a time. */
+/** Number of files that are open at the same time. */
 const SOME = 64;
 
-/** NETNSA_* (include/uapi/linux/net_namespace.h) */
+/** Attributes NETNSA_* (include/uapi/linux/net_namespace.h). */
 const NETNSA = { NSID: 1, FD: 3 } as const;
 
-/** Those of this machine, through the addon. */
+/** The named network namespaces of this machine, through the addon. */
 export const nativeNamespaces: NamespacePort = {
   async create(name: string, { signal, timeout = DEFAULT_TIMEOUT }: CallOptions = {}) {
-    // The addon ends the wait for the lock, and knows what it waited for; the timer here is for all other delays.
+    // The addon ends the wait for the lock and can name it in the error; the timer is for all other delays.
     const reserved = timeout === Number.POSITIVE_INFINITY ? timeout : Math.min(timeout + RESERVE, MOST_TIMEOUT);
     const sender = requests().newNetlink(reserved);
     await sender.send('createNamespace', [directory, name, timeout], { signal });
@@ -60,7 +60,7 @@ async function fileNames(): Promise<string[]> {
   }
 }
 
-/** What is no namespace (any more) is left out. */
+/** Reads the ids of namespaces. Omits files that are no longer a namespace. */
 async function identify(
   session: NetlinkSession,
   names: readonly string[],
@@ -93,7 +93,7 @@ async function identify(
   }
 }
 
-/** -1 is none. */
+/** Returns the id of a reply; the kernel sends -1 for none. */
 function idOf(payload: Uint8Array): number | undefined {
   for (const attribute of readAttributes(payload, 4))
     if (attribute.type === NETNSA.NSID && attribute.i32 >= 0) return attribute.i32;

@@ -64,7 +64,7 @@ export class NativeNetworkPort implements NetworkPort {
     await (await this.#fou()).delete(key, options);
   }
 
-  /** Few need it: its socket is opened when it is first asked for. */
+  /** Returns the UDP tunnels. Opens their socket at the first use, because few programs need them. */
   #fou(): Promise<UdpTunnels> {
     const open = async (): Promise<UdpTunnels> => {
       const session = await this.#openGeneric();
@@ -117,7 +117,7 @@ export class NativeNetworkPort implements NetworkPort {
   ): Promise<readonly Route[]> {
     const lists = [];
     for (const family of families.filter((each) => matches(filter.family, each))) {
-      // Where there is no IPv6, the kernel gives the routes of all families for it.
+      // A kernel without IPv6 returns the routes of all families for IPv6.
       const all = await this.#dump((writer) => encodeListRoutes(writer, family), decodeRoute, options);
       lists.push(all.filter((route) => route.family === family));
     }
@@ -200,7 +200,7 @@ export class NativeNetworkPort implements NetworkPort {
     let some: NetworkOperation[] = [];
     let renamed = false;
     for (const operation of operations) {
-      // Indexes are asked for when the interfaces are as they will be then.
+      // Applies earlier operations that change names before it looks up the indexes for this one.
       if (renamed && interfaceNames(operation).length > 0) {
         outcomes.push(...(await this.#applySome(some, options)));
         [some, renamed] = [[], false];
@@ -239,7 +239,7 @@ export class NativeNetworkPort implements NetworkPort {
     await this.#session.close();
     await tunnels?.then(
       (opened) => opened.close(),
-      () => {}, // it was not opened
+      () => {}, // it failed to open
     );
   }
 
@@ -270,14 +270,14 @@ export class NativeNetworkPort implements NetworkPort {
       const { outcomes } = writer.count > 0 ? await this.#session.request(writer.take(), options) : { outcomes: [] };
       let next = 0;
       const ended = unsent.map((outcome) => outcome ?? outcomes[next++] ?? { errno: Errno.EBADMSG, message: '' });
-      // Only the last can be one; if it was not made, its peer's name is another's.
+      // Only the last operation can have such a peer. If it failed, the name of the peer may be another interface's.
       const peer = peerToRaise(operations.at(-1));
       if (peer && ended.at(-1)?.errno === 0) ended[ended.length - 1] = await this.#raise(peer, namespaces, options);
       await namespaces.close();
       return ended;
     } catch (error) {
-      // A request that was given up may still be on its way with the descriptors' numbers: what is asked
-      // next of the thread that sends it comes behind it.
+      // A cancelled request may still be in the queue of the I/O thread, with the numbers of the descriptors. An empty
+      // request after it shows that it has been sent.
       const behind = namespaces.size > 0 ? this.#session.readFiles([], { timeout: Infinity }) : Promise.resolve();
       behind.catch(() => {}).then(() => namespaces.close());
       throw error;
@@ -314,7 +314,7 @@ export class NativeNetworkPort implements NetworkPort {
     return messages.map(({ payload }) => decode(payload)).filter((item) => item !== undefined);
   }
 
-  /** What has gone with its interface meanwhile is left out. */
+  /** Adds the names of interfaces. Omits an item whose interface has been deleted meanwhile. */
   async #named<R, T>(
     raw: readonly R[],
     indexes: readonly number[],
@@ -333,7 +333,7 @@ export class NativeNetworkPort implements NetworkPort {
   }
 }
 
-/** The other end of a veth, if it is to be up: it can be so only when both ends are there. */
+/** Returns the peer of a new veth if the operation sets it up. It can be set up only after both ends exist. */
 function peerToRaise(operation: NetworkOperation | undefined) {
   if (operation?.operation !== 'add-link' || operation.link.details.kind !== 'veth') return undefined;
   const { peer } = operation.link.details;

@@ -17,7 +17,7 @@ import {
   RTM,
 } from './wire.js';
 
-/** NDA_* and NTF_* (include/uapi/linux/neighbour.h); forwarding entries have the same. */
+/** NDA_* and NTF_* (include/uapi/linux/neighbour.h), which forwarding entries use, too. */
 export const NDA = {
   DST: 1,
   LLADDR: 2,
@@ -49,7 +49,7 @@ export interface RawNeighbour extends Omit<Neighbour, 'interface'> {
   readonly index: number;
 }
 
-/** undefined for another family's, such as a forwarding entry. */
+/** Decodes a neighbour. Returns `undefined` for an entry of another family, such as a forwarding entry. */
 export function decodeNeighbour(payload: Uint8Array): RawNeighbour | undefined {
   const view = fixedPart(payload, NEIGHBOUR_HEADER);
   const family = familyOfNumber(view.getUint8(0));
@@ -73,13 +73,13 @@ export function decodeNeighbour(payload: Uint8Array): RawNeighbour | undefined {
   });
 }
 
-/** undefined if its interface is gone: so is the entry. */
+/** Adds the name of the interface. Returns `undefined` if the interface, and with it the entry, was deleted. */
 export function toNeighbour({ index, ...neighbour }: RawNeighbour, nameOf: NameOf): Neighbour | undefined {
   const name = nameOf(index);
   return name === undefined ? undefined : { interface: name, ...neighbour };
 }
 
-/** The kernel gives either proxy entries or all others. */
+/** Encodes a dump. The kernel returns either the proxy entries or all others. */
 export function encodeListNeighbours(writer: MessageWriter, proxy: boolean): void {
   writer.message(RTM.GETNEIGH, NLM_F.REQUEST | NLM_F.DUMP, () => {
     writer.fixed(neighbourHeader(AF_UNSPEC, 0, 0, proxy ? NTF.PROXY : 0));

@@ -10,7 +10,7 @@ import type {
   RuleSettings,
 } from './rule-types.js';
 
-/** One of many changes. Adds are exclusive: what is there already is EEXIST. */
+/** One of many changes. Adding an object that exists already fails with EEXIST. */
 export type NetworkOperation =
   | { readonly operation: 'add-link'; readonly link: LinkSettings }
   | { readonly operation: 'set-link'; readonly name: string; readonly changes: LinkChange }
@@ -26,18 +26,18 @@ export type NetworkOperation =
   | { readonly operation: 'add-forwarding-entry'; readonly entry: ForwardingSettings }
   | { readonly operation: 'delete-forwarding-entry'; readonly entry: ForwardingSettings };
 
-/** How an operation ended; errno 0 is success. */
+/** The result of an operation. Errno 0 is success. */
 export interface OperationOutcome {
   readonly errno: number;
-  /** What the kernel said besides. */
+  /** Text of the kernel's extended ack, or the name of the failed call or interface. */
   readonly message: string;
-  /** It is the namespace that the operation names which could not be opened. */
+  /** True if the namespace of the operation could not be opened. */
   readonly namespace?: boolean;
 }
 
 /**
- * What happened. Of neighbours and forwarding entries the kernel does not tell whether they are new.
- * IPv4 routes that vanish with an interface or an address vanish without an event.
+ * An event of the network. The kernel does not report if a neighbour or a forwarding entry is new. IPv4 routes
+ * that it deletes with an interface or an address cause no event.
  */
 export type NetworkEvent =
   | { readonly type: 'link-added' | 'link-changed' | 'link-removed'; readonly link: Link }
@@ -46,7 +46,7 @@ export type NetworkEvent =
   | { readonly type: 'rule-added' | 'rule-removed'; readonly rule: RoutingRule }
   | { readonly type: 'neighbour-changed' | 'neighbour-removed'; readonly neighbour: Neighbour }
   | { readonly type: 'forwarding-entry-changed' | 'forwarding-entry-removed'; readonly entry: ForwardingEntry }
-  /** Some were lost: read again what matters. */
+  /** Events were lost: read the state again. */
   | { readonly type: 'overrun' };
 
 export type NetworkEventType = Exclude<NetworkEvent['type'], 'overrun'>;

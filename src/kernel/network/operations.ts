@@ -8,7 +8,7 @@ import { encodeRule } from './rules.js';
 import type { NetworkOperation } from './types.js';
 import type { IndexOf } from './wire.js';
 
-/** The interfaces whose indexes an operation is written with. */
+/** Returns the names of the interfaces whose indexes the message of an operation contains. */
 export function interfaceNames(operation: NetworkOperation): string[] {
   return allNames(operation).filter((name) => typeof name === 'string');
 }
@@ -47,7 +47,7 @@ function allNames(operation: NetworkOperation): (string | null | undefined)[] {
   }
 }
 
-/** The paths of the namespaces that an operation names. */
+/** Returns the paths of the namespaces that an operation names. */
 export function namespacePaths(operation: NetworkOperation): string[] {
   const paths: (string | undefined)[] = [];
   if (operation.operation === 'set-link') paths.push(operation.changes.namespace);
@@ -58,7 +58,7 @@ export function namespacePaths(operation: NetworkOperation): string[] {
   return paths.filter((path) => path !== undefined);
 }
 
-/** Whether a name may stand for another interface afterwards. */
+/** Returns true if a name may belong to another interface after the operation. */
 export function changesNames(operation: NetworkOperation): boolean {
   if (operation.operation === 'add-link' || operation.operation === 'delete-link') return true;
   if (operation.operation !== 'set-link') return false;

@@ -16,20 +16,20 @@ import type {
   UdpTunnel,
 } from './types.js';
 
-/** Events as they come, in batches. */
+/** A stream of events, in batches. */
 export interface NetworkEventPort {
-  /** Waits for more. One call at a time. */
+  /** Waits for the next batch. One call at a time. */
   next(signal?: AbortSignal): Promise<readonly NetworkEvent[]>;
   close(): void;
 }
 
 /**
- * Interfaces, addresses, routes, rules and neighbours of one network namespace. An interface is
- * named by any of its names, which are looked up anew for each request. Failures are
- * `KernelFailure`s; ENODEV is an interface that is not there.
+ * Interfaces, addresses, routes, rules and neighbours of one network namespace. Any name of an interface
+ * identifies it, and each request looks up the name again. Failures are `KernelFailure`s; ENODEV is an
+ * interface that does not exist.
  */
 export interface NetworkPort {
-  /** Of the namespace: no other has the same until the machine is started again. */
+  /** Cookie of the namespace, unique until the machine is restarted. */
   readonly cookie: bigint;
   links(options?: CallOptions): Promise<readonly Link[]>;
   link(name: string, options?: CallOptions): Promise<Link>;
@@ -37,7 +37,7 @@ export interface NetworkPort {
     filter: { readonly interface?: string | undefined; readonly family?: Family | undefined },
     options?: CallOptions,
   ): Promise<readonly InterfaceAddress[]>;
-  /** Without a table: of all. Routes that the kernel has learned (of path MTUs, redirects) are not among them. */
+  /** Lists the routes of a table, or of all tables. Omits learned routes (path MTUs, redirects). */
   routes(
     filter: {
       readonly table?: number | undefined;
@@ -46,9 +46,9 @@ export interface NetworkPort {
     },
     options?: CallOptions,
   ): Promise<readonly Route[]>;
-  /** As the kernel would send a packet. */
+  /** Returns the route that the kernel would use for a packet (`ip route get`). */
   routeTo(query: RouteQuery, options?: CallOptions): Promise<Route>;
-  /** In the order in which the kernel goes through them. */
+  /** Lists the rules in the order in which the kernel evaluates them. */
   rules(family: Family | undefined, options?: CallOptions): Promise<readonly RoutingRule[]>;
   neighbours(
     filter: {
@@ -62,28 +62,28 @@ export interface NetworkPort {
     filter: { readonly interface?: string | undefined },
     options?: CallOptions,
   ): Promise<readonly ForwardingEntry[]>;
-  /** One outcome per operation, in order. One that fails does not stop those behind it. */
+  /** Applies operations and returns one outcome for each, in order. A failure does not stop the later ones. */
   apply(operations: readonly NetworkOperation[], options?: CallOptions): Promise<readonly OperationOutcome[]>;
-  /** An Ethernet frame, whole but for its checksum. */
+  /** Sends an Ethernet frame, complete except for its checksum. */
   sendFrame(interfaceName: string, frame: Uint8Array, options?: CallOptions): Promise<void>;
-  /** Resolves once no event is missed any more. */
+  /** Opens a stream of events. It contains all events from the moment the promise resolves. */
   watch(types: readonly NetworkEventType[], options?: CallOptions): Promise<NetworkEventPort>;
-  /** EPROTONOSUPPORT where the kernel has no "fou"; so for the two below. */
+  /** Lists the UDP tunnels. EPROTONOSUPPORT if the kernel has no "fou", also for the next two methods. */
   udpTunnels(options?: CallOptions): Promise<readonly UdpTunnel[]>;
   addUdpTunnel(tunnel: UdpTunnel, options?: CallOptions): Promise<void>;
   deleteUdpTunnel(key: Pick<UdpTunnel, 'port' | 'family'>, options?: CallOptions): Promise<void>;
-  /** Files of /proc and /sys as this namespace sees them: the text, or an errno. */
+  /** Reads files of /proc and /sys in this namespace. Returns the text of each, or an errno. */
   readFiles(paths: readonly string[], options?: CallOptions): Promise<readonly (string | number)[]>;
   writeFile(path: string, text: string, options?: CallOptions): Promise<void>;
-  /** Requests under way end with EBADF or ECANCELED. */
+  /** Closes the port. Requests under way fail with EBADF or ECANCELED. */
   close(): Promise<void>;
 }
 
-/** Network namespaces with names, those of `ip netns`. Failures are `KernelFailure`s. */
+/** The named network namespaces, which `ip netns` lists. Failures are `KernelFailure`s. */
 export interface NamespacePort {
-  /** EEXIST if there is one. */
+  /** Creates a namespace. EEXIST if the name exists. */
   create(name: string, options?: CallOptions): Promise<void>;
-  /** ENOENT if there is none, EINVAL for a file that is none. */
+  /** Deletes a namespace. ENOENT if it does not exist, EINVAL for a file that is no namespace. */
   delete(name: string, options?: CallOptions): Promise<void>;
   list(options?: CallOptions): Promise<readonly NamespaceEntry[]>;
 }

@@ -19,7 +19,7 @@ import {
   scopeOf,
 } from './wire.js';
 
-/** RTA_* (include/uapi/linux/rtnetlink.h) */
+/** Attributes RTA_* (include/uapi/linux/rtnetlink.h). */
 const RTA = {
   DST: 1,
   SRC: 2,
@@ -40,13 +40,13 @@ const RTM_F_CLONED = 0x200;
 const RTM_F_LOOKUP_TABLE = 0x1000;
 const RTNH_F = { DEAD: 1, ONLINK: 4, LINKDOWN: 16 } as const;
 const RT_SCOPE_NOWHERE = 255;
-/** In a delete: any type. */
+/** Matches any type in a delete. */
 const RTN_UNSPEC = 0;
 
 const HEADER = 12; // struct rtmsg
 const NEXTHOP = 8; // struct rtnexthop
 
-/** RTN_*, in order. */
+/** Names of RTN_*, in the order of their numbers. */
 const types: readonly RouteType[] = [
   'other',
   'unicast',
@@ -68,7 +68,7 @@ export interface RawRoute extends Omit<Route, 'interface' | 'nexthops'> {
   readonly hops: readonly RawNexthop[] | undefined;
 }
 
-/** undefined for another family's, and for what the kernel has learned (a path MTU, a redirect). */
+/** Decodes a route. Returns `undefined` for other families and for learned routes (a path MTU, a redirect). */
 export function decodeRoute(payload: Uint8Array, learned = false): RawRoute | undefined {
   const view = fixedPart(payload, HEADER);
   const family = familyOfNumber(view.getUint8(0));
@@ -110,7 +110,7 @@ function optionalAddress(attribute: Attribute | undefined): string | undefined {
   return attribute && addressOf(attribute.bytes);
 }
 
-/** In the family of the route; or, of an IPv4 route, in IPv6 (struct rtvia: a family, an address). */
+/** Returns the gateway. An IPv4 route may have one of IPv6 (struct rtvia: a family and an address). */
 function gateway(attributes: ReadonlyMap<number, Attribute>): string | undefined {
   const via = attributes.get(RTA.VIA);
   return via ? addressOf(via.bytes.subarray(2)) : optionalAddress(attributes.get(RTA.GATEWAY));
@@ -145,12 +145,12 @@ function decodeNexthops(bytes: Uint8Array): RawNexthop[] {
   return hops;
 }
 
-/** The indexes of the interfaces that it names. */
+/** Returns the indexes of the interfaces of a route. */
 export function interfacesOf({ index, hops = [] }: RawRoute): number[] {
   return [index, ...hops.map((hop) => hop.index)].filter((number) => number !== undefined);
 }
 
-/** undefined if its interface is gone: so is the route. */
+/** Adds the names of interfaces. Returns `undefined` if the interface, and with it the route, was deleted. */
 export function toRoute({ index, hops, ...route }: RawRoute, nameOf: NameOf): Route | undefined {
   const name = index === undefined ? undefined : nameOf(index);
   if (index !== undefined && name === undefined) return undefined;
@@ -160,7 +160,7 @@ export function toRoute({ index, hops, ...route }: RawRoute, nameOf: NameOf): Ro
   return compact<Route>({ ...route, interface: name, nexthops });
 }
 
-/** Of one family: of all, the kernel would give those of multicast routing, too. */
+/** Encodes a dump of one family. A dump of all families would include the routes of multicast routing. */
 export function encodeListRoutes(writer: MessageWriter, family: Route['family']): void {
   writer.message(RTM.GETROUTE, NLM_F.REQUEST | NLM_F.DUMP, () => {
     const bytes = new Uint8Array(HEADER);
@@ -186,7 +186,7 @@ export function encodeRouteTo(writer: MessageWriter, query: RouteQuery, indexOf:
   });
 }
 
-/** What the kernel takes for a scope that is not named: as `ip route` (iproute2, ip/iproute.c). */
+/** Returns the default scope of a route, the same as in `ip route` (iproute2, ip/iproute.c). */
 function usualScope({ type, via, nexthops }: RouteSettings): number {
   if (type === 'local') return scopeNumber('host');
   if (type === 'broadcast' || type === 'anycast' || type === 'multicast') return scopeNumber('link');
@@ -214,7 +214,7 @@ export function encodeRoute(
     bytes[0] = familyNumber(route.family);
     bytes[1] = route.prefixLength;
     bytes[3] = route.tos ?? 0;
-    bytes[4] = route.table < 256 ? route.table : 0; // RT_TABLE_UNSPEC; RTA_TABLE has it
+    bytes[4] = route.table < 256 ? route.table : 0; // RT_TABLE_UNSPEC; RTA_TABLE has the number
     bytes[5] = route.protocol ?? 0;
     const unnamed = verb === 'delete-route' ? RT_SCOPE_NOWHERE : usualScope(route);
     bytes[6] = route.scope === undefined ? unnamed : scopeNumber(route.scope);
@@ -246,7 +246,7 @@ function viaAttribute(family: Route['family'], via: string): [number, Uint8Array
   return [start === 0 ? RTA.GATEWAY : RTA.VIA, bytes];
 }
 
-/** A struct rtnexthop, and the attribute behind it. */
+/** Encodes a struct rtnexthop and its attribute. */
 function encodeNexthop(family: Route['family'], hop: NexthopSettings, indexOf: IndexOf): Uint8Array {
   const [type, value] = hop.via === undefined ? [0, new Uint8Array()] : viaAttribute(family, hop.via);
   const length = NEXTHOP + (type === 0 ? 0 : 4 + value.length);

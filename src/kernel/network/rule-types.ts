@@ -1,6 +1,6 @@
 import type { Family } from '../address.js';
 
-/** What a rule does (FR_ACT_* in include/uapi/linux/fib_rules.h). */
+/** The action of a rule (FR_ACT_* in include/uapi/linux/fib_rules.h). */
 export type RuleAction = 'lookup' | 'goto' | 'nop' | 'blackhole' | 'unreachable' | 'prohibit' | 'other';
 
 export interface NumberRange {
@@ -13,35 +13,35 @@ export interface RoutingRule {
   readonly family: Family;
   readonly priority: number;
   readonly action: RuleAction;
-  /** Of `lookup`. */
+  /** Table of the action `lookup`. */
   readonly table?: number;
-  /** The priority of the rule to go on with, of `goto`. */
+  /** Priority of the next rule, for the action `goto`. */
   readonly goto?: number;
   readonly invert: boolean;
   readonly source?: string;
   readonly destination?: string;
   readonly mark?: number;
-  /** Which bits of the mark count. */
+  /** Bits of the mark to compare. */
   readonly mask?: number;
   readonly inputInterface?: string;
   readonly outputInterface?: string;
   readonly tos?: number;
-  /** Who made it: 2 the kernel, 3 `ip`, 4 an administrator, ... (RTPROT_*). */
+  /** Origin of the rule: 2 the kernel, 3 `ip`, 4 an administrator, ... (RTPROT_*). */
   readonly protocol?: number;
-  /** Of IP: 6 TCP, 17 UDP, ... */
+  /** Number of the IP protocol: 6 TCP, 17 UDP, ... */
   readonly ipProtocol?: number;
   readonly sourcePorts?: NumberRange;
   readonly destinationPorts?: NumberRange;
-  /** Which bits of a single source port count, from 1 to 0xffff (Linux 6.15). Absent: all. */
+  /** Bits of a single source port to compare, 1 to 0xffff. Requires Linux 6.15. Absent: all bits. */
   readonly sourcePortMask?: number;
-  /** Which bits of a single destination port count, from 1 to 0xffff (Linux 6.15). Absent: all. */
+  /** Bits of a single destination port to compare, 1 to 0xffff. Requires Linux 6.15. Absent: all bits. */
   readonly destinationPortMask?: number;
   readonly users?: NumberRange;
-  /** Routes of a shorter or of this prefix length are passed over. */
+  /** Prefix length up to which the rule ignores routes. */
   readonly suppressPrefixLength?: number;
-  /** True if it has parts that no field here stands for. It cannot be deleted as it was read. */
+  /** True if the rule has parts that this type does not support. Such a rule cannot be deleted with these fields. */
   readonly further: boolean;
-  /** Those parts, as `ip rule` names them: `l3mdev`, `realms`, `tun_id`, ... Present if `further` is true. */
+  /** Names of these parts in `ip rule`: `l3mdev`, `realms`, `tun_id`, ... Present if `further` is true. */
   readonly unsupported?: readonly string[];
 }
 
@@ -49,7 +49,7 @@ export type RuleSettings = Omit<RoutingRule, 'priority' | 'further' | 'unsupport
   readonly priority?: number | undefined;
 };
 
-/** NUD_* in include/uapi/linux/neighbour.h. */
+/** The state of a neighbour (NUD_* in include/uapi/linux/neighbour.h). */
 export type NeighbourState =
   | 'none'
   | 'incomplete'
@@ -61,19 +61,19 @@ export type NeighbourState =
   | 'noarp'
   | 'permanent';
 
-/** Which link-layer address a neighbour has, as it was read. */
+/** A neighbour that was read: the link-layer address of an IP address. */
 export interface Neighbour {
   readonly interface: string;
   readonly family: Family;
   readonly address: string;
-  /** Not known while it is incomplete or failed; a proxy entry has none. */
+  /** Link-layer address. Absent for a proxy entry, and in the states `incomplete` and `failed`. */
   readonly linkAddress?: string;
   readonly state: NeighbourState;
-  /** This host answers for the address. */
+  /** True if this host answers for the address. */
   readonly proxy: boolean;
-  /** IPv6: it is a router. */
+  /** True if the neighbour is a router (IPv6). */
   readonly router: boolean;
-  /** Another program keeps it up to date. */
+  /** True if another program maintains the entry. */
   readonly externallyLearned: boolean;
 }
 
@@ -88,31 +88,31 @@ export interface NeighbourSettings {
 
 export type NeighbourKey = Pick<NeighbourSettings, 'interface' | 'family' | 'address' | 'proxy'>;
 
-/** `permanent`: of the interface itself, never forgotten. `static`: never forgotten. */
+/** The state of an entry. `permanent` and `static` do not expire; `permanent` belongs to the interface itself. */
 export type ForwardingState = 'permanent' | 'static' | 'dynamic' | 'stale';
 
-/** Where a bridge or a vxlan sends frames to a link-layer address, as it was read. */
+/** A forwarding entry that was read: the destination of a bridge or a vxlan for a link-layer address. */
 export interface ForwardingEntry {
-  /** The port of the bridge, or the vxlan (or another interface with a table of its own). */
+  /** Port of the bridge, or the vxlan (or another interface with its own table). */
   readonly interface: string;
   readonly linkAddress: string;
   readonly state: ForwardingState;
-  /** In the table of the interface itself. */
+  /** True if the entry is in the table of the interface itself. */
   readonly self: boolean;
-  /** In the table of the bridge that the interface is a port of. */
+  /** True if the entry is in the table of the bridge that the interface is a port of. */
   readonly master: boolean;
-  /** That bridge. */
+  /** Name of the bridge that the interface is a port of. */
   readonly bridge?: string;
   readonly vlan?: number;
-  /** The other end, of a vxlan. */
+  /** Address of the other end of a vxlan. */
   readonly destination?: string;
-  /** UDP; undefined: that of the vxlan. */
+  /** UDP port. Absent: the port of the vxlan. */
   readonly port?: number;
-  /** The network's number; undefined: that of the vxlan. */
+  /** Number of the network. Absent: the number of the vxlan. */
   readonly vni?: number;
-  /** Of a vxlan that is external. */
+  /** Number of the source network, for an external vxlan. */
   readonly sourceVni?: number;
-  /** The interface that packets leave by. */
+  /** Interface through which packets leave. */
   readonly via?: string;
   readonly nexthopId?: number;
   readonly externallyLearned: boolean;
@@ -122,7 +122,7 @@ export interface ForwardingSettings {
   readonly interface: string;
   readonly linkAddress: string;
   readonly state: ForwardingState;
-  /** Which table: the interface's own, or that of its bridge. */
+  /** Table of the entry: that of the interface (`self`) or of its bridge (`master`). */
   readonly of: 'self' | 'master';
   readonly vlan?: number | undefined;
   readonly destination?: string | undefined;
@@ -130,6 +130,6 @@ export interface ForwardingSettings {
   readonly vni?: number | undefined;
   readonly sourceVni?: number | undefined;
   readonly via?: string | undefined;
-  /** One more destination for an address that has one: all zeros, or a multicast address. */
+  /** True to add a destination to an address that has one. The address is all zeros or a multicast address. */
   readonly append: boolean;
 }

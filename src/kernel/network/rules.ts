@@ -14,7 +14,7 @@ import {
   RTM,
 } from './wire.js';
 
-/** FRA_* (include/uapi/linux/fib_rules.h) */
+/** Attributes FRA_* (include/uapi/linux/fib_rules.h). */
 const FRA = {
   DST: 1,
   SRC: 2,
@@ -40,12 +40,12 @@ const FIB_RULE_INVERT = 2;
 const HEADER = 12; // struct fib_rule_hdr
 const NONE = 0xffffffff;
 
-/** All bits of a port: from Linux 6.15 the kernel adds this mask to a rule with a single port. */
+/** Mask of all bits of a port. From Linux 6.15 the kernel adds it to a rule with a single port. */
 const WHOLE_PORT = 0xffff;
 
-/** Attributes that {@link RoutingRule} has fields for. */
+/** Numbers of the attributes that {@link RoutingRule} supports. */
 const known = new Set<number>(Object.values(FRA));
-/** The others, by number, as `ip rule` names them. */
+/** Names of the other attributes in `ip rule`, by number. */
 const unsupportedNames = new Map([
   [11, 'realms'],
   [12, 'tun_id'],
@@ -56,7 +56,7 @@ const unsupportedNames = new Map([
   [30, 'a dscp mask'],
 ]);
 
-/** FR_ACT_*, in order. */
+/** Names of FR_ACT_*, in the order of their numbers. */
 const actions: readonly RuleAction[] = [
   'other',
   'lookup',
@@ -69,7 +69,7 @@ const actions: readonly RuleAction[] = [
   'prohibit',
 ];
 
-/** undefined for another family's: where there is no IPv6, the kernel gives all families for it. */
+/** Decodes a rule. Returns `undefined` for other families, which a kernel without IPv6 sends for IPv6. */
 export function decodeRule(payload: Uint8Array): RoutingRule | undefined {
   const view = fixedPart(payload, HEADER);
   const family = familyOfNumber(view.getUint8(0));
@@ -85,7 +85,7 @@ export function decodeRule(payload: Uint8Array): RoutingRule | undefined {
   const action = nameAt(actions, view.getUint8(7)) ?? 'other';
   const suppressed = attributes.get(FRA.SUPPRESS_PREFIXLEN)?.u32;
   const group = attributes.get(FRA.SUPPRESS_IFGROUP)?.u32;
-  // The kernel gives a mask of all bits for a rule without a mark.
+  // The kernel sends a mask of all bits for a rule without a mark.
   const mark = attributes.get(FRA.FWMARK)?.u32;
   const mask = attributes.get(FRA.FWMASK)?.u32;
   const unsupported = [...attributes.keys()]

@@ -1,4 +1,4 @@
-// All types of the network, in one place to import them from.
+// Exports all types of the network from one module.
 export type * from './address-types.js';
 export type * from './link-types.js';
 export type * from './operation-types.js';

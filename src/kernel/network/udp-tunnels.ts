@@ -8,20 +8,20 @@ import { MessageWriter, NLM_F } from '../netlink/writer.js';
 import { AF_INET6, familyNumber } from '../records.js';
 import type { UdpTunnel } from './types.js';
 
-/** include/uapi/linux/genetlink.h */
+/** Numbers of generic netlink (include/uapi/linux/genetlink.h). */
 const GENL_ID_CTRL = 0x10;
 const CTRL_CMD_GETFAMILY = 3;
 const CTRL_ATTR_FAMILY_ID = 1;
 const CTRL_ATTR_FAMILY_NAME = 2;
-/** struct genlmsghdr */
+/** Size of struct genlmsghdr, in bytes. */
 const GENLMSG = 4;
 
-/** include/uapi/linux/fou.h */
+/** Numbers of the family "fou" (include/uapi/linux/fou.h). */
 const FOU_CMD = { ADD: 1, DEL: 2, GET: 3 } as const;
 const FOU_ATTR = { PORT: 1, AF: 2, IPPROTO: 3, TYPE: 4 } as const;
 const types = ['fou', 'gue'] as const; // FOU_ENCAP_DIRECT and FOU_ENCAP_GUE, from 1
 
-/** UDP ports whose packets the kernel unwraps: the generic netlink family "fou". */
+/** The UDP ports whose packets the kernel decapsulates, through the generic netlink family "fou". */
 export class UdpTunnels {
   readonly #session: NetlinkSession;
   #family: number | undefined;
@@ -65,7 +65,10 @@ export class UdpTunnels {
     });
   }
 
-  /** EPROTONOSUPPORT: the kernel has no "fou". It loads the module where it may. */
+  /**
+   * Returns the number of the family. The kernel loads its module automatically if it can; EPROTONOSUPPORT if it
+   * does not have the family.
+   */
   async #resolve(options: CallOptions): Promise<number> {
     if (this.#family !== undefined) return this.#family;
     try {

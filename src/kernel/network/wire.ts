@@ -30,9 +30,9 @@ export const RTM = {
 export const AF_UNSPEC = 0;
 export const AF_BRIDGE = 7;
 
-/** Of an interface name, to its index. */
+/** Returns the index of the interface with a name. */
 export type IndexOf = (name: string) => number;
-/** Of an index, to the name of the interface, if it is there. */
+/** Returns the name of the interface with an index, or `undefined` if it does not exist. */
 export type NameOf = (index: number) => string | undefined;
 
 export function familyOfNumber(number: number): Family | undefined {
@@ -50,14 +50,14 @@ export function addressBytes(address: string, family: Family): Uint8Array {
   return bytes;
 }
 
-/** An address by its length. @throws KernelFailure EBADMSG */
+/** Returns an address, whose length determines its family. @throws KernelFailure EBADMSG */
 export function addressOf(bytes: Uint8Array): string {
   if (bytes.length === 4) return readAddress(bytes, 0, 'ipv4');
   if (bytes.length === 16) return readAddress(bytes, 0, 'ipv6');
   throw malformed();
 }
 
-/** As {@link addressOf}; what is all zeros is none. */
+/** Returns an address, or `undefined` for all zeros. @throws KernelFailure EBADMSG */
 export function addressUnlessZero(bytes: Uint8Array): string | undefined {
   return bytes.every((byte) => byte === 0) ? undefined : addressOf(bytes);
 }
@@ -74,7 +74,7 @@ export function linkAddressBytes(address: string): Uint8Array {
   return Uint8Array.from(address.split(':'), (byte) => Number.parseInt(byte, 16));
 }
 
-/** The fixed part of a message. @throws KernelFailure EBADMSG */
+/** Returns a view that contains the fixed part of a message. @throws KernelFailure EBADMSG */
 export function fixedPart(payload: Uint8Array, size: number): DataView {
   if (payload.length < size) throw malformed();
   return new DataView(payload.buffer, payload.byteOffset, payload.length);
@@ -101,12 +101,12 @@ export function scopeNumber(scope: Scope): number {
   return typeof scope === 'number' ? scope : (scopeNumbers.get(scope) ?? 0);
 }
 
-/** The name of a number in a list of names, whose places are the numbers. */
+/** Returns the name of a number in a list of names, indexed by the numbers. */
 export function nameAt<T extends string>(names: readonly T[], number: number): T | undefined {
   return names[number];
 }
 
-/** An object without what is undefined: what is not there is absent. */
+/** Deletes the undefined properties of an object and returns it. */
 export function compact<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
   for (const name of Object.keys(value) as (keyof T)[]) if (value[name] === undefined) delete value[name];
   return value as T;
