@@ -91,7 +91,7 @@ export interface FlowOptions extends FlowChanges {
   readonly master?: TupleOptions | undefined;
 }
 
-/** One of many changes; see `Conntrack.apply`. */
+/** One of many changes for `Conntrack.apply`. */
 export type FlowOperation =
   | { readonly change: 'create'; readonly flow: FlowOptions }
   | { readonly change: 'update'; readonly flow: FlowSelector; readonly set: FlowChanges }

@@ -248,7 +248,7 @@ function serverOf(line: Line): ServerOptions {
   const hasTunnel = (['tunnel', 'tunnelPort', 'checksum'] as const).some((name) => line.has(name));
   return {
     ...endpointOf(endpoint),
-    // ipvsadm's default.
+    // The default of ipvsadm is direct routing.
     forwarding: (value('forwarding') ?? 'direct') as 'nat' | 'direct' | 'tunnel',
     ...(weight !== undefined && { weight }),
     ...(upperThreshold !== undefined && { upperThreshold }),

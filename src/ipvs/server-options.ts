@@ -19,7 +19,7 @@ export interface TunnelOptions {
   readonly type?: TunnelType | undefined;
   /** UDP port that the server listens on, 1 to 65535. Required for GUE, rejected for other types. */
   readonly port?: number | undefined;
-  /** `checksum` for GUE and GRE, `remote` (remote checksum offload) for GUE. Default `none`. */
+  /** Checksum: `checksum` for GUE and GRE, `remote` (remote checksum offload) for GUE. Default: `none`. */
   readonly checksum?: TunnelChecksum | undefined;
 }
 

@@ -45,7 +45,7 @@ export type SchedulerFlag = 'flag-1' | 'flag-2' | 'flag-3' | 'sh-fallback' | 'sh
 
 /** Options that keep a client, or a network of clients, on its first server. */
 export interface PersistenceOptions {
-  /** Seconds without a connection until the client may get another server: 1 to 2 678 400 (31 days). Default 300. */
+  /** Seconds without a connection until the client may get another server, 1 to 2 678 400 (31 days). Default: 300. */
   readonly timeout?: number | undefined;
   /**
    * Netmask of the clients that share a server: a prefix length (IPv4 0 to 32, IPv6 1 to 128), or for IPv4
