@@ -3,26 +3,30 @@ import type { Failure } from './execute.js';
 import { type PlannedStep, type Step, TableStep, toStep } from './step.js';
 import { differenceWords, ownerWords } from './words.js';
 
-/** How a step of an apply ended. */
+/** Outcome of one step of an apply. */
 export interface StepOutcome {
   readonly step: Step;
-  /** None: it was done (and undone, if the error says so). */
+  /** Absent if the step was done. A rollback may have undone it since: see {@link ApplyError.left}. */
   readonly error?: IpvsError | undefined;
 }
 
 /**
- * `ERR_IPVS_STEP_FAILED`: something could not be done; `cause` is the first error. The message says
- * what became of the rest.
+ * Error `ERR_IPVS_STEP_FAILED`: at least one step failed. `cause` is the first error; the message states the outcome of
+ * the other steps.
  */
 export class ApplyError extends IpvsError {
   /**
-   * Of each step that was tried; and of work that follows from them (stale flows, announcements, the record), if that
-   * failed. Nothing is undone for stale flows and announcements: the record keeps them for the next apply.
+   * Outcome of each step that was tried, and of the work that follows from steps (stale flows, announcements, the
+   * record) if it failed. A failure of stale flows or announcements undoes nothing: the record keeps them for the next
+   * apply.
    */
   readonly outcomes: readonly StepOutcome[];
   /** Steps that were not tried. */
   readonly notTried: readonly Step[];
-  /** What was done and could not be undone, in words; `undefined` if nothing was to be undone. */
+  /**
+   * Description of each thing that could not be undone; empty if everything was undone, `undefined` if no rollback was
+   * due.
+   */
   readonly left: readonly string[] | undefined;
 
   /** @internal */
@@ -58,10 +62,13 @@ function rest(
   return `${done} steps were done and stay, ${errors.length - done} failed, ${notTried.length} were not tried; the next apply goes on`;
 }
 
-/** As many conflicts are listed in a message. */
+/** Maximum number of conflicts that a message lists. */
 const LISTED = 5;
 
-/** `adoptable`: whether the caller can ask for adoption. `record`: the file of the owner, if it is not there. */
+/**
+ * Returns the error for conflicts. `adoptable`: true if the caller can ask for adoption. `record`: the file of the
+ * owner, if it does not exist.
+ */
 export function inTheWay(conflicts: readonly PlannedStep[], adoptable: boolean, record?: string): IpvsError {
   const lacking = conflicts.filter((step) => 'lacks' in step && step.lacks !== undefined);
   const [first] = lacking;

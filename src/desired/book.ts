@@ -3,11 +3,11 @@ import { invalid } from '../kernel/errors.js';
 import { recordOf } from '../kernel/own.js';
 import { checkLineOfText, checkSysctlBefore, checkSysctlPath, checkTimeout } from './item-checks.js';
 
-/** A setting of the whole namespace that owners have changed. */
+/** A namespace-wide setting that owners have changed. */
 export interface Claim {
-  /** The value before the first of them. */
+  /** Value before the first owner changed it. */
   readonly before: string;
-  /** The value that each of them wants. */
+  /** Value that each owner wants, by the name of the owner. */
   readonly owners: ReadonlyMap<string, string>;
 }
 

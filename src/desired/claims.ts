@@ -23,12 +23,14 @@ export function isSameWanted(one: string, other: string): boolean {
   return isSameSysctlValue(one, other);
 }
 
-/** Settings have one value for all owners: it is set back when the last of them wants it no more. */
+/**
+ * Returns true for settings, which have one value for all owners. The last owner that stops wanting one restores it.
+ */
 export function isShared({ kind }: Item): boolean {
   return kind === 'sysctl' || kind === 'timeout';
 }
 
-/** The setting of a name in the book. */
+/** Returns the item for a name in the book. */
 function itemOf(name: string, value: string): Item {
   const [kind, ...rest] = name.split(' ');
   const setting = rest.join(' ');
@@ -38,17 +40,17 @@ function itemOf(name: string, value: string): Item {
 }
 
 /**
- * Who wants which setting of a namespace. A journal of its own, for all owners: who changes a setting, or sets it
- * back, has it alone meanwhile.
+ * Register of the settings of a namespace that owners want. It has one journal for all owners; changing or restoring a
+ * setting takes an exclusive lock on that journal.
  */
 export class Claims {
   readonly #kernel: Kernel;
   readonly #path: string | undefined;
   readonly #owner: string;
-  /** The book, if it is in no file. */
+  /** The book when no file holds it. */
   #memory: Book = new Map();
 
-  /** Without a path there are no others: the book is in memory. */
+  /** Without `path` the book stays in memory, and other owners do not see it. */
   constructor(kernel: Kernel, path: string | undefined, owner: string) {
     this.#kernel = kernel;
     this.#path = path;
@@ -56,8 +58,8 @@ export class Claims {
   }
 
   /**
-   * Returns the values that others want of each setting: `[owner, value]`. A setting that a write of another one
-   * resets has an empty list: it goes with the other one.
+   * Returns the values that other owners want for each setting, as `[owner, value]`. A setting that the write of
+   * another setting resets has an empty list: it follows that other setting.
    */
   async others(): Promise<Record<string, readonly (readonly [string, string])[]>> {
     const book = await this.#with(undefined, async (book) => book);
@@ -68,8 +70,8 @@ export class Claims {
   }
 
   /**
-   * Mends what a program left that died, or failed, between the book and its journal: claims what the journal
-   * has, and returns what only the book has, for the journal.
+   * Repairs the state after a program died, or failed, between its writes to the book and to its journal: claims the
+   * settings that only the journal has, and returns the entries that only the book has, for the journal.
    */
   async settle(entries: readonly Entry[], call?: CallOptions): Promise<Entry[]> {
     const shared = new Map(entries.filter(({ item }) => isShared(item)).map((entry) => [entry.name, entry]));
@@ -90,8 +92,8 @@ export class Claims {
   }
 
   /**
-   * Calls `work` with the value before anybody changed it, and the keys of all settings that owners claim;
-   * `remember` reads the value of now.
+   * Claims a setting, then calls `work` with its original value and the keys of all other claimed settings. `remember`
+   * reads the current value.
    */
   async claim(
     name: string,
@@ -109,8 +111,8 @@ export class Claims {
   }
 
   /**
-   * Takes it back, unless others want it still: to the value of the book, if that has one. `kept`: settings
-   * that claims of other settings keep as they are.
+   * Ends the claim. If no other owner claims the setting, restores the value in the book, if that has one. `kept` has
+   * the settings that claims on other settings protect.
    */
   async release(
     name: string,
@@ -160,7 +162,7 @@ export class Claims {
     try {
       const text = await using(() => journal.read());
       const book = readBook(path, text);
-      // A program was killed, or another one wrote it.
+      // A program was killed before it deleted the empty file, or another program wrote it.
       if (text !== undefined && book.size === 0) await journal.replace('').catch(() => {});
       const write = (book: Book): Promise<void> => using(() => journal.replace(formatBook(book)));
       return await work(book, write);
@@ -178,18 +180,18 @@ function readBook(path: string, text: string | undefined): Book {
   }
 }
 
-/** The keys of the settings that are claimed, but that of `name`. */
+/** Returns the keys of the claimed settings, except that of `name`. */
 function claimedIn(book: Book, name: string): Set<string> {
   return new Set([...book.keys()].flatMap((other) => (other === name ? [] : [other.replace(/^sysctl /, '')])));
 }
 
-/** The names of the settings that a claim has remembered besides its own. */
+/** Returns the names of the settings that a claim has remembered besides its own. */
 function resetNames(name: string, before: string): string[] {
   if (!name.startsWith('sysctl ') || !before.startsWith('{')) return [];
   return [...parseBefore(name.slice('sysctl '.length), before).keys()].map((path) => `sysctl ${knobOf(path).key}`);
 }
 
-/** The claims on sysctls, in the order in which they were made. */
+/** Returns the claims on sysctls, in the order in which they were made. */
 function orderedClaims(book: Book): { name: string; before: string; wanted: Item }[] {
   return [...book].flatMap(([name, { before, owners }]) => {
     const [value] = owners.values();

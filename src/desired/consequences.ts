@@ -8,13 +8,13 @@ import { type Datagrams, datagramsMarked, marksIn, unionOf } from './datagrams.j
 import type { Entry, Ledger, Line } from './ledger.js';
 import { translationChanges } from './translated-flows.js';
 
-/** Returns the state of an item after it is taken back; for a table, its content before. */
+/** Returns the item as it is after it is taken back: a table has its earlier content then. */
 export function stateBefore(item: Item, entry: Entry | undefined): Item {
   if (item.kind !== 'netfilter') return item;
   return { ...item, state: entry?.before === undefined ? {} : JSON.parse(entry.before) };
 }
 
-/** The lines that note which flows of UDP may be stale once a table is as `after` says. */
+/** Returns the lines that record which UDP flows may be stale once a table has the state of `after`. */
 export async function flowsAfter(world: World, ledger: Ledger, after: ItemOf<'netfilter'>): Promise<Line[]> {
   const { owner, state } = after;
   const byMark = [...ledger.owned.keys()].filter((name) => name.startsWith('FWM '));
@@ -30,7 +30,7 @@ export async function flowsAfter(world: World, ledger: Ledger, after: ItemOf<'ne
   return lines;
 }
 
-/** Senders to a mark that came, or went, may have a flow from before. */
+/** Returns the datagrams of marks that were added or removed, by service: their senders may still use an old flow. */
 function staleMarks(
   ledger: Ledger,
   services: readonly string[],

@@ -1,9 +1,9 @@
 import { IpvsError } from '../kernel/errors.js';
 
-/** Longest reason that a message repeats, in characters. */
+/** Maximum length of the reason in a message, in characters. */
 const LONGEST = 300;
 
-/** The error for a record that cannot be believed: names the file, the line (from 1) and the reason. */
+/** Returns the error for a damaged record, with the file, the line (from 1) and the reason. */
 export function damaged(path: string, what: string, line: number, cause: unknown): IpvsError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const short = reason.length > LONGEST ? `${reason.slice(0, LONGEST)}...` : reason;

@@ -6,27 +6,32 @@ import { checkMark, type MarkSettings } from '../netfilter/mark-options.js';
 
 const ALL = 0xffffffff;
 
-/** Datagrams (UDP) that a service takes, by the addresses and ports that clients use. Absent fields match everything. */
+/**
+ * UDP datagrams that a service takes, by the addresses and ports that clients use. An absent field matches everything.
+ */
 export interface Datagrams {
-  /** The destination: an address, or a prefix such as `10.0.0.0/24`. */
+  /** Destination: an address, or a prefix such as `10.0.0.0/24`. */
   readonly address?: string | undefined;
-  /** The destination's, from 1 to 65535. */
+  /** Destination port, from 1 to 65535, or a range. */
   readonly port?: number | PortRange | undefined;
-  /** An address or a prefix of clients. */
+  /** Source: an address or a prefix of clients. */
   readonly source?: string | undefined;
-  /** Present where neither `address` nor `source` implies it. */
+  /** Address family; present only if neither `address` nor `source` implies it. */
   readonly family?: Family | undefined;
-  /** The mark also looks at something that a flow does not show, such as an interface: others may use the same tuples. */
+  /**
+   * True if the mark also matches something that a flow does not show, such as an interface: other datagrams may then
+   * have the same tuple.
+   */
   readonly partly?: true | undefined;
 }
 
-/** The datagrams of a service by address; a service by mark has those of its marks. */
+/** Returns the datagrams of a service by address. Returns none for a service by mark: its marks define them. */
 export function datagramsOf(key: ServiceKey): Datagrams[] {
   if (!('address' in key) || key.protocol !== 'udp') return [];
   return [{ address: key.address, ...(key.port !== 0 && { port: key.port }) }];
 }
 
-/** The datagrams that get the mark of a service. A mark without a protocol includes them. */
+/** Returns the datagrams that get the mark of a service. A mark without a protocol includes UDP. */
 export function datagramsMarked(key: ServiceKey, marks: readonly MarkSettings[]): Datagrams[] {
   if (!('fwmark' in key)) return [];
   return marks.flatMap(({ mark, mask, match }) => {
@@ -36,7 +41,7 @@ export function datagramsMarked(key: ServiceKey, marks: readonly MarkSettings[])
   });
 }
 
-/** The marks of a table, checked. */
+/** Returns the marks of a table, checked. */
 export function marksIn({ marks = [] }: NetfilterState): MarkSettings[] {
   return marks.map((mark) => checkMark(mark));
 }
@@ -57,7 +62,7 @@ function toDatagrams(match: Match, family: Family): Datagrams {
   };
 }
 
-/** Both lists, without repetitions. */
+/** Returns the elements of both lists, without repetitions. */
 export function unionOf(one: readonly Datagrams[], other: readonly Datagrams[]): Datagrams[] {
   return [...new Map([...one, ...other].map((each) => [JSON.stringify(each), each])).values()];
 }

@@ -26,65 +26,65 @@ import { type DriftReport, driftOf, Waker } from './watch.js';
 
 export interface DesiredStateOptions extends CallOptions {
   /**
-   * Where what the owner has made is noted, so that another program can go on: a file, or `false` for
-   * nowhere. Default: a file in /run/ipvs, one for each namespace and owner.
+   * File that records what the owner has made, so that another program can resume; `false` for no record. Default: a
+   * file in /run/ipvs, one for each namespace and owner.
    */
   readonly record?: string | false | undefined;
-  /** Another kernel than this machine's, for tests. */
+  /** Kernel to use instead of the machine's, for tests. */
   readonly kernel?: Kernel | undefined;
 }
 
 export interface PlanDocumentOptions extends CallOptions {
   /**
-   * Takes over services and servers that another owner or another program made. `false`, the default: a service that
-   * another one made is a conflict, also if it has the same settings, unless the document shares it
-   * (`shared: true`); so is a server with other settings within an own or a shared service. `true`: wanted services and
-   * servers become the owner's, except services with `shared: true` and their servers. `'all'`: the whole table of the
-   * namespace becomes the owner's, and rows that are not wanted go. Another owner's record is not changed: that owner
-   * still counts the rows as its own.
-   * `true` also takes the other things that are wanted and that the owner has no record of: links, addresses, routes,
-   * rules, GUE ports, marks and NAT, which `remove()` then deletes, and sysctls and timeouts, which keep the
-   * value that they have when they are adopted. A link that is up stays up. The plan then has a step `foreign` for
-   * what nobody here wants and an earlier run of the owner may have left: services of the namespace; addresses of
-   * one host (/32, /128) on interfaces, and routes and rules of tables, that the document names; the owner's table
-   * of nf_tables.
+   * Takes over services and servers that another owner or another program made.
+   * `false`, the default: a service that another one made is a conflict, even with the same settings, unless the
+   * document shares it (`shared: true`); so is a server with other settings within an own or a shared service.
+   * `true`: wanted services and servers become the owner's, except services with `shared: true` and their servers.
+   * `'all'`: the whole table of the namespace becomes the owner's, and unwanted rows are deleted.
+   * The record of another owner does not change: that owner still counts the rows as its own.
+   * `true` also takes the other wanted objects that the owner has no record of: links, addresses, routes, rules, GUE
+   * ports, marks and NAT, which `remove()` then deletes, and sysctls and timeouts, which keep the value that they have
+   * when they are adopted. A link that is up stays up. The plan then has a step `foreign` for each object that the
+   * document does not want and an earlier run of the owner may have left: services of the namespace; addresses of one
+   * host (/32, /128) on interfaces, and routes and rules of tables, that the document names; the owner's table of
+   * nf_tables.
    */
   readonly adopt?: boolean | 'all' | undefined;
 }
 
 export interface ApplyDocumentOptions extends PlanDocumentOptions {
   /**
-   * When something fails. `roll-back`, the default: what this call did before is undone. `leave`: it
-   * stays, and the next apply goes on; what is pipelined with what failed is done, too.
+   * Action when a step fails. `roll-back`, the default: undoes what this call did before. `leave`: keeps it, and the
+   * next apply resumes; steps that are pipelined with the failed one are done, too.
    */
   readonly onFailure?: 'roll-back' | 'leave' | undefined;
-  /** Waits until what drains is gone. Default: false; see {@link DesiredState.drain}. */
+  /** True if the call waits until the draining servers are gone. Default: false; see {@link DesiredState.drain}. */
   readonly settle?: boolean | undefined;
 }
 
 export interface WatchDocumentOptions extends PlanDocumentOptions {
-  /** Whether what is not as it should be is mended. Default: false. */
+  /** True if differences are repaired. Default: false. */
   readonly repair?: boolean | undefined;
   /**
-   * Milliseconds between two looks at the table of IPVS, which has no events; from 10, default 2000.
-   * Changes of marks, NAT, addresses, links, routes and rules are seen at once.
+   * Interval between two reads of the IPVS table, which has no events, in milliseconds; from 10, default 2000. Changes
+   * of marks, NAT, addresses, links, routes and rules are seen at once.
    */
   readonly interval?: number | undefined;
 }
 
-/** What comes with progress, and does not say which server it is. */
+/** Fields of the progress that do not identify the server. */
 const progressNames = ['activeConnections', 'inactiveConnections', 'persistentConnections', 'remaining'];
 
-/** Milliseconds between two looks at what drains, at least. */
+/** Minimum interval between two reads of the draining servers, in milliseconds. */
 const LEAST = 10;
 
 /**
- * What one owner wants of a network namespace, as a document that is applied again and again.
- * Only what the owner made is ever changed or removed; several owners live side by side.
+ * Desired state of a network namespace for one owner: a document that you can apply as often as you like. It changes
+ * and removes only what the owner made, so several owners can use the same namespace.
  */
 export class DesiredState {
   readonly #engine: Engine;
-  /** The last that was applied, or begun with. */
+  /** The document of the last apply, or of `open()`. */
   #checked: CheckedDocument;
   #taking: Promise<void> = Promise.resolve();
 
@@ -94,9 +94,9 @@ export class DesiredState {
   }
 
   /**
-   * Checks the document (an object, or YAML), and opens what it takes; nothing is changed.
-   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the places in the document, `ERR_IPVS_RECORD`,
-   * and as {@link Network.open}
+   * Checks the document (an object, or YAML), and opens the handles that it needs; changes nothing.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the places in the document, `ERR_IPVS_RECORD`, and the errors of
+   * {@link Network.open}
    */
   static async open(document: DocumentInput, options: DesiredStateOptions = {}): Promise<DesiredState> {
     checkOptions('open', options, ['record', 'kernel', 'signal', 'timeout']);
@@ -110,7 +110,8 @@ export class DesiredState {
     try {
       const engine = new Engine(world, await placesOf(world.kernel, await world.network, owner, record));
       await engine.begin({ signal, timeout });
-      // Begun now, so that nobody waits for it later; whoever needs it is told if it cannot be opened.
+      // Open IPVS early, so that later calls need not wait. A call that needs it reports the error if it cannot be
+      // opened.
       if (checked.target.table.size > 0) world.ipvs.catch(() => {});
       return new DesiredState(engine, checked);
     } catch (error) {
@@ -123,16 +124,19 @@ export class DesiredState {
     return this.#checked.document.owner;
   }
 
-  /** The last that was applied here, or the one that it was opened with. */
+  /** The document of the last `apply()`, or of `open()`. */
   get document(): DesiredDocument {
     return this.#checked.document;
   }
 
-  /** What it takes to make the namespace as the document says, the same or another of this owner. Nothing is changed. */
+  /**
+   * Returns the steps that make the namespace match the document: the current one, or another one of this owner.
+   * Changes nothing.
+   */
   async plan(document?: DocumentInput, options: PlanDocumentOptions = {}): Promise<Plan> {
     checkOptions('plan', options, ['adopt', 'signal', 'timeout']);
     callOptions(options);
-    planOptions(undefined, options); // complain before reading the document
+    planOptions(undefined, options); // reject bad options before reading the document
     const checked = await this.#take(document);
     return this.#plan(checked, { ...planOptions(checked, options), leftOvers: options.adopt === true }, options);
   }
@@ -142,22 +146,22 @@ export class DesiredState {
   }
 
   /**
-   * Makes the namespace as the document says, the same or another of this owner: what clients need is
-   * there before they are sent to it, and goes after. Repeated, it does nothing, or mends.
-   * The signal counts until it begins: what has begun is taken to its end, or undone. The timeout is that of
-   * each request, not of `settle`.
-   * @returns the steps that were done. Servers that drain are not gone yet: see {@link drain}.
-   * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the owner did not make: nothing was done. The
-   * message names the owner, as far as records in /run/ipvs have it, and the settings that differ. An
-   * {@link ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step. If only stale flows or announcements
-   * failed, nothing is undone: the plan has them until a later apply does them.
+   * Makes the namespace match the document: the current one, or another one of this owner. Objects that clients need
+   * exist before traffic reaches them, and are deleted after it stops. A repeated call does nothing, or repairs. The
+   * signal counts until the work starts: work that has started is completed, or undone. The timeout is that of each
+   * request, not of `settle`.
+   * @returns the steps that were done. Draining servers may still exist: see {@link drain}.
+   * @throws IpvsError `ERR_IPVS_FOREIGN` if something that the owner did not make is in the way: nothing was done. The
+   * message names its owner, as far as records in /run/ipvs have it, and the settings that differ. An {@link
+   * ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step. If only stale flows or announcements failed,
+   * nothing is undone: the plan has them until a later apply succeeds.
    */
   async apply(document?: DocumentInput, options: ApplyDocumentOptions = {}): Promise<Step[]> {
     checkOptions('apply', options, applyNames);
     const { onFailure = 'roll-back', settle = false } = options;
     checkApply(options);
     const call = callOptions(options);
-    const planning = planOptions(undefined, options); // complain before reading the document
+    const planning = planOptions(undefined, options); // reject bad options before reading the document
     const checked = await this.#take(document);
     this.#checked = checked;
     const { drain } = checked.document;
@@ -167,34 +171,34 @@ export class DesiredState {
   }
 
   /**
-   * All that the owner made goes: what is in the way of nobody's connections first. Sysctls get the
-   * values back that they had, unless somebody else has changed them since.
-   * @returns the steps that were done, also for what was gone already; a step `wait` for what stays the owner's as
-   * long as others use it (a service that has servers of others): it can be repeated then
-   * @throws IpvsError an {@link ApplyError} that says what is left; it can be repeated
+   * Removes everything that the owner made: first addresses and routes, then marks and NAT, services, and last
+   * interfaces and settings. Restores the earlier values of sysctls, unless another program has changed them since.
+   * @returns the steps that were done, also those for objects that no longer existed; a step `wait` for an object that
+   * stays the owner's while others use it (a service that has servers of others): the call can be repeated then
+   * @throws IpvsError an {@link ApplyError} that lists what is left; the call can be repeated
    */
   async remove(options: CallOptions = {}): Promise<Step[]> {
     checkCallOptions(options);
     return (await this.#engine.remove(options)).map(toStep);
   }
 
-  /** What the kernel has of all this, and what the owner made: plans can be made of it elsewhere. */
+  /** Returns the state of the kernel and what the owner made, from which another machine can make plans. */
   async snapshot(options: CallOptions = {}): Promise<StateSnapshot> {
     checkCallOptions(options);
     const { snapshot, ledger } = await this.#engine.snapshot(this.#checked.target, options);
     return new StateSnapshot(snapshot, ledger, this.document);
   }
 
-  /** The servers that drain now, also if another program began it. */
+  /** Returns the servers that drain now, including those that another program began to drain. */
   async draining(options: CallOptions = {}): Promise<DrainProgress[]> {
     checkCallOptions(options);
     return readDrains(this.#engine, options);
   }
 
   /**
-   * Removes servers that drain as soon as they are through, until there are none, and tells of each
-   * whenever its connections change. It takes up what other programs have begun. A loop that is left
-   * leaves the rest for later: somebody has to go on.
+   * Removes each draining server as soon as its connections are over, until none is left. Yields the progress of a
+   * server whenever its connections change. Includes servers that other programs began to drain. After you leave the
+   * loop, another call has to remove the remaining servers.
    */
   async *drain(options: DrainOptions = {}): AsyncGenerator<DrainProgress, void, void> {
     checkOptions('drain', options, ['interval', 'signal', 'timeout']);
@@ -211,7 +215,7 @@ export class DesiredState {
         if (isNews(progress, told.get(key))) yield progress;
         told.set(key, progress);
       }
-      // What another call has removed meanwhile, or keeps.
+      // Another call has removed these meanwhile, or keeps them.
       for (const [key, progress] of told) {
         const { service, server, state } = progress;
         if (all.some((other) => `${other.server} of ${other.service}` === key)) continue;
@@ -226,8 +230,8 @@ export class DesiredState {
   }
 
   /**
-   * A server that drains gets its weight back, in place: its connections do not notice. It is still not
-   * in the document: the next apply drains it again, unless that has it.
+   * Restores the weight of a draining server, in place: its connections are not affected. The document still lacks the
+   * server: the next apply drains it again, unless its document has the server.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain
    */
   async cancelDrain(server: Pick<DrainProgress, 'service' | 'server'>, options?: CallOptions): Promise<void> {
@@ -240,9 +244,10 @@ export class DesiredState {
   }
 
   /**
-   * Compares the namespace with the document again and again, and reports whenever the difference changes. With
-   * `repair`, drift is mended and drains continue. Resolves when it is subscribed: it reports every change made after that.
-   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`; the signal's reason. A signal that comes later ends the watch with its reason.
+   * Compares the namespace with the document repeatedly, and reports whenever the difference changes. With `repair`,
+   * drift is repaired and drains continue. Resolves when it is subscribed: it reports every change made after that.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`; the signal's reason. A signal that aborts later ends the watch with
+   * its reason.
    */
   async watch(options: WatchDocumentOptions = {}): Promise<DriftWatch> {
     checkOptions('watch', options, ['adopt', 'repair', 'interval', 'signal', 'timeout']);
@@ -277,13 +282,13 @@ export class DesiredState {
       const report: DriftReport = due ? { drift, ...(await this.#repair(options)) } : { drift, repaired: [], ...seen };
       const text = JSON.stringify([drift, report.error?.message]);
       if (text !== told) yield report;
-      // A repaired fault is news when it appears again.
+      // A repaired difference is reported when it appears again.
       told = due && report.error === undefined ? well : text;
       await waker.wait(this.#engine.world, interval, options.signal);
     }
   }
 
-  /** Closes its handles; what it made stays. */
+  /** Closes the handles; what it made stays. */
   close(): Promise<void> {
     return this.#engine.close();
   }
@@ -292,7 +297,7 @@ export class DesiredState {
     await this.close();
   }
 
-  /** That it cannot be read now is told, and tried again. */
+  /** Reads the state and plans. Returns the error if that fails: the watch reports it and retries. */
   async #look(options: PlanDocumentOptions): Promise<{ readonly plan?: Plan; readonly error?: IpvsError }> {
     try {
       const checked = await this.#take(undefined);
@@ -312,7 +317,7 @@ export class DesiredState {
     }
   }
 
-  /** In the order in which they were given, however long it takes to read them. */
+  /** Reads documents in the order of the calls, regardless of how long each takes. */
   #take(document: DocumentInput | undefined): Promise<CheckedDocument> {
     const taken = this.#taking.then(async () => {
       if (document === undefined) return this.#checked;
@@ -357,9 +362,9 @@ function isNews(progress: DrainProgress, before: DrainProgress | undefined): boo
 }
 
 /**
- * Makes a namespace as a document says (an object, or YAML), by one call.
+ * Opens a document (an object, or YAML), applies it, and closes the handles.
  * @returns the steps that were done
- * @throws as {@link DesiredState.open} and {@link DesiredState.apply}
+ * @throws the errors of {@link DesiredState.open} and {@link DesiredState.apply}
  */
 export async function applyDocument(
   document: DocumentInput,
@@ -374,9 +379,9 @@ export async function applyDocument(
 }
 
 /**
- * The plan of a document for a kernel as a snapshot has it, on whatever machine. A sysctl that
- * the document of the snapshot did not name is not in it, and planned as if it had no value.
- * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, also if the snapshot is another owner's, or namespace's
+ * Returns the plan of a document for the kernel that a snapshot shows, on any machine. The snapshot lacks a sysctl that
+ * its document did not name: the plan treats it as a sysctl without a value.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, also if the snapshot belongs to another owner or namespace
  */
 export async function planDocument(
   document: DocumentInput,

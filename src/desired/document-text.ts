@@ -3,8 +3,8 @@ import { IpvsError, invalid } from '../kernel/errors.js';
 import { limits } from '../kernel/limits.js';
 
 /**
- * The value of a document that is given as text: JSON, or YAML. Takes time and memory in proportion to the text.
- * Rejects a name that an object has twice, and an alias that repeats more than {@link limits.values} values.
+ * Returns the value of a document that is given as text: JSON, or YAML. Takes time and memory in proportion to the
+ * text. Rejects a name that an object has twice, and an alias that repeats more than {@link limits.values} values.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export async function parseDocumentText(text: string): Promise<unknown> {
@@ -17,16 +17,16 @@ export async function parseDocumentText(text: string): Promise<unknown> {
       if (name === undefined) return value;
       throw invalid(`the document has ${show(name)} twice in one object`);
     } catch (error) {
-      // YAML has such collections, too, and more in them.
+      // YAML has the same collections with more syntax: the YAML parser tries next.
       if (error instanceof IpvsError) throw error;
     }
   }
   return parseYaml(text);
 }
 
-/** A name that an object of a text has twice: `JSON.parse` takes the last. The text is valid JSON. */
+/** Returns a name that an object of a text has twice: `JSON.parse` takes the last value. The text is valid JSON. */
 function repeatedName(text: string): string | undefined {
-  const names: (Set<string> | undefined)[] = []; // of a list: none
+  const names: (Set<string> | undefined)[] = []; // undefined for a list
   for (let at = 0; at < text.length; at++) {
     const character = text[at];
     if (character === '{') names.push(new Set());
@@ -76,7 +76,10 @@ async function parseYaml(text: string): Promise<unknown> {
   }
 }
 
-/** A parsed token takes hundreds of bytes, and each alias is looked up among all anchors. */
+/**
+ * Limits the tokens and the anchors: a parsed token takes hundreds of bytes, and each alias is looked up among all
+ * anchors.
+ */
 function checkTokens(tokens: Iterable<string>): void {
   let count = 0;
   let anchors = 0;
@@ -92,7 +95,7 @@ function checkTokens(tokens: Iterable<string>): void {
 
 type Yaml = typeof import('yaml');
 
-/** Counts values as they are after aliases are replaced, before that is done; looks for repeated names. */
+/** Limits the number of values after aliases are replaced, before they are; rejects repeated names. */
 function checkNodes(yaml: Yaml, contents: unknown): void {
   const sizes = new Map<string, number>();
   const sizeOf = (node: unknown): number => {

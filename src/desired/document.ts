@@ -18,60 +18,67 @@ import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
 import { type Target, TargetBuilder } from './target.js';
 
 /**
- * A virtual service of a document. Defaults are those of `ServiceOptions` and `ServerOptions`. Every service and server
- * that the kernel accepts is accepted, also with settings that have no effect: a document may be a table that was saved.
+ * A virtual service of a document. Defaults are those of `ServiceOptions` and `ServerOptions`. Accepts every service
+ * and server that the kernel accepts, also with settings that have no effect: a document may be a saved table.
  */
 export type DesiredService = ServiceOptions & {
   /** Real servers; an address alone has the defaults. Default: none. */
   readonly servers?: readonly (string | ServerOptions)[] | undefined;
-  /** Takes connections as long as no other server does: none is there, or all have weight 0. None of `servers`. */
+  /**
+   * Server that takes connections while no other server does: none exists, or all have weight 0. It must not be one of
+   * `servers`.
+   */
   readonly sorryServer?: string | ServerOptions | undefined;
-  /** How servers of this service leave. Default: that of the document. */
+  /** Drain policy for the servers of this service. Default: that of the document. */
   readonly drain?: DrainPolicy | undefined;
   /**
-   * Whether the service may be another owner's, or another program's. `true`: if another one made it, only own servers
-   * are added and removed; the service, and the servers of others, stay as they are. Settings that the document
-   * leaves out are not compared. A service that does not exist is made, and then belongs to the owner that made it:
-   * it goes when that owner does not want it any more and the servers of others have gone. Default: `false`: a service
-   * that another one made is a conflict, unless it is adopted.
+   * True if the service may belong to another owner or another program. If another one made it, only own servers are
+   * added and removed; the service, and the servers of others, stay as they are. Settings that the document leaves out
+   * are not compared. A service that does not exist is made, and then belongs to the owner that made it: it is deleted
+   * when that owner no longer wants it and the servers of others are gone. Default: `false`: a service that another one
+   * made is a conflict, unless it is adopted.
    */
   readonly shared?: boolean | undefined;
 } & (
     | {
         readonly fwmark: number;
-        /** The packets that get the mark. Default: others mark them. */
+        /** Packets that get the mark. Default: none, another program marks them. */
         readonly marks?: readonly FwmarkSelector[] | undefined;
       }
     | { readonly fwmark?: never; readonly marks?: never }
   );
 
-/** An address that the namespace is to have. */
+/** An address that the namespace must have. */
 export interface DesiredAddress {
   readonly interface: string;
-  /** With its prefix length; without one it is the only address of its network (32, or 128). */
+  /** Address with its prefix length. Default length: 32, or 128 for IPv6: the only address of its network. */
   readonly address: string;
   /**
-   * Announces the address to the neighbours once it is there. While its link is down the announcement waits: the
-   * next `apply()`, or `watch({ repair: true })` as soon as the link is up, sends it. Default: false.
+   * True if the address is announced to the neighbours once it exists. While its link is down the announcement waits:
+   * the next `apply()`, or `watch({ repair: true })` as soon as the link is up, sends it. Default: false.
    */
   readonly announce?: boolean | undefined;
 }
 
-/** What one owner wants of one network namespace. What is left out is not wanted; what others made is not touched. */
+/**
+ * Everything that one owner wants of one network namespace. Omitted objects are not wanted; objects of others are not
+ * touched.
+ */
 export interface DesiredDocument {
   /**
-   * Who wants this: a name of letters, digits, "_", "." and "-". All that was made under this name,
-   * and is not in the document, goes.
+   * Name of the owner: 1 to 48 letters, digits, "_", "." and "-". Every object that was made under this name, and that
+   * the document lacks, is deleted.
    */
   readonly owner: string;
-  /** A name as of `ip netns`, or a path. Default: the namespace of the process. */
+  /** Network namespace: a name as in `ip netns`, or a path. Default: the namespace of the process. */
   readonly namespace?: string | undefined;
-  /** Whole machines, as `Role` makes them. */
+  /** Roles of the machine, as `Role` makes them. */
   readonly roles?: readonly RoleDescription[] | undefined;
   /**
-   * Services of UDP, and those with a mark for UDP in the document, set the sysctl `net.ipv4.vs.expire_nodest_conn` to
-   * 1, unless `sysctls` has it: without it IPVS drops the datagrams of a sender whose server is removed until the
-   * sender pauses for 300 s. It holds for all services of the namespace. Marks without a protocol do not set it.
+   * Virtual services. Those of UDP, and those with a mark for UDP in the document, set the sysctl
+   * `net.ipv4.vs.expire_nodest_conn` to 1, unless `sysctls` has it: without it IPVS drops the datagrams of a sender
+   * whose server is removed until the sender pauses for 300 s. The sysctl holds for all services of the namespace.
+   * Marks without a protocol do not set it.
    */
   readonly services?: readonly DesiredService[] | undefined;
   readonly addresses?: readonly DesiredAddress[] | undefined;
@@ -79,23 +86,29 @@ export interface DesiredDocument {
   readonly marks?: readonly FwmarkOptions[] | undefined;
   /**
    * Rules of NAT, and for segment sizes. The first packet of a flow decides about its translation: established TCP
-   * connections keep theirs until they end. Flows of UDP that a rule leaves behind, as it comes, changes or goes, are
-   * deleted: a sender that never pauses would keep its old translation forever. Interfaces, and marks that no mark of
-   * this document sets, cannot be seen in a flow: such rules may delete flows that begin again as they were.
+   * connections keep theirs until they end. UDP flows that become stale when a rule is added, changed or removed are
+   * deleted: a sender that never pauses would keep its old translation forever. A flow shows neither interfaces nor
+   * marks that no mark of this document sets: rules with them may delete flows that then restart unchanged.
    */
   readonly nat?: readonly RuleOptions[] | undefined;
-  /** How servers leave, where their service says nothing. Default: at once. */
+  /** Drain policy for services without one. Default: servers are removed at once. */
   readonly drain?: DrainPolicy | undefined;
-  /** Seconds, for all services of the namespace. */
+  /** Timeouts in seconds, for all services of the namespace. */
   readonly timeouts?: { readonly [Name in keyof Timeouts]?: Timeouts[Name] | undefined } | undefined;
-  /** `net.ipv4.vs.conntrack`, or with slashes, where a name has dots. Set back when they are not wanted any more. */
+  /**
+   * Kernel settings such as `net.ipv4.vs.conntrack`; with slashes if a name has dots. A setting that is no longer
+   * wanted is restored.
+   */
   readonly sysctls?: Readonly<Record<string, string | number | boolean>> | undefined;
 }
 
-/** A document: as an object, as text (YAML, of which JSON is a part) or the bytes of a file with it, or checked already. */
+/**
+ * A document: an object, a text (YAML, of which JSON is a part), the bytes of a file with such a text, or a checked
+ * document.
+ */
 export type DocumentInput = string | Uint8Array | DesiredDocument | CheckedDocument;
 
-/** A document that was checked, in the kernel's terms. */
+/** A checked document, in the kernel's terms. */
 export class CheckedDocument {
   readonly document: DesiredDocument;
   /** @internal */
@@ -107,12 +120,12 @@ export class CheckedDocument {
   }
 
   /**
-   * To check it once makes sense for large ones that are planned often. Of YAML, merge keys (`<<`) and
-   * names that begin with `x-`, for anchors, may be used.
+   * Checks a document. Check a large document once if you plan with it often. YAML may use merge keys (`<<`) and, for
+   * anchors, names that begin with `x-`.
    *
-   * Limits: 16 MiB of text; as YAML 1 000 000 tokens and 1000 anchors and aliases (JSON text has neither limit);
-   * 4 000 000 values, 64 levels, and 1 048 576 entries of one list.
-   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` that names each place in the document and what is wrong there
+   * Limits: 16 MiB of text; as YAML 1 000 000 tokens and 1000 anchors and aliases (JSON text has neither limit); 4 000
+   * 000 values, 64 levels, and 1 048 576 entries of one list.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` that names each place in the document and what is wrong with it
    */
   static async parse(input: DocumentInput): Promise<CheckedDocument> {
     if (input instanceof CheckedDocument) return input;
@@ -122,7 +135,7 @@ export class CheckedDocument {
     const whole = typeof text === 'string' ? await parseDocumentText(text) : text;
     checkSize('the document', whole);
     const value = withoutNotes(whole);
-    // What makes schemas is only loaded by who has a document.
+    // Only a program with a document loads the schema library.
     if (typeof value === 'string')
       throw invalid(`the document is an object, or its text: give what the file has, not ${show(value)}`);
     const { checkStructure } = await import('./schema.js');
@@ -140,7 +153,7 @@ export class CheckedDocument {
   }
 }
 
-/** What is there for editors, and for anchors. */
+/** Removes `$schema`, which is for editors, and `x-` names, which are for anchors. */
 function withoutNotes(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).filter(([name]) => name !== '$schema' && !name.startsWith('x-')));
@@ -186,7 +199,7 @@ function targetOf(document: DesiredDocument): Target {
   for (const [index, address] of addresses.entries())
     builder.add(at(`addresses[${index}]`, () => addressItem(address)));
   const target: Target = { ...builder.build(), netfilter: owner };
-  // Of all roles and services together: what they mark may be the same.
+  // Check the marks of all roles and services together: two of them may mark the same packets.
   for (const item of target.items) {
     if (item.kind !== 'netfilter') continue;
     const all = item.state.marks ?? [];
@@ -195,10 +208,10 @@ function targetOf(document: DesiredDocument): Target {
   return target;
 }
 
-/** The marks that it takes. */
+/** Adds a service and its servers. Returns the marks that the service needs. */
 function addService(builder: TargetBuilder, service: DesiredService): FwmarkOptions[] {
   const { servers = [], marks = [], sorryServer, drain, shared, ...options } = service;
-  // A document may be the table of another program: what the kernel holds is accepted as it is.
+  // A document may be the table of another program: accept every value that the kernel can hold.
   const settings = heldServiceSettings(options);
   const { key } = settings;
   const server = (given: string | ServerOptions) =>
@@ -227,7 +240,7 @@ function addService(builder: TargetBuilder, service: DesiredService): FwmarkOpti
 function markOf(packets: FwmarkSelector, { key }: ServiceSettings): FwmarkOptions {
   if (!('fwmark' in key)) throw new TypeError('a service by mark is expected');
   if ('mark' in packets) throw invalid('the mark is that of the service');
-  // A mark without an address is for both families: with the other's there is no service.
+  // A mark without an address applies to both families, but the service has only one.
   const ipv6 = key.family === 'ipv6' && packets.source === undefined && packets.destination === undefined;
   const mark = { ...packets, ...(ipv6 && { family: key.family }), mark: key.fwmark };
   checkMark(mark);
@@ -266,7 +279,7 @@ export function checkOwnerName(owner: unknown): string {
   throw invalid(`an owner is a name of 1 to 48 letters, digits, "_", "." and "-", not ${show(owner)}`);
 }
 
-/** The owner's table of nf_tables. */
+/** Returns the name of the owner's nf_tables table. */
 export function tableOf(owner: string): string {
   return `ipvs-${owner}`;
 }

@@ -1,8 +1,8 @@
 import { checkInteger, checkOptions } from '../kernel/check.js';
 
-/** How a server leaves: it takes no new connections, and goes when those it has are over. */
+/** Drain policy: a draining server gets no new connections, and is deleted when its existing ones are over. */
 export interface DrainPolicy {
-  /** Seconds after which it goes anyway, from 0, which is at once. */
+  /** Time limit in seconds, from 0 (at once) to 2147483: the server is then deleted despite its connections. */
   readonly timeout: number;
 }
 

@@ -12,29 +12,32 @@ import { StepList, TableStep } from './step.js';
 import { plainServer, planTable, serversOf } from './table-plan.js';
 import type { Target, WantedService, WantedTable } from './target.js';
 
-/** A server that takes no new connections, and goes when those it has are over. */
+/** Progress of a draining server: it gets no new connections, and is deleted when its existing ones are over. */
 export interface DrainProgress {
-  /** As ipvsadm names it: `TCP 192.168.1.100:80`, `FWM 80`. */
+  /** Name of the service as ipvsadm writes it: `TCP 192.168.1.100:80`, `FWM 80`. */
   readonly service: string;
   readonly server: string;
-  /** `gone`: it was removed, for its connections were over, or its time was. `cancelled`: it stays after all. */
+  /** `gone`: the server was removed, because its connections or its time limit ended. `cancelled`: it stays. */
   readonly state: 'draining' | 'gone' | 'cancelled';
   readonly activeConnections: number;
   readonly inactiveConnections: number;
   readonly persistentConnections: number;
-  /** Milliseconds until it goes anyway. */
+  /** Milliseconds until the server is removed despite its connections. */
   readonly remaining: number;
 }
 
-/** What to do while servers drain, and how often to look: milliseconds. */
+/** Options of `DesiredState.drain()`. */
 export interface DrainOptions extends CallOptions {
-  /** From 10; default 1000. Only the servers of services in which one drains are read. */
+  /**
+   * Interval between two reads, in milliseconds; from 10, default 1000. Reads only the services that have a draining
+   * server.
+   */
   readonly interval?: number | undefined;
 }
 
 type Rows = ReadonlyMap<string, ReadonlyMap<string, Draining>>;
 
-/** Of each service the servers that drain. */
+/** Returns the draining servers of each service. */
 export function drainingRows(ledger: Ledger): Rows {
   const rows = new Map<string, Map<string, Draining>>();
   for (const [service, { servers }] of ledger.owned) {
@@ -44,7 +47,7 @@ export function drainingRows(ledger: Ledger): Rows {
   return rows;
 }
 
-/** What drains now. Nothing is changed. */
+/** Returns the progress of the draining servers. Changes nothing. */
 export function readDrains(engine: Engine, call: CallOptions): Promise<DrainProgress[]> {
   return engine.exclusively(call, async ({ ledger }) => {
     const rows = drainingRows(ledger);
@@ -52,13 +55,13 @@ export function readDrains(engine: Engine, call: CallOptions): Promise<DrainProg
   });
 }
 
-/** How all are that drain, and which servers are the owner's still. */
+/** Progress of all draining servers, and a test for the servers that still belong to the owner. */
 export interface Drained {
   readonly all: readonly DrainProgress[];
   readonly owns: (service: string, server: string) => boolean;
 }
 
-/** Removes those that are through. What the target wants is left to an apply. */
+/** Removes the servers whose drain is complete. Leaves servers that the target wants to an apply. */
 export function stepDrains(
   engine: Engine,
   target: Target,
@@ -81,14 +84,14 @@ export function stepDrains(
     const due = steps.filter((step) => {
       if (!rows.has(step.service)) return false;
       if (step.server !== undefined) return drains(step) && (step.action === 'take-back' || isQuiet(step));
-      // A service goes with the last of its servers, if those were all that it had.
+      // A service is deleted together with its last draining servers, if it has no others.
       const others = steps.filter((other) => other.service === step.service && other !== step);
       return step.action === 'take-back' && others.every((other) => drains(other) && other.action === 'take-back');
     });
     await executor.run(due);
     const [first, ...others] = executor.failures;
     if (first) throw new ApplyError([first, ...others], executor.tried, due, undefined);
-    // A failure is left to the next call, and in the plan until then: servers go on leaving.
+    // A failure stays in the plan for the next call: the drains continue.
     await settleOwed(engine.world, journal, executor, new Set());
     const gone = due.filter(({ action }) => action === 'take-back');
     return {
@@ -109,7 +112,7 @@ function unwanted(rows: Rows, table: WantedTable): Rows {
   );
 }
 
-/** Of one that drains already, to which somebody gave a weight. */
+/** Returns true if the step sets a draining server, to which another program gave a weight, back to weight 0. */
 function isQuiet({ action, draining }: TableStep): boolean {
   return action === 'change' && draining !== undefined;
 }
@@ -119,7 +122,7 @@ function entryOf(table: WantedTable, name: string): [string, WantedService][] {
   return service ? [[name, service]] : [];
 }
 
-/** Gives a server its weight back. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain */
+/** Restores the weight of a draining server. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain */
 export function cancelDrain(engine: Engine, service: string, server: string, call?: CallOptions): Promise<void> {
   return engine.exclusively(call, async (journal) => {
     const draining = drainingRows(journal.ledger).get(service)?.get(server);

@@ -11,7 +11,7 @@ export class DriftWatch implements AsyncIterableIterator<DriftReport, void, void
   readonly #close: () => void;
   readonly #closed: AbortSignal;
 
-  /** @internal `read` makes the reports; it ends when its signal does. */
+  /** @internal `read` makes the reports; it ends when its signal aborts. */
   constructor(waker: Waker, read: (closed: AbortSignal) => AsyncGenerator<DriftReport, void, void>) {
     const abort = new AbortController();
     this.#closed = abort.signal;
@@ -43,7 +43,7 @@ export class DriftWatch implements AsyncIterableIterator<DriftReport, void, void
     return { done: true, value: undefined };
   }
 
-  /** Ends a loop that waits. A repair that has begun is taken to its end. */
+  /** Ends a loop that waits. A repair that has started is completed. */
   close(): void {
     closers.unregister(this);
     this.#close();

@@ -21,23 +21,23 @@ import { aboutOf, type Target } from './target.js';
 export interface ApplyOptions extends PlanOptions {
   /** True if the caller can ask for adoption; the error then mentions it. Default: true. */
   readonly adoptable?: boolean | undefined;
-  /** What becomes of what was done before something failed. */
+  /** Action on a failure: undo the steps that were done (`roll-back`), or keep them (`leave`). */
   readonly onFailure: 'roll-back' | 'leave';
 }
 
 const DIRECTORY = '/run/ipvs';
 const nothing: Target = { items: [], table: new Map() };
 
-/** Makes one namespace as one owner wants it, one change after the other. */
+/** Applies the wanted state of one owner to one namespace, one call at a time. */
 export class Engine {
   readonly world: World;
-  /** Of the journal; none: the ledger is only here. */
+  /** Path of the journal; undefined if the ledger is only in memory. */
   readonly #path: string | undefined;
-  /** The beginning of the paths of all owners' records. */
+  /** Common prefix of the paths of all owners' records. */
   readonly #records: string;
   readonly #claims: Claims;
   readonly #memory = new Ledger();
-  /** The last, closed. */
+  /** The journal of the last call, closed. */
   #journal: Journal | undefined;
   #last: Promise<void> = Promise.resolve();
 
@@ -48,7 +48,7 @@ export class Engine {
     this.#claims = new Claims(world.kernel, claims, claimant);
   }
 
-  /** Whether the record can be used. */
+  /** Checks that the record can be used, and repairs what an interrupted program left in it. */
   begin(call?: CallOptions): Promise<void> {
     return this.#withJournal(call, (journal) => this.#trySettle(journal, call));
   }
@@ -57,7 +57,7 @@ export class Engine {
     try {
       await this.#settle(journal, call);
     } catch (error) {
-      // Who may not write there has claimed nothing; who needs it is told when it does.
+      // A program without write access has claimed nothing. A call that needs the record reports the error.
       if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_RECORD') throw error;
     }
   }
@@ -67,12 +67,12 @@ export class Engine {
     await journal.write(...lost.map((put) => ({ put })));
   }
 
-  /** Nothing is changed. */
+  /** Returns the steps to the target. Changes nothing. */
   plan(target: Target, options: PlanOptions, call?: CallOptions): Promise<PlannedSteps> {
     return this.#withJournal(call, ({ ledger }) => this.#plan(target, ledger, options));
   }
 
-  /** All that plans for this owner are made of, and of the target what only it names. */
+  /** Reads everything from which plans for this owner are made, and the settings that only this target names. */
   snapshot(target: Target, call?: CallOptions): Promise<{ readonly snapshot: Snapshot; readonly ledger: Ledger }> {
     return this.#withJournal(call, async ({ ledger }) => {
       const snapshot = await this.#read(target, ledger, { adopt: 'none' }, true);
@@ -83,7 +83,7 @@ export class Engine {
   }
 
   /**
-   * @returns what was done
+   * @returns the steps that were done
    * @throws IpvsError `ERR_IPVS_FOREIGN`; an `ApplyError`
    */
   apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<readonly Step[]> {
@@ -92,14 +92,14 @@ export class Engine {
       const fine = (): boolean => executor.failures.length === 0;
       if (needsOf(target, journal.ledger, options.adopt).items.some(isShared)) await this.#settle(journal, call);
       const due = await this.#pass(target, options, journal, executor);
-      // With a link that was made anew went what stood on it. And what takes nothing new any more, and
-      // had no connections, or lost them since, can go.
+      // Plan again: a link that was made anew has lost everything on it, and a server that gets no new connections may
+      // have none left.
       if (fine() && due.some((step) => isAnew(step) || isQuieted(step)))
         await executor.also({ action: 'change', what: 'what depends on these steps' }, async () => {
           await this.#pass(target, options, journal, executor);
         });
       const goesOn = (): boolean => fine() || options.onFailure === 'leave';
-      // A failure of these is reported and left to the next call: nothing is undone for it.
+      // A failure of these is reported and left to the next call; it undoes nothing.
       if (goesOn()) await settleOwed(this.world, journal, executor, keysOwed(due));
       if (goesOn())
         await executor.also({ action: 'change', what: 'the record' }, () =>
@@ -119,7 +119,7 @@ export class Engine {
     });
   }
 
-  /** What was due. */
+  /** Plans, and runs the steps that are due. Returns those steps. */
   async #pass(
     target: Target,
     options: ApplyOptions,
@@ -137,7 +137,7 @@ export class Engine {
     return due;
   }
 
-  /** Reads and plans; the records of other owners name those that made what is in the way. */
+  /** Reads the kernel and plans. Names the owners of conflicting services from their records. */
   async #plan(
     target: Target,
     ledger: Ledger,
@@ -163,7 +163,7 @@ export class Engine {
     await settleOwed(this.world, journal, after, new Set());
     left.push(...after.owed.map(({ step, error }) => `${step.what} (${error.message})`));
     if (!due.some(isAnew)) return left;
-    // What stood on a link that was made anew, and is as before now.
+    // A link that was made anew is as before now, but has lost everything on it: make that again.
     const items = journal.ledger.entries.map(({ item }) => item);
     const target = { items, table: nothing.table };
     const options: PlanOptions = { adopt: 'none' };
@@ -175,12 +175,14 @@ export class Engine {
     return [...left, ...again.failures.map(({ step, error }) => `${step.what} (${error.message})`)];
   }
 
-  /** What the owner made goes, the last first; what cannot be taken back now, can later. */
+  /**
+   * Takes back everything that the owner made, the last first. Leaves what cannot be taken back yet to a later call.
+   */
   remove(call?: CallOptions): Promise<PlannedStep[]> {
     return this.#withJournal(call, async (journal) => {
       await this.#trySettle(journal);
       const executor = new Executor(this.world, journal, this.#claims);
-      // Nobody is left who would wait for those that drain.
+      // Nobody is left to wait for draining servers.
       const options: PlanOptions = { adopt: 'none', atOnce: true };
       const snapshot = await this.#follow(nothing, journal, options);
       const { steps } = planSteps(nothing, snapshot, journal.ledger, options);
@@ -194,12 +196,12 @@ export class Engine {
         const left = [...new Set(failures.map(({ step }) => step.what))];
         throw new ApplyError([first, ...others], tried, [], left);
       }
-      // What cannot go yet, since others use it, is told.
+      // Also return what stays because others use it.
       return [...due, ...steps.filter(({ action }) => action === 'wait')];
     });
   }
 
-  /** Reads and changes some of it: others wait. */
+  /** Runs `work` with exclusive access to the record. */
   exclusively<T>(
     call: CallOptions | undefined,
     work: (journal: Journal, executor: Executor) => Promise<T>,
@@ -207,12 +209,12 @@ export class Engine {
     return this.#withJournal(call, (journal) => work(journal, new Executor(this.world, journal, this.#claims)));
   }
 
-  /** Closes its handles; what it made stays. */
+  /** Closes the handles; what it made stays. */
   close(): Promise<void> {
     return this.#inTurn(() => this.world.close());
   }
 
-  /** Reads, and notes the interfaces that have other names now. */
+  /** Reads the kernel, and records interfaces that were renamed. */
   async #follow(target: Target, journal: Journal, options: PlanOptions): Promise<Snapshot> {
     const snapshot = await this.#read(target, journal.ledger, options);
     await journal.write(...renameLines(journal.ledger, snapshot.links));
@@ -222,7 +224,7 @@ export class Engine {
   async #read(target: Target, ledger: Ledger, { adopt }: PlanOptions, everything = false): Promise<Snapshot> {
     const needs = { ...needsOf(target, ledger, adopt), everything };
     if (!everything && !needs.items.some(isShared)) return readSnapshot(this.world, needs);
-    // Before the settings: one that another owner sets back meanwhile is claimed still.
+    // Read claims before settings: a setting that another owner restores meanwhile then still counts as claimed.
     const claims = await this.#claims.others();
     const items = [...needs.items, ...claimedForRoutes(target.items, claims)];
     return { ...(await readSnapshot(this.world, { ...needs, items })), claims };
@@ -242,7 +244,10 @@ export class Engine {
     }, call?.signal);
   }
 
-  /** Who gives up before its turn has done nothing; what has begun is taken to its end. */
+  /**
+   * Runs calls one at a time. An abort before its turn rejects the call, which then does nothing; started work is
+   * completed.
+   */
   #inTurn<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     let begun = false;
     const turn = this.#last.then(() => {
@@ -251,7 +256,7 @@ export class Engine {
       return work();
     });
     const over = (): void => {};
-    this.#last = turn.then(over, over); // not what came of it: that may be large
+    this.#last = turn.then(over, over); // without the result, which may be large
     if (!signal) return turn;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -268,7 +273,7 @@ function keysOwed(due: readonly PlannedStep[]): ReadonlySet<string> {
   return new Set(due.flatMap((step) => (isOwed(step) ? [step.key] : [])));
 }
 
-/** Takes nothing new any more. */
+/** Returns true if a server gets no new connections after the step. */
 function isQuieted(step: PlannedStep): boolean {
   return step.action === 'drain' || (step instanceof TableStep && step.draining !== undefined);
 }
@@ -277,7 +282,7 @@ function isAnew(step: PlannedStep): boolean {
   return step.action === 'change' && 'item' in step && step.item.kind === 'link';
 }
 
-/** What the journal is to know of services, where it does not. */
+/** Returns the lines that update the facts about services in the journal. */
 function aboutLines({ table }: Target, ledger: Ledger): Line[] {
   const changed: Record<string, About | null> = recordOf([]);
   for (const [name, service] of table) {
@@ -290,17 +295,19 @@ function aboutLines({ table }: Target, ledger: Ledger): Line[] {
   return Object.keys(changed).length === 0 ? [] : [{ about: changed }];
 }
 
-/** Where an owner notes what it made, and all owners of a namespace what they share. */
+/** Paths of an owner's record, and of the record that all owners of a namespace share. */
 export interface Places {
   readonly journal: string | undefined;
-  /** The path of every owner's record begins so; the owner's name and `.json` follow. */
+  /** Common prefix of every owner's record path; the owner's name and `.json` follow. */
   readonly records: string;
   readonly claims: string | undefined;
-  /** Who claims: an owner with two records is two. */
+  /** Name of the owner in the shared record: an owner with two records counts as two. */
   readonly claimant: string;
 }
 
-/** Other ones after the machine was started again: cookies begin anew then. `false`: nowhere. */
+/**
+ * Returns the paths of the records. They differ after a reboot, when namespace cookies start again. `false`: no record.
+ */
 export async function placesOf(
   kernel: Kernel,
   { cookie }: Network,

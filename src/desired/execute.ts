@@ -19,36 +19,36 @@ import { wordsOf } from './plan.js';
 import { onInterface } from './renames.js';
 import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep } from './step.js';
 
-/** A step that could not be done. */
+/** A step that failed, with its error. */
 export interface Failure {
   readonly step: Step;
   readonly error: IpvsError;
 }
 
-/** What the journal had of a row that was the owner's before. */
+/** State in the journal of a row that belonged to the owner before the step. */
 type OwnedRow = { readonly draining: Draining | undefined; readonly about: About | undefined };
 
 /**
- * Does steps, and can undo them. Before each, the journal says so; rows of IPVS go to the kernel
- * many at a time, everything else one after the other.
+ * Runs steps, and can undo them. Writes each step to the journal first. Sends rows of IPVS to the kernel in batches,
+ * and runs all other steps one after the other.
  */
 export class Executor {
   readonly #world: World;
   readonly #journal: Journal;
   readonly #claims: Claims;
-  /** What may be done, and would have to be undone. */
+  /** Steps that may have been done, and that a rollback has to undo. */
   readonly #done: (ItemStep | readonly TableStep[])[] = [];
-  /** What the journal had before, of what it had. */
+  /** State in the journal before the steps, for items and rows that it had. */
   readonly #entries = new Map<ItemStep, Entry>();
   readonly #owned = new Map<TableStep, OwnedRow>();
-  /** Tables that become the owner's: nothing of them is to be set back. */
+  /** Names of tables that become the owner's: their earlier content is not restored. */
   readonly #adopted = new Set<string>();
   /** The values of settings before the steps that change them. */
   readonly #now = new Map<ItemStep, string>();
   readonly #interfaces: Interfaces;
   #tried: Step[] = [];
   readonly failures: Failure[] = [];
-  /** Work that is left for the next call. Nothing is undone for it. */
+  /** Failures of work that is left for the next call. They undo nothing. */
   readonly owed: Failure[] = [];
 
   constructor(world: World, journal: Journal, claims: Claims) {
@@ -58,12 +58,15 @@ export class Executor {
     this.#interfaces = new Interfaces(world, () => journal.ledger);
   }
 
-  /** Also those that failed. */
+  /** Steps that were tried, including those that failed. */
   get tried(): readonly Step[] {
     return this.#tried;
   }
 
-  /** In order; ends with the first item, or the first batch of rows, in which something fails, unless it is to go on. */
+  /**
+   * Runs the steps in order. Stops after the first item, or the first batch of rows, with a failure, unless `goOn` is
+   * true.
+   */
   async run(steps: readonly PlannedStep[], goOn = false): Promise<void> {
     for (let at = 0; at < steps.length; ) {
       const step = steps[at];
@@ -79,7 +82,7 @@ export class Executor {
         await this.#rows(batch);
       } else {
         at++;
-        if (isOwed(step)) continue; // with all that is owed, at the end
+        if (isOwed(step)) continue; // runs at the end, with all owed work
         this.#tried.push(step);
         await this.#item(step);
       }
@@ -87,14 +90,14 @@ export class Executor {
     }
   }
 
-  /** Notes that tables which were adopted have nothing that is to be set back. */
+  /** Records that adopted tables have no earlier content to restore. */
   async adopt(): Promise<void> {
     const entries = [...this.#adopted].flatMap((name) => this.#journal.ledger.find(name) ?? []);
     this.#adopted.clear();
     await this.#journal.write(...entries.map(({ name, item }) => ({ put: { name, item } })));
   }
 
-  /** Something that belongs to these steps, and is only told if it fails. */
+  /** Runs work that belongs to these steps, and reports it only if it fails. */
   async also(step: Step, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -104,18 +107,18 @@ export class Executor {
     }
   }
 
-  /** Something that an earlier call had left is done. */
+  /** Reports that work which an earlier call had left is done. */
   settled(step: Step): void {
     this.#tried.push(toStep(step));
   }
 
-  /** Something that follows from these steps could not be done, and the record keeps it. */
+  /** Reports that work which follows from these steps failed. The record keeps it. */
   owes(step: Step, reason: unknown): void {
     this.#tried.push(step);
     this.owed.push({ step, error: asIpvsError(reason) });
   }
 
-  /** Back to how it was; what could not be, in words. */
+  /** Undoes the steps, the last first. Returns a text for each thing that could not be undone. */
   async undo(): Promise<string[]> {
     const left: string[] = [];
     const tell = (what: string, error: unknown): void => {
@@ -145,12 +148,13 @@ export class Executor {
         await this.#giveBack(name, before ?? { name, item });
         await this.#journal.write({ remove: name });
       } else {
-        // Of what was recorded before, what was there at first counts.
+        // A recorded item keeps the value from before the owner's first change.
         const remember = async () => (before ? before.before : handler.remember?.(item, this.#world));
         if (step.adopts && item.kind === 'netfilter') this.#adopted.add(name);
         const tried = before ? earlier(before, item) : [];
         const work = async (remembered: string | undefined, claimed?: ReadonlySet<string>): Promise<void> => {
-          // Of a link, the number is noted once it is made: one with another number would be another program's.
+          // The index of a link is recorded after the link is made: a link with another index would be another
+          // program's.
           const index = item.kind === 'link' ? await this.#renamedIndex(before) : await this.#interfaces.indexOf(item);
           const entry: Entry = {
             name,
@@ -164,10 +168,10 @@ export class Executor {
             this.#now.set(step, (await handler.remember?.(item, this.#world)) ?? '');
           const isKept = action === 'adopt' && (!isShared(item) || (await this.#isRight(item)));
           if (action === 'change' && handler.change) await this.#change(step, before, claimed);
-          // What an owner has set back since it was looked at is not as it should be any more.
+          // Another owner may have restored the setting since it was read: set it again then.
           else if (!isKept) await handler.make(item, this.#world, claimed);
           const confirmed = isKept ? undefined : await handler.confirm?.(item, this.#world, claimed);
-          // It is complete: the kernel has none of what the owner made of it earlier.
+          // The change is complete: the kernel has no earlier version of the item.
           if (tried.length > 0 || confirmed) await this.#journal.write({ put: { ...entry, item: confirmed ?? item } });
           if (isAnnounced(item) && action !== 'adopt') await this.#announce(item, name);
           if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(name, before?.index)));
@@ -177,7 +181,7 @@ export class Executor {
         else await work(await remember());
       }
     } catch (error) {
-      // What somebody else made at the same time is not to be taken back.
+      // Do not take back an item that another program made at the same time.
       if (!isThere(error)) this.#done.push(step);
       else if (before === undefined) await this.#journal.write({ remove: name });
       this.#failed(step, error);
@@ -196,23 +200,23 @@ export class Executor {
     await handler.make(item, this.#world);
   }
 
-  /** The number of a link that is to go under another name first. */
+  /** Returns the index of a link that has to be deleted under another name first. */
   async #renamedIndex(before: Entry | undefined): Promise<number | undefined> {
     return (await this.#interfaces.otherName(before)) === undefined ? undefined : before?.index;
   }
 
-  /** Lines for what the change of an item leaves to be done once all else is. */
+  /** Returns the lines for work that a change of an item leaves until all other steps are done. */
   async #consequences({ action, name }: Pick<ItemStep, 'action' | 'name'>, after: Item): Promise<Line[]> {
     if (isAnnounced(after) && (action === 'make' || action === 'change')) return [{ announce: { [name]: true } }];
     return after.kind === 'netfilter' ? flowsAfter(this.#world, this.#journal.ledger, after) : [];
   }
 
-  /** At once, since clients wait for it; what fails is tried again, and reported, when all else is done. */
+  /** Announces at once, because clients wait for it. A failure is retried, and reported, after all other steps. */
   async #announce(item: ItemOf<'address'>, name: string): Promise<void> {
     try {
       if (await announceAddress(this.#world, item)) await this.#journal.write({ announce: { [name]: null } });
     } catch {
-      // The record still has it.
+      // The record keeps the announcement.
     }
   }
 
@@ -227,7 +231,7 @@ export class Executor {
     if (before) {
       if (item.kind === 'link')
         await this.#journal.write({ put: withoutIndex(this.#journal.ledger.find(name) ?? before) });
-      // Made by an earlier call, and changed or taken back by this one.
+      // An earlier call made it, and this call changed it or took it back.
       const restore = async (): Promise<void> => {
         if (action === 'take-back') await this.#makeAgain(before.item);
         else if (action === 'change') await this.#changeBack(step, before.item);
@@ -241,13 +245,16 @@ export class Executor {
       return;
     }
     const entry = this.#journal.ledger.find(name);
-    // It was only adopted: it stays, and is somebody else's again.
+    // An item that was only adopted stays, and is another program's again.
     const stays = action === 'adopt' && !isShared(item);
     if (!stays && (entry || isShared(item))) await this.#giveBack(name, entry ?? { name, item });
     await this.#journal.write({ remove: name });
   }
 
-  /** A setting gets the value that it had before the step, whoever made that; others get that of the owner. */
+  /**
+   * Undoes a change. A setting gets its value from before the step, whoever set that; other items get the owner's
+   * version.
+   */
   async #changeBack(step: ItemStep, before: Item): Promise<void> {
     const { item, name } = step;
     const now = this.#now.get(step);
@@ -261,7 +268,9 @@ export class Executor {
     return handlerOf(item).inspect(item, snapshot).state === 'right';
   }
 
-  /** Unless others want it, too. The kernel may have any of what the owner tried to make of it. */
+  /**
+   * Takes an item back, unless other owners want it, too. The kernel may have any version that the owner tried to make.
+   */
   async #giveBack(name: string, entry: Entry): Promise<void> {
     const { item, before, tried = [] } = entry;
     const other = await this.#interfaces.otherName(this.#journal.ledger.find(name));
@@ -274,7 +283,7 @@ export class Executor {
     return isShared(item) ? this.#claims.release(name, item, takeBack) : takeBack();
   }
 
-  /** If it is there still, its taking back had failed. */
+  /** Makes an item again. The item still exists if taking it back had failed. */
   async #makeAgain(item: Item): Promise<void> {
     try {
       await handlerOf(item).make(item, this.#world);
@@ -300,10 +309,10 @@ export class Executor {
         this.#world.kernel,
         steps.map(({ change }) => change),
       );
-      for (const step of steps) toStep(step); // now, while the kernel works
+      for (const step of steps) toStep(step); // makes the texts while the kernel works
       errors = await sent;
     } catch (error) {
-      // Whether any of them was carried out is not known.
+      // Any of them may have been carried out.
       this.#done.push(steps);
       return fail(error);
     }
@@ -316,7 +325,7 @@ export class Executor {
       if (step.action === 'make' && isThere(error)) others.add(step);
       this.#failed(step, error);
     });
-    // What failed may have been done all the same, or gone with its service.
+    // A failed step may still have taken effect, or its row was deleted with its service.
     this.#done.push(others.size === 0 ? steps : steps.filter((step) => !others.has(step)));
     const disown = steps.filter((step, index) => gone(step, index) || (others.has(step) && !this.#owned.has(step)));
     const [first] = disown;
@@ -328,7 +337,7 @@ export class Executor {
     }
   }
 
-  /** What the journal says before the steps are done; what it said before of what it had is remembered. */
+  /** Returns the lines to write before the steps are done, and remembers what the journal had of their rows. */
   #intents(steps: readonly TableStep[]): Line[] {
     const { ledger } = this.#journal;
     const own = new RowsBuilder();
@@ -392,7 +401,7 @@ export class Executor {
           if (server === undefined) return about ? [{ about: { [service]: about } }] : [];
           return [{ drain: { service, server, draining } }];
         }),
-        // What came is gone again, and flows may lead to it.
+        // Added rows are deleted again, and flows may still lead to them.
         ...back.flatMap(({ service, stale }): Line[] => (stale ? [{ stale: { [service]: stale } }] : [])),
       );
     } catch (error) {
@@ -401,9 +410,9 @@ export class Executor {
   }
 }
 
-/** What the kernel may have instead of the item until the change to it is complete. */
+/** Returns the versions that the kernel may have instead of the item until the change to it is complete. */
 function earlier({ item: before, tried = [] }: Entry, item: Item): readonly Item[] {
-  // A table is taken back as a whole, whatever it has.
+  // A table is taken back as a whole, whatever its content.
   if (item.kind === 'netfilter') return [];
   const text = JSON.stringify(item);
   const others = new Map([...tried, before].map((one) => [JSON.stringify(one), one]));
@@ -413,7 +422,7 @@ function earlier({ item: before, tried = [] }: Entry, item: Item): readonly Item
 
 class RowsBuilder {
   readonly #rows = recordOf<string[]>([]);
-  // Most servers of a service come one after the other.
+  // Consecutive servers mostly belong to the same service.
   #last = '';
   #names: string[] = [];
 
@@ -445,7 +454,7 @@ function withoutIndex({ index: _, ...entry }: Entry): Entry {
   return entry;
 }
 
-/** One error for each; what has nothing to be sent ends well. */
+/** Sends the changes. Returns one error, or undefined, for each; an absent change succeeds. */
 async function send(
   ipvs: Ipvs,
   kernel: Kernel,
@@ -454,7 +463,7 @@ async function send(
   const due = changes.filter((change) => change !== undefined);
   if (due.length === 0) return changes.map(() => undefined);
   const errors = await ipvs.send(due);
-  // Else who counts its connections next, and finds none, removes it under one that is just being made.
+  // Otherwise the next count of its connections may be 0, and the server deleted, while a packet still creates one.
   if (due.some(takesNothingNew)) await kernel.gracePeriod();
   if (due.length === changes.length) return errors;
   let at = 0;

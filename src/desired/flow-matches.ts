@@ -19,7 +19,7 @@ export function inPorts(ports: number | PortRange | undefined): (port: number | 
   return (port) => port !== undefined && port >= ports.from && port <= ports.to;
 }
 
-/** The family of the first address or prefix that is given. */
+/** Returns the family of the first address or prefix that is given. */
 export function familyOfAny(...texts: readonly (string | undefined)[]): Family | undefined {
   const first = texts.find((text) => text !== undefined);
   return first === undefined ? undefined : familyOf(first.split('/')[0] ?? '');

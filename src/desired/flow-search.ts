@@ -5,7 +5,7 @@ import { IpvsError } from '../kernel/errors.js';
 import type { World } from '../roles/world.js';
 import { inPrefix } from './flow-matches.js';
 
-/** Flows of UDP to look at, by their original direction, and the test for those to delete. */
+/** A search for UDP flows by their original direction, with a test for those to delete. */
 export interface FlowSearch {
   readonly family: Family;
   /** An address or a prefix. Absent: every destination. */
@@ -15,10 +15,10 @@ export interface FlowSearch {
   readonly isStale: (flow: Flow) => boolean;
 }
 
-/** Up to this number of searches, each is a dump that the kernel filters; more of them share one dump. */
+/** Maximum number of searches for which the kernel filters one dump each; more searches share one dump. */
 const FEW = 4;
 
-/** Deletes what the searches find. Without connection tracking there are no flows. */
+/** Deletes the flows that the searches find. Without connection tracking no flows exist. */
 export async function deleteFound(world: World, searches: readonly FlowSearch[]): Promise<void> {
   if (searches.length === 0) return;
   const conntrack = await conntrackOf(world);
@@ -42,7 +42,7 @@ async function conntrackOf(world: World): Promise<Conntrack | undefined> {
   }
 }
 
-/** One test for all. Most searches name one address, so that a flow is tested by few. */
+/** Returns one test for all searches. Most searches name one address, so that only few of them test a flow. */
 function anyOf(searches: readonly FlowSearch[]): (flow: Flow) => boolean {
   const byAddress = new Map<string, FlowSearch[]>();
   const others: FlowSearch[] = [];

@@ -11,18 +11,19 @@ export interface OrderedClaim {
   readonly wanted: Item;
 }
 
-/** The changes of the other claims when one ends. */
+/** Changes of the other claims when one claim ends. */
 export interface HandOver {
   /** New texts of `before`, by the names of the claims. */
   readonly before: ReadonlyMap<string, string>;
-  /** Settings that stay, by their paths: with the text that a later claim has made of them, or undefined for any. */
+  /** Settings that stay, by their paths, each with the text that a later claim has made of it; undefined: any text. */
   readonly kept: ReadonlyMap<string, string | undefined>;
 }
 
 /**
- * Two claims overlap when a write of one setting resets the other (`ip_forward` and `conf/eth0/forwarding`). The
- * claim that was made later has remembered the value of the earlier one as the original. When the earlier claim
- * ends first, the later one inherits the original, and the setting stays.
+ * Returns the changes of the other claims when the claim `name` ends. Two claims overlap when a write of one setting
+ * resets the other (`ip_forward` and `conf/eth0/forwarding`). The claim that was made later has remembered the value of
+ * the earlier one as the original. When the earlier claim ends first, the later one inherits the original, and the
+ * setting stays.
  * @param claims of sysctls, in the order in which they were made
  */
 export function handOver(ending: Item, claims: readonly OrderedClaim[], name: string): HandOver {
@@ -48,7 +49,7 @@ export function handOver(ending: Item, claims: readonly OrderedClaim[], name: st
       const left = leftBy.get(path)?.(ending.value);
       const isOurs = left === undefined ? isValueOf(ending, found) : isSameSysctlValue(found, left);
       if (isOurs) before.set(later.name, formatBefore(knob.key, remembered.set(path, text)));
-      break; // the next one has remembered what this one left
+      break; // the next claim has remembered what this one left
     }
   return { before, kept };
 }

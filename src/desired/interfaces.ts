@@ -4,7 +4,7 @@ import type { World } from '../roles/world.js';
 import type { Entry, Ledger, Line } from './ledger.js';
 import { interfaceOf, otherNameOf } from './renames.js';
 
-/** The numbers of interfaces, read once, and again after a link is made. */
+/** Finds the indexes of interfaces. Reads the links once, and again after a link is made. */
 export class Interfaces {
   readonly #world: World;
   readonly #ledger: () => Ledger;
@@ -15,20 +15,23 @@ export class Interfaces {
     this.#ledger = ledger;
   }
 
-  /** Of the interface that an item is on; undefined: it is on none, or there is none of that name. */
+  /** Returns the index of the interface that an item is on; undefined if it is on none, or none has that name. */
   async indexOf(item: Item): Promise<number | undefined> {
     const name = interfaceOf(item);
     if (name === undefined) return undefined;
     return find(name, await this.#read()) ?? find(name, await this.#readAgain());
   }
 
-  /** The name that the link of an entry has now, if it is another one. */
+  /** Returns the current name of the link of an entry, if it is not the wanted one. */
   async otherName(entry: Entry | undefined): Promise<string | undefined> {
     if (entry?.index === undefined || entry.item.kind !== 'link') return undefined;
     return otherNameOf(entry, await this.#readAgain());
   }
 
-  /** A link was made, or made again: the lines for its number, and for entries on the one that it replaces. */
+  /**
+   * Returns the lines that record the index of a link that was just made: for itself, and for entries on the link that
+   * it replaces.
+   */
   async made(name: string, replaced: number | undefined): Promise<Line[]> {
     const ledger = this.#ledger();
     const entry = ledger.find(name);

@@ -13,7 +13,7 @@ import type { Item, ItemOf } from '../roles/items.js';
 
 type Checks = { readonly [Kind in Item['kind']]: (item: ItemOf<Kind>) => void };
 
-/** Longest value of a sysctl, in characters: the kernel takes one page. */
+/** Maximum length of a sysctl value, in characters: the kernel takes one page. */
 const LONGEST_VALUE = 65_536;
 
 const checks: Checks = {
@@ -75,13 +75,13 @@ export function checkItem(value: unknown): Item {
   return value as Item;
 }
 
-/** Returns the name by which a record finds the item: equal for the same thing, whatever its value is. */
+/** Returns the key of an item in a record: equal for the same object, whatever its value is. */
 export function keyOf(item: Item): string {
   const handler = handlerOf(item);
   return handler.key?.(item) ?? handler.name(item);
 }
 
-/** Checks what an item keeps for its removal. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+/** Checks the state that an item keeps for its removal. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkBefore({ kind, ...item }: Item, before: unknown): void {
   if (before === undefined) return;
   if (typeof before !== 'string') throw invalid(`before is text, not ${show(before)}`);
@@ -91,7 +91,7 @@ export function checkBefore({ kind, ...item }: Item, before: unknown): void {
   else throw invalid(`before belongs to settings and tables, not to ${kind}`);
 }
 
-/** Checks the texts of a setting, and of those that a write of it resets: one for each interface. */
+/** Checks the recorded texts of a setting, and of the settings that a write of it resets, one for each interface. */
 export function checkSysctlBefore(name: string, before: unknown): string {
   if (typeof before !== 'string' || before.includes('\0')) throw invalid(`before is text, not ${show(before)}`);
   for (const path of parseBefore(name, before).keys()) checkSysctlPath(path);

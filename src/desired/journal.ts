@@ -6,25 +6,25 @@ import { damaged } from './damage.js';
 import { Ledger, type Line } from './ledger.js';
 import { checkLine } from './line-checks.js';
 
-/** A record that is larger, in characters, and twice as large as when it was written anew, is written anew. */
+/** Length in characters above which a record is rewritten, once it is twice as long as after the last rewrite. */
 const LARGE = 16 * 1024 * 1024;
 
 const HEAD = `${JSON.stringify({ version: 1 })}\n`;
 
 /**
- * The ledger of an owner, kept where the next program finds it: written before each thing is made,
- * so that a program that dies leaves nothing that nobody knows of. Lines are added, so that a
- * thousand services are not written a thousand times.
+ * The ledger of an owner, in a file for the next program. Each object is recorded before it is made, so that a program
+ * that dies leaves nothing unrecorded. Lines are appended, so that a thousand services are not rewritten a thousand
+ * times.
  */
 export class Journal {
   readonly #port: JournalPort | undefined;
   readonly #path: string;
   #ledger: Ledger;
-  /** How many the file has; 0: it has to be written anew. */
+  /** Number of lines in the file; 0 if the file has to be rewritten. */
   #lines = 0;
-  /** What the file has, as far as that is known. */
+  /** Text of the file, as far as it is known. */
   #text: string | undefined;
-  /** The length of the text when it was written anew, or read. */
+  /** Length of the text after the last rewrite, or when it was read. */
   #compact = 0;
 
   private constructor(port: JournalPort | undefined, path: string, ledger: Ledger) {
@@ -33,15 +33,15 @@ export class Journal {
     this.#ledger = ledger;
   }
 
-  /** Kept nowhere else. */
+  /** Returns a journal without a file. */
   static inMemory(ledger: Ledger): Journal {
     return new Journal(undefined, '', ledger);
   }
 
   /**
-   * Nobody else has it until it is closed. `before`, which is closed by now, saves reading what is
-   * still the same: the rows of a thousand services.
-   * @throws IpvsError `ERR_IPVS_RECORD` if it cannot be used, or another program does not give it back
+   * Opens a journal with an exclusive lock, until it is closed. `before`, a closed journal of the same file, saves
+   * parsing an unchanged text: the rows of a thousand services.
+   * @throws IpvsError `ERR_IPVS_RECORD` if the file cannot be used, or another program does not release it
    */
   static async open(kernel: Kernel, path: string, options?: CallOptions, before?: Journal): Promise<Journal> {
     const port = await using(path, () => kernel.openJournal(path, options));
@@ -62,12 +62,12 @@ export class Journal {
     return this.#ledger;
   }
 
-  /** Whether the owner has no record here: all that it made before, if it did, is somebody else's. */
+  /** True if the owner has no record: everything that it made before, if it did, counts as another program's. */
   get isNew(): boolean {
     return this.#port !== undefined && this.#text === undefined && this.#ledger.size === 0;
   }
 
-  /** All of them, or none; in the file before it resolves. */
+  /** Writes all of the lines, or none. They are in the file when it resolves. */
   async write(...lines: readonly Line[]): Promise<void> {
     if (lines.length === 0) return;
     if (!this.#port) return this.#change(lines);
@@ -90,7 +90,7 @@ export class Journal {
     await this.#port?.close();
   }
 
-  /** Deletes the file of an owner that has nothing: a program was killed before it did. */
+  /** Deletes the file of an owner that has nothing: an earlier program was killed before it deleted the file. */
   async #discard(port: JournalPort): Promise<void> {
     this.#text = undefined;
     this.#lines = 0;
@@ -111,7 +111,7 @@ export class Journal {
     let number = 1;
     try {
       if (`${head}\n` !== HEAD) throw new Error('it is not the first line of a record of this version');
-      // A text behind the last end of a line was being written when the program died: nothing was done yet.
+      // Text after the last newline was being written when the program died: its change had not begun.
       const torn = lines.pop() !== '';
       for (const line of lines) {
         number++;
@@ -128,7 +128,7 @@ export class Journal {
 
   async #append(port: JournalPort, lines: readonly Line[]): Promise<void> {
     const before = { lines: this.#lines, text: this.#text };
-    this.#lines = 0; // if only a part is written, the next time all of it is
+    this.#lines = 0; // after a partial write, the next one rewrites the file
     this.#text = undefined;
     let added = '';
     await this.#orAsBefore(port, () =>
@@ -143,7 +143,7 @@ export class Journal {
     if (this.#ledger.size === 0) await this.#replace(port, this.#ledger, []);
   }
 
-  /** What could not be written may stand there all the same: the next program is not to believe it. */
+  /** Runs a write. If it fails, restores the file, because the next program must not believe a failed write. */
   async #orAsBefore(port: JournalPort, write: (port: JournalPort) => Promise<void>): Promise<void> {
     try {
       await write(port);
@@ -153,7 +153,7 @@ export class Journal {
     }
   }
 
-  /** By lines that make it what it is. */
+  /** Replaces the content of the file by lines that produce `ledger`. */
   async #replace(port: JournalPort, ledger: Ledger, lines: readonly Line[]): Promise<void> {
     this.#text = undefined;
     this.#lines = 0;
@@ -172,7 +172,9 @@ export class Journal {
   }
 }
 
-/** The ledger of a journal that another owner may be writing; `undefined`: it is none, or is damaged. */
+/**
+ * Returns the ledger of a journal that another owner may be writing; `undefined` if the text is no journal, or damaged.
+ */
 export function ledgerOf(text: string): Ledger | undefined {
   const [head, ...lines] = text.split('\n');
   if (`${head}\n` !== HEAD) return undefined;
@@ -193,7 +195,7 @@ async function using<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    // A text that is longer than any string is a RangeError.
+    // A text longer than the maximum length of a string is a RangeError.
     throw cause instanceof KernelFailure || cause instanceof RangeError ? unusable(path, cause) : cause;
   }
 }

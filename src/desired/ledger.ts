@@ -4,71 +4,74 @@ import type { Item } from '../roles/items.js';
 import type { Datagrams } from './datagrams.js';
 import type { DrainPolicy } from './drain-policy.js';
 
-/** Something that an owner made, and what is needed to take it back. */
+/** An object that an owner made, with the state that is needed to take it back. */
 export interface Entry {
   readonly name: string;
   readonly item: Item;
-  /** What was there before, where that matters. */
+  /** State before the owner's change, if taking back needs it. */
   readonly before?: string | undefined;
   /**
-   * What the owner made of it earlier, as long as it is not known that the change to `item` is complete: the
-   * kernel may have any of them.
+   * Earlier versions that the owner made, until the change to `item` is known to be complete: the kernel may have any
+   * of them.
    */
   readonly tried?: readonly Item[] | undefined;
-  /** The number of the interface that it is on, or that it is: the name may change. */
+  /** Index of the interface that the item is on, or that it is: the name may change. */
   readonly index?: number | undefined;
 }
 
-/** A server that goes when its connections are over. */
+/** A server that is deleted when its connections are over. */
 export interface Draining {
-  /** That it gets back if it stays after all. */
+  /** Weight to restore if the server stays. */
   readonly weight: number;
-  /** When it goes anyway: milliseconds of the kernel's clock. */
+  /** Time at which the server is deleted despite its connections, in milliseconds of the kernel's clock. */
   readonly until: number;
 }
 
-/** What has to be known of a service when no document speaks of it any more. */
+/** Facts about a service that are needed when no document declares it any more. */
 export interface About {
   readonly drain?: DrainPolicy | undefined;
-  /** Of a service by mark. */
+  /** Datagrams of a service by mark. */
   readonly datagrams?: readonly Datagrams[] | undefined;
   readonly udp?: boolean | undefined;
 }
 
-/** What of a service is the owner's, by the names of ipvsadm. */
+/** Parts of a service that belong to the owner, by the names of ipvsadm. */
 export interface OwnedService {
   readonly about?: About | undefined;
-  /** The service itself. */
+  /** True if the service itself belongs to the owner. */
   readonly service: boolean;
   readonly servers: ReadonlyMap<string, Draining | undefined>;
 }
 
-/** Names of servers by those of services; an empty one is the service itself. */
+/** Names of servers by the name of their service; an empty name is the service itself. */
 export type Rows = Readonly<Record<string, readonly string[]>>;
 
-/** A change of a ledger; a line of the journal. */
+/** A change of a ledger: one line of the journal. */
 export type Line =
   | { readonly put: Entry }
   | { readonly remove: string }
   | { readonly own: Rows }
   | { readonly disown: Rows }
   | { readonly about: Readonly<Record<string, About | null>> }
-  /** Where flows of UDP may lead to servers that are gone, by the service; null: they were deleted. */
+  /** Datagrams whose UDP flows may lead to removed servers, by service; null: the flows were deleted. */
   | { readonly stale: Readonly<Record<string, readonly Datagrams[] | null>> }
-  /** Rules of a table, by its name, that came or went while flows of UDP may follow them; null: those were deleted. */
+  /**
+   * Rules that were added or removed while UDP flows may follow them, by the name of their table; null: the flows were
+   * deleted.
+   */
   | { readonly translated: Readonly<Record<string, readonly RuleOptions[] | null>> }
-  /** Addresses, by the names of their entries, that were not announced yet; null: it was done. */
+  /** Addresses that were not announced yet, by the names of their entries; null: they were. */
   | { readonly announce: Readonly<Record<string, true | null>> }
   | { readonly drain: { readonly service: string; readonly server: string; readonly draining: Draining | null } };
 
 class Owned implements OwnedService {
   service = false;
   about: About | undefined;
-  /** Those that are not in the map yet: of most services nobody asks for it. */
+  /** Names that are not in the map yet: the map of most services is never read. */
   #names: (readonly string[])[] = [];
   readonly #servers = new Map<string, Draining | undefined>();
 
-  /** An empty name is the service itself. */
+  /** Adds names; an empty one is the service itself. */
   add(names: readonly string[]): void {
     this.#names.push(names);
     if (names.includes('')) this.service = true;
@@ -82,7 +85,7 @@ class Owned implements OwnedService {
   }
 }
 
-/** What an owner has made. */
+/** Everything that an owner has made. */
 export class Ledger {
   readonly #items = new Map<string, Entry>();
   readonly #owned = new Map<string, Owned>();
@@ -90,7 +93,7 @@ export class Ledger {
   readonly #translated = new Map<string, readonly RuleOptions[]>();
   readonly #announcements = new Set<string>();
 
-  /** In the order in which they were first put. */
+  /** Entries in the order in which they were first put. */
   get entries(): readonly Entry[] {
     return [...this.#items.values()];
   }
@@ -111,7 +114,7 @@ export class Ledger {
     return this.#translated;
   }
 
-  /** Names of entries. */
+  /** Names of the entries whose addresses were not announced yet. */
   get announcements(): ReadonlySet<string> {
     return this.#announcements;
   }
@@ -125,7 +128,7 @@ export class Ledger {
     return this.#items.size + this.#owned.size + this.#stale.size + this.#translated.size + this.#announcements.size;
   }
 
-  /** The lines that make it what it is. */
+  /** Lines that produce an equal ledger. */
   get lines(): Line[] {
     const lines: Line[] = this.entries.map((put) => ({ put }));
     const own: Record<string, string[]> = recordOf([]);
@@ -196,7 +199,7 @@ export class Ledger {
   }
 }
 
-/** Null deletes. */
+/** Sets the values; null deletes. */
 function setAll<T>(map: Map<string, T>, changes: Readonly<Record<string, T | null>>): void {
   for (const [key, value] of Object.entries(changes)) {
     if (value === null) map.delete(key);

@@ -6,13 +6,13 @@ import type { Ledger } from './ledger.js';
 import { type ItemStep, Phase } from './step.js';
 import type { Target } from './target.js';
 
-/** Tables of routes that the kernel has: default, main, local. */
+/** Routing tables that the kernel has: default, main, local. */
 const usual: readonly number[] = [253, 254, 255];
 
 /**
- * Returns a step `foreign` for everything that nobody here wants, and that an earlier run of the owner may have
- * left where the document has things of its own: addresses of one host on its interfaces, routes and rules of
- * its tables, its table of nf_tables.
+ * Returns a step `foreign` for each object that the document does not want, and that an earlier run of the owner may
+ * have left near wanted ones: addresses of one host on its interfaces, routes and rules of its tables, its nf_tables
+ * table.
  */
 export function leftOvers(target: Target, snapshot: Snapshot, ledger: Ledger): ItemStep[] {
   const known = new Set([...target.items.map(keyOf), ...ledger.entries.map(({ name }) => name)]);

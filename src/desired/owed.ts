@@ -3,8 +3,8 @@ import type { Ledger } from './ledger.js';
 import { type OwedStep, Phase } from './step.js';
 
 /**
- * Work that follows from changes that are done: stale flows to delete, addresses to announce. The record keeps it
- * until it succeeds. A failure undoes nothing: the next apply, or `watch({ repair: true })`, tries again.
+ * Returns the work that follows from completed changes: stale flows to delete, addresses to announce. The record keeps
+ * it until it succeeds. A failure undoes nothing: the next apply, or `watch({ repair: true })`, retries.
  */
 export function owedSteps(ledger: Ledger, { links = [] }: Pick<Snapshot, 'links'>): OwedStep[] {
   const flows = (key: string, owed: 'service' | 'table', what: string): OwedStep => ({

@@ -5,15 +5,15 @@ import type { Ledger, Rows } from './ledger.js';
 /** Rows that other owners have in their records. Plain data. */
 export type OtherOwners = readonly (readonly [owner: string, rows: Rows])[];
 
-/** The owner that made a service, or a server of it; `null`: another program, as far as is known. */
+/** Returns the owner that made a service, or a server of it; `null` if no record names one: another program made it. */
 export function ownerOf(others: OtherOwners | undefined, service: string, server = ''): string | null {
   const found = others?.find(([, rows]) => Object.hasOwn(rows, service) && rows[service]?.includes(server));
   return found?.[0] ?? null;
 }
 
 /**
- * Reads what other owners have of these services, to name them. A record that cannot be read, or is damaged, names
- * nobody: that an owner is unknown is no reason to fail.
+ * Reads the rows that other owners have of these services, to name the owners. A record that cannot be read, or is
+ * damaged, names nobody: an unknown owner is no reason to fail.
  */
 export async function readOthers(
   kernel: Kernel,

@@ -15,11 +15,11 @@ const signs: Readonly<Record<Step['action'], string>> = {
   conflict: '!',
 };
 
-/** What it takes from how a kernel is to how it is wanted. */
+/** The steps from the current state of a kernel to the wanted one. */
 export class Plan {
-  /** In the order in which they are done; also what waits, is in the way, or is others'. */
+  /** Steps in the order in which they are done, including those that wait, conflict, or belong to others. */
   readonly steps: readonly Step[];
-  /** How much is as it should be. */
+  /** Number of objects that are as wanted. */
   readonly unchanged: number;
 
   /** @internal */
@@ -28,17 +28,17 @@ export class Plan {
     this.unchanged = unchanged;
   }
 
-  /** What is to be done. */
+  /** Steps that an apply does. */
   get changes(): readonly Step[] {
     return this.steps.filter(isDue);
   }
 
-  /** What others made that is in the way: as long as there is some, nothing is done. */
+  /** Steps that block the plan: while one exists, an apply changes nothing. */
   get conflicts(): readonly Step[] {
     return this.steps.filter(({ action }) => action === 'conflict');
   }
 
-  /** Nothing is to be done, and nothing is in the way. */
+  /** True if no step changes anything, and none conflicts. */
   get empty(): boolean {
     return this.changes.length + this.conflicts.length === 0;
   }
@@ -48,8 +48,8 @@ export class Plan {
   }
 
   /**
-   * A line for each step: `+` to be made, `~` to be changed, `-` to go, `>` begins to drain, `.` waits,
-   * `=` is adopted, `?` is others', `!` is in the way; then how much is as it should be.
+   * Returns a line for each step, then the number of objects that are as wanted. The signs: `+` make, `~` change, `-`
+   * delete, `>` begin to drain, `.` wait, `=` adopt, `?` of others, `!` conflict.
    */
   toString(): string {
     const lines = this.steps.flatMap(({ action, what, is, differences = [], owner }) => {

@@ -19,14 +19,14 @@ import { EXPIRE, type Target } from './target.js';
 
 export type PlanOptions = Omit<TablePlanOptions, 'time' | 'others' | 'holdsSenders'>;
 
-/** What is to be done, in order, and what is as it should be. */
+/** Steps to do, in order, and the number of objects that need none. */
 export interface PlannedSteps {
   readonly steps: readonly PlannedStep[];
-  /** How much is as it should be. */
+  /** Number of objects that are as wanted. */
   readonly unchanged: number;
 }
 
-/** What a plan has to know of the kernel. */
+/** Returns the state that a plan needs to read from the kernel. */
 export function needsOf(target: Target, ledger: Ledger, adopt: Adoption): Omit<Needs, 'everything'> {
   const own: Item[] =
     adopt === 'none' || target.netfilter === undefined
@@ -38,7 +38,7 @@ export function needsOf(target: Target, ledger: Ledger, adopt: Adoption): Omit<N
   };
 }
 
-/** The steps to the target: of a snapshot and a ledger alone, on whatever machine. */
+/** Returns the steps to the target, from a snapshot and a ledger alone: on any machine. */
 export function planSteps(target: Target, snapshot: Snapshot, recorded: Ledger, options: PlanOptions): PlannedSteps {
   const ledger = following(recorded, snapshot);
   const interfaces = interfacesOf(target, snapshot);
@@ -46,7 +46,7 @@ export function planSteps(target: Target, snapshot: Snapshot, recorded: Ledger, 
   const wanted = [...settingsForRoutes(target.items, snapshot, ledger), ...target.items];
   const items = wanted.map((item) => withPlace(planItem(item, snapshot, ledger, adopts), interfaces, snapshot));
   const names = new Set(items.map(({ name }) => name));
-  // With another name of the same interface it is the same item: to take it back would take the wanted one away.
+  // An item under another name of its interface is the same item: taking it back would remove the wanted one.
   const mainNames = new Set(wanted.map((item) => keyOf(withMainName(item, snapshot))));
   const stale = ledger.entries.filter(
     ({ name, item }) => !names.has(name) && !mainNames.has(keyOf(withMainName(item, snapshot))),
@@ -71,7 +71,7 @@ export function planSteps(target: Target, snapshot: Snapshot, recorded: Ledger, 
   };
 }
 
-/** The item with the main name of its interface. */
+/** Returns the item with the main name of its interface. */
 function withMainName(item: Item, { links = [] }: Snapshot): Item {
   if (item.kind === 'address' || item.kind === 'up')
     return { ...item, interface: resolveInterface(item.interface, links) };
@@ -80,7 +80,7 @@ function withMainName(item: Item, { links = [] }: Snapshot): Item {
   return { ...item, name: sysctlOf(item.name, resolveInterface(of, links)) };
 }
 
-/** Interfaces may have got other names since the ledger was written. */
+/** Returns the ledger with the current names of interfaces: they may have changed since it was written. */
 function following(recorded: Ledger, { links }: Snapshot): Ledger {
   const lines = renameLines(recorded, links);
   if (lines.length === 0) return recorded;
@@ -103,7 +103,7 @@ function interfacesOf({ items }: Target, { links = [] }: Snapshot): Interfaces {
   return { made: new Set(made), there: new Set(there) };
 }
 
-/** A name that is misspelt is told before anything is done. */
+/** Makes a missing interface or setting a conflict, so that a misspelt name is reported before any change. */
 function withPlace(step: ItemStep, names: Interfaces, { sysctls }: Snapshot): ItemStep {
   const { item, action } = step;
   if (action !== 'make') return step;
@@ -119,8 +119,8 @@ function withPlace(step: ItemStep, names: Interfaces, { sysctls }: Snapshot): It
 }
 
 /**
- * Marks that go do so after the addresses that they are for: first the table gets what is new, at the
- * end it loses what is not wanted any more.
+ * Splits the change of a table in two: the first adds the new marks and rules; the second, after unwanted addresses are
+ * deleted, removes the unwanted marks and rules.
  */
 function inTwo(step: ItemStep, ledger: Ledger): ItemStep[] {
   const { item, action, name } = step;
@@ -141,7 +141,7 @@ function inTwo(step: ItemStep, ledger: Ledger): ItemStep[] {
   ];
 }
 
-/** What is wanted, and what there was besides. */
+/** Returns the wanted state together with the other marks and rules of the state before. */
 function union(before: NetfilterState, { marks = [], rules = [] }: NetfilterState): NetfilterState {
   const packets = new Set(marks.map((mark) => packetsKey(checkMark(mark))));
   const known = new Set(rules.map((rule) => JSON.stringify(checkRule(rule))));
@@ -153,7 +153,9 @@ function union(before: NetfilterState, { marks = [], rules = [] }: NetfilterStat
   };
 }
 
-/** An interface has an IPv6 address with one prefix length only: the old one goes first. */
+/**
+ * Moves the removal of an address before its replacement: an interface has an IPv6 address with one prefix length only.
+ */
 function inTheWayOf(step: ItemStep, due: readonly ItemStep[]): ItemStep {
   const { item } = step;
   if (item.kind !== 'address') return step;
@@ -168,7 +170,7 @@ function inTheWayOf(step: ItemStep, due: readonly ItemStep[]): ItemStep {
   return same ? { ...step, phase: Phase.replace } : step;
 }
 
-/** What always has some value, or belongs to the owner by its name: to change it is to make it. */
+/** Kinds that the owner may change without a record: they always have a value, or belong to the owner by name. */
 const changeable: readonly Item['kind'][] = ['sysctl', 'timeout', 'up', 'netfilter'];
 
 function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false): ItemStep {
@@ -177,7 +179,7 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false)
   const entry = ledger.find(name);
   const { item: recorded, tried = [] } = entry ?? {};
   let found = handler.inspect(item, snapshot, recorded);
-  // A program that died may have left what the owner made of it earlier.
+  // A program that died may have left an earlier version of the owner.
   for (const one of tried) if (found.state === 'foreign') found = handler.inspect(item, snapshot, one);
   const step = { what: wordsOf(item), phase: phaseOf(item, 'make'), item, name };
   const otherName = found.state === 'missing' ? otherNameOf(entry, snapshot.links) : undefined;
@@ -188,18 +190,19 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false)
     return { ...step, action: isImplied(item) ? 'foreign' : 'conflict', is: `${found.is}, as ${rival} wants it` };
   const adopts = adopt && recorded === undefined;
   const action = actionFor(item, found, recorded !== undefined || adopts, handler.change !== undefined);
-  // A link that is up stays up when the owner goes: as it was when it was adopted.
+  // A link that is up is not adopted, so that it stays up when the owner is removed.
   if (adopts && action === 'keep' && item.kind !== 'up') return { ...step, action: 'adopt', adopts };
-  // Else it would go with the others.
+  // Without a claim of this owner, the setting would be restored with the last claim of the others.
   if (owners && action === 'keep' && !recorded) return { ...step, action: 'adopt' };
-  // A program died between noting another value and setting it: to set it back, the right one has to be known.
+  // A program died after it recorded another value and before it set that. To restore it, the record needs the right
+  // value.
   if (action === 'keep' && recorded && isShared(recorded) && !isSameWanted(wantedValue(recorded), wantedValue(item)))
     return { ...step, action: 'adopt' };
   const is = 'is' in found && { is: found.is };
   return { ...step, action, ...is, ...(adopts && action === 'change' && { adopts }) };
 }
 
-/** IPVS is to keep connections to servers that are gone. */
+/** Returns true if the item makes IPVS keep connections to servers that are gone. */
 function holdsSenders({ item, action }: ItemStep): boolean {
   return item.kind === 'sysctl' && item.name === EXPIRE && (Number(item.value) === 0 || action === 'foreign');
 }
@@ -215,7 +218,7 @@ function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean):
   return canChange && (ours || changeable.includes(item.kind)) ? 'change' : 'conflict';
 }
 
-/** Returns the entries of which a change was not known to be complete, and is: the kernel has what is wanted. */
+/** Returns the entries whose change was not known to be complete, and is: the kernel has the wanted state. */
 export function completed({ items }: Target, snapshot: Snapshot, ledger: Ledger): Entry[] {
   if (!ledger.entries.some(({ tried }) => tried)) return [];
   return items.flatMap((item): Entry[] => {
@@ -225,7 +228,7 @@ export function completed({ items }: Target, snapshot: Snapshot, ledger: Ledger)
   });
 }
 
-/** The last that was made goes first. */
+/** Returns the steps that take entries back, the last made first. */
 function takeBacks(entries: readonly Entry[]): ItemStep[] {
   return [...entries].reverse().map(({ name, item }) => ({
     action: 'take-back',

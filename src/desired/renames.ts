@@ -3,7 +3,7 @@ import { handlerOf } from '../roles/handlers/index.js';
 import type { Item } from '../roles/items.js';
 import type { Entry, Ledger, Line } from './ledger.js';
 
-/** The interface that an item is on; a link is on itself. */
+/** Returns the interface that an item is on; a link is on itself. */
 export function interfaceOf(item: Item): string | undefined {
   switch (item.kind) {
     case 'address':
@@ -19,9 +19,9 @@ export function interfaceOf(item: Item): string | undefined {
 }
 
 /**
- * The lines that make a ledger follow the interfaces of a machine: an interface keeps its number when it gets
- * another name, and what is on it stays there. An interface that has the name and another number is another
- * program's, with all that is on it.
+ * Returns the lines that make a ledger follow renamed interfaces: an interface keeps its index when it is renamed, and
+ * what is on it stays there. An interface that has the name and another index is another program's, with everything on
+ * it.
  */
 export function renameLines(ledger: Ledger, links: readonly Link[] | undefined): Line[] {
   if (!links) return [];
@@ -50,7 +50,7 @@ export function renameLines(ledger: Ledger, links: readonly Link[] | undefined):
   return [...gone, ...moved];
 }
 
-/** The name that the link of an entry has now, if it is not the one that its owner wants. */
+/** Returns the current name of the link of an entry, if it is not the one that its owner wants. */
 export function otherNameOf(entry: Entry | undefined, links: readonly Link[] | undefined): string | undefined {
   if (entry?.index === undefined || entry.item.kind !== 'link') return undefined;
   const link = links?.find(({ index }) => index === entry.index);
@@ -61,7 +61,7 @@ function namesOf({ name, alternativeNames }: Link): string[] {
   return [name, ...alternativeNames];
 }
 
-/** The same on another interface. */
+/** Returns the same item on another interface. */
 export function onInterface(item: Item, name: string): Item {
   switch (item.kind) {
     case 'address':

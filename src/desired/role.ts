@@ -12,32 +12,32 @@ import { stateWords } from './words.js';
 
 export interface RoleOptions extends OpenOptions {
   /**
-   * Tells roles of the same kind in one namespace apart, and names the table of nf_tables
-   * (`ipvs-NAME`). Default: what `role` says. A sysctl that several want is set back by the last of them.
+   * Name that distinguishes roles of the same kind in one namespace, and names the nf_tables table (`ipvs-NAME`).
+   * Default: the value of `role`. The last of the roles that want a sysctl restores it.
    */
   readonly name?: string | undefined;
   /**
-   * Where what the role has made is recorded, so that another program can take it back: a file, or
-   * `false` for nowhere. Default: a file in /run/ipvs, one for each namespace and name.
+   * File that records what the role has made, so that another program can take it back; `false` for no record. Default:
+   * a file in /run/ipvs, one for each namespace and name.
    */
   readonly record?: string | false | undefined;
-  /** Another kernel than this machine's, for tests. */
+  /** Kernel to use instead of the machine's, for tests. */
   readonly kernel?: Kernel | undefined;
 }
 
-/** Something that is not as it should be. */
+/** A difference from the wanted state. */
 export interface RoleProblem {
   readonly what: string;
-  /** `missing`; or how it is instead. */
+  /** `missing`, or the actual state. */
   readonly is: string;
 }
 
 const options = { adopt: 'none', adoptable: false } as const;
 
 /**
- * What a machine is to be in a load balancer, and the steps to it: kernel settings, interfaces,
- * addresses, routes, marks, services. Only what the role made itself is ever taken back; an address, a route or a
- * setting that was right before stays when the role goes.
+ * Role of a machine in a load balancer, and the steps to it: kernel settings, interfaces, addresses, routes, marks,
+ * services. It takes back only what it made itself; an address, a route or a setting that was right before stays when
+ * the role is removed.
  */
 export class Role {
   readonly name: string;
@@ -51,9 +51,9 @@ export class Role {
   }
 
   /**
-   * Checks the description, and opens what it takes; nothing is changed.
-   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, `ERR_IPVS_RECORD` if the record cannot be read,
-   * and as {@link Network.open}
+   * Checks the description, and opens the handles that it needs; changes nothing.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, `ERR_IPVS_RECORD` if the record cannot be read, and the errors of
+   * {@link Network.open}
    */
   static async open(description: RoleDescription, options: RoleOptions = {}): Promise<Role> {
     checkOptions('a role', options, ['namespace', 'name', 'record', 'kernel', 'signal', 'timeout']);
@@ -68,7 +68,7 @@ export class Role {
       throw invalid(`a role has a name of letters, digits, "_", "." and "-"`);
     const builder = new TargetBuilder();
     for (const part of describe(description, `ipvs-${name}`)) builder.add(part);
-    const { signal: _, ...later } = open; // that of this call, not of those that open more later
+    const { signal: _, ...later } = open; // the signal of this call, not of calls that open handles later
     const world = new World(later);
     try {
       const engine = new Engine(world, await placesOf(world.kernel, await world.network, name, record));
@@ -80,19 +80,20 @@ export class Role {
     }
   }
 
-  /** Every step to the role, in order, with what is there now. Nothing is changed. */
+  /** Returns every step to the role, in order, with the current state. Changes nothing. */
   async plan(call: CallOptions = {}): Promise<Step[]> {
     checkCallOptions(call);
     return (await this.#engine.plan(this.#target, { ...options, keeps: true }, call)).steps.map(toStep);
   }
 
   /**
-   * Does the steps that are left, in an order that never sends traffic to nothing. Repeated, it does
-   * nothing, or mends what has changed. The signal counts until it begins. If one fails, what this call did before is taken back, and
-   * the error says which step it was, and what is left if that failed, too.
+   * Does the remaining steps, in an order that never sends traffic to nothing. A repeated call does nothing, or repairs
+   * what has changed. The signal counts until the work starts. If a step fails, what this call did before is taken
+   * back, and the error names the step, and what is left if that failed, too.
    * @returns the steps that were done
-   * @throws IpvsError `ERR_IPVS_FOREIGN` if something is in the way that the role did not make: nothing was done. Every
-   * service that another owner, role or program made is in the way, also an identical one. `ERR_IPVS_STEP_FAILED`, whose `cause` is the error of the step.
+   * @throws IpvsError `ERR_IPVS_FOREIGN` if something that the role did not make is in the way: nothing was done. Every
+   * service that another owner, role or program made is in the way, also an identical one. `ERR_IPVS_STEP_FAILED`,
+   * whose `cause` is the error of the step.
    */
   async apply(call: CallOptions = {}): Promise<Step[]> {
     checkCallOptions(call);
@@ -100,9 +101,9 @@ export class Role {
   }
 
   /**
-   * Takes back what the role made, the last first, and gives sysctls the values they had, unless
-   * somebody else has changed them since. If something cannot be taken back, the rest is, and the
-   * error says what is left; it can be repeated.
+   * Takes back what the role made, the last first, and restores the earlier values of sysctls, unless another program
+   * has changed them since. If something cannot be taken back, the rest is, and the error lists what is left; the call
+   * can be repeated.
    * @throws IpvsError `ERR_IPVS_STEP_FAILED`
    */
   async remove(call: CallOptions = {}): Promise<Step[]> {
@@ -110,7 +111,7 @@ export class Role {
     return (await this.#engine.remove(call)).map(toStep);
   }
 
-  /** What is not as it should be; empty if all is. */
+  /** Returns the differences from the wanted state; empty if there are none. */
   async verify(call: CallOptions = {}): Promise<RoleProblem[]> {
     checkCallOptions(call);
     const { steps } = await this.#engine.plan(this.#target, options, call);
@@ -122,7 +123,7 @@ export class Role {
       }));
   }
 
-  /** Closes its handles; what it made stays. */
+  /** Closes the handles; what it made stays. */
   close(): Promise<void> {
     return this.#engine.close();
   }

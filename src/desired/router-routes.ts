@@ -7,7 +7,9 @@ import type { Ledger } from './ledger.js';
 
 type Claims = NonNullable<Snapshot['claims']>;
 
-/** Settings that other owners need for a route of a router, and that this owner needs, too, if it forwards IPv6. */
+/**
+ * Returns settings that other owners need for a route of a router, and that this owner needs, too, if it forwards IPv6.
+ */
 export function claimedForRoutes(items: readonly Item[], claims: Claims): ItemOf<'sysctl'>[] {
   if (!items.some(switchesForwardingOn)) return [];
   return Object.entries(claims).flatMap(([name, owners]) => {
@@ -18,9 +20,9 @@ export function claimedForRoutes(items: readonly Item[], claims: Claims): ItemOf
 }
 
 /**
- * IPv6 forwarding deletes default routes that came from router advertisements, and lets no new ones come, except on
- * interfaces whose `accept_ra` is 2. Returns those settings: for interfaces that have such a route now, and for
- * those that this owner or another one has set for it. What the document declares itself stays as declared.
+ * Returns the settings `accept_ra` that keep default routes from router advertisements: IPv6 forwarding deletes these,
+ * and accepts no new ones, except on interfaces whose `accept_ra` is 2. Includes the interfaces that have such a route
+ * now, and those that this owner or another one has set for it. A setting that the document declares stays as declared.
  */
 export function settingsForRoutes(items: readonly Item[], snapshot: Snapshot, ledger: Ledger): Item[] {
   if (!items.some(switchesForwardingOn)) return [];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { shorten } from '../kernel/show.js';
 
-/** An object with these options and no others. */
+/** Returns the schema of an object with these options and no others. */
 export function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return z.strictObject(shape, {
     error: (issue) => {
@@ -16,7 +16,7 @@ export function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 export const address = z.string().min(2).max(64);
 export const port = z.int().min(1).max(65535);
 export const mark = z.int().min(0).max(0xffffffff);
-/** Of one that exists: alternative names have up to 127 bytes. */
+/** Name of an existing interface: alternative names have up to 127 bytes. */
 export const interfaceName = z.string().min(1).max(127);
 export const newInterfaceName = z.string().min(1).max(15);
 export const family = z.enum(['ipv4', 'ipv6']);
@@ -33,7 +33,7 @@ export const schedulerFlags = z.array(
   z.enum(['flag-1', 'flag-2', 'flag-3', 'sh-fallback', 'sh-port', 'mh-fallback', 'mh-port']),
 );
 
-/** All that the kernel holds, so that a table that was saved is a document. */
+/** Range of the kernel, in seconds, so that a saved table is a document. */
 const persistenceTimeout = z.int().min(0).max(42_949_672);
 
 export const persistence = z

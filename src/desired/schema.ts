@@ -141,7 +141,7 @@ const desiredAddress: z.ZodType<DesiredAddress> = object({
 
 const seconds = z.int().min(1).max(2_147_483);
 
-/** The structure of a document; what it means is checked elsewhere. */
+/** Schema of the structure of a document; `CheckedDocument` checks its meaning. */
 export const documentSchema: z.ZodType<DesiredDocument> = object({
   owner: z
     .string()
@@ -166,19 +166,19 @@ export const documentSchema: z.ZodType<DesiredDocument> = object({
     .optional(),
 }).describe('What one owner wants of one network namespace.');
 
-/** As JSON Schema (draft 2020-12), for editors and other languages. */
+/** Returns the schema as JSON Schema (draft 2020-12), for editors and other languages. */
 export function documentJsonSchema(): object {
   return z.toJSONSchema(documentSchema, { target: 'draft-2020-12' });
 }
 
-/** Problems of a document that are told. */
+/** Maximum number of problems that a message lists. */
 const SHOWN_PROBLEMS = 50;
 
-/** Each problem with its place: `services[0].servers[1].weight: ...`. @throws nothing */
+/** Returns the document, or each problem with its place: `services[0].servers[1].weight: ...`. @throws nothing */
 export function checkStructure(
   value: unknown,
 ): { readonly document: DesiredDocument } | { readonly problems: string[] } {
-  // zod leaves this name out of a record without an error.
+  // zod omits this name from a record without an error.
   if (hasOwnName(value, 'sysctls') && hasOwnName(value.sysctls, '__proto__'))
     return { problems: ['sysctls: a name is net.ipv4.ip_forward, or net/ipv4/ip_forward, not "__proto__"'] };
   const result = documentSchema.safeParse(value, { reportInput: true });
@@ -196,7 +196,7 @@ function hasOwnName<Name extends string>(value: unknown, name: Name): value is {
 function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): string[] {
   const path = [...before, ...issue.path];
   if (issue.code === 'invalid_union') {
-    // The alternative that got furthest is the one that was meant.
+    // The intended alternative is the one that matches furthest.
     const alternatives = issue.errors.map((issues) => issues.flatMap((one) => issueProblems(one, path)));
     const [best] = alternatives.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length);
     const tried = issue.errors.some((issues) => !issues.some(isMissing));
@@ -238,7 +238,7 @@ function isMissing(issue: z.core.$ZodIssue): boolean {
   return issue.code === 'invalid_type' && issue.input === undefined && issue.path.length === 1;
 }
 
-/** How deep in the document the first of these problems is. */
+/** Returns the depth of the first problem in the document. */
 function depth(problems: readonly string[]): number {
   return (problems[0]?.split(': ')[0] ?? '').split(/[.[]/).length;
 }

@@ -10,10 +10,7 @@ import { staleSearches } from './stale-flows.js';
 import type { OwedStep } from './step.js';
 import { translatedSearches } from './translated-flows.js';
 
-/**
- * Does everything that is owed. A failure of one keeps none of the others. `known` lists the keys of steps that the
- * plan had.
- */
+/** Does all owed work. A failure does not stop the rest. `known` lists the keys of steps that the plan had. */
 export async function settleOwed(
   world: World,
   journal: Journal,
@@ -53,7 +50,7 @@ export async function settleOwed(
   await journal.write(...settled).catch((error: unknown) => executor.owes(record, error));
 }
 
-/** False: it has to wait. */
+/** Returns false if the announcement has to wait. */
 async function announced(world: World, item: Item | undefined): Promise<boolean> {
   return item?.kind !== 'address' || (await announceAddress(world, item));
 }

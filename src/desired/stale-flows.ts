@@ -7,8 +7,8 @@ import { familyOfAny, inPorts } from './flow-matches.js';
 import type { FlowSearch } from './flow-search.js';
 
 /**
- * Finds the flows of UDP senders that lead to none of the servers that a service has now. A sender that never
- * pauses would keep such a flow, and its server, forever.
+ * Returns the searches for UDP flows that lead to none of the current servers of a service. A sender that never pauses
+ * would keep such a flow, and its server, forever.
  */
 export async function staleSearches(
   world: World,
@@ -19,10 +19,10 @@ export async function staleSearches(
   const entry = await (await world.ipvs).entry(key);
   const isStale = staleWith((entry?.servers ?? []).filter(({ weight }) => weight > 0));
   return datagrams.flatMap(({ address, port, source, family, partly }): FlowSearch[] => {
-    // A service takes packets of its own family only: it has no part in flows of the other one.
+    // A service takes packets of its own family only: flows of the other one are not its.
     if ((familyOfAny(address, source) ?? family) !== key.family) return [];
     const hasPort = inPorts(port);
-    // Flows that only pass this machine may have the same ports: those that nobody translated are left alone.
+    // Forwarded flows may have the same ports: keep those that are not translated.
     const keeps = address === undefined || partly === true;
     return [
       {

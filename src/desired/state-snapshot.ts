@@ -11,7 +11,7 @@ import { Plan } from './plan-view.js';
 import { checkSnapshot } from './snapshot-checks.js';
 import { type Adoption, plainServer, plainService } from './table-plan.js';
 
-/** Whose, and of which namespace. */
+/** Owner and namespace of a document or a snapshot. */
 type Of = Pick<DesiredDocument, 'owner' | 'namespace'>;
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
@@ -21,7 +21,10 @@ export function checkSame(document: Of, of: Of): void {
       throw invalid(`the document is of another ${name}: ${document[name] ?? 'none'}, not ${of[name] ?? 'none'}`);
 }
 
-/** What a kernel had at one time, and what of it an owner made. Can be kept as JSON, and planned with elsewhere. */
+/**
+ * State of a kernel at one time, and what an owner made of it. It can be kept as JSON, and planned with on another
+ * machine.
+ */
 export class StateSnapshot {
   readonly #snapshot: Snapshot;
   readonly #ledger: Ledger;
@@ -35,8 +38,7 @@ export class StateSnapshot {
   }
 
   /**
-   * Returns the snapshot that has this JSON text, as {@link toJSON} gives it: at most 256 Mi characters.
-   *
+   * Parses the JSON text of {@link toJSON}, of at most 256 Mi characters.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
    */
   static parse(text: string): StateSnapshot {
@@ -77,7 +79,7 @@ export class StateSnapshot {
   }
 }
 
-/** Reports what a damaged text led to as an error in the argument. */
+/** Runs `work`, and reports its failure as an invalid argument: the text of the snapshot is damaged. */
 function understood<T>(work: () => T): T {
   try {
     return work();
@@ -97,7 +99,7 @@ function plainServerEntry(server: ServerEntry): ServerEntry {
   return { ...plainServer(server), forwarding, ...counts };
 }
 
-/** JSON has no large integers. */
+/** Encodes a bigint as an object: JSON has no large integers. */
 function replace(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? { bigint: String(value) } : value;
 }

@@ -5,43 +5,46 @@ import type { Datagrams } from './datagrams.js';
 import type { Draining } from './ledger.js';
 import { serverWords, serviceWords } from './words.js';
 
-/** Something to be done, or that is as it should be. */
+/** One step of a plan: a change to make, or an object that stays as it is. */
 export interface Step {
   /**
-   * `keep`: it is as it should be. `make`, `change`: it is not. `adopt`: it is as it should be, and
-   * becomes the owner's. `drain`: it takes no new connections any more, and goes later. `wait`: it can
-   * not go yet. `foreign`: others made it within what is the owner's, or nobody here wants it; it stays. `take-back`: the owner made it, and wants it no more. `conflict`: something
-   * is there that the owner did not make, or an interface is missing; as long as there is one, nothing is done.
+   * `keep`: the object is as wanted. `make`, `change`: it is not. `adopt`: it is as wanted, and becomes the owner's.
+   * `drain`: it gets no new connections, and is deleted later. `wait`: it cannot be done yet. `foreign`: others made it
+   * among the owner's objects, or the document does not want it; it stays. `take-back`: the owner made it, and no
+   * longer wants it. `conflict`: an object that the owner did not make is in the way, or an interface is missing; while
+   * one exists, nothing is done.
    */
   readonly action: 'keep' | 'make' | 'change' | 'adopt' | 'drain' | 'wait' | 'foreign' | 'take-back' | 'conflict';
-  /** In words, as ip, nft and ipvsadm would name it. */
+  /** Description of the object, as ip, nft and ipvsadm would write it. */
   readonly what: string;
-  /** How it is now, where it is otherwise. */
+  /** Current state, if it differs from the wanted one. */
   readonly is?: string | undefined;
-  /** `change` and `conflict` of services and servers: the settings that differ, the old and the new value. */
+  /** Settings that differ, with their old and new values, of a `change` or `conflict` of a service or server. */
   readonly differences?: readonly SettingDifference[] | undefined;
   /**
-   * `conflict` of services and servers: the owner that made it. `null`: another program made it, or an owner whose
-   * record is not in the directory of records.
+   * Owner that made the service or server of a `conflict`. `null`: another program made it, or an owner whose record is
+   * not in the directory of records.
    */
   readonly owner?: string | null | undefined;
 }
 
-/** When a step is done: what comes first is up before anything is sent to it, and gone after. */
+/**
+ * Phases in which steps are done: a target exists before traffic reaches it, and is deleted after the traffic stops.
+ */
 export const Phase = {
   /** Settings and interfaces. */
   ground: 0,
-  /** Services and servers that are added, or get more. */
+  /** Services and servers that are added or changed. */
   raise: 1,
   /** Marks and NAT. */
   rules: 2,
-  /** What would be in the way of what comes. */
+  /** Old addresses that block new ones. */
   replace: 3,
   /** Addresses, routes. */
   reach: 4,
   unreach: 5,
   unrule: 6,
-  /** Services and servers that get less, drain, or go. */
+  /** Services and servers that get less weight, drain, or are deleted. */
   lower: 7,
   unground: 8,
 } as const;
@@ -51,38 +54,40 @@ export type PhaseNumber = (typeof Phase)[keyof typeof Phase];
 export interface ItemStep extends Step {
   readonly phase: PhaseNumber;
   readonly item: Item;
-  /** Of the journal. */
+  /** Key of the item in the journal. */
   readonly name: string;
-  /** It becomes the owner's: the owner has no record of it. */
+  /** True if the owner adopts the item, of which it has no record. */
   readonly adopts?: boolean | undefined;
-  /** A conflict: what it is to be on is not there. */
+  /** Missing object that the item needs: the reason for a conflict. */
   readonly lacks?: 'interface' | 'sysctl' | undefined;
 }
 
-/** What only some steps for rows have. */
+/** Details that only some steps for rows have. */
 export interface RowDetails {
   readonly is?: string | undefined;
   readonly differences?: readonly SettingDifference[] | undefined;
   readonly owner?: string | null | undefined;
-  /** Of what is made: none, it is deleted. */
+  /** Change that undoes the step. Absent for a new row: undoing deletes it. */
   readonly undo?: Change | undefined;
-  /** `drain`: how. */
+  /** Weight to restore, and time limit, of a draining server. */
   readonly draining?: Draining | undefined;
-  /** Where flows of UDP may be stale after it. */
+  /** Datagrams whose UDP flows may be stale after the step. */
   readonly stale?: readonly Datagrams[] | undefined;
 }
 
-/** A step for a row of the table of IPVS. There may be tens of thousands: they are small, and put in words on demand. */
+/**
+ * A step for a row of the IPVS table. A plan may have tens of thousands: they are small, and made into text on demand.
+ */
 export class TableStep implements Step {
   readonly action: Step['action'];
   readonly phase: PhaseNumber;
-  /** By the names that the journal has. */
+  /** Name of the service in the journal. */
   readonly service: string;
-  /** Without it, the service itself. */
+  /** Name of the server in the journal; undefined for the service itself. */
   readonly server: string | undefined;
-  /** None: it is gone already. */
+  /** Settings of the row; undefined if it no longer exists. */
   readonly settings: ServiceSettings | ServerSettings | undefined;
-  /** Nothing is to be sent: only the journal changes. */
+  /** Change to send; undefined if only the journal changes. */
   readonly change: Change | undefined;
   readonly #details: RowDetails | undefined;
   #plain: Step | undefined;
@@ -124,13 +129,13 @@ export class TableStep implements Step {
     return this.plain.what;
   }
 
-  /** For others. */
+  /** The step as a plain object, for callers. */
   get plain(): Step {
     this.#plain ??= new Plain(this.action, this.#words(), this.is, this.differences, this.owner);
     return this.#plain;
   }
 
-  /** What undoes it, if anything does. */
+  /** Change that undoes the step; undefined if none does. */
   get undo(): Change | undefined {
     const { change, action } = this;
     if (this.#details?.undo || action !== 'make') return this.#details?.undo;
@@ -140,7 +145,7 @@ export class TableStep implements Step {
     return undefined;
   }
 
-  /** The row without its settings: `server 10.0.0.1:80 of FWM 80`. */
+  /** Name of the row without its settings: `server 10.0.0.1:80 of FWM 80`. */
   get subject(): string {
     return this.server === undefined ? `service ${this.service}` : `server ${this.server} of ${this.service}`;
   }
@@ -154,18 +159,18 @@ export class TableStep implements Step {
 
 let last = { service: '', words: '', end: '' };
 
-/** Steps that follow each other are often of one service, and the same but for the server. */
+/** Returns the end of a description. Cached, because consecutive steps often differ only in their server. */
 function endOf(service: string, words: string): string {
   if (last.service !== service || last.words !== words)
     last = { service, words, end: words === '' ? service : `${service}: ${words}` };
   return last.end;
 }
 
-/** Work that earlier changes left: it is done after all others, and a failure undoes nothing. */
+/** Work that earlier changes left. It is done after all other steps, and its failure undoes nothing. */
 export interface OwedStep extends Step {
   readonly phase: PhaseNumber;
   readonly owed: 'announcement' | 'service' | 'table';
-  /** The name of the item or service, or of the table. */
+  /** Name of the item, the service or the table. */
   readonly key: string;
 }
 
@@ -175,9 +180,9 @@ export function isOwed(step: Step): step is OwedStep {
   return 'owed' in step;
 }
 
-/** In the order in which they are done: by phase, and in one they stay in their order. */
+/** Steps in the order in which they are done: by phase and rank, then as they were added. */
 export class StepList {
-  // There may be tens of thousands, and few places: no comparisons.
+  // One list for each place saves comparisons: there may be tens of thousands of steps.
   readonly #places: PlannedStep[][] = [];
 
   add(step: PlannedStep): void {
@@ -189,20 +194,20 @@ export class StepList {
 
   get steps(): readonly PlannedStep[] {
     const [first = [], ...others] = this.#places.filter((place) => place !== undefined);
-    return others.length === 0 ? first : first.concat(...others); // flat() takes long
+    return others.length === 0 ? first : first.concat(...others); // flat() is slow
   }
 }
 
 const RANKS = 4;
 
-/** In one batch services come before their servers, and go after them. */
+/** Returns the rank in a batch: a service is added before its servers, and deleted after them. */
 function rank(step: PlannedStep): number {
   if (!(step instanceof TableStep)) return 0;
   const isServer = step.server !== undefined;
   return step.phase === Phase.raise ? (isServer ? 2 : 1) : step.action !== 'take-back' ? 1 : isServer ? 2 : 3;
 }
 
-/** Whether there is something to be done. */
+/** Returns true if an apply has to do something for the step. */
 export function isDue({ action }: Step): boolean {
   return action !== 'keep' && action !== 'wait' && action !== 'foreign' && action !== 'conflict';
 }
@@ -212,8 +217,9 @@ export function toStep(step: Step): Step {
 }
 
 /**
- * A plain object, although no literal: once literals of a place have outlived a collection, V8 makes those that
- * follow among its old objects, where tens of thousands that nobody needs any more would stay for long, with their texts.
+ * Makes a plain object, although not by a literal: once literals of a place have survived a garbage collection, V8
+ * allocates the following ones in the old generation, where tens of thousands of unused steps would stay for long, with
+ * their texts.
  */
 const Plain = function (
   this: { -readonly [Key in keyof Step]: Step[Key] },

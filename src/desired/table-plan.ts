@@ -18,31 +18,31 @@ import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
 import type { WantedService, WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
-/** Rows that the owner did not make and adopts: none, those that are wanted, or all of the namespace. */
+/** Rows of others that the owner adopts: none, the wanted ones, or all of the namespace. */
 export type Adoption = 'none' | 'wanted' | 'all';
 
 export interface TablePlanOptions {
   readonly adopt: Adoption;
-  /** What other owners made, to name them. */
+  /** Rows that other owners made, to name these owners. */
   readonly others?: OtherOwners | undefined;
-  /** Of servers whose service has none of its own. */
+  /** Drain policy for servers whose service has none. */
   readonly drain?: DrainPolicy | undefined;
-  /** Milliseconds of the kernel's clock. */
+  /** Current time, in milliseconds of the kernel's clock. */
   readonly time: number;
-  /** Nothing drains: what goes goes now. */
+  /** True if servers are deleted at once, without draining. */
   readonly atOnce?: boolean | undefined;
-  /** The sysctl expire_nodest_conn is 0: senders of UDP stay with servers that are gone. */
+  /** True if the sysctl expire_nodest_conn is 0: senders of UDP stay with servers that are gone. */
   readonly holdsSenders?: boolean | undefined;
-  /** Whether what is as it should be is a step, too. */
+  /** True if the plan has a step for each object that is as wanted, too. */
   readonly keeps?: boolean | undefined;
-  /** Whether a service that nobody here wants is a step, too: an earlier run of the owner may have left it. */
+  /** True if the plan has a step for each unwanted object that an earlier run of the owner may have left, too. */
   readonly leftOvers?: boolean | undefined;
 }
 
 const HELD =
   'senders of UDP that do not pause get no other server for the UDP timeout: sysctl net/ipv4/vs/expire_nodest_conn is 0';
 
-/** Adds the steps from the table as it is to the one that is wanted; how much is as it should be. */
+/** Adds the steps from the current table to the wanted one. Returns the number of rows that are as wanted. */
 export function planTable(
   entries: readonly TableEntry[],
   wanted: WantedTable,
@@ -60,7 +60,7 @@ export function planTable(
     else planner.unwanted(name, entry);
   }
   for (const [name, service] of wanted) if (!seen.has(name)) planner.missing(name, service);
-  // Of what is gone by itself only the journal still tells.
+  // Rows that disappeared without this owner are only in the journal.
   for (const [name, owned] of ledger.owned) {
     if (seen.has(name) || wanted.has(name)) continue;
     for (const server of owned.servers.keys()) planner.forget(name, server);
@@ -115,13 +115,13 @@ class TablePlanner {
       } else if (usable || isOurs) this.#leave(name, service.settings, server, entry, service);
     }
     const owns = owned?.servers ?? new Map<string, undefined>();
-    if (!usable || (found === wanted.size && ours === owns.size)) return; // as nearly always
+    if (!usable || (found === wanted.size && ours === owns.size)) return; // the usual case
     const present = namesOf(servers);
     for (const [server, settings] of wanted) if (!present.has(server)) this.#make(name, service, server, settings);
     for (const server of owns.keys()) if (!wanted.has(server) && !present.has(server)) this.forget(name, server);
   }
 
-  /** A service that nobody here wants: it goes if it is the owner's, with the owner's servers. */
+  /** Plans a service that the document does not want: deletes it if it is the owner's, with the owner's servers. */
   unwanted(name: string, { service, servers }: TableEntry): void {
     const owned = this.#ledger.owned.get(name);
     const all = this.#options.adopt === 'all';
@@ -148,7 +148,7 @@ class TablePlanner {
       return;
     }
     if (drains) {
-      // Adopted, so that it goes when they have gone.
+      // Adopt it, so that it is deleted after its servers.
       if (!owned?.service) this.#add('adopt', Phase.raise, name, undefined, service);
       this.#wait(name, service, 'its servers drain');
       return;
@@ -158,7 +158,7 @@ class TablePlanner {
     this.#add('take-back', Phase.lower, name, undefined, service, change, { undo, stale: staleAfter(datagrams) });
   }
 
-  /** Only in the journal. */
+  /** Plans a row that only the journal has. */
   forget(service: string, server?: string): void {
     this.#add('take-back', Phase.lower, service, server, undefined, undefined, { is: 'gone already' });
   }
@@ -175,13 +175,16 @@ class TablePlanner {
     this.#steps.add(new TableStep(action, phase, service, server, settings, change, details));
   }
 
-  /** A shared service stays with its owner, and so do the servers that others made in it. */
+  /**
+   * Returns the adoption of a service. A shared service stays with its owner, and so do the servers that others made in
+   * it.
+   */
   #adoptionOf({ shared }: WantedService): Adoption {
     const { adopt } = this.#options;
     return shared && adopt === 'wanted' ? 'none' : adopt;
   }
 
-  /** Whether the servers of the service may be changed: not in a service that others made and do not share. */
+  /** Plans a service. Returns false if it is a conflict, so that its servers must not change either. */
   #service(
     name: string,
     { settings: wanted, shared, stated }: WantedService,
@@ -259,7 +262,7 @@ class TablePlanner {
     this.#add('change', phase, name, server, wanted, change, { ...details, undo, stale });
   }
 
-  /** A server that is not wanted: what becomes of it by these steps. */
+  /** Plans a server that is not wanted. Returns its state after these steps. */
   #leave(
     name: string,
     service: ServiceSettings,
@@ -277,8 +280,8 @@ class TablePlanner {
     const draining = owned?.servers.get(server);
     const { time, atOnce } = this.#options;
     const { timeout = 0 } = of.drain ?? this.#options.drain ?? {};
-    // A UDP client does not notice that its server takes nothing new: its packets are the old connection.
-    // With a weight it may get another connection before it is gone.
+    // A UDP client does not notice a drain: its packets belong to the old connection. A server with a weight is not
+    // idle: it may get another connection before it is deleted.
     const idle = connections === 0 && is.weight === 0;
     const over = idle || of.udp || timeout === 0 || atOnce || (draining !== undefined && time >= draining.until);
     const undo = { command: 'SET_DEST', service: key, server: plainServer(is) } as const;
@@ -300,7 +303,7 @@ class TablePlanner {
       const change = is.weight !== 0 ? quiet : undefined;
       this.#add('drain', Phase.lower, name, server, is, change, { is: left, draining: begun, undo: change && undo });
     } else if (is.weight !== 0) {
-      // Somebody gave it a weight again, or the program died before it took it away.
+      // Another program gave it a weight, or this one died before it set the weight to 0.
       this.#add('change', Phase.lower, name, server, is, quiet, { is: left, undo, draining });
     } else this.#add('wait', Phase.lower, name, server, is, undefined, { is: left });
     return 'draining';
@@ -311,7 +314,7 @@ class TablePlanner {
   }
 }
 
-/** No literal, for the reason that step.ts gives for Plain. */
+/** A class, not a literal, for the reason given at `Plain` in step.ts. */
 class NewServer {
   readonly command = 'NEW_DEST';
   readonly service: ServiceKey;
@@ -328,9 +331,9 @@ function staleAfter(datagrams: readonly Datagrams[]): readonly Datagrams[] | und
 }
 
 /**
- * Whether a service is as the owner has made it, found without names of what the kernel has: of thousands nearly
- * always true of all. The kernel lists servers the last one first (__ip_vs_update_dest adds to the head); if they
- * are in another order, it is not known.
+ * Returns true if a service is as the owner has made it. Compares without the names of the kernel's rows, because
+ * nearly all of thousands of services are unchanged. The kernel lists servers the last one first (__ip_vs_update_dest
+ * adds to the head); in another order the result is false.
  */
 function isAsMade(service: WantedService, { service: is, servers }: TableEntry, owned: OwnedService): boolean {
   const wanted = serversOf(service);
@@ -351,16 +354,16 @@ function namesOf(servers: readonly ServerEntry[]): ReadonlySet<string> {
   return new Set(servers.map(({ key }) => describeServer(key)));
 }
 
-/** With the sorry server, if nobody else takes connections. */
+/** Returns the servers, with the sorry server if no other server takes connections. */
 export function serversOf({ servers, sorry }: WantedService): ReadonlyMap<string, ServerSettings> {
   if (!sorry || [...servers.values()].some(({ weight }) => weight > 0)) return servers;
   return new Map([...servers, [describeServer(sorry.key), sorry]]);
 }
 
 /**
- * The wanted servers by the names of those that are there. With direct routing and tunnels the port of a server has no
+ * Returns the wanted servers by the names of existing rows. With direct routing and tunnels the port of a server has no
  * effect: a server that is wanted with another port than it has is the same one. A second row for it would double its
- * share. Rows that are wanted by their own name, or that are the owner's, are taken first.
+ * share. Rows that are wanted by their own name are not reused, and rows of the owner are taken first.
  */
 function withPresentPorts(
   wanted: ReadonlyMap<string, ServerSettings>,
@@ -387,12 +390,12 @@ function withPresentPorts(
   );
 }
 
-/** The settings that make a service what it is, for a change. */
+/** Returns the settings that define a service, for a change. */
 export function plainService({ key, scheduler, flags, timeout, netmask, engine }: ServiceSettings): ServiceSettings {
   return { key, scheduler, flags: flags & settableFlags, timeout, netmask, engine };
 }
 
-/** The settings that make a server what it is, for a change. */
+/** Returns the settings that define a server, for a change. */
 export function plainServer(server: ServerSettings): ServerSettings {
   const { key, forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = server;
   return { key, forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum };

@@ -14,44 +14,44 @@ import type { DrainPolicy } from './drain-policy.js';
 import { keyOf } from './item-checks.js';
 import type { About } from './ledger.js';
 
-/** A service as it is to be, checked, in the kernel's terms. */
+/** A wanted service, checked, in the kernel's terms. */
 export interface WantedService {
   readonly settings: ServiceSettings;
-  /** Others may have made it: then only own servers are added and removed. */
+  /** True if others may have made it: then only own servers are added and removed. */
   readonly shared?: boolean | undefined;
-  /** Of a shared service: the names of the settings that the document has. Default: all. */
+  /** Names of the settings that the document has, for a shared service. Default: all. */
   readonly stated?: ReadonlySet<string> | undefined;
-  /** By {@link describeServer}. */
+  /** Servers by their names ({@link describeServer}). */
   readonly servers: ReadonlyMap<string, ServerSettings>;
-  /** Is there as long as no other server takes connections. */
+  /** Server that exists while no other server takes connections. */
   readonly sorry?: ServerSettings | undefined;
   readonly drain?: DrainPolicy | undefined;
-  /** Where clients send UDP for it: stale flows there are deleted when servers come or go. */
+  /** Datagrams that clients send to it: their stale flows are deleted when servers are added or removed. */
   readonly datagrams: readonly Datagrams[];
-  /** All of it is UDP: there is nothing to wait for when a server goes. */
+  /** True if all its traffic is UDP: the removal of a server need not wait. */
   readonly udp: boolean;
 }
 
-/** By {@link describeService}. */
+/** Services by their names ({@link describeService}). */
 export type WantedTable = ReadonlyMap<string, WantedService>;
 
-/** All that an owner wants of a namespace. */
+/** Everything that an owner wants of a namespace. */
 export interface Target {
-  /** In the order in which they are made. */
+  /** Items in the order in which they are made. */
   readonly items: readonly Item[];
   readonly table: WantedTable;
-  /** The owner's table of nf_tables, whether it is wanted or not. */
+  /** Name of the owner's nf_tables table, also if no table is wanted. */
   readonly netfilter?: string | undefined;
 }
 
-/** What is to be remembered of a service; undefined: nothing out of the ordinary. */
+/** Returns the facts about a service that the journal has to remember; undefined if there are none. */
 export function aboutOf({ settings, drain, datagrams, udp }: WantedService): About | undefined {
   const byMark = 'fwmark' in settings.key && datagrams.length > 0;
   if (!drain && !byMark) return undefined;
   return { ...(drain && { drain }), ...(byMark && { datagrams, udp }) };
 }
 
-/** Collects what is wanted, part by part. */
+/** Collects the parts of a target. */
 export class TargetBuilder {
   readonly #items: Item[] = [];
   readonly #table = new Map<string, WantedService & { readonly servers: Map<string, ServerSettings> }>();
@@ -73,7 +73,7 @@ export class TargetBuilder {
     this.#table.set(name, { settings, servers: new Map(), datagrams, udp: datagrams.length > 0, ...more });
   }
 
-  /** Of a service that was added. */
+  /** Adds a server to a service that was added before. */
   addServer(service: ServiceKey, settings: ServerSettings): void {
     const servers = this.#table.get(describeService(service))?.servers;
     const name = describeServer(settings.key);
@@ -81,7 +81,7 @@ export class TargetBuilder {
     servers?.set(name, settings);
   }
 
-  /** One table for all marks and rules of an owner. */
+  /** Merges all marks and rules of an owner into one table. */
   #addNetfilter(owner: string, { marks = [], rules = [] }: NetfilterState): void {
     const known = this.#netfilter.get(owner);
     if (known) {
@@ -99,16 +99,18 @@ export class TargetBuilder {
     const marks = items.flatMap((item) => (item.kind === 'netfilter' ? marksIn(item.state) : []));
     const table = marks.length === 0 ? this.#table : withMarks(this.#table, marks);
     const all = takesUdp(table, marks) ? withExpiry(items) : items;
-    // Settings that reset others come before those.
+    // Settings that reset others are made first.
     const first = all.filter(isReset);
     return { items: first.length === 0 ? all : [...first, ...all.filter((item) => !isReset(item))], table };
   }
 }
 
-/** Whether senders of UDP get another server as soon as theirs is removed. */
+/** Sysctl that gives senders of UDP another server as soon as theirs is removed. */
 export const EXPIRE = 'net/ipv4/vs/expire_nodest_conn';
 
-/** Whether a service, or a mark of one, names UDP. A mark without a protocol is for whatever comes: nothing is known of it. */
+/**
+ * Returns true if a service, or a mark of one, names UDP. A mark without a protocol does not: its traffic is unknown.
+ */
 function takesUdp(table: WantedTable, marks: readonly MarkSettings[]): boolean {
   const named = new Set(marks.flatMap(({ mark, match }) => (match.protocol === 'udp' ? [mark] : [])));
   return [...table.values()].some(({ settings: { key }, datagrams }) => {
@@ -117,15 +119,16 @@ function takesUdp(table: WantedTable, marks: readonly MarkSettings[]): boolean {
 }
 
 /**
- * Without this setting IPVS drops the datagrams of a sender whose server is removed until the sender pauses for the
- * UDP timeout (300 s): ip_vs_in_hook in net/netfilter/ipvs/ip_vs_core.c. A value that the target has itself stays.
+ * Adds the setting {@link EXPIRE}, unless the target has a value for it. Without it IPVS drops the datagrams of a
+ * sender whose server is removed until the sender pauses for the UDP timeout (300 s): ip_vs_in_hook in
+ * net/netfilter/ipvs/ip_vs_core.c.
  */
 function withExpiry(items: readonly Item[]): readonly Item[] {
   if (items.some((item) => item.kind === 'sysctl' && item.name === EXPIRE)) return items;
   return [{ kind: 'sysctl', name: EXPIRE, value: '1', implied: true }, ...items];
 }
 
-/** Services by mark take the datagrams that the marks of this target give them, whichever part declares the marks. */
+/** Gives services by mark the datagrams of the marks of this target, whichever part declares the marks. */
 function withMarks(table: WantedTable, marks: readonly MarkSettings[]): WantedTable {
   const byMark = new Map<number, MarkSettings[]>();
   for (const one of marks) {
@@ -148,7 +151,7 @@ function isReset(item: Item): boolean {
   return item.kind === 'sysctl' && knobOf(item.name).resets;
 }
 
-/** Two names of one setting are one setting. */
+/** Rejects two values of one setting, also under two names of it. */
 function checkSameSetting(one: ItemOf<'sysctl'>, other: ItemOf<'sysctl'>): void {
   if (one.name !== other.name && !(knobOf(one.name).sameText && knobOf(other.name).sameText))
     throw invalid(`${one.name} and ${other.name} are the same setting in two units: declare one of them`);
@@ -157,14 +160,14 @@ function checkSameSetting(one: ItemOf<'sysctl'>, other: ItemOf<'sysctl'>): void 
   throw invalid(`${what} declared twice, with different values: ${show(one.value)} and ${show(other.value)}`);
 }
 
-/** What is wanted twice is wanted once; two values of one setting are an error. */
+/** Returns the items without repetitions. Rejects two values of one setting. */
 function distinct(items: readonly Item[]): Item[] {
   const known = new Map<string, Item>();
   for (const item of items) {
     const name = keyOf(item);
     const other = known.get(name);
     if (!other) known.set(name, item);
-    // One that is announced is an address like another.
+    // An announced address is the same address.
     else if (item.kind === 'address') known.set(name, { ...other, ...item });
     else if (item.kind === 'sysctl' && other.kind === 'sysctl') checkSameSetting(other, item);
     else if (JSON.stringify(item) !== JSON.stringify(other)) throw invalid(`two are ${name}, and differ`);

@@ -10,8 +10,8 @@ import { familyOfAny, inPorts, inPrefix } from './flow-matches.js';
 import type { FlowSearch } from './flow-search.js';
 
 /**
- * Translation rules for UDP that one state has and the other has not. Only the first packet of a flow meets the
- * rules (nf_nat_inet_fn in net/netfilter/nf_nat_core.c): the flows of the others have to begin again.
+ * Returns the translation rules for UDP that one state has and the other has not. Only the first packet of a flow meets
+ * the rules (nf_nat_inet_fn in net/netfilter/nf_nat_core.c): existing flows have to restart.
  */
 export function translationChanges(before: NetfilterState, after: NetfilterState): RuleOptions[] {
   const keyed = ({ rules = [] }: NetfilterState): Map<string, RuleOptions> =>
@@ -26,7 +26,10 @@ function isUdpTranslation({ type, protocol }: RuleOptions): boolean {
   return type !== 'clamp-mss' && (protocol === undefined || protocol === 'udp');
 }
 
-/** Finds the flows of UDP that these rules translate, or translated, and that the rules of the table treat otherwise now. */
+/**
+ * Returns the searches for UDP flows that these rules translate, or translated, and that the table treats differently
+ * now.
+ */
 export async function translatedSearches(
   world: World,
   table: string,
@@ -45,7 +48,7 @@ export async function translatedSearches(
     return (families[0] ? families : ['ipv4', 'ipv6']).map((family) => ({
       family: family as 'ipv4' | 'ipv6',
       ...(source !== undefined && { source }),
-      // Rules for the source meet a packet whose destination is translated already.
+      // Rules for the source see packets whose destination is already translated.
       ...(ofOriginal && destination !== undefined && { destination }),
       ...(ofOriginal && typeof port === 'number' && { destinationPort: port }),
       isStale: judge.testOf(rule),
@@ -65,7 +68,7 @@ async function readTable(world: World, table: string): Promise<{ rules: Rule[]; 
   }
 }
 
-/** One side of a flow as a rule meets it. */
+/** Addresses and port of a flow, as a rule sees them. */
 interface Ends {
   readonly source: string;
   readonly destination: string;
@@ -84,7 +87,7 @@ class Judge {
     this.#isLocal = isLocal;
   }
 
-  /** Returns the test for flows that a changed rule is for, and that are not as the rules make them now. */
+  /** Returns the test for flows that a changed rule matches, and that the current rules would translate differently. */
   testOf(changed: Rule): (flow: Flow) => boolean {
     const ofSource = translatesSource(changed);
     const isFor = this.#matcherOf(changed);
@@ -97,10 +100,10 @@ class Judge {
       for (const each of group) {
         if (!each.isFor(flow)) continue;
         if (this.#isMadeBy(each.rule, flow)) return false;
-        // A rule that looks at more than a flow shows may be for this one, or not: the next one may be, too.
+        // A rule that matches more than a flow shows may or may not apply: the next one may apply, too.
         if (!isPartly(each.rule.match)) return true;
       }
-      // No rule is certain to be for it: what another program translates stays.
+      // No rule certainly applies: a translation by another program stays.
       return isTranslated(flow, ofSource) ? this.#isMadeBy(changed, flow) : isAdded;
     };
   }
@@ -137,17 +140,17 @@ class Judge {
       (local === undefined || local === this.#isLocal(ends.destination));
   }
 
-  /** The mark of a packet comes from a mark of this table, or, if it has none such, from another program. */
+  /** Returns the test for the mark of a packet. A mark of this table sets it, or, if none does, another program. */
   #isMarked({ packetMark, ...match }: Match): (original: Flow['original']) => boolean {
     if (!packetMark) return () => true;
     const makers = this.#marks.filter(({ mark }) => (mark & packetMark.mask) >>> 0 === packetMark.mark);
-    // A rule that names nothing that flows show would be for all of them.
+    // A rule without an address would match every flow.
     if (makers.length === 0) return () => match.source !== undefined || match.destination !== undefined;
     const fits = makers.map((maker) => this.#fits(maker.match));
     return ({ source, destination, destinationPort: port }) => fits.some((test) => test({ source, destination, port }));
   }
 
-  /** Whether the flow is as a rule makes it. */
+  /** Returns true if the flow has the translation that a rule makes. */
   #isMadeBy({ action }: Rule, { original, reply }: Flow): boolean {
     switch (action.type) {
       case 'dnat':
@@ -181,7 +184,7 @@ function isPartly({ inputInterface, outputInterface, packetMark }: Match): boole
   return inputInterface !== undefined || outputInterface !== undefined || packetMark !== undefined;
 }
 
-/** The narrowest first, as the table has them. */
+/** Orders the narrowest rule first, as the table does. */
 function byNarrowness(a: Rule, b: Rule): number {
   const [one, other] = [narrowness(a.match), narrowness(b.match)];
   const at = one.findIndex((value, index) => value !== other[index]);

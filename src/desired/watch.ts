@@ -7,28 +7,29 @@ import type { Step } from './step.js';
 import type { Target } from './target.js';
 import { stateWords } from './words.js';
 
-/** Something that is not as the document says. */
+/** One difference from the document. */
 export interface Drift {
   /**
-   * `missing`, `changed`: made by the owner, or to be made. `left`: the owner's, and not wanted.
-   * `foreign`: others made it within what is the owner's; it stays. `in-the-way`: others made it where the
-   * owner wants something else, or what it takes is missing (an interface, a sysctl); nothing is repaired.
+   * `missing`, `changed`: the owner made it, or has to make it. `left`: the owner made it, and no longer wants it.
+   * `foreign`: others made it among the owner's objects; it stays. `in-the-way`: others made it where the owner wants
+   * another object, or something that the owner's object needs is missing (an interface, a sysctl); nothing is
+   * repaired.
    */
   readonly problem: 'missing' | 'changed' | 'left' | 'foreign' | 'in-the-way';
   readonly what: string;
-  /** How it is instead; of services and servers in the way also whose they are. */
+  /** Actual state; for services and servers in the way also their owner. */
   readonly is?: string | undefined;
 }
 
 /**
- * All that is not as the document says, whenever that changes. The first comes with the first drift; an empty one
- * tells that all is well again, unless a report has told of the repair.
+ * All differences from the document, reported whenever they change. The first report has the first differences. An
+ * empty one reports that none is left, unless an earlier report has reported the repair.
  */
 export interface DriftReport {
   readonly drift: readonly Drift[];
-  /** What was done about it, if it was to be repaired: also about what has changed since it was looked at. */
+  /** Steps that repaired the differences, also for changes since they were read. Empty without `repair`. */
   readonly repaired: readonly Step[];
-  /** Why it could not be read or repaired; it is tried again. */
+  /** Reason why the state could not be read or repaired; the watch retries. */
   readonly error?: IpvsError | undefined;
 }
 
@@ -45,7 +46,7 @@ export function driftOf({ steps }: Plan): Drift[] {
     const { action, what } = step;
     const is = stateWords(step);
     const problem = problems[action];
-    // What went by itself, and is not wanted, is as it should be.
+    // An unwanted object that has disappeared is no difference.
     if (problem === undefined || (problem === 'left' && is === 'gone already')) return [];
     return [is === undefined ? { problem, what } : { problem, what, is }];
   });
@@ -60,16 +61,16 @@ const eventsOf: Readonly<Partial<Record<Item['kind'], readonly NetworkEventType[
   route: ['route-added', 'route-changed', 'route-removed', 'link-removed', 'address-removed'],
   'routing-rule': ['rule-added', 'rule-removed'],
 };
-/** Milliseconds in which events that come together are seen together. */
+/** Time in which consecutive events count as one, in milliseconds. */
 const TOGETHER = 50;
 
-/** Tells when something may have changed, where the kernel tells: everything but IPVS. */
+/** Wakes the watch when the kernel reports a change: of everything but IPVS. */
 export class Waker {
   readonly #abort = new AbortController();
   #wake: () => void = () => {};
   #awake = false;
 
-  /** Without events the interval has to do. */
+  /** Subscribes to the events. Without them the interval has to suffice. */
   async listen(world: World, { items }: Target): Promise<void> {
     const { signal } = this.#abort;
     const owners = items.flatMap((item) => (item.kind === 'netfilter' ? [item.owner] : []));
@@ -90,11 +91,11 @@ export class Waker {
         this.#wake();
       }
     } catch {
-      // Closed, or not told any more: the interval has to do.
+      // The stream was closed or failed: the interval has to suffice.
     }
   }
 
-  /** Until something happens, or the time is over. */
+  /** Waits until something happens, or the time is over. */
   async wait(world: World, milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
     const stop = new AbortController();
     const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;

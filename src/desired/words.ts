@@ -4,7 +4,7 @@ import { showNetmask, showSchedulerFlags } from '../ipvs/service-options.js';
 import type { ServerSettings, ServiceSettings } from '../kernel/ipvs/types.js';
 import { ServiceFlag } from '../kernel/ipvs/types.js';
 
-/** The settings of a service in words, as far as they are not the usual ones. */
+/** Returns the settings of a service in words, without the defaults. */
 export function serviceWords({ key, scheduler, flags, timeout, netmask, engine }: ServiceSettings): string {
   const words = [scheduler];
   const own = showSchedulerFlags(flags, scheduler);
@@ -21,7 +21,9 @@ export function serviceWords({ key, scheduler, flags, timeout, netmask, engine }
 
 let last: { readonly settings: ServerSettings; readonly words: string } | undefined;
 
-/** The settings of a server in words, as far as they are not the usual ones. Those that follow each other are often alike. */
+/**
+ * Returns the settings of a server in words, without the defaults. Cached, because consecutive servers are often alike.
+ */
 export function serverWords(settings: ServerSettings): string {
   if (!last || !sameServer(last.settings, settings)) last = { settings, words: wordsOf(settings) };
   return last.words;
@@ -38,7 +40,7 @@ function wordsOf(settings: ServerSettings): string {
   return words;
 }
 
-/** Names of settings where they are not the last part of their path. */
+/** Names of settings that are not the last part of their path. */
 const names: Readonly<Record<string, string>> = {
   schedulerFlags: 'scheduler flags',
   'persistence.timeout': 'persistence',
@@ -52,7 +54,7 @@ const names: Readonly<Record<string, string>> = {
   'tunnel.checksum': 'tunnel checksum',
 };
 
-/** Differences in words: `netmask 0.0.0.0 instead of 255.255.255.255, scheduler rr instead of wlc`. */
+/** Returns differences in words: `netmask 0.0.0.0 instead of 255.255.255.255, scheduler rr instead of wlc`. */
 export function differenceWords(differences: readonly SettingDifference[]): string {
   return differences
     .map(
@@ -68,12 +70,12 @@ function valueWords(path: string, value: SettingValue): string {
   return path === 'persistence' || path === 'persistence.timeout' ? `${value} s` : String(value);
 }
 
-/** Who made something: `owner swarm`, `another program`. */
+/** Returns the maker of an object: `owner swarm`, `another program`. */
 export function ownerWords(owner: string | null): string {
   return owner === null ? 'another program' : `owner ${owner}`;
 }
 
-/** The state of an object in words, with who made it where that is a conflict. */
+/** Returns the state of an object in words, with its owner if it is a conflict. */
 export function stateWords({
   is,
   owner,
