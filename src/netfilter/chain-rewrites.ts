@@ -2,9 +2,9 @@ import { chainText } from '../kernel/netfilter/names.js';
 import type { ChainEntry, ChainName, ChainRule, Counter, TableChange, TableEntry } from '../kernel/netfilter/types.js';
 
 /**
- * Rules that the kernel may step over to find the handles of one batch. nft_rule_lookup in
- * nf_tables_api.c walks the chain from its beginning, past rules that the same batch has deleted;
- * this many steps take about half a second.
+ * Maximum number of rules that the kernel may step over to find the handles of one batch. nft_rule_lookup in
+ * nf_tables_api.c walks the chain from its beginning, past rules that the same batch has deleted; this many steps take
+ * about half a second.
  */
 const MOST_STEPS = 20_000_000;
 
@@ -14,10 +14,9 @@ interface Placed {
 }
 
 /**
- * Replaces changes that would take a time that grows with the square of a chain's length: the
- * chain is flushed, and what stays is added again, with the counters that were read. Packets that
- * are counted between the reading and the commit are missing from them. Smaller changes, and chains
- * with rules of other programs, are left as they are.
+ * Replaces changes whose time would grow with the square of a chain's length: flushes the chain, and adds the remaining
+ * rules again, with the counters that were read. The counters miss packets between the read and the commit. Leaves
+ * smaller changes, and chains with rules of other programs, as they are.
  */
 export function rewriteLongChains(
   table: TableEntry | undefined,
@@ -72,7 +71,7 @@ function getOrAdd(map: Map<bigint, Placed[]>, key: bigint): Placed[] {
   return found;
 }
 
-/** The rules of the chain once the changes are made. */
+/** Returns the rules of the chain after the changes. */
 function after({ rules }: ChainEntry, changes: readonly TableChange[]): Placed[] {
   const deleted = new Set<bigint>();
   const before = new Map<bigint, Placed[]>();

@@ -14,10 +14,10 @@ import {
 import type { Edits } from './plan.js';
 import { checkRule, type RuleOptions, ruleText } from './rule-options.js';
 
-/** One of many changes that are made together, or not at all. */
+/** One of several changes that are made together, or not at all. */
 export type NetfilterChange =
   | { readonly change: 'add-mark'; readonly mark: FwmarkOptions }
-  /** Another mark for packets that have one. */
+  /** Replaces the mark of packets that have one. */
   | { readonly change: 'set-mark'; readonly mark: FwmarkOptions }
   | { readonly change: 'remove-mark'; readonly mark: FwmarkSelector }
   | { readonly change: 'add-rule'; readonly rule: RuleOptions }
@@ -34,9 +34,9 @@ export function checkEdits(changes: readonly NetfilterChange[]): Edits {
     addRules: [] as Edits['addRules'][number][],
     removeRules: [] as Edits['removeRules'][number][],
   };
-  // Changes of one batch are made in no order that a caller could know: of the same there is one.
+  // The order within a batch is not specified, so the same packets or rule may occur only once.
   const places = new Places((index) => `change ${index}`);
-  // Not forEach(): it would pass over holes.
+  // Not forEach(), which skips holes.
   for (const [index, change] of (changes as readonly NetfilterChange[]).entries()) {
     try {
       const { mark, rule } = addEdit(edits, change);
@@ -74,7 +74,7 @@ function put<T>(list: T[], item: T): T {
   return item;
 }
 
-/** Where in a list something was named first. */
+/** Remembers the place in a list where each thing was named first. */
 class Places {
   readonly #placeOf: (index: number) => string;
   readonly #seen = new Map<string, number>();
@@ -104,7 +104,7 @@ class Places {
 
 export const noEdits: Edits = { addMarks: [], setMarks: [], removeMarks: [], addRules: [], removeRules: [] };
 
-/** What is to be in a table: all of it. */
+/** Wanted content of a table: all of it. */
 export interface NetfilterState {
   readonly marks?: readonly FwmarkOptions[] | undefined;
   readonly rules?: readonly RuleOptions[] | undefined;
@@ -112,13 +112,13 @@ export interface NetfilterState {
 
 export function checkState(
   state: NetfilterState,
-  /** How the marks are named in what the caller was given. */
+  /** Returns the name of a mark in the input of the caller. */
   placeOf = (index: number): string => `marks[${index}]`,
 ): { marks: Edits['addMarks']; rules: Edits['addRules'] } {
   checkOptions('the desired state', state, ['marks', 'rules']);
   const listOf = <T>(what: string, list: readonly T[] = []): readonly T[] => checkList(what, list);
   const places = new Places(placeOf);
-  // Not map(): it would pass over holes.
+  // Not map(), which skips holes.
   const marks = Array.from(listOf('marks', state.marks), (mark, index) =>
     at(placeOf(index), () => {
       const settings = checkMark(mark);

@@ -10,27 +10,27 @@ import { interfacesOf, type Lists, withMainNames } from './main-names.js';
 import { packetsKey } from './mark-options.js';
 import { COMMENT, type Edits, planEdits } from './plan.js';
 
-/** Changes from the table as it is; `uncertain`: they may have been made already. */
+/** Returns the changes from the current table. `uncertain`: they may have been made already. */
 export type Plan = (table: TableEntry | undefined, uncertain: boolean) => TableChange[];
 
-/** How often a batch is made anew because others changed rules at the same time. */
+/** Maximum number of attempts for a batch, while others change rules at the same time. */
 const ATTEMPTS = 100;
-/** So many edits that wait at the same time become one batch. */
+/** Maximum number of edits coalesced into one batch. */
 const MOST_TOGETHER = 1000;
 
 interface Job {
   readonly run: (jobs: readonly Job[]) => Promise<void>;
-  /** Only marks, with nothing special about the call: may go together with others. */
+  /** Edits of marks only, without call options: they may be merged with others. */
   readonly edits?: Edits | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** The changes of one handle, one batch after the other: two at once would make one of them begin again. */
+/** Commits the changes of one handle, one batch after the other: of two at once, one would have to start again. */
 export class Commits {
   readonly #port: NetfilterPort;
   readonly #owner: string;
-  /** The table without its elements, as of its generation; what is known to be outdated is not kept. */
+  /** The table without its elements, with its generation; undefined if it is known to be outdated. */
   #table: { readonly entry: TableEntry | undefined; readonly generation: number } | undefined;
   #queue: Job[] = [];
   #running = false;
@@ -52,7 +52,7 @@ export class Commits {
     return table;
   }
 
-  /** What the plan says of the table as it is then, with its elements. */
+  /** Commits the changes that `plan` returns for the current table, read with its elements. */
   change<T extends Lists>(
     options: CallOptions | undefined,
     wanted: T,
@@ -65,7 +65,7 @@ export class Commits {
     }, options);
   }
 
-  /** Alternative names of interfaces become main names; nothing is read where no interface is named. */
+  /** Replaces alternative names of interfaces by main names; reads nothing if no interface is named. */
   async resolve<T extends Lists>(lists: T, options: CallOptions | undefined): Promise<T> {
     const names = interfacesOf(lists);
     if (names.length === 0) return lists;
@@ -74,7 +74,8 @@ export class Commits {
   }
 
   /**
-   * Those of marks that wait at the same time are made together; if one fails, each for itself.
+   * Commits edits. Edits of marks that wait at the same time become one batch; if it fails, each is committed
+   * individually.
    * @returns the edits with the main names of interfaces
    */
   async edit(edits: Edits, options: CallOptions | undefined): Promise<Edits> {
@@ -99,7 +100,7 @@ export class Commits {
       const job: Job = { run, edits, resolve: () => settle(resolve), reject: (error) => settle(() => reject(error)) };
       const giveUp = (): void => {
         const at = this.#queue.indexOf(job);
-        if (at < 0) return; // under way: its requests know the signal
+        if (at < 0) return; // it has started: its requests have the signal
         this.#queue.splice(at, 1);
         reject(signal?.reason);
       };
@@ -127,7 +128,7 @@ export class Commits {
     this.#running = false;
   }
 
-  /** The first that waits, and those behind it that can go with it: in any order the end is the same. */
+  /** Returns the first waiting job, and the following ones that can be merged with it: their order does not matter. */
   #next(): Job[] {
     const keys = new Set<string>();
     let count = 0;
@@ -141,9 +142,9 @@ export class Commits {
     return this.#queue.splice(0, Math.max(1, count));
   }
 
-  /** Plans and commits, again and again while others are faster. */
+  /** Plans and commits; repeats while other programs commit first. */
   async #attempt(elements: boolean, options: CallOptions | undefined, plan: Plan): Promise<void> {
-    // A commit whose end was not heard may have been made: what there is tells.
+    // A commit without an answer may have been made: only the table shows it.
     let uncertain = false;
     for (let attempt = 1; ; attempt++) {
       const remembered = this.#table;
@@ -152,7 +153,7 @@ export class Commits {
       try {
         changes = plan(entry, uncertain);
       } catch (error) {
-        // What cannot be, by what is remembered, may be possible by now.
+        // A plan that fails with the remembered table may succeed with the current one.
         if (this.#table !== remembered || attempt === ATTEMPTS) throw error;
         this.#table = undefined;
         continue;
@@ -161,7 +162,7 @@ export class Commits {
       const rewritten = rewriteLongChains(entry, changes);
       const outdated = rewritten !== changes && remembered !== undefined && this.#table === remembered;
       this.#table = undefined;
-      if (outdated && attempt < ATTEMPTS) continue; // with the counters of this moment
+      if (outdated && attempt < ATTEMPTS) continue; // plan again with current counters
       changes = rewritten;
       try {
         await this.#port.commit(this.#owner, changes, { ...options, generation });
@@ -179,14 +180,14 @@ export class Commits {
     }
   }
 
-  /** Which there is, of an element that could not be added; undefined if it cannot be told. */
+  /** Returns the existing mark of an element that could not be added; undefined if it cannot be read. */
   async #markInTheWay(
     changes: readonly TableChange[],
     error: unknown,
     options: CallOptions | undefined,
   ): Promise<number | undefined> {
     const added = markInTheWay(changes, error);
-    // That it cannot be read is not what failed.
+    // A failure to read it must not replace the error of the commit.
     return added && this.#port.markOf?.(this.#owner, added.map, added.element, options).catch(() => undefined);
   }
 
@@ -195,7 +196,7 @@ export class Commits {
     options: CallOptions | undefined,
   ): Promise<{ entry: TableEntry | undefined; generation: number }> {
     if (this.#table && !elements) return this.#table;
-    // Before the table is read: if it is not there, nothing else tells of which moment that is.
+    // Read the generation before the table: if the table does not exist, nothing else shows the time of the read.
     const before = await this.#ask(() => this.#port.generation(options));
     const entry = await this.read(elements, options);
     this.#table = { entry, generation: entry?.generation ?? before };

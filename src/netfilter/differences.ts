@@ -3,15 +3,15 @@ import type { TableChange, TableEntry } from '../kernel/netfilter/types.js';
 import { chainRuleText } from './layout.js';
 import { elementKey, markOf, markText, packetsText } from './mark-options.js';
 
-/** How a table differs from what it should be. */
+/** A difference of a table from its wanted state. */
 export interface Difference {
-  /** `missing`: to be added; `changed`: a mark of the wrong number; `unknown`: to be removed. */
+  /** `missing`: has to be added; `changed`: a mark with the wrong number; `unknown`: has to be removed. */
   readonly problem: 'missing' | 'changed' | 'unknown';
-  /** What, as nft would write it. */
+  /** The object, as nft would write it. */
   readonly what: string;
 }
 
-/** What the changes that would mend a table say of it. */
+/** Returns the differences that these changes repair. */
 export function differences(table: TableEntry | undefined, changes: readonly TableChange[]): Difference[] {
   const removed = new Set(
     changes.flatMap((change) => (change.change === 'delete-element' ? [elementKey(change.map, change.key)] : [])),
@@ -27,7 +27,7 @@ export function differences(table: TableEntry | undefined, changes: readonly Tab
         return [{ problem: 'unknown', what: damage(table) }];
       case 'add-chain':
         return [{ problem: 'missing', what: `chain ${chainText(change.chain)}` }];
-      case 'flush-chain': // a way to make changes, of which there are differences
+      case 'flush-chain': // only a way to make other changes, which are reported
         return [];
       case 'delete-chain':
         return [{ problem: 'unknown', what: `chain ${change.name}` }];
@@ -44,7 +44,7 @@ export function differences(table: TableEntry | undefined, changes: readonly Tab
         return [{ problem, what: markText(markOf(change.map, change.element, change.element.mark)) }];
       }
       case 'delete-element':
-        if (added.has(elementKey(change.map, change.key))) return []; // told as changed
+        if (added.has(elementKey(change.map, change.key))) return []; // reported as changed
         return [{ problem: 'unknown', what: `mark of ${packetsText(markOf(change.map, change.key, 0))}` }];
     }
   };

@@ -48,7 +48,7 @@ meanings.defineForAll(Errno.EPROTONOSUPPORT, {
 
 export const translate = meanings.translate.bind(meanings);
 
-/** What a change of the table is, in words. */
+/** Returns the request that a change of the table is, in words. */
 function requestOf(table: string, change: TableChange): Request {
   const command = change.change;
   switch (command) {
@@ -74,7 +74,7 @@ function requestOf(table: string, change: TableChange): Request {
   }
 }
 
-/** The mark that could not be added, since there is one. */
+/** Returns the change that failed because its packets have a mark already. */
 export function markInTheWay(
   changes: readonly TableChange[],
   error: unknown,
@@ -83,7 +83,7 @@ export function markInTheWay(
   return change?.change === 'add-element' ? change : undefined;
 }
 
-/** The error for a batch of which nothing was carried out. `present`: which mark was in the way, if it is known. */
+/** Returns the error for a batch of which nothing was carried out. `present` is the existing mark, if it is known. */
 export function commitError(
   table: string,
   changes: readonly TableChange[],
@@ -98,7 +98,7 @@ export function commitError(
     const says = hasMark(markOf(added.map, added.element, 0), present);
     return errorOf(request, error.errno, { ...markExists, says }, error.message);
   }
-  // A mark is changed by both at once.
+  // A mark is changed by a deletion and an addition in one batch.
   const changed = change.change === 'delete-element' && changes.some((other) => isAgain(other, change));
   return translate(changed ? { ...request, action: 'change mark of' } : request, error);
 }

@@ -4,21 +4,21 @@ import type { CallOptions } from '../kernel/kernel.js';
 import type { Counter, MarkHook, Match } from '../kernel/netfilter/types.js';
 import { type FwmarkSelector, type MarkSettings, markText } from './mark-options.js';
 
-/** What a mark needs of the table it stands in. */
+/** Methods that a mark needs of its table. */
 export interface MarkTable {
   setMark(selector: FwmarkSelector, mark: number, options?: CallOptions): Promise<Fwmark>;
   removeMark(selector: FwmarkSelector, options?: CallOptions): Promise<void>;
 }
 
-/** A mark as it was read, and the packets that get it. */
+/** A mark as it was read, with the packets that get it. */
 export class Fwmark {
   readonly #table: MarkTable;
   readonly hook: MarkHook;
   readonly match: Match;
   readonly mark: number;
-  /** The bits that are set; the others stay as they are. */
+  /** Bits of the packet's mark that are set; the others stay as they are. */
   readonly mask: number;
-  /** Packets that got it, and their bytes, since it was added. */
+  /** Packets that got the mark, and their bytes, since it was added. */
   readonly counter: Counter;
 
   /** @internal */
@@ -31,14 +31,14 @@ export class Fwmark {
     this.counter = counter;
   }
 
-  /** What names it, for other calls and other handles. */
+  /** Selector of the mark, for other calls and other handles. */
   get selector(): FwmarkSelector {
     const { packetMark: _, ...match } = this.match;
     return { hook: this.hook, mask: this.mask, ...match };
   }
 
   /**
-   * Another mark for the same packets, in one step: none passes without one. Its counter begins at 0.
+   * Replaces the mark for the same packets, in one step: no packet passes without one. The counter starts again at 0.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_MARK`
    */
   async update(changes: { readonly mark: number }, options?: CallOptions): Promise<Fwmark> {
@@ -46,7 +46,7 @@ export class Fwmark {
     return this.#table.setMark(this.selector, changes.mark, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
+  /** Removes the mark. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async delete(options?: CallOptions): Promise<void> {
     await this.#table.removeMark(this.selector, options);
   }
@@ -60,7 +60,7 @@ export class Fwmark {
     return { hook, match, mark, mask, packets: String(counter.packets), bytes: String(counter.bytes) };
   }
 
-  /** @internal So that who has no types of Node needs none for this. */
+  /** @internal Keeps the types of Node out of the declarations. */
   [inspect.custom](): string {
     return `${this} (${this.counter.packets} packets, ${this.counter.bytes} bytes)`;
   }

@@ -4,7 +4,7 @@ import { mapShapes } from '../kernel/netfilter/types.js';
 import { matchText, narrowness } from './match.js';
 import { ruleText } from './rule-options.js';
 
-/** Everything in a table but the elements of its maps. */
+/** Everything in a table except the elements of its maps. */
 export interface Structure {
   readonly maps: readonly MapName[];
   readonly rules: readonly Rule[];
@@ -22,7 +22,7 @@ export function chainRuleText(hook: Rule['hook'], rule: ChainRule): string {
   return 'lookup' in rule ? `${hook} mark set @${hook}_${rule.lookup}` : ruleText(rule);
 }
 
-/** Two rules that do the same are one. */
+/** Returns a key that is equal for rules that do the same. */
 export function chainRuleKey(rule: ChainRule): string {
   return 'lookup' in rule ? `@${rule.lookup}` : JSON.stringify([rule.hook, matchText(rule.match), rule.action]);
 }
@@ -31,15 +31,15 @@ function wideFirst(a: Rule, b: Rule): number {
   const [left, right] = [narrowness(a.match), narrowness(b.match)];
   const differing = left.findIndex((part, i) => part !== right[i]);
   if (differing >= 0) return (left[differing] ?? 0) - (right[differing] ?? 0);
-  // Those that are as wide as each other have an order, too: else a change of one would move others.
+  // Equally wide rules have a fixed order, too: otherwise a change of one would move others.
   const [one, other] = [chainRuleKey(a), chainRuleKey(b)];
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
 /**
- * The rules of each chain, in their order. A mark that is set later replaces one set before: from
- * the widest to the narrowest, and those that set some bits only at the end. Of NAT rules the
- * first that matches is taken: from the narrowest to the widest.
+ * Returns the rules of each chain, in their order. A later mark replaces an earlier one: marks are ordered from the
+ * widest to the narrowest, and those that set only some bits follow at the end. The first matching NAT rule is taken:
+ * NAT rules are ordered from the narrowest to the widest.
  */
 export function chainsOf({ maps, rules }: Structure): Map<string, { name: ChainName; rules: ChainRule[] }> {
   const chains = new Map<string, { name: ChainName; rules: ChainRule[] }>();
@@ -66,7 +66,10 @@ export function distinctMaps(maps: Iterable<MapName>): MapName[] {
   return [...distinct.values()];
 }
 
-/** What to take out of a chain, and what to put in where, so that what stays keeps its counters. */
+/**
+ * Returns the rules to remove from a chain, and the rules to add with their places, so that the others keep their
+ * counters.
+ */
 export function compareRules(
   current: readonly RuleEntry[],
   wanted: readonly ChainRule[],
@@ -76,7 +79,7 @@ export function compareRules(
   const places = new Map(wanted.map((rule, index) => [chainRuleKey(rule), index]));
   let next = 0;
   for (const entry of current) {
-    // What stands before something that is kept already is in the wrong place.
+    // A rule that belongs before a kept one is in the wrong place.
     const at = (entry.rule && places.get(chainRuleKey(entry.rule))) ?? -1;
     if (at < next) {
       remove.push(entry);

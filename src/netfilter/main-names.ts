@@ -5,7 +5,7 @@ import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import { type MarkSettings, markText, packetsKey } from './mark-options.js';
 import { checkInterface } from './match.js';
 
-/** Lists of what has a match: edits, or a desired state. */
+/** Lists of objects with a match: edits, or a desired state. */
 export type Lists = { readonly [name: string]: readonly { readonly match: Match }[] };
 
 const options = ['inputInterface', 'outputInterface'] as const;
@@ -23,8 +23,8 @@ export function interfacesOf(lists: Lists): string[] {
 }
 
 /**
- * Puts main names in the place of alternative ones: nf_tables compares the main name (nft_meta_get_eval_ifname in
- * net/netfilter/nft_meta.c). A name that no interface has stays, for an interface to come.
+ * Replaces alternative names by main names: nf_tables compares the main name (nft_meta_get_eval_ifname in
+ * net/netfilter/nft_meta.c). A name that no interface has stays, for an interface that is made later.
  * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` for such a name of more than 15 characters
  */
 export function withMainNames<T extends Lists>(lists: T, names: ReadonlyMap<string, string>): T {
@@ -46,12 +46,15 @@ function resolved<T extends { readonly match: Match }>(item: T, names: ReadonlyM
   return match === item.match ? item : { ...item, match };
 }
 
-/** An escaped asterisk at the end belongs to the name. */
+/** Returns the name that a pattern stands for: an escaped asterisk at the end belongs to it. */
 function nameOf(pattern: string): string {
   return pattern.replace(/\\\*$/, '*');
 }
 
-/** Two spellings of one interface are the same packets. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+/**
+ * Returns the marks without repetitions. Rejects two marks for the same packets, also with two names of one interface.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
 export function distinctMarks(marks: readonly MarkSettings[]): MarkSettings[] {
   const distinct = new Map<string, MarkSettings>();
   for (const mark of marks) {

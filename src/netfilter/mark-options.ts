@@ -8,32 +8,31 @@ import { checkInMask, checkMatch, hex, type MatchOptions, markValueText, matchNa
 const hooks = ['prerouting', 'input', 'output'] as const;
 const ALL = 0xffffffff;
 
-/** Which packets a mark is for. */
+/** Packets that a mark is for. */
 export interface FwmarkSelector extends MatchOptions {
   /**
-   * Where packets are marked: as they come in (`prerouting`, the default), once they turn out to be
-   * for this machine (`input`), or as this machine sends them (`output`). In this order IPVS
-   * looks at marks after each of them.
+   * Hook at which packets get the mark: as they arrive (`prerouting`, the default), after routing, if they are for this
+   * machine (`input`), or as this machine sends them (`output`). IPVS reads marks after each of them.
    */
   readonly hook?: MarkHook | undefined;
-  /** The bits of the mark that are set; the others stay. Default: all. From 1 to 0xffffffff. */
+  /** Bits of the mark that are set, from 1 to 0xffffffff; the others stay. Default: all. */
   readonly mask?: number | undefined;
 }
 
 export interface FwmarkOptions extends FwmarkSelector {
-  /** From 0 to 0xffffffff, and within the mask. A service of IPVS cannot have the mark 0. */
+  /** Mark from 0 to 0xffffffff, within the mask. An IPVS service cannot have the mark 0. */
   readonly mark: number;
 }
 
-/** A mark that is free in this table, the least from `from` to `to`, is taken. */
+/** Range of marks: the least one from `from` to `to` that is free in the table is taken. */
 export interface MarkRange {
   readonly from: number;
   readonly to: number;
-  /** Marks that are used elsewhere, such as those of IPVS's services; at most 1 048 576. */
+  /** Marks that are used elsewhere, such as those of IPVS services; at most 1 048 576. */
   readonly taken?: Iterable<number> | undefined;
 }
 
-/** A mark in its one form. */
+/** A mark in canonical form. */
 export interface MarkSettings {
   readonly hook: MarkHook;
   readonly match: Match;
@@ -54,13 +53,13 @@ export function checkMark(given: FwmarkOptions): MarkSettings {
   return settings;
 }
 
-/** One that was read will do: a `Fwmark` has its selector. */
+/** Returns the selector. Accepts a mark that was read, too: a `Fwmark` has its selector. */
 export function selectorOf(given: FwmarkSelector): FwmarkSelector {
   if (typeof given !== 'object' || given === null || !('selector' in given)) return given;
   return given.selector as FwmarkSelector;
 }
 
-/** The packets alone. */
+/** Checks a selector. The mark of the result is 0. */
 export function checkMarkSelector(given: FwmarkSelector): MarkSettings {
   const selector = selectorOf(given);
   checkOptions('a mark', selector, selectorNames);
@@ -92,7 +91,7 @@ export function checkMarkRange(range: MarkRange): {
   return { from: least, to: checkInteger(`to of a range from ${least}`, to, least, ALL), taken: takenMarks(taken) };
 }
 
-/** Walks no further than the limit: an iterable may be endless. */
+/** Reads no further than the limit: an iterable may be endless. */
 function takenMarks(taken: Iterable<number> = []): ReadonlySet<number> {
   const marks = new Set<number>();
   let count = 0;
@@ -103,7 +102,9 @@ function takenMarks(taken: Iterable<number> = []): ReadonlySet<number> {
   return marks;
 }
 
-/** Where such a mark lives, if a map has place for it: it is for one address, one port or both, and sets all bits. */
+/**
+ * Returns the map and the key of a mark that a map can hold: one for one address, one port or both, that sets all bits.
+ */
 export function mapOf({ hook, match, mask }: MarkSettings): { map: MapName; key: MapKey } | undefined {
   const { family, destination, protocol, port } = match;
   const others = match.source ?? match.inputInterface ?? match.outputInterface ?? match.packetMark ?? match.local;
@@ -116,7 +117,7 @@ export function mapOf({ hook, match, mask }: MarkSettings): { map: MapName; key:
   return { map: { hook, shape }, key: { address: destination, protocol, port } };
 }
 
-/** What is known of an element of a map. */
+/** Returns the mark of an element of a map. */
 export function markOf({ hook, shape }: MapName, { address, protocol, port }: MapKey, mark: number): MarkSettings {
   const family = shape.startsWith('ip6') ? 'ipv6' : 'ipv4';
   const match = {
@@ -130,7 +131,7 @@ export function ruleOf({ hook, match, mark, mask }: MarkSettings): Rule {
   return { hook, match, action: { type: 'mark', mark, mask } };
 }
 
-/** The same packets and bits, whatever the mark. */
+/** Returns a key that is equal for the same packets and bits, whatever the mark is. */
 export function markKey(settings: Pick<MarkSettings, 'hook' | 'match' | 'mask'>): string {
   return `${packetsText(settings)} mask ${hex(settings.mask)}`;
 }
@@ -139,7 +140,7 @@ export function elementKey(map: MapName, { address, protocol, port }: MapKey): s
   return `${mapText(map)} ${address} ${protocol} ${port}`;
 }
 
-/** As {@link markKey}, but only to be compared. */
+/** Returns a key like {@link markKey}, for comparison only. */
 export function packetsKey({ hook, match, mask }: Pick<MarkSettings, 'hook' | 'match' | 'mask'>): string {
   const { family, source, destination, protocol, port, inputInterface, outputInterface, packetMark, local } = match;
   const ports = typeof port === 'object' ? `${port.from}-${port.to}` : port;
@@ -147,12 +148,12 @@ export function packetsKey({ hook, match, mask }: Pick<MarkSettings, 'hook' | 'm
   return `${hook} ${mask} ${family} ${source} ${destination} ${protocol} ${ports} ${inputInterface} ${outputInterface} ${bits} ${local}`;
 }
 
-/** As nft would write it. */
+/** Returns the mark as nft would write it. */
 export function markText(settings: MarkSettings): string {
   return `${packetsText(settings)} mark set ${markValueText(settings.mark, settings.mask)}`;
 }
 
-/** What stands in the way of another mark. */
+/** Returns the text for an existing mark that prevents another one. */
 export function hasMark(settings: Pick<MarkSettings, 'hook' | 'match' | 'mask'>, mark: number): string {
   const bits = settings.mask === ALL ? '' : ` in the bits ${hex(settings.mask)}`;
   return `${packetsText(settings)} has the mark ${mark} (${hex(mark)})${bits} already`;

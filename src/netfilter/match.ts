@@ -6,26 +6,25 @@ import type { Hook, MarkBits, Match, PortProtocol, PortRange } from '../kernel/n
 import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import { cutPrefix } from './prefix.js';
 
-/** What a packet has to be like; all that is named has to be so. */
+/** Conditions on a packet; all of them have to match. */
 export interface MatchOptions {
-  /** Only needed where no address is named. */
+  /** Address family; needed only if no address is given. */
   readonly family?: Family | undefined;
-  /** An address or a prefix, as in `10.0.0.0/24`. */
+  /** Source: an address or a prefix, such as `10.0.0.0/24`. */
   readonly source?: string | undefined;
   readonly destination?: string | undefined;
   readonly protocol?: PortProtocol | undefined;
-  /** Of the destination; takes a protocol. */
+  /** Destination port, from 1 to 65535, or a range; requires a protocol. */
   readonly port?: number | PortRange | undefined;
   /**
-   * Interface on which the packet was received; packets that this machine sends have none. A name of 1 to 15
-   * characters, an alternative name of an interface that exists (1 to 127, as of `ip link property add altname`), or a
-   * prefix of 1 to 15 characters and an asterisk (`veth*`), as in nft's `iifname`. An asterisk that ends the name itself
-   * is written `\*`.
+   * Interface by which the packet arrived; not for packets that this machine sends. A name of 1 to 127 characters (an
+   * alternative name may have more than 15), or a prefix of names with an asterisk (`veth*`, at most 15 characters), as
+   * in nft's `iifname`. Write an asterisk that ends the name itself as `\*`.
    */
   readonly inputInterface?: string | undefined;
-  /** The interface that the packet leaves by, known from routing on. Same form as `inputInterface`. */
+  /** Interface by which the packet leaves, known after routing. Same form as `inputInterface`. */
   readonly outputInterface?: string | undefined;
-  /** Whether the destination is an address of this network namespace, whichever it is. */
+  /** True if the destination has to be an address of this network namespace; false if it must not be one. */
   readonly local?: boolean | undefined;
 }
 
@@ -46,7 +45,10 @@ const ALL = 0xffffffff;
 
 const familyNames = ['family', 'source', 'destination'] as const;
 
-/** A match in its one form: addresses canonical, a range of one port a port, the family where an address says it. */
+/**
+ * Returns a match in canonical form: canonical addresses, a range of one port as a port, and the family that an address
+ * implies.
+ */
 export function checkMatch(what: string, options: MatchOptions, hook: Hook): Match {
   const { inputInterface, outputInterface, protocol, port, local } = options;
   const source = checkPrefix('source', options.source, options.family);
@@ -62,7 +64,7 @@ export function checkMatch(what: string, options: MatchOptions, hook: Hook): Mat
   if (inputInterface !== undefined && hook === 'output')
     throw invalid(`${what} in the hook output cannot name an inputInterface: what this machine sends came in nowhere`);
   if (local !== undefined && typeof local !== 'boolean') throw invalid(`local is true or false, not ${show(local)}`);
-  // Property by property: spreading what may be absent takes several times as long, and there are many marks.
+  // Set each property individually: spreading optional parts takes several times as long, and tables have many marks.
   const match: { -readonly [K in keyof Match]: Match[K] } = {};
   if (family) match.family = family;
   if (inputInterface !== undefined) match.inputInterface = checkInterface('inputInterface', inputInterface);
@@ -75,12 +77,12 @@ export function checkMatch(what: string, options: MatchOptions, hook: Hook): Mat
   return match;
 }
 
-/** What packets have ports of is to be told with the port. */
+/** Returns the error for an option that requires a protocol. */
 export function missingProtocol(what: string, option: string): IpvsError {
   return invalid(`${what} that names a ${option} names its protocol, too: one of ${protocols.join(', ')}`);
 }
 
-/** The family of them all; `names` are those of the options that they are of. */
+/** Returns the common family. Rejects two different ones by the `names` of their options. */
 export function sameFamily(
   what: string,
   names: readonly string[],
@@ -104,7 +106,7 @@ function checkPrefix(
 ): { text: string; family: Family } | undefined {
   if (given === undefined) return undefined;
   const value = typeof given === 'string' && expected !== 'ipv6' ? withoutMapping(given) : given;
-  // An address alone, first: most are.
+  // Try a plain address first: most are.
   const alone = typeof value === 'string' ? familyOf(value) : undefined;
   if (alone !== undefined) return { text: canonicalAddress(value, alone), family: alone };
   const [text = '', length, ...rest] = isText(value, 64) ? value.split('/') : [];
@@ -132,13 +134,13 @@ function checkPort(port: number | PortRange): number | PortRange {
   return from === to ? from : { from, to };
 }
 
-/** ALTIFNAMSIZ without its NUL. */
+/** Maximum length of an interface name: ALTIFNAMSIZ without its NUL. */
 const LONGEST_NAME = 127;
 
 /**
- * Checks the name of an interface, or a prefix of names, as nft takes both: `veth*`, and `eth\*` for
- * an interface whose name ends with an asterisk. nft lists a pattern between quotation marks, which
- * it cannot escape, and loads at most 15 characters (expr_evaluate_string in its evaluate.c).
+ * Checks the name of an interface, or a prefix of names, in the form of nft: `veth*`, and `eth\*` for an interface
+ * whose name ends with an asterisk. nft lists a pattern between quotation marks, which it cannot escape, and loads at
+ * most 15 characters (expr_evaluate_string in its evaluate.c).
  */
 export function checkInterface(option: string, name: string): string {
   const longest = typeof name === 'string' && isPrefix(name) ? LONGEST_MAIN_NAME : LONGEST_NAME;
@@ -153,7 +155,7 @@ export function checkInterface(option: string, name: string): string {
   return name;
 }
 
-/** Bits of a packet's mark that are looked at: a number stands for all of them. */
+/** Checks a condition on a packet's mark: a number stands for all of its bits. */
 export function checkMarkBits(value: number | { readonly mark: number; readonly mask?: number | undefined }): MarkBits {
   if (typeof value === 'number') return { mark: checkInteger('mark', value, 0, ALL), mask: ALL };
   if (typeof value !== 'object' || value === null)
@@ -174,12 +176,12 @@ export function hex(mark: number): string {
   return `0x${mark.toString(16)}`;
 }
 
-/** What is set, as nft takes it. */
+/** Returns the value that is set, as nft takes it. */
 export function markValueText(mark: number, mask: number): string {
   return mask === ALL ? hex(mark) : `mark & ${hex(~mask >>> 0)} | ${hex(mark)}`;
 }
 
-/** As nft writes it. */
+/** Returns the match as nft writes it. */
 export function matchText({
   family,
   packetMark,
@@ -210,8 +212,8 @@ export function matchText({
 }
 
 /**
- * How narrow a match is, to be compared part by part: addresses first, then ports.
- * What it does not name is as wide as can be.
+ * Returns how narrow a match is, for a comparison part by part: addresses first, then ports. An omitted condition is
+ * the widest.
  */
 export function narrowness(match: Match): readonly number[] {
   const bits = (text: string | undefined): number => {
@@ -221,7 +223,7 @@ export function narrowness(match: Match): readonly number[] {
   };
   const { port } = match;
   const ports = port === undefined ? 0 : typeof port === 'number' ? 0xffff : 0xffff - (port.to - port.from);
-  // The longer the prefix, the narrower; a whole name counts as before there were prefixes.
+  // A longer prefix of a name is narrower. A whole name counts 0, more than any prefix.
   const letters = (pattern: string | undefined): number =>
     pattern !== undefined && isPrefix(pattern) ? pattern.length - 16 : 0;
   const others = [

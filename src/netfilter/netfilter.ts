@@ -34,33 +34,35 @@ import { NetfilterWatch } from './watch.js';
 
 export interface NetfilterOptions extends OpenOptions {
   /**
-   * Whose rules these are: the name of their table in the family inet. 1 to 64 letters, digits, `_`,
-   * `.` and `-`, the first a letter. Default: `ipvs`. A table of that name that this library did not
-   * make is never touched (`ERR_IPVS_FOREIGN`). A keyword of nft (`mark`, `limit`) is refused by
-   * everything that adds to the table (`ERR_IPVS_INVALID_ARGUMENT`): nft could not load its listing.
+   * Name of the owner's table in the family inet: 1 to 64 letters, digits, `_`, `.` and `-`, the first a letter.
+   * Default: `ipvs`. A table of that name that this library did not make is never touched (`ERR_IPVS_FOREIGN`). Every
+   * call that adds to the table rejects a keyword of nft (`mark`, `limit`) as its name (`ERR_IPVS_INVALID_ARGUMENT`):
+   * nft could not load its listing.
    */
   readonly owner?: string | undefined;
-  /** Another kernel than this machine's, for tests. */
+  /** Kernel to use instead of the machine's, for tests. */
   readonly kernel?: Pick<Kernel, 'openNetfilter'> | undefined;
 }
 
 /** A rule as it was read. */
 export interface NetfilterRule {
   readonly rule: RuleOptions;
-  /** As nft writes it, with the hook before it. */
+  /** The rule as nft writes it, with the hook before it. */
   readonly text: string;
-  /** Packets that matched (of NAT: that began a connection), and their bytes, since it was added. */
+  /**
+   * Packets that matched, and their bytes, since the rule was added. A NAT rule counts the packets that began a
+   * connection.
+   */
   readonly counter: Counter;
 }
 
 const noCounter: Counter = { packets: 0n, bytes: 0n };
 
 /**
- * Marks and the NAT rules of a director, in one table of nf_tables that belongs to one owner.
- * Every change is one batch: the kernel makes all of it or nothing, and no packet sees the half.
- * What stays keeps its counters. All methods can fail with `ERR_IPVS_PERMISSION`,
- * `ERR_IPVS_FOREIGN`, `ERR_IPVS_UNSTABLE` (others changed rules during each of 20 attempts),
- * `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
+ * Marks and the NAT rules of a director, in one table of nf_tables that belongs to one owner. Every change is one
+ * batch: the kernel makes all of it or nothing, and no packet sees a part of it. Unchanged rules keep their counters.
+ * All methods can fail with `ERR_IPVS_PERMISSION`, `ERR_IPVS_FOREIGN`, `ERR_IPVS_UNSTABLE` (others changed rules during
+ * each of several attempts), `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
  */
 export class Netfilter {
   readonly owner: string;
@@ -74,8 +76,8 @@ export class Netfilter {
   }
 
   /**
-   * Opens a handle; nothing is made before the first change. An open handle does not keep the
-   * process alive, and what it made stays when it is closed.
+   * Opens a handle; makes nothing before the first change. An open handle does not keep the process alive, and what it
+   * made stays when it is closed.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION`, `ERR_IPVS_NOT_AVAILABLE`,
    * `ERR_IPVS_ADDON_NOT_LOADED`
    */
@@ -96,13 +98,13 @@ export class Netfilter {
     }
   }
 
-  /** All marks, with their counters. Those for one address or port first, then the others. */
+  /** Returns all marks with their counters: first those for one address or port, then the others. */
   async marks(options?: CallOptions): Promise<Fwmark[]> {
     const table = await this.#commits.read(true, options);
     return marksOf(table).map(([settings, counter]) => new Fwmark(this, settings, counter));
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
+  /** Returns the mark of these packets. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async mark(selector: FwmarkSelector, options?: CallOptions): Promise<Fwmark> {
     checkCallOptions(options);
     const { marks = [] } = await this.#commits.resolve({ marks: [checkMarkSelector(selector)] }, options);
@@ -113,7 +115,7 @@ export class Netfilter {
     return found;
   }
 
-  /** @throws IpvsError `ERR_IPVS_MARK_EXISTS` if these packets have a mark already, whichever */
+  /** Adds a mark. @throws IpvsError `ERR_IPVS_MARK_EXISTS` if these packets already have a mark, whichever */
   async addMark(mark: FwmarkOptions, options?: CallOptions): Promise<Fwmark> {
     const settings = checkMark(mark);
     checkLoadable(this.owner);
@@ -122,7 +124,7 @@ export class Netfilter {
   }
 
   /**
-   * Takes the least mark of a range that no packets of this table have, also when several programs do so at once.
+   * Adds the least mark of a range that no packets of this table have, also when several programs do so at once.
    * @throws IpvsError `ERR_IPVS_OUT_OF_RANGE` if all are taken
    */
   async allocateMark(selector: FwmarkSelector, range: MarkRange, options?: CallOptions): Promise<Fwmark> {
@@ -134,7 +136,7 @@ export class Netfilter {
       const marks = marksOf(table);
       const used = new Set(marks.map(([{ mark }]) => mark));
       const present = marks.find(([other]) => markKey(other) === markKey(resolved))?.[0];
-      if (present && uncertain && present.mark === settings.mark) return []; // it was made, but its end was not heard
+      if (present && uncertain && present.mark === settings.mark) return []; // it was made, but the answer was lost
       if (present)
         throw new IpvsError('ERR_IPVS_MARK_EXISTS', `cannot allocate a mark: ${hasMark(resolved, present.mark)}`);
       let mark = from;
@@ -153,7 +155,7 @@ export class Netfilter {
   }
 
   /**
-   * Another mark for packets that have one, in one step. Its counter begins at 0.
+   * Replaces the mark of packets that have one, in one step. The counter starts again at 0.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_MARK`
    */
   async setMark(selector: FwmarkSelector, mark: number, options?: CallOptions): Promise<Fwmark> {
@@ -163,12 +165,12 @@ export class Netfilter {
     return new Fwmark(this, setMarks[0] ?? settings, noCounter);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
+  /** Removes the mark of these packets. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async removeMark(selector: FwmarkSelector, options?: CallOptions): Promise<void> {
     await this.#commits.edit({ ...noEdits, removeMarks: [checkMarkSelector(selector)] }, options);
   }
 
-  /** NAT rules and those for segment sizes, in the order in which packets meet them. */
+  /** Returns the rules for NAT and segment sizes, in the order in which packets meet them. */
   async rules(options?: CallOptions): Promise<NetfilterRule[]> {
     const table = await this.#commits.read(false, options);
     return rulesOf(table).map(([rule, counter]) =>
@@ -176,21 +178,21 @@ export class Netfilter {
     );
   }
 
-  /** @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_NOT_SUPPORTED` */
+  /** Adds a rule. @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_NOT_SUPPORTED` */
   async addRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
     const checked = checkRule(rule);
     checkLoadable(this.owner);
     await this.#commits.edit({ ...noEdits, addRules: [checked] }, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
+  /** Removes a rule. @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
   async removeRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
     await this.#commits.edit({ ...noEdits, removeRules: [checkRule(rule)] }, options);
   }
 
   /**
-   * Many changes as one batch: all or nothing, with the error of the first that the kernel refuses.
-   * Of the same packets there may be one.
+   * Makes many changes as one batch: all or nothing, with the error of the first that the kernel rejects. Each set of
+   * packets, and each rule, may occur once.
    */
   async apply(changes: readonly NetfilterChange[], options?: CallOptions): Promise<void> {
     const edits = checkEdits(changes);
@@ -199,9 +201,9 @@ export class Netfilter {
   }
 
   /**
-   * Makes the table exactly this, with the fewest changes, in one batch. What is so already stays,
-   * with its counters; what others put into the table goes. Without marks and rules the table goes,
-   * too. Repeating it changes nothing; after somebody has changed the table it repairs it.
+   * Makes the table exactly this, with the fewest changes, in one batch. Marks and rules that are right stay, with
+   * their counters; everything that others put into the table is removed. Without marks and rules the table is deleted,
+   * too. A repeated call changes nothing, or repairs the table after another program has changed it.
    */
   async set(state: NetfilterState, options?: CallOptions): Promise<void> {
     const desired = checkState(state);
@@ -209,7 +211,7 @@ export class Netfilter {
     await this.#commits.change(options, { ...desired }, (wanted, table) => planAll(table, distinct(wanted)));
   }
 
-  /** What {@link set} would change, in words; empty if all is as it should be. */
+  /** Returns the differences that {@link set} would repair; empty if there are none. */
   async check(state: NetfilterState, options?: CallOptions): Promise<Difference[]> {
     const desired = checkState(state);
     const table = await this.#commits.read(true, options);
@@ -217,14 +219,14 @@ export class Netfilter {
     return differences(table, planAll(table, distinct(wanted)));
   }
 
-  /** The table as the kernel gives it. @internal */
+  /** Returns the table as the kernel has it. @internal */
   entry(options?: CallOptions): Promise<TableEntry | undefined> {
     return this.#commits.read(true, options);
   }
 
   /**
-   * Tells when anybody changes the table, this handle too, from when it resolves: a loop that waits
-   * for changes and then calls {@link set} keeps the table as it should be.
+   * Reports every change of the table, by this handle, too, from when it resolves: a loop that waits for changes and
+   * then calls {@link set} keeps the table as wanted.
    */
   async watch(options: CallOptions = {}): Promise<NetfilterWatch> {
     checkCallOptions(options);
@@ -234,12 +236,12 @@ export class Netfilter {
     return new NetfilterWatch(listener, this.owner, options.signal);
   }
 
-  /** Removes the table and all that is in it. If there is none, that is fine. */
+  /** Deletes the table with its content. Succeeds if no table exists. */
   async delete(options?: CallOptions): Promise<void> {
     await this.set({}, options);
   }
 
-  /** What was made stays. Requests under way fail with `ERR_IPVS_CLOSED`. */
+  /** Closes the handle; what it made stays. Pending requests fail with `ERR_IPVS_CLOSED`. */
   async close(): Promise<void> {
     await this.#port.close();
   }
@@ -249,7 +251,7 @@ export class Netfilter {
   }
 }
 
-/** What {@link Netfilter.set} would change of such a table, where there are these interfaces. @internal */
+/** Returns the differences that {@link Netfilter.set} would repair in such a table, with these interfaces. @internal */
 export function compareState(
   table: TableEntry | undefined,
   state: NetfilterState,
@@ -289,12 +291,12 @@ function rulesOf(table: TableEntry | undefined): [Rule, Counter][] {
   );
 }
 
-/** The bits of a mark that a mask has not. */
+/** Returns the bits of a mark that are outside a mask. */
 function outside(mark: number, mask: number): number {
   return (mark & ~mask) >>> 0;
 }
 
-/** The next that may be within the mask: what has a bit outside of it is passed over as a whole. */
+/** Returns the next mark that may be within the mask. Skips all marks with the same bit outside of it at once. */
 function nextMark(mark: number, mask: number): number {
   const size = 2 ** (32 - Math.clz32(outside(mark, mask)));
   return outside(mark, mask) === 0 ? mark + 1 : (Math.floor(mark / size) + 1) * size;

@@ -2,8 +2,8 @@ import { show } from '../kernel/check.js';
 import { invalid } from '../kernel/errors.js';
 
 /**
- * Words that nft's scanner takes for something other than a name behind `table inet`, in nft 0.9 to
- * 1.1 (src/scanner.l): those of every state, and those of `nft list`.
+ * Words that nft's scanner does not accept as a name after `table inet`, in nft 0.9 to 1.1 (src/scanner.l): those of
+ * every state, and those of `nft list`.
  */
 const keywords = new Set(
   `accept add ah all and arp auto-merge bridge cgroup chain chains comment comp constant continue counter counters
@@ -18,7 +18,7 @@ const keywords = new Set(
   type typeof udp udplite undefine update vlan vmap vni vxlan xor xt`.split(/\s+/),
 );
 
-/** Checks the name of an owner, which is that of its table: nft reads it as a name if it is no keyword. */
+/** Checks the name of an owner, which is the name of its table: nft reads it as a name if it is no keyword. */
 export function checkOwner(owner: string): string {
   if (typeof owner === 'string' && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(owner)) return owner;
   throw invalid(
@@ -27,8 +27,8 @@ export function checkOwner(owner: string): string {
 }
 
 /**
- * Rejects a table that nft could list but not load again. Only what adds to a table asks: an
- * earlier version of this library made such tables, which can still be read and deleted.
+ * Rejects a table that nft could list but not load again. Only calls that add to a table use it: an earlier version of
+ * this library made such tables, which can still be read and deleted.
  */
 export function checkLoadable(owner: string): void {
   if (keywords.has(owner))

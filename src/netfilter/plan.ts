@@ -5,19 +5,19 @@ import { chainRuleKey, chainsOf, compareRules, distinctMaps, type Structure } fr
 import { elementKey, hasMark, type MarkSettings, mapOf, markKey, markText, ruleOf } from './mark-options.js';
 import { ruleText } from './rule-options.js';
 
-/** Says whose the table is. */
+/** Comment of a table that this library made. */
 export const COMMENT = 'made by ipvs';
 
-/** What is to be in the table. */
+/** Wanted content of the table. */
 export interface Desired {
   readonly marks: readonly MarkSettings[];
   readonly rules: readonly Rule[];
 }
 
-/** Single changes, and whether they may have been made already (a commit whose end was not heard). */
+/** Single changes of marks and rules. */
 export interface Edits {
   readonly addMarks: readonly MarkSettings[];
-  /** With the mark that it gets. */
+  /** Marks to replace, each with its new value. */
   readonly setMarks: readonly MarkSettings[];
   readonly removeMarks: readonly MarkSettings[];
   readonly addRules: readonly Rule[];
@@ -31,12 +31,18 @@ function structureOf(table: TableEntry | undefined): Structure {
   return { maps: (table?.maps ?? []).map(({ name }) => name), rules };
 }
 
-/** Something stands in the table that this library did not put there, or not so: it is made anew, in one batch. */
+/**
+ * Returns true if the table has something that this library did not make, or not like that: it is then made anew, in
+ * one batch.
+ */
 function damaged(table: TableEntry): boolean {
   return table.others.length > 0 || [...table.chains, ...table.maps].some(({ intact }) => !intact);
 }
 
-/** From the table as it is to that structure; the elements of new maps come between `before` and `after`. */
+/**
+ * Returns the changes from the current table to that structure. Changes of elements belong between `before` and
+ * `after`.
+ */
 function planStructure(
   table: TableEntry | undefined,
   wanted: Structure,
@@ -51,7 +57,7 @@ function planStructure(
     chains.delete(text);
     const { remove, add } = compareRules(current?.rules ?? [], rules);
     if (!current) after.push({ change: 'add-chain', chain: name });
-    // The new ones first: they are put before what is still there.
+    // Add before deleting: new rules are placed before existing ones.
     for (const { rule, before: handle } of add)
       after.push({ change: 'add-rule', chain: name, rule, ...(handle !== undefined && { before: handle }) });
     for (const { handle } of remove) after.push({ change: 'delete-rule', chain: text, handle });
@@ -61,7 +67,7 @@ function planStructure(
   return { before, after };
 }
 
-/** The fewest changes to exactly what is desired. The table was read with its elements. */
+/** Returns the fewest changes to exactly the desired content. The table was read with its elements. */
 export function planAll(table: TableEntry | undefined, { marks, rules }: Desired): TableChange[] {
   if (marks.length === 0 && rules.length === 0) return table ? [{ change: 'delete-table' }] : [];
   if (table && damaged(table)) return [{ change: 'delete-table' }, ...planAll(undefined, { marks, rules })];
@@ -80,7 +86,7 @@ export function planAll(table: TableEntry | undefined, { marks, rules }: Desired
   const remove: TableChange[] = [];
   const kept = new Set(maps.map(mapText));
   for (const { name, elements } of table?.maps ?? []) {
-    if (!kept.has(mapText(name))) continue; // goes with its map
+    if (!kept.has(mapText(name))) continue; // deleted with its map
     for (const { mark, counter: _, ...key } of elements ?? []) {
       const text = elementKey(name, key);
       if (wanted.get(text)?.change.element.mark === mark) wanted.delete(text);
@@ -91,9 +97,9 @@ export function planAll(table: TableEntry | undefined, { marks, rules }: Desired
 }
 
 /**
- * The changes that make the edits. `known`: the table was read with its elements, and edits that
- * are made already are passed over.
- * @throws IpvsError for what is there already, or is not there
+ * Returns the changes that make the edits. `known`: the table was read with its elements, and edits that are already
+ * made are skipped.
+ * @throws IpvsError for an object that already exists, or does not exist
  */
 export function planEdits(table: TableEntry | undefined, edits: Edits, known: boolean): TableChange[] {
   const { maps, rules } = structureOf(table);
@@ -105,7 +111,7 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   const general = new Map(rules.map((rule) => [editKey(rule), rule]));
   const elements: TableChange[] = [];
   const newMaps: MapName[] = [];
-  /** The one that was in its place already. */
+  /** Adds a rule. Returns the existing one that it conflicts with. */
   const put = (rule: Rule): Rule | undefined => {
     const key = editKey(rule);
     const present = general.get(key);
@@ -130,7 +136,7 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
       if (!take(ruleOf(settings))) throw noMark('change', settings);
       general.set(editKey(ruleOf(settings)), ruleOf(settings));
     } else if (!known || present.get(elementKey(place.map, place.key)) !== settings.mark) {
-      // The kernel does not change the data of an element; both at once look like it.
+      // The kernel cannot change the data of an element: delete and add it in one batch.
       elements.push({ change: 'delete-element', map: place.map, key: place.key });
       elements.push({ change: 'add-element', map: place.map, element: { ...place.key, mark: settings.mark } });
     }
@@ -160,7 +166,7 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   const structural = left.length !== rules.length || left.some((rule, i) => rule !== rules[i]);
   if (!structural && (elements.length === 0 || isComplete(table, newMaps))) return elements;
   const { before, after } = planStructure(table, { maps: distinctMaps([...maps, ...newMaps]), rules: left });
-  // What others put among our rules is for set() to remove, not for this.
+  // Only set() removes the rules of other programs.
   const ours = handlesOfOurs(table);
   const others = after.filter((change) => {
     if (change.change === 'delete-rule') return ours.has(change.handle);
@@ -171,7 +177,10 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
 
 const complete = new WeakMap<TableEntry, boolean>();
 
-/** Whether these maps are there, and asked: looked at once for a table, not for each of its elements. */
+/**
+ * Returns true if the table has these maps, and the rules that use them. Computed once for a table, not for each
+ * element.
+ */
 function isComplete(table: TableEntry | undefined, needed: readonly MapName[]): boolean {
   if (!table) return false;
   let known = complete.get(table);
@@ -194,7 +203,7 @@ function handlesOfOurs(table: TableEntry | undefined): Set<bigint> {
   return new Set(rules.flatMap(({ handle, rule }) => (rule ? [handle] : [])));
 }
 
-/** A mark is the same for the same packets and bits, whatever it is. */
+/** Returns the key of a rule. Marks for the same packets and bits have the same key, whatever the mark is. */
 function editKey(rule: Rule): string {
   return chainRuleKey(rule.action.type === 'mark' ? { ...rule, action: { ...rule.action, mark: 0 } } : rule);
 }

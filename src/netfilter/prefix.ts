@@ -1,6 +1,6 @@
 import { type Family, readAddress, writeAddress } from '../kernel/address.js';
 
-/** The address with all bits beyond the prefix 0. */
+/** Returns the address with all bits beyond the prefix set to 0. */
 export function cutPrefix(address: string, prefix: number, family: Family): string {
   const bytes = new Uint8Array(family === 'ipv4' ? 4 : 16);
   writeAddress(bytes, 0, address, family);

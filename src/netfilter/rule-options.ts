@@ -12,48 +12,51 @@ import {
   sameFamily,
 } from './match.js';
 
-/** What a packet has to be like for a rule. */
+/** Conditions on a packet for a rule. */
 export interface RuleMatchOptions extends MatchOptions {
-  /** The packet's mark, or some bits of it. It survives the NAT of IPVS: what it marks is what IPVS forwards. */
+  /**
+   * Mark of the packet, or some bits of it. It survives the NAT of IPVS, so it can select the packets that IPVS
+   * forwards.
+   */
   readonly mark?: number | { readonly mark: number; readonly mask?: number | undefined } | undefined;
 }
 
 /**
- * Of those NAT rules that match a packet the narrowest is taken. They see the first packet of a
- * connection; connection tracking does the rest. What IPVS forwards (`nat`) they only see with
- * the sysctl `net.ipv4.vs.conntrack`.
+ * A rule for NAT or segment sizes. Of the NAT rules that match a packet the narrowest is taken. They see the first
+ * packet of a connection; connection tracking does the rest. They see packets that IPVS forwards (`nat`) only with the
+ * sysctl `net.ipv4.vs.conntrack`.
  */
 export type RuleOptions = RuleMatchOptions &
   (
     | {
-        /** The source becomes the address of the interface that the packet leaves by. */
+        /** Replaces the source by the address of the interface that the packet leaves by. */
         readonly type: 'masquerade';
         readonly hook?: 'postrouting' | undefined;
       }
     | {
-        /** The source becomes `to`. `input`: of what this machine itself serves. */
+        /** Replaces the source by `to`. `input`: for packets that this machine itself serves. */
         readonly type: 'snat';
         readonly to: string;
         readonly hook?: 'postrouting' | 'input' | undefined;
       }
     | {
-        /** The destination becomes `to`. `output`: of what this machine sends. */
+        /** Replaces the destination by `to`. `output`: for packets that this machine sends. */
         readonly type: 'dnat';
         readonly to: string;
-        /** Default: the port stays. */
+        /** New port, from 1 to 65535. Default: the port stays. */
         readonly toPort?: number | undefined;
         readonly hook?: 'prerouting' | 'output' | undefined;
       }
     | {
-        /** The destination becomes this machine (the interface's address), at that port. */
+        /** Replaces the destination by this machine (the interface's address), at that port. */
         readonly type: 'redirect';
         readonly toPort: number;
         readonly hook?: 'prerouting' | 'output' | undefined;
       }
     | {
         /**
-         * TCP segments get no larger than `size`: bytes, or what fits the path that is known
-         * (`path`). Tunnels need it where the discovery of the path does not get through.
+         * Limits TCP segments to `size`: bytes, or what fits the known path MTU (`path`). Tunnels need it if path MTU
+         * discovery fails.
          */
         readonly type: 'clamp-mss';
         readonly size: number | 'path';
@@ -82,7 +85,7 @@ const namesOf: Readonly<Record<RuleType, readonly string[]>> = {
 const types = Object.keys(hooksOf) as RuleType[];
 
 export function checkRule(given: RuleOptions): Rule {
-  // One that was read will do.
+  // Accept a rule that was read, too.
   const read = typeof given === 'object' && given !== null && 'rule' in given && 'text' in given;
   const options = read ? (given.rule as RuleOptions) : given;
   if (typeof options !== 'object' || options === null)
@@ -102,7 +105,7 @@ export function checkRule(given: RuleOptions): Rule {
   if (type === 'clamp-mss' && match.protocol !== undefined && match.protocol !== 'tcp')
     throw invalid(`${what} is for TCP alone: its protocol is tcp, or left out, not ${match.protocol}`);
   const action = checkAction(what, options, match);
-  // The flags of TCP are looked at only in TCP.
+  // The rule matches TCP flags, so that it is for TCP only.
   return { hook, match: type === 'clamp-mss' ? { ...match, protocol: 'tcp' } : match, action };
 }
 
@@ -121,7 +124,7 @@ function checkAction(what: string, options: RuleOptions, match: Match): Action {
     case 'redirect':
       return { type: 'redirect', toPort: checkToPort(what, options.toPort, match) };
     case 'clamp-mss': {
-      // A segment of IPv4 can be as small as 536 - 40 anywhere; less is a mistake.
+      // 88 bytes is TCP_MIN_MSS, the smallest segment size that the kernel accepts (include/net/tcp.h).
       if (options.size === 'path') return { type: 'clamp-mss', size: 'path' };
       if (typeof options.size !== 'number')
         throw invalid(`size is a number of bytes from 88 to 65535, or "path", not ${show(options.size)}`);
@@ -142,14 +145,14 @@ function checkToPort(what: string, toPort: number, match: Match): number {
   return checkInteger('toPort', toPort, 1, 0xffff);
 }
 
-/** The options that make that rule. */
+/** Returns the options that make that rule. */
 export function ruleOptions({ hook, match, action }: Rule): RuleOptions {
   const { packetMark, ...rest } = match;
   const options = { ...rest, ...(packetMark && { mark: packetMark }), ...action, hook };
   return options as RuleOptions; // its hooks and actions were checked when it was made
 }
 
-/** As nft would write it. */
+/** Returns the rule as nft would write it, with the hook before it. */
 export function ruleText({ hook, match, action }: Rule): string {
   const matched =
     action.type === 'clamp-mss' ? matchText(match).replace('meta l4proto tcp', 'tcp flags syn') : matchText(match);

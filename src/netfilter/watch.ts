@@ -1,27 +1,29 @@
 import type { RulesetListener } from '../kernel/netfilter/port.js';
 import { translate } from './errors.js';
 
-/** Somebody changed the table, or changes were missed. */
+/** A change of the table, or the loss of changes. */
 export type NetfilterEvent =
   | {
       readonly type: 'change';
-      /** Counts every change of any rule in the namespace. */
+      /** Number of the generation: it counts every change of any rule in the namespace. */
       readonly generation: number;
-      /** Which thread did it, as of the first pid namespace; those of this library are named `ipvs-io`. */
+      /**
+       * Thread that made the change, as seen from the first pid namespace; threads of this library are named `ipvs-io`.
+       */
       readonly process: { readonly pid: number; readonly name: string };
     }
-  /** More came than was read: look at the table. */
+  /** Changes were lost because they were not read in time: read the table. */
   | { readonly type: 'overrun' };
 
 const closers = new FinalizationRegistry<() => void>((close) => close());
 
-/** Changes of one table from when it was opened, to be read once. Closed with the loop that reads it. */
+/** A stream of changes of one table, from when it was opened. It can be read once; leaving the loop closes it. */
 export class NetfilterWatch implements AsyncIterableIterator<NetfilterEvent, void, void> {
   readonly #listener: RulesetListener;
   readonly #table: string;
   readonly #signal: AbortSignal | undefined;
   #queue: NetfilterEvent[] = [];
-  /** Those that wait at the same time wait one behind the other. */
+  /** Concurrent calls of `next()` wait for each other. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -66,7 +68,7 @@ export class NetfilterWatch implements AsyncIterableIterator<NetfilterEvent, voi
     return { done: true, value: undefined };
   }
 
-  /** Ends a loop that waits, too. */
+  /** Closes the stream; ends a loop that waits, too. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -6,12 +6,12 @@ import { type NatDirector, natDirector } from './nat-director.js';
 import { type Node, node } from './node.js';
 import { type RealServerRole, realServer } from './real-server.js';
 
-/** What a machine, or a network namespace, is to be. */
+/** Description of the role of a machine, or of a network namespace. */
 export type RoleDescription = DirectDirector | RealServerRole | NatDirector | Ingress | Node;
 
 const roles = ['direct-director', 'real-server', 'nat-director', 'ingress', 'node'] as const;
 
-/** What that takes, in order. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+/** Returns the parts that the role makes, in order. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function describe(description: RoleDescription, owner: string): Part[] {
   checkOneOf('role', description?.role, roles);
   switch (description.role) {

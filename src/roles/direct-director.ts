@@ -16,29 +16,28 @@ import {
   serviceItems,
 } from './parts.js';
 
-/** A real server, reached as it is, or through a tunnel. The port is that of the packet. */
+/** A real server, reached directly or through a tunnel. It gets packets at the port that they have. */
 export type DirectServer = Omit<ServerOptions, 'port' | 'forwarding'> & {
   readonly forwarding?: 'direct' | 'tunnel' | undefined;
 };
 
 /**
- * A director whose real servers answer the clients themselves (`ipvsadm -g`, `-i`): what is for the
- * virtual addresses is marked, and the mark is what the service goes by. The real servers take the
- * role `real-server`.
+ * A director whose real servers answer the clients themselves (`ipvsadm -g`, `-i`). Packets for the virtual addresses
+ * get a mark, by which the service selects them. The real servers take the role `real-server`.
  */
 export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'schedulerFlags' | 'persistence'> {
   readonly role: 'direct-director';
-  /** The virtual addresses. */
+  /** Virtual addresses. */
   readonly vip: string | readonly string[];
-  /** Of packets, and of the service. From 1. */
+  /** Mark of the packets and of the service, from 1 to 0xffffffff. */
   readonly mark: number;
-  /** Only these ports. Default: everything that is for the virtual addresses. */
+  /** Ports to serve. Default: all packets for the virtual addresses. */
   readonly ports?: readonly PublishedPort[] | undefined;
-  /** Where the director has the virtual addresses, and tells the neighbours so. */
+  /** Interface on which the director has the virtual addresses, and announces them to the neighbours. */
   readonly interface?: string | undefined;
   /**
-   * Instead of an interface: packets are routed here, and the director takes them by a rule for the
-   * mark and a `local` route in this table, without having the addresses. From 1; not 253 to 255, the kernel's own.
+   * Routing table, instead of an interface, for packets that are routed to the director. It takes them by a rule for
+   * the mark and a `local` route in this table, without having the addresses. From 1; not 253 to 255, the kernel's own.
    */
   readonly table?: number | undefined;
   readonly servers: readonly (string | DirectServer)[];
@@ -87,7 +86,7 @@ export function directDirector(options: DirectDirector, owner: string): Part[] {
       ? [{ destination: address, mark }]
       : ports.map(({ protocol, port }) => ({ destination: address, protocol, port, mark })),
   );
-  // The address comes last: before it nobody sends anything here.
+  // Add the addresses last: only they attract traffic.
   return [
     ...services,
     ...netfilterItem(owner, { marks }),
@@ -104,7 +103,9 @@ function defined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** `families`: those of the virtual addresses. Only through a tunnel can a server be of another. */
+/**
+ * Checks a server. `families` has those of the virtual addresses; only a server behind a tunnel may have another one.
+ */
 function checkServer(given: string | DirectServer, families: readonly Family[]): ServerOptions {
   const options = typeof given === 'string' ? { address: given } : given;
   if (typeof options !== 'object' || options === null)
@@ -130,7 +131,7 @@ function checkTable(table: number): number {
   return table;
 }
 
-/** `ip rule add fwmark MARK lookup TABLE; ip route add local default dev lo table TABLE` */
+/** Equivalent to `ip rule add fwmark MARK lookup TABLE; ip route add local default dev lo table TABLE`. */
 function policyRouting(family: Family, mark: number, table: number): Part[] {
   return [
     { kind: 'route', route: { family, type: 'local', destination: 'default', interface: 'lo', table } },

@@ -18,34 +18,39 @@ import {
   sysctlItem,
 } from './parts.js';
 
-/** A service of an ingress: what comes to its published ports, or to its virtual address, goes to its tasks. */
+/** A service of an ingress: its tasks get the traffic to its published ports, or to its virtual address. */
 export interface IngressService {
-  /** Of packets, and of the service of IPVS: from 1, and another for each service. */
+  /** Mark of the packets and of the IPVS service: from 1 to 0xffffffff, and a different one for each service. */
   readonly mark: number;
-  /** Its address in the overlay, for clients there, with all ports. Default: only its published ports are served. */
+  /**
+   * Virtual address in the overlay, with all ports, for clients of the overlay. Default: none, only published ports.
+   */
   readonly vip?: string | undefined;
   /**
-   * Published ports, as they come into the namespace, to whichever address; tasks get them as they
-   * are, and translate them themselves. Default: none, it is for the overlay only.
+   * Ports that are published on every address of the namespace. Tasks get packets at these ports, and translate them
+   * themselves. Default: none, the service is for the overlay only.
    */
   readonly ports?: readonly PublishedPort[] | undefined;
-  /** Default `rr`. */
+  /** Scheduler. Default: `rr`. */
   readonly scheduler?: string | undefined;
-  /** Addresses of tasks, in the overlay. One that is to go gets the weight 0 first, and keeps its connections. */
+  /**
+   * Addresses of tasks, in the overlay. Give a task the weight 0 before you remove it, so that it keeps its
+   * connections.
+   */
   readonly servers: readonly (string | Omit<ServerOptions, 'port' | 'forwarding'>)[];
 }
 
 /**
- * The namespace between a host and an overlay network, as Docker Swarm's `ingress_sbox`: published
- * ports are marked, IPVS spreads them over the tasks, and the tasks see an address of the overlay.
+ * The namespace between a host and an overlay network, like Docker Swarm's `ingress_sbox`: published ports get marks,
+ * IPVS distributes their traffic over the tasks, and the tasks see an address of the overlay.
  */
 export interface Ingress {
   readonly role: 'ingress';
-  /** The interface in the overlay. */
+  /** Interface in the overlay. */
   readonly interface: string;
-  /** The prefix of the overlay: what is forwarded there gets `source` as its source. */
+  /** Prefix of the overlay: packets that are forwarded to it get `source` as their source. */
   readonly network: string;
-  /** The address of this namespace in the overlay, IPv4. It has it already. */
+  /** IPv4 address of this namespace in the overlay. The namespace has it already. */
   readonly source: string;
   readonly services: readonly IngressService[];
 }
@@ -65,7 +70,7 @@ export function ingress(options: Ingress, owner: string): Part[] {
   ]);
   return [
     sysctlItem('net/ipv4/ip_forward', true),
-    // As Docker sets them: NAT after IPVS, and no connection that goes on to a task that is gone.
+    // Docker's values: NAT after IPVS, and no connection stays with a task that is gone.
     ...ipvsSysctls({ conntrack: true, conn_reuse_mode: 0, expire_nodest_conn: 1, expire_quiescent_template: 1 }),
     ...distinctServices(
       services.map(({ mark, scheduler = 'rr', servers }, index) =>
@@ -93,7 +98,7 @@ function checkService(service: IngressService): IngressService {
   return vip === undefined ? checked : { ...checked, vip: checkIPv4('vip', vip) };
 }
 
-/** A packet has one mark: what one service has, no other can. */
+/** Rejects a port or a virtual address that two services have: a packet has only one mark. */
 function checkDistinct(services: readonly IngressService[]): void {
   const published = new Distinct((text) => `publish ${text}`);
   const vips = new Distinct((text) => `have the vip ${text}`);
@@ -103,7 +108,7 @@ function checkDistinct(services: readonly IngressService[]): void {
   }
 }
 
-/** Swarm's ingress network is of IPv4. */
+/** Checks an IPv4 address: Swarm's ingress network has no IPv6. */
 function checkIPv4(what: string, value: string): string {
   const { address, family } = checkAddress(what, value);
   if (family === 'ipv4') return address;

@@ -6,19 +6,25 @@ import type { LinkOptions } from '../network/link-options.js';
 import type { RouteOptions } from '../network/route-options.js';
 import type { RoutingRuleOptions } from '../network/rule-options.js';
 
-/** What stands around the table of IPVS, in the words of the rooms below. All of it can be kept as JSON. */
+/**
+ * An object that a role needs besides the rows of the IPVS table, in the options of the lower modules. It can be kept
+ * as JSON.
+ */
 export type Item =
   | {
       readonly kind: 'sysctl';
       readonly name: string;
       readonly value: string;
-      /** A larger number is as good. */
+      /** True if a larger number is right, too. */
       readonly orMore?: boolean | undefined;
-      /** The text that the kernel made of `value`, if it differs in meaning: rounded, clamped, only a part of it. */
+      /** Text that the kernel made of `value`, if its meaning differs: rounded, clamped, only a part of it. */
       readonly reads?: string | undefined;
-      /** Keeps the default route that the interface learnt from a router advertisement. */
+      /** True if the setting keeps the default route that the interface learnt from a router advertisement. */
       readonly keepsRoute?: true | undefined;
-      /** Follows from something else that is wanted, which does without it: nobody's other value is in its way. */
+      /**
+       * True if the item only follows from another wanted one, which works without it: another owner's value is no
+       * conflict.
+       */
       readonly implied?: boolean | undefined;
     }
   | { readonly kind: 'timeout'; readonly name: keyof Timeouts; readonly seconds: number }
@@ -27,9 +33,9 @@ export type Item =
   | {
       readonly kind: 'address';
       readonly interface: string;
-      /** With its prefix length. */
+      /** Address with its prefix length. */
       readonly address: string;
-      /** The neighbours are told, once it is there. */
+      /** True if the address is announced to the neighbours once it exists. */
       readonly announce?: boolean | undefined;
     }
   | { readonly kind: 'route'; readonly route: RouteOptions }
@@ -39,18 +45,18 @@ export type Item =
 
 export type ItemOf<Kind extends Item['kind']> = Extract<Item, { readonly kind: Kind }>;
 
-/** One thing that a role makes: an item, or a row of the table of IPVS. */
+/** One thing that a role makes: an item, or a row of the IPVS table. */
 export type Part =
   | Item
   | { readonly kind: 'service'; readonly service: ServiceOptions }
   | { readonly kind: 'server'; readonly service: NewServiceKey; readonly server: ServerOptions };
 
-/** How something is: as wanted, not there, or otherwise. */
+/** State of an item in the kernel: as wanted, missing, or different. */
 export type Found =
   | { readonly state: 'right' }
   | { readonly state: 'missing' }
   | { readonly state: 'other'; readonly is: string }
-  /** Otherwise, and certainly not made by this owner. */
+  /** Different, and certainly not made by this owner. */
   | { readonly state: 'foreign'; readonly is: string };
 
 export const right: Found = { state: 'right' };

@@ -15,22 +15,22 @@ import {
   sysctlItem,
 } from './parts.js';
 
-/** Bits of the mark that say "masquerade this", as kube-proxy has them. */
+/** Bit of the mark that requests masquerading, as in kube-proxy. */
 const MASQUERADE = 0x4000;
 
 /**
- * A director through which requests and answers go (`ipvsadm -m`). Its servers either have it as
- * their gateway, or it masquerades, and they see its address instead of the client's.
+ * A director that forwards requests and answers (`ipvsadm -m`). Either it is the gateway of its servers, or it
+ * masquerades, and they see its address instead of the client's.
  */
 export interface NatDirector {
   readonly role: 'nat-director';
   /** Services by protocol, address and port, with servers that are reached by `nat`. */
   readonly services: readonly ServiceWithServers[];
-  /** Where the director has the addresses of the services. Default: it has them already. */
+  /** Interface that gets the addresses of the services. Default: the director has them already. */
   readonly interface?: string | undefined;
-  /** Default: false. */
+  /** True if the director masquerades. Default: false. */
   readonly masquerade?: boolean | undefined;
-  /** The bit of the mark that is used for it. Default 0x4000. */
+  /** Bit of the mark that requests masquerading. Default: 0x4000. */
   readonly masqueradeMark?: number | undefined;
 }
 
@@ -48,7 +48,7 @@ export function natDirector(options: NatDirector, owner: string): Part[] {
   const items = distinctServices(
     services.map((one, index) => at(`services[${index}]`, () => serviceItems(checkNat(one)))),
   );
-  // In output, too: what the director itself asks has the virtual address as its source.
+  // In output, too: requests of the director itself have the virtual address as their source.
   const marks = services.flatMap(({ service: { address, protocol, port } }) =>
     (['prerouting', 'output'] as const).map(
       (hook): FwmarkOptions => ({
@@ -72,7 +72,7 @@ export function natDirector(options: NatDirector, owner: string): Part[] {
   return [
     sysctlItem('net/ipv4/ip_forward', true),
     ...(vips.some((address) => address.includes(':')) ? [sysctlItem('net/ipv6/conf/all/forwarding', true)] : []),
-    // NAT of netfilter sees what IPVS forwards only if IPVS tells connection tracking.
+    // Netfilter NAT sees packets that IPVS forwards only if IPVS updates connection tracking.
     ...ipvsSysctls({ conntrack: masquerade ? true : undefined }),
     ...items,
     ...(masquerade ? netfilterItem(owner, { marks, rules }) : []),

@@ -20,53 +20,58 @@ import {
   sysctlItem,
 } from './parts.js';
 
-/** A server of a service of a cluster. */
+/** A server of a cluster service. */
 export interface NodeServer extends Pick<ServerOptions, 'weight'> {
   readonly address: string;
   readonly port: number;
-  /** Whether it runs on this node: policies ask for it, and only such a server can be sent its own request. */
+  /**
+   * True if the server runs on this node: `local` policies use only such servers, and only such a server can get its
+   * own request.
+   */
   readonly local?: boolean | undefined;
 }
 
-/** A service, in the words of Kubernetes. Everything of it is of one family, IPv4 or IPv6. */
+/** A service, in the terms of Kubernetes. All its addresses are of one family, IPv4 or IPv6. */
 export interface NodeService extends Pick<ServiceChanges, 'scheduler' | 'schedulerFlags'> {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   readonly clusterAddress: string;
   readonly port: number;
-  /** More addresses with that port, for clients outside: external ones, those of a load balancer. */
+  /** Further addresses with that port, for clients outside: external ones, those of a load balancer. */
   readonly externalAddresses?: readonly string[] | undefined;
-  /** On the addresses of the node, for clients outside. */
+  /** Port on the addresses of the node, for clients outside. */
   readonly nodePort?: number | undefined;
-  /** Seconds that a client stays on its server (`ClientIP`; 10 800 by default there). Default: none. */
+  /**
+   * Time that a client stays on its server, in seconds (`ClientIP`, by default 10 800 in Kubernetes). Default: none.
+   */
   readonly sessionAffinity?: number | undefined;
   /**
-   * `local`: external addresses and node ports lead to servers of this node only, which see the
-   * client's address. Default `cluster`: to all; they see the node's.
+   * `local`: external addresses and node ports lead only to servers of this node, which see the client's address.
+   * Default `cluster`: they lead to all servers, which see the node's address.
    */
   readonly externalTrafficPolicy?: 'cluster' | 'local' | undefined;
-  /** `local`: so does the cluster address. Default `cluster`. */
+  /** `local`: the cluster address leads only to servers of this node. Default: `cluster`. */
   readonly internalTrafficPolicy?: 'cluster' | 'local' | undefined;
   readonly servers: readonly NodeServer[];
 }
 
-/** A node of a cluster as kube-proxy's IPVS mode makes it. */
+/** A node of a cluster, as kube-proxy's IPVS mode configures it. */
 export interface Node {
   readonly role: 'node';
-  /** The addresses of the node that have node ports. It has them already. */
+  /** Addresses of the node that have node ports. The node has them already. */
   readonly nodeAddresses: readonly string[];
   /**
-   * Where the addresses of pods are from, one prefix or one for each family: what they send to
-   * cluster and external addresses is not masqueraded.
+   * Prefix of the pod addresses, or one for each family: packets from pods to cluster and external addresses are not
+   * masqueraded.
    */
   readonly clusterNetwork: string | readonly string[];
   readonly services: readonly NodeService[];
-  /** The dummy interface that has the addresses of services. Default `ipvs0`. */
+  /** Dummy interface that has the addresses of services. Default: `ipvs0`. */
   readonly device?: string | undefined;
-  /** The bit of the mark that says "masquerade this". Default 0x4000. */
+  /** Bit of the mark that requests masquerading. Default: 0x4000. */
   readonly masqueradeMark?: number | undefined;
   /**
-   * Whether the node answers ARP only for addresses of the interface that was asked, and so for no
-   * service's (`arp_ignore` 1 and `arp_announce` 2, for all interfaces). Default: false.
+   * True if the node answers ARP only for addresses of the interface that was asked, and so for no service's
+   * (`arp_ignore` 1 and `arp_announce` 2, for all interfaces). Default: false.
    */
   readonly strictArp?: boolean | undefined;
 }
@@ -87,10 +92,10 @@ const serviceNames = [
 ];
 const policies = ['cluster', 'local'] as const;
 
-/** A service in its one form, with the addresses of the node that are of its family. */
+/** A service in canonical form, with the addresses of the node that are of its family. */
 interface CheckedService extends NodeService {
   readonly externalAddresses: readonly string[];
-  /** Those that have its node port. */
+  /** Addresses of the node that have its node port. */
   readonly nodeAddresses: readonly string[];
 }
 
@@ -122,7 +127,7 @@ export function node(options: Node, owner: string): Part[] {
       ? [sysctlItem('net/ipv6/conf/all/forwarding', true)]
       : []),
     ...(options.strictArp ? [interfaceSysctl('all', 'arp_ignore', 1), interfaceSysctl('all', 'arp_announce', 2)] : []),
-    // NAT of netfilter sees what IPVS forwards only if IPVS tells connection tracking.
+    // Netfilter NAT sees packets that IPVS forwards only if IPVS updates connection tracking.
     ...ipvsSysctls({ conntrack: true, expire_nodest_conn: 1, expire_quiescent_template: 1 }),
     { kind: 'link', link: { kind: 'dummy', name: device } },
     { kind: 'up', interface: device },
@@ -200,9 +205,9 @@ function itemsOf(service: CheckedService): Part[] {
 }
 
 /**
- * What is for an address of this node, and so perhaps for a service, is to be masqueraded, but not
- * what comes from pods, nor what a policy keeps as it is: narrower marks are set later. What pods send
- * to a node port is: a pod of another node would not know an answer that does not come from here.
+ * Returns the marks for masquerading. Packets to an address of this node, which may be a service's, are masqueraded.
+ * Packets from pods, and those that a policy keeps as they are, are not: their narrower marks are set later. Packets
+ * from pods to a node port are: a pod of another node would not recognise an answer that bypasses this node.
  */
 function marksOf(
   services: readonly CheckedService[],
@@ -222,7 +227,7 @@ function marksOf(
         ...externalAddresses.map((destination) => ({ destination, protocol, port, ...clear })),
         ...nodeAddresses.map((destination) => ({ destination, protocol, port: nodePort, ...clear })),
       ]),
-    // The node itself asks in the name of the very address that it asks.
+    // Requests of the node itself have the requested address as their source.
     { hook: 'output', local: true, ...set },
   ];
 }
@@ -230,9 +235,9 @@ function marksOf(
 function rulesOf(services: readonly NodeService[], bit: number): RuleOptions[] {
   const here = services.flatMap(({ servers }) => servers.filter(({ local }) => local).map(({ address }) => address));
   return [
-    // What IPVS does not forward is still for the node itself.
+    // Packets that IPVS does not forward are still for the node itself.
     { type: 'masquerade', mark: { mark: bit, mask: bit }, local: false },
-    // Hairpin: a server that is sent its own request would answer itself.
+    // Hairpin: a server that gets its own request would answer itself.
     ...[...new Set(here)].map(
       (address): RuleOptions => ({ type: 'masquerade', source: address, destination: address }),
     ),

@@ -7,21 +7,21 @@ import { invalid } from '../kernel/errors.js';
 import { checkState, type NetfilterState } from '../netfilter/changes.js';
 import type { Part } from './items.js';
 
-/** A port as it comes in. */
+/** A published port, which is not translated. */
 export interface PublishedPort {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   readonly port: number;
 }
 
-/** A service, and where it goes. */
+/** A service with its servers. */
 export interface ServiceWithServers {
   readonly service: ServiceOptions;
   readonly servers: readonly ServerOptions[];
 }
 
 /**
- * The service, then its servers: it is checked here what would else fail half-way. `placeOf`: what
- * the description calls a server.
+ * Returns the service, then its servers. Rejects in advance what would otherwise fail halfway. `placeOf` returns the
+ * name of a server in the description.
  */
 export function serviceItems(
   { service, servers }: ServiceWithServers,
@@ -45,7 +45,7 @@ export function serviceItems(
 }
 
 /**
- * What each of `services` makes, one after the other. Two with the same address and port would each
+ * Returns the parts of `services`, one after the other. Rejects two services with the same address and port: each would
  * change what the other has made.
  */
 export function distinctServices(services: readonly (readonly Part[])[]): Part[] {
@@ -56,12 +56,12 @@ export function distinctServices(services: readonly (readonly Part[])[]): Part[]
   return services.flat();
 }
 
-/** What only one service can have. */
+/** Rejects a value that two services have, if only one can have it. */
 export class Distinct {
   readonly #says: (text: string) => string;
   readonly #seen = new Map<string, number>();
 
-  /** `says`: what two services do that have the same. */
+  /** `says` returns the predicate for two services with the same value. */
   constructor(says: (text: string) => string) {
     this.#says = says;
   }
@@ -83,7 +83,10 @@ export function netfilterItem(owner: string, state: NetfilterState): Part[] {
   return (state.marks?.length ?? 0) + (state.rules?.length ?? 0) === 0 ? [] : [{ kind: 'netfilter', owner, state }];
 }
 
-/** `net/ipv4/conf/eth0/arp_ignore`: with slashes, since an interface's name may hold dots. */
+/**
+ * Returns a setting such as `net/ipv4/conf/eth0/arp_ignore`, with slashes, because the name of an interface may have
+ * dots.
+ */
 export function interfaceSysctl(interfaceName: string, name: string, value: number): Part {
   return { kind: 'sysctl', name: `net/ipv4/conf/${interfaceName}/${name}`, value: String(value) };
 }
@@ -92,20 +95,20 @@ export function sysctlItem(name: string, value: boolean | number): Part {
   return { kind: 'sysctl', name, value: String(Number(value)) };
 }
 
-/** Sysctls of ip_vs in this namespace. */
+/** Returns sysctls of ip_vs in this namespace. */
 export function ipvsSysctls(values: Readonly<Record<string, boolean | number | undefined>>): Part[] {
   return Object.entries(values).flatMap(([name, value]) =>
     value === undefined ? [] : [sysctlItem(`net/ipv4/vs/${name}`, value)],
   );
 }
 
-/** An address as the only one of its network. */
+/** Returns an address as the only one of its network. */
 export function hostAddress(interfaceName: string, address: string, announce = false): Part {
   const length = familyOf(address) === 'ipv6' ? 128 : 32;
   return { kind: 'address', interface: interfaceName, address: `${address}/${length}`, ...(announce && { announce }) };
 }
 
-/** One or several addresses, in canonical form. */
+/** Returns one or several addresses, in canonical form. */
 export function addresses(what: string, value: string | readonly string[]): { address: string; family: Family }[] {
   const given = typeof value === 'string' ? [value] : list(what, value);
   if (given.length === 0) throw invalid(`${what} is an address, or a list of at least one, not []`);
@@ -115,7 +118,10 @@ export function addresses(what: string, value: string | readonly string[]): { ad
   return [...new Map(checked.map((one) => [one.address, one])).values()];
 }
 
-/** An interface that exists may be named by an alternative name, of up to 127 bytes; a new one has a main name. */
+/**
+ * Checks the name of an interface. An existing one may have an alternative name, of up to 127 bytes; a new one has a
+ * main name, of up to 15.
+ */
 export function checkInterfaceName(what: string, value: unknown, longest = 127): string {
   const known = typeof value === 'string' && /^[^\s/:\0]+$/.test(value) && Buffer.byteLength(value) <= longest;
   if (known && value !== '.' && value !== '..') return value;
@@ -130,7 +136,7 @@ export function list<T>(what: string, value: readonly T[]): readonly T[] {
   return checkList(what, value);
 }
 
-/** Ports that are published, each once: they cannot be translated here. */
+/** Checks published ports, each of which may occur once: they are not translated. */
 export function checkPorts(ports: readonly PublishedPort[]): readonly PublishedPort[] {
   const seen = new Map<string, number>();
   return list('ports', ports).map((key, index) =>

@@ -3,34 +3,36 @@ import { invalid } from '../kernel/errors.js';
 import type { Part } from './items.js';
 import { addresses, checkInterfaceName, checkPort, hostAddress, interfaceSysctl, netfilterItem } from './parts.js';
 
-/** How packets come through a tunnel. */
+/** Tunnel by which packets from the director arrive. */
 export interface RealServerTunnel {
   readonly type: 'ipip' | 'gre' | 'gue';
-  /** This server's own address, to which the director sends. */
+  /** Address of this server, to which the director sends. */
   readonly local: string;
-  /** Of GUE: the UDP port, as the director has it. */
+  /** UDP port of GUE, as the director has it. */
   readonly port?: number | undefined;
-  /** The name of the tunnel's interface. Default `ipvs-tunnel`. */
+  /** Name of the tunnel's interface. Default: `ipvs-tunnel`. */
   readonly name?: string | undefined;
 }
 
 /**
- * A server behind a director of direct routing or of tunnels: it has the virtual addresses itself,
- * and keeps silent about them.
+ * A server behind a director of direct routing or of tunnels: it has the virtual addresses itself, and does not answer
+ * ARP for them.
  */
 export interface RealServerRole {
   readonly role: 'real-server';
-  /** The virtual addresses. */
+  /** Virtual addresses. */
   readonly vip: string | readonly string[];
-  /** Where clients and directors are: there it must not answer for the virtual addresses. */
+  /** Interface to clients and directors: on it the server must not answer ARP for the virtual addresses. */
   readonly interface: string;
-  /** Where it has them: `lo`, the default, or the name of a dummy interface that is made for them. */
+  /**
+   * Interface with the virtual addresses: `lo`, the default, or the name of a dummy interface that is made for them.
+   */
   readonly device?: string | undefined;
-  /** Default: none, direct routing. */
+  /** Tunnel from the director. Default: none, direct routing. */
   readonly tunnel?: RealServerTunnel | undefined;
   /**
-   * The largest TCP segment, in bytes, that clients are told: through a tunnel theirs must be smaller by
-   * the outer headers. Default: not told.
+   * Largest TCP segment to announce to clients, in bytes, from 88 to 65535: through a tunnel theirs must be smaller by
+   * the outer headers. Default: the kernel's value.
    */
   readonly segmentSize?: number | undefined;
 }
@@ -51,7 +53,7 @@ export function realServer(options: RealServerRole, owner: string): Part[] {
           source: address,
           size: checkInteger('segmentSize', options.segmentSize, 88, 0xffff),
         }));
-  // The sysctls before the address: else the neighbours learn that it is here, and keep to it.
+  // Set the sysctls before the address: otherwise the neighbours learn the address from this server, and keep using it.
   return [
     ...(vips.some(({ family }) => family === 'ipv4') ? silent(lan) : []),
     ...(device === 'lo' ? [] : [{ kind: 'link', link: { kind: 'dummy', name: device } } as const]),
@@ -63,9 +65,9 @@ export function realServer(options: RealServerRole, owner: string): Part[] {
 }
 
 /**
- * Documentation/networking/ip-sysctl.rst: answer only for addresses of the interface that was
- * asked (arp_ignore 1), and never ask in the name of another's (arp_announce 2). The larger of `all`
- * and the interface counts.
+ * Returns the settings that suppress ARP (Documentation/networking/ip-sysctl.rst): the server answers only for
+ * addresses of the interface that was asked (arp_ignore 1), and never asks with the address of another (arp_announce
+ * 2). The larger value of `all` and the interface counts.
  */
 function silent(lan: string): Part[] {
   return ['all', lan].flatMap((name) => [
@@ -89,9 +91,9 @@ function tunnelItems(tunnel: RealServerTunnel): Part[] {
       ? [{ kind: 'gue-port', port: checkPort('the port of a GUE tunnel', tunnel.port), family: 'ipv4' }]
       : [];
   return [
-    // GUE is taken off by the port; what is in it is ipip.
+    // The port removes the GUE header; its payload is ipip.
     { kind: 'link', link: { kind: type === 'gre' ? 'gre' : 'ipip', name, local: local.address } },
-    // What comes out of it is from clients, whose way back is another (the larger of both counts).
+    // Its packets come from clients, whose return path is another (the larger of both values counts).
     interfaceSysctl('all', 'rp_filter', 0),
     interfaceSysctl(name, 'rp_filter', 0),
     { kind: 'up', interface: name },

@@ -9,27 +9,27 @@ const ROUTER_ADVERTISEMENT = 9;
 const FORWARDING = /^net\/ipv6\/conf\/([^/]+)\/forwarding$/;
 const ACCEPT = /^net\/ipv6\/conf\/[^/]+\/accept_ra$/;
 
-/** An interface with a default route that came from a router advertisement. */
+/** An interface with a default route from a router advertisement. */
 export interface Advertised {
-  /** The path of its `accept_ra` below /proc/sys. */
+  /** Path of its `accept_ra` below /proc/sys. */
   readonly setting: string;
   readonly value: string;
 }
 
-/** The setting with which an interface keeps its default route from a router advertisement when it forwards. */
+/** Returns the setting with which an interface keeps its default route from a router advertisement when it forwards. */
 export function keepsRoute(setting: string): ItemOf<'sysctl'> {
   return { kind: 'sysctl', name: setting, value: '2', keepsRoute: true };
 }
 
-/** Whether a path below /proc/sys is the `accept_ra` of an interface. */
+/** Returns true if a path below /proc/sys is the `accept_ra` of an interface. */
 export function isAcceptSetting(path: string): boolean {
   return ACCEPT.test(path);
 }
 
 /**
- * Whether an item switches IPv6 forwarding on. Each such write deletes the default routes that router
- * advertisements left on any interface whose `accept_ra` is not 2, also a write of the same value, and one to a
- * single interface (addrconf_fixup_forwarding and rt6_purge_dflt_routers in net/ipv6). `default` is the exception.
+ * Returns true if an item switches IPv6 forwarding on. Each such write deletes the default routes that router
+ * advertisements left on any interface whose `accept_ra` is not 2, also a write of the same value, and one to a single
+ * interface (addrconf_fixup_forwarding and rt6_purge_dflt_routers in net/ipv6). `default` is the exception.
  */
 export function switchesForwardingOn(item: Item): item is ItemOf<'sysctl'> {
   if (item.kind !== 'sysctl') return false;
@@ -37,7 +37,7 @@ export function switchesForwardingOn(item: Item): item is ItemOf<'sysctl'> {
   return place !== undefined && place !== 'default' && !isSameSysctlValue(item.value, '0');
 }
 
-/** Whether IPv6 forwarding is wanted, and a write is needed for it. */
+/** Returns true if IPv6 forwarding is wanted, and needs a write. */
 export function isForwardingDue(items: readonly Item[], sysctls: Readonly<Record<string, string | null>>): boolean {
   return items.some((item) => {
     if (!switchesForwardingOn(item)) return false;
@@ -46,7 +46,7 @@ export function isForwardingDue(items: readonly Item[], sysctls: Readonly<Record
   });
 }
 
-/** Reads the interfaces with a default route from a router advertisement, and whether they accept more of them. */
+/** Reads the interfaces with a default route from a router advertisement, with their `accept_ra`. */
 export async function readAdvertised(world: World): Promise<Advertised[]> {
   const network = await world.network;
   const routes = await network.routes({ table: 'all', family: 'ipv6', protocol: ROUTER_ADVERTISEMENT });

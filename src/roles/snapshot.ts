@@ -9,39 +9,41 @@ import { type Advertised, isForwardingDue, readAdvertised } from './router-route
 import type { World } from './world.js';
 
 /**
- * What a kernel has, as far as it was asked for, at one time: all that a plan is made of. Plain
- * data; parts that were not read are absent.
+ * State of a kernel at one time: everything from which a plan is made. Plain data; a part that was not read is absent.
  */
 export interface Snapshot {
-  /** When it was read: milliseconds of the clock that deadlines go by. */
+  /** Time of the read, in milliseconds of the clock for deadlines. */
   readonly time: number;
   readonly table?: readonly TableEntry[] | undefined;
   readonly timeouts?: Timeouts | undefined;
   readonly links?: readonly Link[] | undefined;
   readonly addresses?: readonly InterfaceAddress[] | undefined;
-  /** Of the main table, and of those that were asked for. */
+  /** Routes of the tables that were asked for. */
   readonly routes?: readonly Route[] | undefined;
   readonly rules?: readonly RoutingRule[] | undefined;
   readonly udpTunnels?: readonly UdpTunnel[] | undefined;
-  /** By their paths below /proc/sys; null: there is none. */
+  /** Values by their paths below /proc/sys; null: no such setting exists. */
   readonly sysctls: Readonly<Record<string, string | null>>;
-  /** Interfaces with a default route from a router advertisement: only if IPv6 forwarding is to be switched on. */
+  /**
+   * Interfaces with a default route from a router advertisement: read only if IPv6 forwarding has to be switched on, or
+   * if everything is read.
+   */
   readonly advertised?: readonly Advertised[] | undefined;
-  /** Tables of nf_tables by their names; null: there is none; `foreign`: another program made it. */
+  /** Tables of nf_tables by their names; null: it does not exist; `foreign`: another program made it. */
   readonly netfilter: Readonly<Record<string, NetfilterTable | null | 'foreign'>>;
-  /** Settings that other owners want, too: who, and which value. */
+  /** Settings that other owners want, too, with these owners and their values. */
   readonly claims?: Readonly<Record<string, readonly (readonly [owner: string, value: string])[]>> | undefined;
-  /** Services and servers that the records of other owners have, by the names of ipvsadm; an empty one is the service. */
+  /** Services and servers in the records of other owners, by the names of ipvsadm; an empty name is the service. */
   readonly others?:
     | readonly (readonly [owner: string, rows: Readonly<Record<string, readonly string[]>>])[]
     | undefined;
 }
 
-/** What a snapshot is to have. */
+/** Parts that a snapshot must have. */
 export interface Needs {
   readonly table: boolean;
   readonly items: readonly Item[];
-  /** All kinds, whatever the items are: for plans that are not known yet. */
+  /** True if all kinds are read, whatever the items are: for plans that are not known yet. */
   readonly everything: boolean;
 }
 
@@ -50,7 +52,7 @@ export async function readSnapshot(world: World, { items, everything, ...needs }
   const has = (...wanted: Item['kind'][]): boolean => everything || wanted.some((kind) => kinds.has(kind));
   const sysctls = [...new Set(items.flatMap((item) => (item.kind === 'sysctl' ? [item.name] : [])))];
   const namesInterfaces = sysctls.some((name) => interfaceOfSysctl(name) !== undefined);
-  // Those of ip_vs come with it, and opening loads it.
+  // Settings of ip_vs exist only with its module, which opening loads.
   const needsIpvs = needs.table || kinds.has('timeout') || sysctls.some((name) => name.startsWith('net/ipv4/vs/'));
   const ipvs = needsIpvs ? await world.ipvs : everything ? await orNone(world.ipvs) : undefined;
   const table = needs.table || everything;
@@ -93,7 +95,7 @@ async function readRoutes(world: World, items: readonly Item[]): Promise<Route[]
   return (await Promise.all([...places.values()].map((place) => network.routes(place)))).flat();
 }
 
-/** None where the kernel cannot have any; to make one tells what is missing. */
+/** Returns undefined if the kernel lacks the feature: an attempt to make such an object reports what is missing. */
 async function orNone<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;
@@ -107,7 +109,7 @@ async function readSysctl(world: World, name: string): Promise<string | null> {
   try {
     return await (await world.network).sysctl(name);
   } catch (error) {
-    // Of an interface, which comes first.
+    // The interface of the setting may not exist yet.
     if (error instanceof IpvsError && error.code === 'ERR_IPVS_NO_SUCH_SYSCTL') return null;
     throw error;
   }

@@ -58,7 +58,7 @@ export class World {
     if (known) return known;
     const opening = open({ ...this.#options, kernel: this.kernel });
     this.#handles.set(name, opening);
-    // What could not be opened is tried again.
+    // The next call retries a failed open.
     opening.catch(() => this.#handles.delete(name));
     return opening;
   }

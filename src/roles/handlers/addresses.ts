@@ -9,13 +9,13 @@ export const address: Handler<'address'> = {
   name: (item) => `address ${item.address} on ${item.interface}`,
 
   /**
-   * An address that lost duplicate address detection is there, and the kernel uses it for nothing. One that is still
-   * tentative is another program's (detection is off for those made here): the kernel decides about it in a second.
-   * A deprecated address, and one with a lifetime, takes packets like any other.
+   * An address that failed duplicate address detection exists, but the kernel does not use it. A tentative one is
+   * another program's (this module adds addresses without detection): the kernel decides about it within a second. A
+   * deprecated address, and one with a lifetime, takes packets like any other.
    */
   inspect(item, { addresses = [], links = [] }, recorded) {
     const name = resolveInterface(item.interface, links);
-    // With another end it is another address.
+    // An address with a peer is another address.
     const found = addresses.find(
       (one) => one.address === item.address && one.interface === name && one.peer === undefined,
     );
@@ -26,11 +26,11 @@ export const address: Handler<'address'> = {
 
   async make(item, world) {
     const network = await world.network;
-    // Duplicate address detection would find the other real servers, which have it, too.
+    // Duplicate address detection would find the other real servers, which have the address, too.
     await network.addAddress({ interface: item.interface, address: item.address, noDad: item.address.includes(':') });
   },
 
-  /** The kernel cannot end the detection of an address: it is added again, without. */
+  /** Deletes the address, and adds it without detection: the kernel cannot end a detection. */
   async change(item, world) {
     await deleteAddress(item, world);
     await address.make(item, world);
@@ -48,7 +48,7 @@ async function deleteAddress(item: ItemOf<'address'>, world: World): Promise<voi
   );
 }
 
-/** Whether neighbours are to hear of it once it is made. */
+/** Returns true if the address has to be announced to the neighbours once it is made. */
 export function isAnnounced(item: Item): item is ItemOf<'address'> {
   return item.kind === 'address' && item.announce === true;
 }

@@ -19,7 +19,7 @@ const handlers: { readonly [Kind in Item['kind']]: Handler<Kind> } = {
   netfilter,
 };
 
-/** The handler of an item: one that takes that item, whichever it is. */
+/** Returns the handler of an item, as one that takes any item. */
 export function handlerOf(item: Item): Handler<Item['kind']> {
   return handlers[item.kind] as Handler<Item['kind']>;
 }

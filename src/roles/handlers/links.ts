@@ -4,7 +4,7 @@ import type { LinkOptions } from '../../network/link-options.js';
 import { missing, other, right } from '../items.js';
 import { type Handler, unlessGone } from './handler.js';
 
-/** Whether a link is what the options say, as far as its kind can be told from what was read. */
+/** Returns true if a link matches the options, as far as the data that was read shows it. */
 function agrees(options: LinkOptions, { kind, data }: Link): boolean {
   if (kind !== options.kind) return false;
   const is = (data ?? {}) as Readonly<Record<string, unknown>>;
@@ -30,7 +30,10 @@ export const link: Handler<'link'> = {
     await (await world.network).addLink(options);
   },
 
-  /** The kernel changes neither its kind nor its ends: what stands on it has to be made again after that. */
+  /**
+   * Makes the link anew: the kernel changes neither its kind nor its ends. Everything on it has to be made again after
+   * that.
+   */
   async change({ link: options }, world) {
     const network = await world.network;
     await network.deleteLink(options.name);

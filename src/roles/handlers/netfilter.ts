@@ -4,7 +4,7 @@ import { compareState } from '../../netfilter/netfilter.js';
 import { missing, other, right } from '../items.js';
 import type { Handler } from './handler.js';
 
-/** All marks and NAT rules of a role: one table, which is its own. */
+/** Handles all marks and NAT rules of a role: one table, which is its own. */
 export const netfilter: Handler<'netfilter'> = {
   name: ({ owner }) => `nf_tables table inet ${owner}`,
   wanted: ({ state: { marks = [], rules = [] } }) => `${marks.length} marks, ${rules.length} rules`,
@@ -18,7 +18,7 @@ export const netfilter: Handler<'netfilter'> = {
     return other(differences.map(({ problem, what }) => `${problem}: ${what}`).join('; '));
   },
 
-  /** A table of that name, if there was one: its record was lost. */
+  /** Reads the content of an existing table of that name: its record was lost. */
   async remember({ owner }, world) {
     const netfilter = await world.netfilter(owner);
     const marks = (await netfilter.marks()).map(({ selector, mark }) => ({ ...selector, mark }));

@@ -1,7 +1,7 @@
 import { missing, right } from '../items.js';
 import { type Handler, unlessGone } from './handler.js';
 
-/** Whether all that is named is so in what was read. */
+/** Returns true if `is` has all the wanted values. */
 function agrees(wanted: object, is: object): boolean {
   return Object.entries(wanted).every(
     ([name, value]) => value === undefined || (is as Record<string, unknown>)[name] === value,

@@ -1,18 +1,18 @@
 import { knobOf } from './sysctl-knobs.js';
 
-/** Texts by paths below /proc/sys: a setting, and what a write to it resets. */
+/** Texts by paths below /proc/sys: a setting, and the settings that a write of it resets. */
 export type Texts = ReadonlyMap<string, string>;
 
 const REDIRECTS = 'net/ipv4/conf/all/accept_redirects';
 
-/** Writes the texts that a setting had as the record keeps them: the plain text, if that is all. */
+/** Returns the text for the record of the earlier texts of a setting: the plain text, if it is the only one. */
 export function formatBefore(key: string, texts: Texts): string {
   const plain = texts.get(key);
   if (texts.size === 1 && plain !== undefined && !plain.startsWith('{')) return plain;
   return JSON.stringify(Object.fromEntries(texts));
 }
 
-/** Reads what {@link formatBefore} wrote, and the two numbers of ip_forward that version 0.1 wrote. */
+/** Parses the text of {@link formatBefore}, and the two numbers of ip_forward that version 0.1 wrote. */
 export function parseBefore(name: string, before: string): Texts {
   const { key } = knobOf(name);
   if (before.startsWith('{')) {

@@ -1,6 +1,6 @@
 /**
- * The files below /proc/sys that belong together: several names of one setting, and settings that the kernel
- * changes when another is written. Found by experiment on Linux 6.1 and 6.18, and in the functions named below.
+ * This module knows the files below /proc/sys that belong together: several names of one setting, and settings that the
+ * kernel changes when another is written. Found by experiment on Linux 6.1 and 6.18, and in the functions named below.
  */
 
 /** Names of one setting that take the same text. The first is the canonical one. */
@@ -28,15 +28,15 @@ export interface Reset {
   readonly left: (value: string) => string;
 }
 
-/** One setting, whichever of its names was given. */
+/** A setting, whichever of its names was given. */
 export interface Knob {
-  /** The canonical path: the same for all names of the setting. */
+  /** Canonical path: the same for all names of the setting. */
   readonly key: string;
-  /** The paths with the texts of this setting: the canonical one, and those in other units. */
+  /** Paths with the texts of this setting: the canonical one, and those in other units. */
   readonly paths: readonly string[];
-  /** Whether `key` takes the same text as the name that was given. */
+  /** True if `key` takes the same text as the name that was given. */
   readonly sameText: boolean;
-  /** Whether a write changes the settings of other names: {@link resetsOf}. */
+  /** True if a write changes the settings of other names: {@link resetsOf}. */
   readonly resets: boolean;
 }
 

@@ -10,12 +10,15 @@ import { type Knob, knobOf, type Reset, resetsOf } from './sysctl-knobs.js';
 
 type Sysctl = ItemOf<'sysctl'>;
 
-/** Whether the kernel has the value of the item: the same by meaning, or the text that the kernel made of it. */
+/**
+ * Returns true if the kernel has the value of the item: one of the same meaning, or the text that the kernel made of
+ * it.
+ */
 export function isValueOf({ value, reads }: Sysctl, is: string): boolean {
   return isSameSysctlValue(is, value) || (reads !== undefined && isSameSysctlValue(is, reads));
 }
 
-/** Settings are named by their paths below /proc/sys, with slashes: names of interfaces may hold dots. */
+/** Handles settings. Their names are paths below /proc/sys, with slashes: names of interfaces may have dots. */
 export const sysctl: Handler<'sysctl'> = {
   name: ({ name }) => `sysctl ${name}`,
   key: ({ name }) => `sysctl ${knobOf(name).key}`,
@@ -31,11 +34,11 @@ export const sysctl: Handler<'sysctl'> = {
     return enough ? right : other(is);
   },
 
-  /** Reads the setting, and those that a write of it resets. */
+  /** Reads the setting, and the settings that a write of it resets. */
   async remember({ name }, world) {
     const network = await world.network;
     const [, of] = /^net\/ipv[46]\/conf\/([^/]+)\//.exec(name) ?? [];
-    if (of !== undefined && of !== 'all' && of !== 'default') await network.link(of); // says better what is missing
+    if (of !== undefined && of !== 'all' && of !== 'default') await network.link(of); // its error is clearer
     const is = await network.sysctl(name);
     const knob = knobOf(name);
     const related = [...knob.paths, ...(await resetsIn(knob, network)).map(({ path }) => path)];
@@ -46,7 +49,10 @@ export const sysctl: Handler<'sysctl'> = {
   make: write,
   change: write,
 
-  /** The kernel may write a value otherwise, round it, or ignore a part of it: the record keeps the text. */
+  /**
+   * Reads the value back: the kernel may write it differently, round it, or ignore a part of it. The record keeps that
+   * text.
+   */
   async confirm(item, world, claimed) {
     const network = await world.network;
     const { name, value } = item;
@@ -79,7 +85,7 @@ export const sysctl: Handler<'sysctl'> = {
           await network.setSysctl(item.name, instead);
         return;
       }
-      // A program that died here may have set it back already, and not yet those that the write reset.
+      // A program that died may have restored the setting already, and not yet the ones that the write reset.
       const begun = isSameSysctlValue(is, text);
       if ((!ours && !begun) || isSameSysctlValue(item.value, text)) return;
       const resets = await resetsIn(knob, network);
@@ -88,14 +94,14 @@ export const sysctl: Handler<'sysctl'> = {
         resets.map(({ path }) => path),
       );
       if (ours) await network.setSysctl(item.name, text);
-      // The one in the other unit may be finer: 100 hundredths of a second are 1000 to 1009 milliseconds.
+      // The file in the other unit may be finer: 100 hundredths of a second are 1000 to 1009 milliseconds.
       if (knob.paths.length > 1) await setTexts(network, textsOf(knob.paths, texts));
       await setTexts(network, afterwards(item, text, resets, left, texts, kept, begun));
     });
   },
 };
 
-/** Sets it; those that the write resets and an owner claims get their values again. */
+/** Writes the setting. Settings that the write resets, and an owner claims, get their values again. */
 async function write(item: Sysctl, world: World, claimed: ReadonlySet<string> = new Set()): Promise<void> {
   const network = await world.network;
   const resets = claimed.size === 0 ? [] : await resetsIn(knobOf(item.name), network);
@@ -106,8 +112,8 @@ async function write(item: Sysctl, world: World, claimed: ReadonlySet<string> = 
 }
 
 /**
- * Returns the texts of the settings that a write resets, for after it was taken back: those that are still as the
- * write left them become as before, the others stay as somebody else made them.
+ * Returns the texts of the settings that a write resets, for after it was taken back: a setting that is still as the
+ * write left it gets its earlier text, the others stay as another program made them.
  */
 function afterwards(
   { value, reads }: Sysctl,
@@ -146,7 +152,7 @@ async function resetsIn({ key, resets }: Knob, network: Network): Promise<readon
   );
 }
 
-/** Reads those that exist and can be read. */
+/** Reads the settings that exist and can be read. */
 async function readTexts(network: Network, paths: readonly string[]): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   const read = async (path: string): Promise<void> => {
@@ -160,7 +166,7 @@ async function readTexts(network: Network, paths: readonly string[]): Promise<Ma
   return texts;
 }
 
-/** Writes those that differ: a write of the same value has effects, too. */
+/** Writes the texts that differ: a write of the same value has effects, too. */
 async function setTexts(network: Network, texts: Texts): Promise<void> {
   for (const [path, text] of texts)
     await unlessGone(['ERR_IPVS_NO_SUCH_SYSCTL'], async () => {

@@ -1,7 +1,7 @@
 import { missing, other, right } from '../items.js';
 import type { Handler } from './handler.js';
 
-/** How long IPVS remembers connections; one for all services of the namespace. */
+/** Handles the times, in seconds, that IPVS remembers connections; they hold for all services of the namespace. */
 export const timeout: Handler<'timeout'> = {
   name: ({ name }) => `timeout ${name}`,
   wanted: ({ seconds }) => `${seconds} s`,
