@@ -6,19 +6,22 @@ import { checkBoolean, checkInterface, checkPrefix, checkScope, optional } from 
 /** A new address of an interface. */
 export interface AddressOptions {
   readonly interface: string;
-  /** With its prefix length: `192.168.1.100/32`. */
+  /** Address with its prefix length: `192.168.1.100/32`. */
   readonly address: string;
-  /** Default: `host` for 127.0.0.0/8, else `global`. The kernel knows that of an IPv6 address by itself. */
+  /** Scope. Default: `host` for 127.0.0.0/8, otherwise `global`. The kernel derives that of an IPv6 address itself. */
   readonly scope?: Scope | undefined;
-  /** IPv4, up to 15 bytes. Default: the name of the interface. */
+  /** Label of an IPv4 address, up to 15 bytes. Default: the name of the interface. */
   readonly label?: string | undefined;
-  /** No duplicate address detection: the address can be used at once. IPv4 has none. Default: false. */
+  /** True to skip duplicate address detection: the address can be used at once. IPv4 has none. Default: false. */
   readonly noDad?: boolean | undefined;
-  /** Who makes it, from 1 to 255 (IFA_PROTO); 1 to 3 is the kernel. */
+  /** Origin of the address, from 1 to 255 (IFA_PROTO); 1 to 3 is the kernel. */
   readonly protocol?: number | undefined;
 }
 
-/** One address: its interface, and the address with its prefix length; one that was read will do. */
+/**
+ * Selects one address by its interface and the address with its prefix length. An address that was read is accepted,
+ * too.
+ */
 export type AddressSelector = Pick<InterfaceAddress, 'interface' | 'address'> & Partial<InterfaceAddress>;
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */

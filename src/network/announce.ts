@@ -8,11 +8,11 @@ import { announcement } from './frames.js';
 export interface AnnounceOptions {
   /** An Ethernet interface that is up. */
   readonly interface: string;
-  /** Without a prefix length. The interface need not have it. */
+  /** Address without a prefix length. The interface need not have it. */
   readonly address: string;
-  /** How often, from 1 to 1000. Default: 1. */
+  /** Number of announcements, from 1 to 1000. Default: 1. */
   readonly count?: number | undefined;
-  /** Milliseconds between two, from 1. Default: 1000. */
+  /** Interval between two announcements, in milliseconds, from 1. Default: 1000. */
   readonly interval?: number | undefined;
 }
 
@@ -32,7 +32,7 @@ export async function announce(context: Context, options: AnnounceOptions, call?
         says: 'the interface has no link-layer address',
         cause: 'it is a tunnel or lo, where nobody keeps neighbours',
       });
-    // Who advertises itself as no router is forgotten as one.
+    // Neighbours that see an advertisement without the router flag no longer use its sender as a router.
     const forwards = family === 'ipv6' && (await isRouter(context, link.name, call));
     const frame = announcement(family, bytes, address, forwards);
     for (let sent = 0; sent < count; sent++) {

@@ -14,12 +14,17 @@ function namesInterface({ inputInterface, outputInterface }: RuleSettings): bool
   return inputInterface !== undefined || outputInterface !== undefined;
 }
 
-/** A rule may name an interface that does not exist yet, but not by a name that only an alternative one can be. */
+/**
+ * Returns true if a name is too long for a main name. A rule may name an interface that does not exist yet, but not by
+ * an alternative name.
+ */
 function isTooLong({ inputInterface = '', outputInterface = '' }: RuleSettings): boolean {
   return [inputInterface, outputInterface].some((name) => Buffer.byteLength(name) > LONGEST_MAIN_NAME);
 }
 
-/** Operations in as few calls as the kernel takes, in their order; for each its error, if it failed. */
+/**
+ * Sends the operations in their order, in as few calls as the kernel takes. Returns an error, or undefined, for each.
+ */
 export async function carryOut(
   context: Context,
   operations: readonly NetworkOperation[],
@@ -56,14 +61,14 @@ export async function carryOut(
         some.push({ operation, place });
         continue;
       }
-      // The interfaces are read as the changes before the rule leave them.
+      // Read the interfaces as the changes before the rule leave them.
       await send();
       const rule = await resolved(operation);
       if ('operation' in rule) some.push({ operation: rule, place });
       else errors[place] = rule;
       continue;
     }
-    // What is read is to be as it is then; deletes one behind the other are told of each other.
+    // Send the earlier changes before reading. Consecutive deletes share one reading, and know of each other.
     if (!deletes || operation.operation === 'delete-address') {
       await send();
       deletes = new Deletes(context, options);

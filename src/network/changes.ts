@@ -22,7 +22,7 @@ import {
 import { checkRoute, checkRouteSelector, type RouteOptions, type RouteSelector } from './route-options.js';
 import { checkRule, checkRuleSelector, type RoutingRuleOptions, type RoutingRuleSelector } from './rule-options.js';
 
-/** One of many changes for {@link Network.apply}. */
+/** One change of a list for {@link Network.apply}. */
 export type NetworkChange =
   | { readonly change: 'add-link'; readonly link: LinkOptions }
   | { readonly change: 'set-link'; readonly name: string; readonly changes: LinkChanges }
@@ -38,10 +38,10 @@ export type NetworkChange =
   | { readonly change: 'add-forwarding-entry'; readonly entry: ForwardingEntryOptions }
   | { readonly change: 'delete-forwarding-entry'; readonly entry: ForwardingEntrySelector };
 
-/** How a change ended, at the same place in the list as the change. */
+/** Outcome of a change, at the same place in the list as the change. */
 export type NetworkResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
 
-/** What each change has besides its name. */
+/** Fields of each change besides its name. */
 const fields: Readonly<Record<NetworkChange['change'], readonly string[]>> = {
   'add-link': ['link'],
   'set-link': ['name', 'changes'],
@@ -97,7 +97,7 @@ export function toOperation(change: NetworkChange): NetworkOperation {
   }
 }
 
-/** All of a list. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place in it */
+/** Checks all changes of a list. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place in the list */
 export function toOperations(changes: readonly NetworkChange[]): NetworkOperation[] {
   return checkList('changes', changes).map((change, index) => {
     try {

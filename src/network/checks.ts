@@ -3,7 +3,7 @@ import { checkAddress, checkInteger, checkOneOf, isText, show } from '../kernel/
 import { invalid } from '../kernel/errors.js';
 import type { Scope } from '../kernel/network/types.js';
 
-/** What the kernel finds an interface by: its name, or an alternative one (dev_valid_name in net/core/dev.c). */
+/** Checks the name of an interface: its main name, or an alternative one (dev_valid_name in net/core/dev.c). */
 export function checkInterface(what: string, value: unknown, longest = 127): string {
   if (
     isText(value, longest) &&
@@ -18,7 +18,7 @@ export function checkInterface(what: string, value: unknown, longest = 127): str
   );
 }
 
-/** A name to give: with a % the kernel would make a number of it. */
+/** Checks the name of a new interface. Rejects `%`, which the kernel expands to a number. */
 export function checkNewInterface(what: string, value: unknown): string {
   const name = checkInterface(what, value, 15);
   if (/[:%]/.test(name)) throw invalid(`${what} cannot have a colon or a percent sign in it: ${show(value)}`);
@@ -54,8 +54,8 @@ export function bitsOf(family: Family): number {
 }
 
 /**
- * `10.0.0.1/8`; `bare`: without a length it is one address. Prefixes of IPv4-mapped addresses are
- * those of IPv4 that they stand for, unless the family is said to be IPv6.
+ * Checks a prefix such as `10.0.0.1/8`. `bare`: a length may be absent, which stands for one address. A prefix of an
+ * IPv4-mapped address becomes the IPv4 prefix that it stands for, unless the family is IPv6.
  */
 export function checkPrefix(
   what: string,
@@ -83,7 +83,7 @@ export function checkPrefix(
   };
 }
 
-/** As {@link checkPrefix}, of a network: the kernel refuses bits behind the prefix, or ignores them. */
+/** Checks a network like {@link checkPrefix}. Rejects bits behind the prefix, which the kernel rejects or ignores. */
 export function checkNetwork(what: string, value: unknown, family?: unknown): Prefix {
   const prefix = checkPrefix(what, value, { bare: true, family });
   const bytes = new Uint8Array(16);
@@ -99,7 +99,7 @@ export function formatPrefix({ address, prefixLength }: Prefix): string {
   return `${address}/${prefixLength}`;
 }
 
-/** An address of that family. */
+/** Checks an address of that family. */
 export function checkAddressOf(what: string, value: unknown, family: Family): string {
   const checked = checkAddress(what, value, family);
   if (checked.family !== family)
@@ -107,7 +107,7 @@ export function checkAddressOf(what: string, value: unknown, family: Family): st
   return checked.address;
 }
 
-/** RT_TABLE_* (include/uapi/linux/rtnetlink.h) */
+/** Numbers of the kernel's routing tables: RT_TABLE_* (include/uapi/linux/rtnetlink.h). */
 export const tables = { default: 253, main: 254, local: 255 } as const;
 
 /** A routing table: by number, or one of those that the kernel has. */

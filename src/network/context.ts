@@ -8,7 +8,7 @@ import { requestOf } from './describe.js';
 import { type Command, translate } from './errors.js';
 import { refused } from './refusals.js';
 
-/** The kernel, and errors that say what was asked of it. */
+/** Access to the kernel, with errors that name the request. */
 export class Context {
   readonly port: NetworkPort;
 
@@ -35,7 +35,7 @@ export class Context {
     }
   }
 
-  /** For each its error, if it failed. */
+  /** Sends the operations. Returns an error, or undefined, for each. */
   async send(operations: readonly NetworkOperation[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
     if (operations.length === 0) return [];
     const [first] = operations;

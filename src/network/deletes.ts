@@ -20,8 +20,8 @@ import { isRule, kernelTakes } from './rule-options.js';
 type Delete<Name extends NetworkOperation['operation']> = Extract<NetworkOperation, { operation: Name }>;
 
 /**
- * The kernel passes over what a delete does not name, and deletes the first object that is left;
- * or more than one. So what is there is read first, and one object is named with all it has.
+ * Deletes that need a check: the kernel ignores fields that a delete does not name, and deletes the first object that
+ * matches, or more than one. So the objects are read first, and one is named with all its fields.
  */
 export type Careful = Delete<'delete-address' | 'delete-route' | 'delete-rule' | 'delete-forwarding-entry'>;
 
@@ -37,7 +37,7 @@ export function isCareful(operation: NetworkOperation): operation is Careful {
   }
 }
 
-/** What was read for deletes one behind the other; what they delete is taken out. */
+/** Checks consecutive deletes with one reading, without the objects that they have deleted already. */
 export class Deletes {
   readonly #context: Context;
   readonly #options: CallOptions | undefined;
@@ -50,7 +50,7 @@ export class Deletes {
     this.#options = options;
   }
 
-  /** What to send, or why nothing is. */
+  /** Returns the operation to send, or the error that prevents it. */
   async check(operation: Careful): Promise<NetworkOperation | IpvsError> {
     try {
       switch (operation.operation) {
@@ -65,19 +65,22 @@ export class Deletes {
       }
     } catch (error) {
       const translated = translate(requestOf(operation), error);
-      // A timeout or a closed handle is the end of all; an interface that is not there, of this one.
+      // A timeout or a closed handle ends all operations; a missing interface only ends this one.
       if (isOwn(translated)) return translated;
       throw translated;
     }
   }
 
-  /** An IPv4 address takes those of the same network that were added after it along (__inet_del_ifa in net/ipv4/devinet.c). */
+  /**
+   * Checks that no other address is deleted, too: with an IPv4 address the kernel deletes those of the same network
+   * that were added after it (__inet_del_ifa in net/ipv4/devinet.c).
+   */
   async #address(operation: Delete<'delete-address'>): Promise<NetworkOperation | IpvsError> {
     const { interface: name, address, prefixLength, family } = operation.address;
     const { port } = this.#context;
     const all = await port.addresses({ interface: name, family }, this.#options);
     const own = all.find((other) => other.address === `${address}/${prefixLength}`);
-    // The kernel does not ask for the other end, and it was not named.
+    // The kernel does not compare the peer, and the selector has none.
     if (own?.peer !== undefined) return refusal(requestOf(operation), noSuchAddress);
     if (!own || own.secondary || family === 'ipv6') return operation;
     const behind = all.filter((other) => other.secondary && sameNetwork(other, own));
@@ -110,7 +113,10 @@ export class Deletes {
     return { operation: 'delete-route', route: exactly(route, named) };
   }
 
-  /** Routes that are read name their interfaces by the main name, and a selector may use an alternative one. */
+  /**
+   * Returns the route with the main names of interfaces, as routes that are read have them: a selector may use
+   * alternative ones.
+   */
   async #withMainNames(route: RouteSettings): Promise<RouteSettings> {
     const parts = [route, ...(route.nexthops ?? [])];
     const given = parts.flatMap((part) => part.interface ?? []);
@@ -171,7 +177,10 @@ export class Deletes {
   }
 }
 
-/** A rule compares the main names of interfaces as text (fib_rule_match in net/core/fib_rules.c). */
+/**
+ * Returns the rule with the main names of interfaces: a rule compares these as text (fib_rule_match in
+ * net/core/fib_rules.c).
+ */
 export async function ruleWithMainNames(
   context: Context,
   rule: RuleSettings,
@@ -188,7 +197,7 @@ export async function ruleWithMainNames(
   };
 }
 
-/** Of which a delete behind another one needs what is there then. */
+/** Reads a list once, so that a later delete sees it without the objects of earlier ones. */
 async function reading<T>(kept: Map<string, T[]>, key: string, read: () => Promise<readonly T[]>): Promise<T[]> {
   const known = kept.get(key);
   if (known) return known;

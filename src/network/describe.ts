@@ -10,7 +10,7 @@ function pair(word: string, value: string | number | undefined): string | undefi
   return value === undefined ? undefined : `${word} ${value}`;
 }
 
-/** As `ip route` would name it. */
+/** Returns the route as `ip route` would write it. */
 export function describeRoute(route: RouteSettings): string {
   const { type, destination, prefixLength, via, nexthops = [], table } = route;
   const host = prefixLength === bitsOf(route.family);
@@ -31,7 +31,7 @@ function tableName(table: number): string | number {
   return Object.entries(tables).find(([, number]) => number === table)?.[0] ?? table;
 }
 
-/** As `ip rule` would name it. */
+/** Returns the rule as `ip rule` would write it. */
 export function describeRule(rule: RuleSettings): string {
   const mark = rule.mark === undefined ? undefined : `0x${rule.mark.toString(16)}`;
   const mask = rule.mask === undefined || rule.mask === 0xffffffff ? '' : `/0x${rule.mask.toString(16)}`;
@@ -48,7 +48,7 @@ export function describeRule(rule: RuleSettings): string {
   );
 }
 
-/** What an operation is to do, in words. */
+/** Returns the request of an operation, in words. */
 export function requestOf(operation: NetworkOperation): Request {
   const command = operation.operation;
   const action = command.replaceAll('-', ' ');

@@ -8,7 +8,7 @@ import {
 } from '../kernel/meanings.js';
 import type { NetworkOperation } from '../kernel/network/types.js';
 
-/** What is asked of the network of a namespace. */
+/** Requests to the network of a namespace. */
 export type Command =
   | NetworkOperation['operation']
   | 'get-link'
@@ -291,7 +291,7 @@ meanings.defineForAll(Errno.EINTR, {
 export const errorFor = meanings.errorFor.bind(meanings);
 export const translate = meanings.translate.bind(meanings);
 
-/** What the kernel was not asked, since what was read says how it would end. */
+/** Returns the error for a request that was not sent, because what was read shows that it would fail. */
 export function refusal(request: Request, meaning: Meaning): ReturnType<typeof errorOf> {
   return errorOf(request, undefined, meaning);
 }

@@ -3,7 +3,7 @@ import { type Family, writeAddress } from '../kernel/address.js';
 const ETHERNET = 14;
 const ARP = 28;
 const IPV6 = 40;
-const ADVERTISEMENT = 32; // with the option that tells the link-layer address
+const ADVERTISEMENT = 32; // with the option for the link-layer address
 
 function ethernet(destination: readonly number[], source: Uint8Array, type: number, length: number): Uint8Array {
   const frame = new Uint8Array(ETHERNET + length);
@@ -14,8 +14,8 @@ function ethernet(destination: readonly number[], source: Uint8Array, type: numb
 }
 
 /**
- * An ARP request for the address by its holder, to all (RFC 5944, 4.6; `arping -U`): who knows the
- * address takes the new link-layer address, and nobody answers.
+ * Returns an ARP request for the address by its holder, to all (RFC 5944, 4.6; `arping -U`): hosts that know the
+ * address take the new link-layer address, and none answers.
  */
 function gratuitousArp(linkAddress: Uint8Array, address: string): Uint8Array {
   const frame = ethernet([0xff, 0xff, 0xff, 0xff, 0xff, 0xff], linkAddress, 0x0806, ARP);
@@ -27,13 +27,13 @@ function gratuitousArp(linkAddress: Uint8Array, address: string): Uint8Array {
   return frame;
 }
 
-/** A neighbour advertisement that nobody asked for, to all nodes, with the override flag (RFC 4861, 7.2.6). */
+/** Returns an unsolicited neighbour advertisement to all nodes, with the override flag (RFC 4861, 7.2.6). */
 function advertisement(linkAddress: Uint8Array, address: string, router: boolean): Uint8Array {
   const frame = ethernet([0x33, 0x33, 0, 0, 0, 1], linkAddress, 0x86dd, IPV6 + ADVERTISEMENT);
   const view = new DataView(frame.buffer);
   frame[ETHERNET] = 0x60;
   view.setUint16(ETHERNET + 4, ADVERTISEMENT);
-  frame.set([58, 255], ETHERNET + 6); // ICMPv6, the hop limit that receivers ask for
+  frame.set([58, 255], ETHERNET + 6); // ICMPv6, the hop limit that receivers require
   writeAddress(frame, ETHERNET + 8, address, 'ipv6');
   writeAddress(frame, ETHERNET + 24, 'ff02::1', 'ipv6');
   const at = ETHERNET + IPV6;
@@ -46,7 +46,7 @@ function advertisement(linkAddress: Uint8Array, address: string, router: boolean
   return frame;
 }
 
-/** Of ICMPv6, with the pseudo-header (RFC 4443, 2.3). */
+/** Returns the checksum of ICMPv6, with the pseudo-header (RFC 4443, 2.3). */
 function checksum(frame: Uint8Array): number {
   const view = new DataView(frame.buffer);
   let sum = ADVERTISEMENT + 58;
@@ -55,7 +55,7 @@ function checksum(frame: Uint8Array): number {
   return ~sum & 0xffff;
 }
 
-/** The frame that tells a link where an address is now. `router`: this host forwards IPv6. */
+/** Returns the frame that announces the current place of an address to a link. `router`: this host forwards IPv6. */
 export function announcement(family: Family, linkAddress: Uint8Array, address: string, router: boolean): Uint8Array {
   return family === 'ipv4' ? gratuitousArp(linkAddress, address) : advertisement(linkAddress, address, router);
 }

@@ -11,30 +11,30 @@ import {
   optional,
 } from './checks.js';
 
-/** What every interface can be made with. */
+/** Options of every kind of interface. */
 export interface CommonLinkOptions {
-  /** 1 to 15 bytes, without spaces, slashes, colons and percent signs. */
+  /** Name of 1 to 15 bytes, without spaces, slashes, colons and percent signs. */
   readonly name: string;
-  /** Bytes, from 0 to 2^31-1; each kind has narrower bounds. Default: that of the kind. */
+  /** MTU in bytes, from 0 to 2^31-1; each kind has narrower bounds. Default: that of the kind. */
   readonly mtu?: number | undefined;
-  /** Link-layer address: `02:42:0a:00:00:14`. Default: the kernel draws one. */
+  /** Link-layer address: `02:42:0a:00:00:14`. Default: the kernel chooses a random one. */
   readonly address?: string | undefined;
-  /** Default: false. */
+  /** True if the interface is up. Default: false. */
   readonly up?: boolean | undefined;
-  /** The bridge to be a port of. Not together with `namespace`. */
+  /** Bridge that the interface becomes a port of. Not together with `namespace`. */
   readonly master?: string | undefined;
-  /** The namespace to make it in. Interfaces that it is made on (`parent`, `device`) are of the handle's. */
+  /** Namespace of the new interface. Interfaces that it is made on (`parent`, `device`) are in the handle's. */
   readonly namespace?: NetworkNamespace | undefined;
 }
 
 /** The other end of a veth. */
 export interface PeerOptions {
   readonly name: string;
-  /** Default: the namespace of the handle, whatever that of the first end. */
+  /** Namespace of this end. Default: that of the handle, also if the first end has another one. */
   readonly namespace?: NetworkNamespace | undefined;
   readonly mtu?: number | undefined;
   readonly address?: string | undefined;
-  /** Default: false. */
+  /** True if this end is up. Default: false. */
   readonly up?: boolean | undefined;
 }
 
@@ -45,67 +45,70 @@ export type LinkOptions = CommonLinkOptions &
     | { readonly kind: 'veth'; readonly peer: PeerOptions }
     | {
         readonly kind: 'bridge';
-        /** Spanning tree protocol. Default: false. */
+        /** True if the bridge uses the spanning tree protocol. Default: false. */
         readonly stp?: boolean | undefined;
-        /** Default: false. */
+        /** True if the bridge filters VLANs. Default: false. */
         readonly vlanFiltering?: boolean | undefined;
-        /** Default: true. */
+        /** True if the bridge snoops multicast memberships. Default: true. */
         readonly multicastSnooping?: boolean | undefined;
       }
     | {
         readonly kind: 'vxlan';
-        /** The network's number, from 0 to 16 777 215; of an external one, none. */
+        /** Number of the network (VNI), from 0 to 16 777 215; an external vxlan has none. */
         readonly id?: number | undefined;
-        /** UDP. Default: 4789 (that of IANA; the kernel's own is 8472). */
+        /** UDP port, from 1 to 65535. Default: 4789 (that of IANA; the kernel's own is 8472). */
         readonly port?: number | undefined;
         readonly local?: string | undefined;
-        /** Where to what no forwarding entry knows is sent. A multicast group takes `device`. */
+        /** Destination of frames without a forwarding entry. A multicast group requires `device`. */
         readonly remote?: string | undefined;
-        /** The interface that packets leave by. */
+        /** Interface that packets leave by. */
         readonly device?: string | undefined;
-        /** Learn forwarding entries from what arrives. Default: true. */
+        /** True to learn forwarding entries from received packets. Default: true. */
         readonly learning?: boolean | undefined;
-        /** Answer neighbour requests from the neighbour table: `proxy` of `ip link`. Default: false. */
+        /** True to answer neighbour requests from the neighbour table: `proxy` of `ip link`. Default: false. */
         readonly proxy?: boolean | undefined;
-        /** Ask user space for a forwarding entry that is missing: `l2miss` of `ip link`. Default: false. */
+        /** True to ask user space for a missing forwarding entry: `l2miss` of `ip link`. Default: false. */
         readonly l2miss?: boolean | undefined;
-        /** Ask user space for a neighbour that is missing: `l3miss` of `ip link`. Default: false. */
+        /** True to ask user space for a missing neighbour: `l3miss` of `ip link`. Default: false. */
         readonly l3miss?: boolean | undefined;
-        /** Each packet's route says the number and the other end (collect metadata). Default: false. */
+        /** True if the route of each packet has the number and the other end (collect metadata). Default: false. */
         readonly external?: boolean | undefined;
       }
     | {
         readonly kind: 'ipip' | 'gre';
-        /** IPv4, like `remote`. Without either it takes what comes for any (as `tunl0` does). */
+        /**
+         * Local IPv4 address; `remote` is one, too. Without both, the tunnel takes packets for every address (as
+         * `tunl0` does).
+         */
         readonly local?: string | undefined;
         readonly remote?: string | undefined;
         readonly device?: string | undefined;
-        /** Of the packets outside, from 1 to 255. Default: that of the packet inside. */
+        /** TTL of the outer packets, from 1 to 255. Default: that of the inner packet. */
         readonly ttl?: number | undefined;
-        /** Of gre, in both directions: from 0 to 2^32-1. */
+        /** Key of gre in both directions, from 0 to 2^32-1. */
         readonly key?: number | undefined;
-        /** Each packet's route says the other end. Default: false. */
+        /** True if the route of each packet has the other end. Default: false. */
         readonly external?: boolean | undefined;
       }
     | {
         readonly kind: 'macvlan';
         readonly parent: string;
-        /** Default: `bridge`. */
+        /** Mode. Default: `bridge`. */
         readonly mode?: MacvlanMode | undefined;
       }
   );
 
-/** What is to change of an interface; what is left out stays. */
+/** Changes of an interface; an omitted property stays as it is. */
 export interface LinkChanges {
   readonly up?: boolean | undefined;
-  /** Bytes. */
+  /** MTU in bytes. */
   readonly mtu?: number | undefined;
   readonly address?: string | undefined;
-  /** The bridge to be a port of; null: of none. Not together with `namespace`. */
+  /** Bridge that the interface becomes a port of; null: of none. Not together with `namespace`. */
   readonly master?: string | null | undefined;
-  /** Another name. */
+  /** New name. */
   readonly name?: string | undefined;
-  /** To move it there; all else that is named is done there. */
+  /** Namespace that the interface is moved to; the other changes are made in that namespace. */
   readonly namespace?: NetworkNamespace | undefined;
 }
 

@@ -7,7 +7,7 @@ import type { NamespaceEntry } from '../kernel/network/types.js';
 import { type Request, translate } from './errors.js';
 
 export interface NamespaceOptions extends CallOptions {
-  /** Another kernel than this machine's, for tests. */
+  /** Kernel to use instead of the machine's, for tests. */
   readonly kernel?: Kernel | undefined;
 }
 
@@ -35,11 +35,11 @@ function checkNamespace(name: unknown): string {
 }
 
 /**
- * Makes a network namespace with a name, as `ip netns add` does: a file in `/run/netns`, on which it
- * is mounted. Its `lo` is down. On a failure nothing is left behind. It takes root.
+ * Makes a network namespace with a name, as `ip netns add` does: a file in `/run/netns`, on which it is mounted. Its
+ * `lo` is down. A failure leaves nothing behind. Requires root.
  *
- * The first creation on a machine makes `/run/netns` a shared mount, and takes the lock (flock(2)) that `ip netns`
- * takes then. While another process holds that lock, this waits until `timeout`; no other request waits.
+ * The first creation on a machine makes `/run/netns` a shared mount, and takes the lock (flock(2)) that `ip netns` then
+ * takes. While another process holds that lock, this waits until `timeout`; no other request waits.
  * @throws IpvsError `ERR_IPVS_NAMESPACE_EXISTS`, `ERR_IPVS_PERMISSION`, `ERR_IPVS_TIMEOUT`
  */
 export async function createNamespace(name: string, options: NamespaceOptions = {}): Promise<void> {
@@ -49,8 +49,8 @@ export async function createNamespace(name: string, options: NamespaceOptions = 
 }
 
 /**
- * Takes the name away, as `ip netns delete` does; the namespace goes when nothing uses it any more:
- * no process, no open handle. Of a symbolic link only the link is deleted.
+ * Deletes the name, as `ip netns delete` does. The kernel deletes the namespace when nothing uses it any more: no
+ * process, no open handle. Deletes a symbolic link, not its target.
  * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION`
  */
 export async function deleteNamespace(name: string, options: NamespaceOptions = {}): Promise<void> {
@@ -59,7 +59,7 @@ export async function deleteNamespace(name: string, options: NamespaceOptions = 
   await ask(request, options, (kernel, call) => kernel.namespaces.delete(checked, call));
 }
 
-/** Those in `/run/netns`, by name. A file there that is no namespace any more is left out. */
+/** Returns the namespaces in `/run/netns`, by name. Omits files that are no longer a namespace. */
 export async function namespaces(options: NamespaceOptions = {}): Promise<readonly NamespaceEntry[]> {
   const request = { command: 'list', action: 'list', object: 'namespaces' } as const;
   return ask(request, options, (kernel, call) => kernel.namespaces.list(call));

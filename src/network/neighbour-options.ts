@@ -10,15 +10,15 @@ import type {
 } from '../kernel/network/types.js';
 import { checkBoolean, checkInterface, checkLinkAddress, optional } from './checks.js';
 
-/** Which link-layer address a neighbour is to have. */
+/** A neighbour with its wanted link-layer address. */
 export interface NeighbourOptions {
   readonly interface: string;
   readonly address: string;
-  /** `02:42:0a:00:00:14`. A proxy entry has none. */
+  /** Link-layer address: `02:42:0a:00:00:14`. A proxy entry has none. */
   readonly linkAddress?: string | undefined;
-  /** Default: `permanent`: it is never forgotten, and never asked for. */
+  /** State. Default: `permanent`: the kernel never forgets the entry, and never sends a request for it. */
   readonly state?: 'permanent' | 'reachable' | 'stale' | 'delay' | 'probe' | 'noarp' | undefined;
-  /** This host answers for the address (where net.ipv4.conf.INTERFACE.proxy_arp, or proxy_ndp, allows it). */
+  /** True if this host answers for the address (where net.ipv4.conf.INTERFACE.proxy_arp, or proxy_ndp, allows it). */
   readonly proxy?: boolean | undefined;
 }
 
@@ -26,33 +26,39 @@ export type NeighbourSelector = Pick<Neighbour, 'interface' | 'address'> & Parti
 
 /** A new forwarding entry of a bridge or of a vxlan. */
 export interface ForwardingEntryOptions {
-  /** The vxlan; or the port of a bridge, with `master`. */
+  /** Name of the vxlan; or, with `master`, of the port of a bridge. */
   readonly interface: string;
-  /** All zeros (of a vxlan): what no other entry is for. */
+  /** Link-layer address. All zeros, of a vxlan: frames that no other entry matches. */
   readonly linkAddress: string;
-  /** The other end, of a vxlan. */
+  /** Address of the other end, of a vxlan. */
   readonly destination?: string | undefined;
-  /** UDP, from 1 to 65535. Default: that of the vxlan. */
+  /** UDP port, from 1 to 65535. Default: that of the vxlan. */
   readonly port?: number | undefined;
-  /** From 0 to 16 777 215. Default: that of the vxlan. */
+  /** Number of the network, from 0 to 16 777 215. Default: that of the vxlan. */
   readonly vni?: number | undefined;
-  /** Of a vxlan that is external. */
+  /** Source number of the network, from 0 to 16 777 215, of an external vxlan. */
   readonly sourceVni?: number | undefined;
-  /** The interface that packets leave by. */
+  /** Interface that packets leave by. */
   readonly via?: string | undefined;
-  /** Of a bridge, from 1 to 4094. Default: none, and all that the port is in; a delete takes the same. */
+  /** VLAN of a bridge, from 1 to 4094. Default: none, and all VLANs of the port; a delete requires the same value. */
   readonly vlan?: number | undefined;
-  /** The table of the interface itself. Default: true, unless `master` is. */
+  /** True for the table of the interface itself. Default: true, unless `master` is. */
   readonly self?: boolean | undefined;
-  /** The table of the bridge that the interface is a port of. */
+  /** True for the table of the bridge that the interface is a port of. */
   readonly master?: boolean | undefined;
-  /** `permanent` in a bridge is an address of the port itself. Default: `static` in a bridge, else `permanent`. */
+  /**
+   * State. `permanent` in a bridge is an address of the port itself. Default: `static` in a bridge, otherwise
+   * `permanent`.
+   */
   readonly state?: 'permanent' | 'static' | 'dynamic' | undefined;
-  /** One more destination for all zeros or for a multicast address; one that is there already is no error. */
+  /** True to add a destination for all zeros or a multicast address; one that exists already is no error. */
   readonly append?: boolean | undefined;
 }
 
-/** One entry; what it has of `destination`, `port`, `vni` and `vlan` is to be named. One that was read will do. */
+/**
+ * Selects one entry; its `destination`, `port`, `vni` and `vlan` must be named, if it has them. An entry that was read
+ * is accepted, too.
+ */
 export type ForwardingEntrySelector = Pick<ForwardingEntry, 'interface' | 'linkAddress'> & Partial<ForwardingEntry>;
 
 const neighbourNames = ['interface', 'address', 'linkAddress', 'state', 'proxy'];
@@ -152,7 +158,7 @@ function common(
   };
 }
 
-/** Whether an entry is the one that a selector names. */
+/** Returns true if an entry is the one that a selector names. */
 export function isEntry(entry: ForwardingEntry, wanted: ForwardingSettings): boolean {
   const fields = ['destination', 'port', 'vni', 'sourceVni', 'via', 'vlan'] as const;
   return (
@@ -164,8 +170,8 @@ export function isEntry(entry: ForwardingEntry, wanted: ForwardingSettings): boo
 
 export interface NeighbourFilter {
   readonly interface?: string | undefined;
-  /** Default: both. */
+  /** Address family. Default: both. */
   readonly family?: Family | undefined;
-  /** Those that this host answers for, instead of all others. Default: false. */
+  /** True for the addresses that this host answers for, instead of all others. Default: false. */
   readonly proxy?: boolean | undefined;
 }

@@ -44,25 +44,25 @@ import { checkUdpTunnel, checkUdpTunnelKey, type UdpTunnelOptions, type UdpTunne
 import { checkTypes, NetworkWatch, type NetworkWatchOptions } from './watch.js';
 
 export interface NetworkOptions extends OpenOptions {
-  /** Another kernel than this machine's, for tests. */
+  /** Kernel to use instead of the machine's, for tests. */
   readonly kernel?: Kernel | undefined;
 }
 
-/** What `addresses()` is asked for. */
+/** Filter of `addresses()`. */
 export interface AddressFilter {
   readonly interface?: string | undefined;
-  /** Default: both. */
+  /** Address family. Default: both. */
   readonly family?: Family | undefined;
 }
 
 /**
- * Interfaces, addresses, routes, rules, neighbours and settings of one network namespace: what `ip`,
- * `bridge`, `sysctl` and `arping` do. Every method asks the kernel anew, in a thread of its own, and
- * rejects with an {@link IpvsError}; all can fail with `ERR_IPVS_PERMISSION`, `ERR_IPVS_CLOSED` and
- * `ERR_IPVS_TIMEOUT`, and what names an interface with `ERR_IPVS_NO_SUCH_INTERFACE`.
+ * Interfaces, addresses, routes, rules, neighbours and settings of one network namespace, like `ip`, `bridge`, `sysctl`
+ * and `arping`. Every method asks the kernel anew, in a separate thread, and rejects with an {@link IpvsError}. All can
+ * fail with `ERR_IPVS_PERMISSION`, `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`, and those that name an interface with
+ * `ERR_IPVS_NO_SUCH_INTERFACE`.
  *
- * An interface is named by its name or by an alternative one. What is read is plain data, and does
- * not change. What is added must not be there, and what is deleted is exactly what is named.
+ * An interface is named by its main name or by an alternative one. Results are plain data, and do not change. An object
+ * that is added must not exist, and a delete removes exactly the named object.
  */
 export class Network {
   readonly #context: Context;
@@ -76,10 +76,10 @@ export class Network {
   }
 
   /**
-   * Opens a handle; it keeps its namespace, even when the file that named it is gone. An open handle
-   * does not keep the process alive. Reading takes no privilege in the namespace of the process.
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION` where entering the
-   * namespace takes CAP_SYS_ADMIN, `ERR_IPVS_ADDON_NOT_LOADED`
+   * Opens a handle; it keeps its namespace, even if the file that named it is deleted. An open handle does not keep the
+   * process alive. Reading requires no privilege in the namespace of the process.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_PERMISSION` if entering the namespace requires
+   * CAP_SYS_ADMIN, `ERR_IPVS_ADDON_NOT_LOADED`
    */
   static async open(options: NetworkOptions = {}): Promise<Network> {
     if (typeof options !== 'object') throw invalid(`open takes options: Network.open({ namespace: ${show(options)} })`);
@@ -100,23 +100,21 @@ export class Network {
     }
   }
 
-  /** All interfaces, in the order of their indexes. */
+  /** Returns all interfaces, in the order of their indexes. */
   async links(options?: CallOptions): Promise<readonly Link[]> {
     return this.#list('interfaces', () => this.#port.links(options), options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
+  /** Returns one interface. @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
   async link(name: string, options?: CallOptions): Promise<Link> {
     const checked = checkInterface('name', name);
     return this.#context.ask('get-link', 'read link', checked, () => this.#port.link(checked, options), options);
   }
 
   /**
-   * Makes an interface, and reads it (where it was made). The kernel loads the module of its kind
-   * where it may.
-   * @throws IpvsError `ERR_IPVS_LINK_EXISTS`; `ERR_IPVS_NOT_AVAILABLE` for a kind that this kernel
-   * has not; `ERR_IPVS_NO_SUCH_INTERFACE` for a master, parent or device, `ERR_IPVS_NO_SUCH_NAMESPACE`,
-   * `ERR_IPVS_REJECTED`
+   * Makes an interface, and reads it (in its namespace). The kernel loads the module of its kind if it may.
+   * @throws IpvsError `ERR_IPVS_LINK_EXISTS`; `ERR_IPVS_NOT_AVAILABLE` for a kind that this kernel lacks;
+   * `ERR_IPVS_NO_SUCH_INTERFACE` for a master, parent or device, `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_REJECTED`
    */
   async addLink(link: LinkOptions, options?: CallOptions): Promise<Link> {
     await this.#change({ change: 'add-link', link }, options);
@@ -125,8 +123,8 @@ export class Network {
   }
 
   /**
-   * Changes what is named, in the kernel's order: namespace, address, MTU, name, master, up. What
-   * comes before a part that is refused has been done.
+   * Changes the given properties, in the kernel's order: namespace, address, MTU, name, master, up. If the kernel
+   * rejects one, the earlier ones are already changed.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_LINK_EXISTS` for a name that is taken,
    * `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_REJECTED`
    */
@@ -135,15 +133,15 @@ export class Network {
   }
 
   /**
-   * Its addresses and routes go with it; of a veth, so does the other end. Of `tunl0` and `gre0` the
-   * kernel says that they are deleted, and keeps them.
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`; `ERR_IPVS_REJECTED` for what a driver made
+   * Deletes an interface, its addresses and its routes; of a veth, also the other end. For `tunl0` and `gre0` the
+   * kernel reports success, and keeps them.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`; `ERR_IPVS_REJECTED` for an interface that a driver made
    */
   async deleteLink(name: string, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'delete-link', name }, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
+  /** Returns the addresses that match the filter. @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
   async addresses(filter: AddressFilter = {}, options?: CallOptions): Promise<readonly InterfaceAddress[]> {
     checkOptions('a filter of addresses', filter, ['interface', 'family']);
     const checked = {
@@ -153,35 +151,37 @@ export class Network {
     return this.#list('addresses', () => this.#port.addresses(checked, options), options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_ADDRESS_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
+  /** Adds an address. @throws IpvsError `ERR_IPVS_ADDRESS_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
   async addAddress(address: AddressOptions, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'add-address', address }, options);
   }
 
   /**
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_ADDRESS`, `ERR_IPVS_NO_SUCH_INTERFACE`;
-   * `ERR_IPVS_AMBIGUOUS` where the kernel would delete other addresses with it (of the same network,
-   * IPv4, without `promote_secondaries`)
+   * Deletes an address.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_ADDRESS`, `ERR_IPVS_NO_SUCH_INTERFACE`; `ERR_IPVS_AMBIGUOUS` if the kernel
+   * would delete other addresses with it (of the same network, IPv4, without `promote_secondaries`)
    */
   async deleteAddress(address: AddressSelector, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'delete-address', address }, options);
   }
 
-  /** Those of the table `main`, unless another is named; not what the kernel has learned of single destinations. */
+  /**
+   * Returns the routes of the table `main`, unless another is named; not what the kernel has learned of single
+   * destinations.
+   */
   async routes(filter: RouteFilter = {}, options?: CallOptions): Promise<readonly Route[]> {
     checkOptions('a filter of routes', filter, ['table', 'family', 'protocol']);
     const checked = checkRouteFilter(filter);
     return this.#list('routes', () => this.#port.routes(checked, options), options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_ROUTE_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
+  /** Adds a route. @throws IpvsError `ERR_IPVS_ROUTE_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
   async addRoute(route: RouteOptions, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'add-route', route }, options);
   }
 
   /**
-   * Adds a route, or puts it in the place of the one with its destination, table and metric, whoever
-   * made that.
+   * Adds a route, or replaces the one with its destination, table and metric, even if another program made that.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED`
    */
   async replaceRoute(route: RouteOptions, options?: CallOptions): Promise<void> {
@@ -189,17 +189,17 @@ export class Network {
   }
 
   /**
-   * Reads the routes of its family first: the kernel passes over what a delete does not name.
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_ROUTE`; `ERR_IPVS_AMBIGUOUS` if it names several
+   * Deletes a route. Reads the routes of its family first, because the kernel ignores what a delete does not name.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_ROUTE`; `ERR_IPVS_AMBIGUOUS` if the selector matches several
    */
   async deleteRoute(route: RouteSelector, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'delete-route', route }, options);
   }
 
   /**
-   * The route that the kernel would send a packet by, as `ip route get` tells it. Its `destination`
-   * is the address. As long as a namespace has only the kernel's own rules, IPv4 routes of the table
-   * `local` are said to be of `main`: the kernel keeps both as one.
+   * Returns the route by which the kernel would send a packet, as `ip route get` does. Its `destination` is the
+   * address. While a namespace has only the kernel's own rules, IPv4 routes of the table `local` are reported as of
+   * `main`: the kernel keeps both as one table.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_ROUTE`
    */
   async routeTo(address: string, options: RouteToOptions & CallOptions = {}): Promise<Route> {
@@ -211,7 +211,7 @@ export class Network {
     return this.#context.ask('route-to', 'find the route to', query.address, work, call, routeToNames);
   }
 
-  /** All rules, IPv4 before IPv6, in the order in which the kernel goes through them. */
+  /** Returns all rules, IPv4 before IPv6, in the order in which the kernel evaluates them. */
   async rules(
     filter: { readonly family?: Family | undefined } = {},
     options?: CallOptions,
@@ -221,21 +221,21 @@ export class Network {
     return this.#list('rules', () => this.#port.rules(family, options), options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_REJECTED` */
+  /** Adds a rule. @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_REJECTED` */
   async addRule(rule: RoutingRuleOptions, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'add-rule', rule }, options);
   }
 
   /**
-   * Reads the rules first: the kernel passes over what a delete does not name.
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_RULE`; `ERR_IPVS_AMBIGUOUS` if it names several, or one
-   * that the kernel cannot tell from another
+   * Deletes a rule. Reads the rules first, because the kernel ignores what a delete does not name.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_RULE`; `ERR_IPVS_AMBIGUOUS` if the selector matches several rules, or one that
+   * the kernel cannot distinguish from another
    */
   async deleteRule(rule: RoutingRuleSelector, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'delete-rule', rule }, options);
   }
 
-  /** All that are known, also those that the kernel makes for itself (`noarp`). */
+  /** Returns all known neighbours, also those that the kernel makes for itself (`noarp`). */
   async neighbours(filter: NeighbourFilter = {}, options?: CallOptions): Promise<readonly Neighbour[]> {
     checkOptions('a filter of neighbours', filter, ['interface', 'family', 'proxy']);
     const checked = {
@@ -254,12 +254,12 @@ export class Network {
     await this.#change({ change: 'set-neighbour', neighbour }, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_NEIGHBOUR`, `ERR_IPVS_NO_SUCH_INTERFACE` */
+  /** Deletes a neighbour. @throws IpvsError `ERR_IPVS_NO_SUCH_NEIGHBOUR`, `ERR_IPVS_NO_SUCH_INTERFACE` */
   async deleteNeighbour(neighbour: NeighbourSelector, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'delete-neighbour', neighbour }, options);
   }
 
-  /** Where bridges and vxlans send frames, as `bridge fdb show` tells it. */
+  /** Returns the forwarding entries of bridges and vxlans, as `bridge fdb show` does. */
   async forwardingEntries(
     filter: { readonly interface?: string | undefined } = {},
     options?: CallOptions,
@@ -269,14 +269,17 @@ export class Network {
     return this.#list('forwarding entries', () => this.#port.forwardingEntries(checked, options), options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_FORWARDING_ENTRY_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
+  /**
+   * Adds a forwarding entry.
+   * @throws IpvsError `ERR_IPVS_FORWARDING_ENTRY_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED`
+   */
   async addForwardingEntry(entry: ForwardingEntryOptions, options?: CallOptions): Promise<void> {
     await this.#change({ change: 'add-forwarding-entry', entry }, options);
   }
 
   /**
-   * Reads the entries of the interface first: a delete without a destination would take all that an
-   * address has.
+   * Deletes a forwarding entry. Reads the entries of the interface first, because a delete without a destination would
+   * delete all entries of an address.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_FORWARDING_ENTRY`, `ERR_IPVS_NO_SUCH_INTERFACE`
    */
   async deleteForwardingEntry(entry: ForwardingEntrySelector, options?: CallOptions): Promise<void> {
@@ -284,9 +287,9 @@ export class Network {
   }
 
   /**
-   * Many changes in as few calls as the kernel takes, each with its own result: one that fails does
-   * not stop those behind it, and nothing is undone. All are checked before any is sent. An
-   * interface that one of them makes can be named by those behind it.
+   * Makes many changes in as few calls as the kernel takes, each with its own result: a failure does not stop the
+   * following changes, and nothing is undone. All are checked before any is sent. A change can name an interface that
+   * an earlier one makes.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list
    */
   async apply(changes: readonly NetworkChange[], options?: CallOptions): Promise<NetworkResult[]> {
@@ -297,18 +300,18 @@ export class Network {
   }
 
   /**
-   * Tells the link where an address is now: by a gratuitous ARP request, or by an unsolicited
-   * neighbour advertisement (which says that this host is a router if the interface forwards). That
-   * it was sent does not mean that it was heard. It takes CAP_NET_RAW.
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` for an interface that is
-   * down, or without a link-layer address
+   * Announces the current place of an address on the link: by a gratuitous ARP request, or by an unsolicited neighbour
+   * advertisement (which has the router flag if the interface forwards). A sent announcement may still be lost.
+   * Requires CAP_NET_RAW.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` for an interface that is down, or without a
+   * link-layer address
    */
   async announce(announcement: AnnounceOptions, options?: CallOptions): Promise<void> {
     await announce(this.#context, announcement, options);
   }
 
   /**
-   * A setting below `/proc/sys/net`, as text without the newline.
+   * Returns a setting below `/proc/sys/net`, as text without the newline.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`
    */
   async sysctl(name: NetworkSysctl, options?: CallOptions): Promise<string> {
@@ -316,19 +319,16 @@ export class Network {
   }
 
   /**
-   * Sets it, and gives the value before. What an interface does may be told by that of `all`, too:
-   * the higher of both (`rp_filter`, `arp_ignore`, `arp_announce`), or either
-   * (Documentation/networking/ip-sysctl.rst).
-   * @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`, `ERR_IPVS_REJECTED`, `ERR_IPVS_PERMISSION` where
-   * /proc/sys is mounted read-only
+   * Writes a setting, and returns the value before. The setting of `all` may affect an interface, too: the higher of
+   * both counts (`rp_filter`, `arp_ignore`, `arp_announce`), or either (Documentation/networking/ip-sysctl.rst).
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`, `ERR_IPVS_REJECTED`, `ERR_IPVS_PERMISSION` if /proc/sys is mounted
+   * read-only
    */
   async setSysctl(name: NetworkSysctl, value: string | number | boolean, options?: CallOptions): Promise<string> {
     return writeSysctl(this.#context, name, value, options);
   }
 
-  /**
-   * What happens from now on: nothing is missed once this resolves. A signal ends the watch, too.
-   */
+  /** Reports the events of the network. Misses none after the promise resolves. The signal ends the watch, too. */
   async watch(options: NetworkWatchOptions & CallOptions = {}): Promise<NetworkWatch> {
     const types = checkTypes(options);
     const { types: _, ...call } = options;
@@ -336,14 +336,17 @@ export class Network {
     return this.#context.ask('watch', 'watch', 'the network', work, call);
   }
 
-  /** UDP ports whose packets the kernel unwraps. @throws IpvsError `ERR_IPVS_NOT_AVAILABLE` without fou in the kernel */
+  /**
+   * Returns the UDP ports whose packets the kernel unwraps.
+   * @throws IpvsError `ERR_IPVS_NOT_AVAILABLE` without fou in the kernel
+   */
   async udpTunnels(options?: CallOptions): Promise<readonly UdpTunnel[]> {
     return this.#context.ask('list', 'list', 'UDP tunnels', () => this.#port.udpTunnels(options), options);
   }
 
   /**
-   * Makes the kernel unwrap what comes to a UDP port, as `ip fou add`: packets in them go on as if
-   * they had come without it, ipip to an ipip interface and gre to a gre interface.
+   * Makes the kernel unwrap packets to a UDP port, as `ip fou add` does: it handles the inner packets as if they had
+   * arrived without the UDP header, ipip at an ipip interface and gre at a gre interface.
    * @throws IpvsError `ERR_IPVS_UDP_TUNNEL_EXISTS`, `ERR_IPVS_NOT_AVAILABLE`
    */
   async addUdpTunnel(tunnel: UdpTunnelOptions, options?: CallOptions): Promise<void> {
@@ -352,21 +355,21 @@ export class Network {
     await this.#context.ask('add-udp-tunnel', 'add', `${checked.type} on UDP port ${checked.port}`, work, options);
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SUCH_UDP_TUNNEL`, `ERR_IPVS_NOT_AVAILABLE` */
+  /** Ends the unwrapping of a UDP port. @throws IpvsError `ERR_IPVS_NO_SUCH_UDP_TUNNEL`, `ERR_IPVS_NOT_AVAILABLE` */
   async deleteUdpTunnel(tunnel: UdpTunnelSelector, options?: CallOptions): Promise<void> {
     const key = checkUdpTunnelKey(tunnel);
     const work = (): Promise<void> => this.#port.deleteUdpTunnel(key, options);
     await this.#context.ask('delete-udp-tunnel', 'delete', `the tunnel on UDP port ${key.port}`, work, options);
   }
 
-  /** Of the namespace: no other has the same until the machine is started again (`SO_NETNS_COOKIE`). */
+  /** Cookie of the namespace, unique until the machine is restarted (`SO_NETNS_COOKIE`). */
   get cookie(): bigint {
     return this.#port.cookie;
   }
 
   /**
-   * Closes the handle and its watches. What is under way ends with `ERR_IPVS_CLOSED`. Closing has no time limit,
-   * never rejects, and does nothing when it is repeated.
+   * Closes the handle and its watches. Pending requests fail with `ERR_IPVS_CLOSED`. Closing has no time limit, never
+   * rejects, and does nothing when it is repeated.
    */
   async close(): Promise<void> {
     await this.#port.close();

@@ -5,7 +5,7 @@ import type { LinkDetails, LinkSettings, NetworkOperation, OperationOutcome } fr
 import { requestOf } from './describe.js';
 import { errorFor } from './errors.js';
 
-/** What the kernel says of a kind that it does not know, and of nothing else (rtnl_newlink in net/core/rtnetlink.c). */
+/** Message of the kernel for an unknown kind, and for nothing else (rtnl_newlink in net/core/rtnetlink.c). */
 const UNKNOWN_KIND = 'Unknown device type';
 
 const modules: Readonly<Record<LinkDetails['kind'], string>> = {
@@ -18,7 +18,7 @@ const modules: Readonly<Record<LinkDetails['kind'], string>> = {
   macvlan: 'macvlan',
 };
 
-/** The error for an operation that failed: what the errno means, with the names that the operation has. */
+/** Returns the error for an operation that failed: the meaning of the errno, with the names in the operation. */
 export function refused(operation: NetworkOperation, { errno, message, namespace }: OperationOutcome): IpvsError {
   const request = requestOf(operation);
   if (namespace) return errorFor({ ...request, command: 'OPEN' }, errno, message);

@@ -16,41 +16,50 @@ import {
   tables,
 } from './checks.js';
 
-/** What becomes of packets: `throw` ends the search in this table. */
+/** Treatment of packets: `throw` ends the search in this table. */
 export type NewRouteType = 'unicast' | 'local' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw';
 
-/** A route that is to be. */
+/** A new route. */
 export interface RouteOptions {
-  /** `10.0.0.0/8`, one address, or `default`. */
+  /** Destination: a network such as `10.0.0.0/8`, one address, or `default`. */
   readonly destination: string;
-  /** Of a `default` whose family nothing else tells. Default: that of `destination`, `via` or `source`, else `ipv4`. */
+  /**
+   * Family of a `default` route, if nothing else implies it. Default: that of `destination`, `via` or `source`,
+   * otherwise `ipv4`.
+   */
   readonly family?: Family | undefined;
-  /** The next router; of an IPv4 route it may be an IPv6 one. */
+  /** Next router; an IPv4 route may have an IPv6 one. */
   readonly via?: string | undefined;
   readonly interface?: string | undefined;
-  /** Several ways, instead of `via` and `interface`. */
+  /** Several next hops, instead of `via` and `interface`. */
   readonly nexthops?: readonly (Pick<Nexthop, 'via' | 'interface'> & Partial<Nexthop>)[] | undefined;
-  /** The address that packets of this host get, where they have none. */
+  /** Source address for packets of this host that have none. */
   readonly source?: string | undefined;
-  /** A number from 1 to 2^32-1, or a name. Default: `main`; of type `local`: `local`, as `ip route` has it. */
+  /**
+   * Routing table: a number from 1 to 2^32-1, or a name. Default: `main`; `local` for the type `local`, as in `ip
+   * route`.
+   */
   readonly table?: RoutingTable | undefined;
-  /** Default: `host` for `local`, `link` for what has no `via`, else `global`. IPv6 has only `global`. */
+  /** Scope. Default: `host` for `local`, `link` without a `via`, otherwise `global`. IPv6 has only `global`. */
   readonly scope?: Scope | undefined;
-  /** Default: `unicast`. */
+  /** Type. Default: `unicast`. */
   readonly type?: NewRouteType | undefined;
-  /** From 0 to 2^32-1; the lowest is used. Default: the kernel's, 0 for IPv4, and for IPv6 1024 (so it takes 0, too). */
+  /**
+   * Metric, from 0 to 2^32-1; the lowest is used. Default: the kernel's, 0 for IPv4, and 1024 for IPv6 (which replaces
+   * 0, too).
+   */
   readonly metric?: number | undefined;
-  /** The nexthop is on the link, whatever the addresses of the interface say. Default: false. */
+  /** True if the nexthop is on the link, whatever the addresses of the interface are. Default: false. */
   readonly onlink?: boolean | undefined;
-  /** Bytes. */
+  /** MTU in bytes, from 68 to 65535. */
   readonly mtu?: number | undefined;
-  /** Who makes it (RTPROT_*), from 1 to 255. Default: 4, an administrator. */
+  /** Origin of the route (RTPROT_*), from 1 to 255. Default: 4, an administrator. */
   readonly protocol?: number | undefined;
 }
 
 /**
- * One route: destination, table, type and metric, with the same defaults as for a new one, and
- * `via`, `interface` or `nexthops`; what else is named must be so, too. One that was read will do.
+ * Selects one route by its destination, table, type and metric, with the same defaults as for a new one, and its `via`,
+ * `interface` or `nexthops`. Other given fields must match, too. A route that was read is accepted, too.
  */
 export type RouteSelector =
   | Pick<
@@ -87,7 +96,7 @@ const optionNames = [
 const readNames = [...optionNames, 'from', 'tos', 'dead', 'nexthopId'];
 const newTypes: readonly NewRouteType[] = ['unicast', 'local', 'blackhole', 'unreachable', 'prohibit', 'throw'];
 const readTypes = [...newTypes, 'broadcast', 'anycast', 'multicast'] as const;
-/** IP6_RT_PRIO_USER (include/uapi/linux/ipv6_route.h), which 0 stands for, too. */
+/** Metric of IPv6 routes for which none, or 0, is given: IP6_RT_PRIO_USER (include/uapi/linux/ipv6_route.h). */
 const IPV6_METRIC = 1024;
 
 function familyOfRoute({
@@ -211,7 +220,7 @@ export function checkRouteSelector(selector: RouteSelector): RouteSettings {
   };
 }
 
-/** Whether a route is the one that a selector names. */
+/** Returns true if a route is the one that a selector names. */
 export function isRoute(route: Route, { destination, prefixLength, ...wanted }: RouteSettings): boolean {
   const same = <T>(value: T, named: T | undefined): boolean => named === undefined || value === named;
   const network = prefixLength === 0 ? 'default' : `${destination}/${prefixLength}`;
@@ -241,10 +250,10 @@ function sameNexthops(hops: Route['nexthops'], wanted: RouteSettings['nexthops']
   return hops !== undefined && text(hops) === text(wanted);
 }
 
-/** All of a route that was read, so that the kernel finds no other one. */
+/** Returns all fields of a route that was read, so that the kernel finds no other one. */
 export function exactly(route: Route, named: RouteSettings): RouteSettings {
   const [destination = named.destination] = route.destination.split('/');
-  // The kernel takes a nexthop object, or what it stands for.
+  // The kernel accepts a nexthop object, or the next hops that it stands for, not both.
   const way = route.nexthopId === undefined;
   return {
     family: route.family,
@@ -267,11 +276,11 @@ export function exactly(route: Route, named: RouteSettings): RouteSettings {
 
 export interface RouteToOptions {
   readonly source?: string | undefined;
-  /** From 0 to 2^32-1. */
+  /** Mark of the packet, from 0 to 2^32-1. */
   readonly mark?: number | undefined;
-  /** The interface that the packet is to leave by. */
+  /** Interface that the packet has to leave by. */
   readonly interface?: string | undefined;
-  /** The interface that it came in by: one that is forwarded. It takes a `source`. */
+  /** Interface by which a forwarded packet arrived. Requires a `source`. */
   readonly inputInterface?: string | undefined;
 }
 
@@ -293,13 +302,13 @@ export function checkRouteQuery(address: string, options: RouteToOptions): Route
   };
 }
 
-/** What `routes()` is asked for. */
+/** Filter of `routes()`. */
 export interface RouteFilter {
-  /** Default: `main`. `all`: of all tables. */
+  /** Routing table. Default: `main`. `all`: all tables. */
   readonly table?: RoutingTable | 'all' | undefined;
-  /** Default: both. */
+  /** Address family. Default: both. */
   readonly family?: Family | undefined;
-  /** Who made them, from 0 to 255. Default: anyone. */
+  /** Origin of the routes, from 0 to 255. Default: every origin. */
   readonly protocol?: number | undefined;
 }
 

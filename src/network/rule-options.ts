@@ -13,41 +13,41 @@ import {
   type RoutingTable,
 } from './checks.js';
 
-/** A rule of policy routing that is to be. */
+/** A new rule of policy routing. */
 export interface RoutingRuleOptions {
-  /** Default: that of `source` or `destination`; without them it must be named. */
+  /** Address family. Default: that of `source` or `destination`; required without both. */
   readonly family?: Family | undefined;
-  /** From 0 to 2^32-1; the lowest comes first. Default: the kernel's, one before all but the first rule. */
+  /** Priority, from 0 to 2^32-1; the lowest is first. Default: the kernel's, one before all but the first rule. */
   readonly priority?: number | undefined;
-  /** The mark of the packet, from 0 to 2^32-1. */
+  /** Mark of the packet, from 0 to 2^32-1. */
   readonly mark?: number | undefined;
-  /** Which bits of the mark count. Default: all. */
+  /** Bits of the mark that are compared. Default: all. Requires `mark`. */
   readonly mask?: number | undefined;
-  /** An address, or a network: `10.0.0.0/8`. */
+  /** Source: an address, or a network such as `10.0.0.0/8`. */
   readonly source?: string | undefined;
   readonly destination?: string | undefined;
   /**
-   * The interface that the packet comes in by. An alternative name is resolved to the main one when the rule is added;
-   * a name of up to 15 bytes that no interface has is stored as it is, for an interface to come.
+   * Interface by which the packet arrives. An alternative name is resolved to the main one when the rule is added; a
+   * name of up to 15 bytes that no interface has is stored as it is, for an interface that is made later.
    */
   readonly inputInterface?: string | undefined;
-  /** The interface that the socket of a local packet is bound to. Same form as `inputInterface`. */
+  /** Interface that the socket of a local packet is bound to. Same form as `inputInterface`. */
   readonly outputInterface?: string | undefined;
-  /** Packets that all else does not fit. Default: false. */
+  /** True if the rule is for packets that do not match the other conditions. Default: false. */
   readonly invert?: boolean | undefined;
-  /** Of `lookup`: the table to look in. */
+  /** Routing table to look in, for the action `lookup`. */
   readonly table?: RoutingTable | undefined;
-  /** Default: `lookup`. */
+  /** Action. Default: `lookup`. */
   readonly action?: 'lookup' | 'blackhole' | 'unreachable' | 'prohibit' | undefined;
-  /** Routes of this or of a shorter prefix length are passed over: 0 passes over the default route. */
+  /** Prefix length, from 0 to 128: ignores routes of this or a shorter length. 0 ignores the default route. */
   readonly suppressPrefixLength?: number | undefined;
-  /** Who makes it (RTPROT_*), from 1 to 255. Default: 4, an administrator. */
+  /** Origin of the rule (RTPROT_*), from 1 to 255. Default: 4, an administrator. */
   readonly protocol?: number | undefined;
 }
 
 /**
- * One rule: what is not named (but for `priority` and `protocol`) it must not have. One that was
- * read will do.
+ * Selects one rule. The rule must not have fields that are not named, except `priority` and `protocol`. A rule that was
+ * read is accepted, too.
  */
 export type RoutingRuleSelector = RoutingRuleOptions | RoutingRule;
 
@@ -160,7 +160,7 @@ function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, '
   return settings as Omit<RuleSettings, 'action' | 'protocol'>;
 }
 
-/** What holds for every address is as nothing. */
+/** Returns the text of a prefix, or undefined for one that matches every address. */
 function prefixOf(prefix: ReturnType<typeof checkNetwork> | undefined): string | undefined {
   return prefix === undefined || prefix.prefixLength === 0 ? undefined : formatPrefix(prefix);
 }
@@ -183,7 +183,7 @@ const compared = [
   'suppressPrefixLength',
 ] as const;
 
-/** Whether a rule is the one that a selector names: has what it names, and nothing else. */
+/** Returns true if a rule is the one that a selector names: it has all the named fields, and no others. */
 export function isRule(rule: RoutingRule, wanted: RuleSettings): boolean {
   return (
     !rule.further &&
@@ -198,14 +198,14 @@ export function isRule(rule: RoutingRule, wanted: RuleSettings): boolean {
 }
 
 /**
- * Whether the kernel takes `rule` for the one that a delete names: it passes over what the delete
- * does not name (rule_find in net/core/fib_rules.c).
+ * Returns true if the kernel takes `rule` for the one that a delete names: it ignores what the delete does not name
+ * (rule_find in net/core/fib_rules.c).
  */
 export function kernelTakes(rule: RoutingRule, named: RoutingRule): boolean {
   const fields = Object.keys(named).filter((name) => name !== 'further' && name !== 'protocol' && name !== 'invert');
   return fields.every((name) => {
     const field = name as keyof RoutingRule;
-    // Zero is not named either.
+    // The kernel ignores 0, too.
     return named[field] === 0 || JSON.stringify(rule[field]) === JSON.stringify(named[field]);
   });
 }

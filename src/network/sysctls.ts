@@ -9,9 +9,9 @@ import type { Context } from './context.js';
 import { errorFor } from './errors.js';
 
 /**
- * A setting of this namespace, below `/proc/sys/net`: that of an interface (`all` and `default` are
- * such, too; an alternative name is resolved), or a path: with dots (`net.ipv4.ip_forward`), or with slashes, where a name in it has
- * dots (`net/ipv4/conf/eth0.100/rp_filter`).
+ * A setting of this namespace, below `/proc/sys/net`: that of an interface (`all` and `default` count as interfaces,
+ * too; an alternative name is resolved), or a path: with dots (`net.ipv4.ip_forward`), or with slashes, if a name in it
+ * has dots (`net/ipv4/conf/eth0.100/rp_filter`).
  */
 export type NetworkSysctl =
   | string
@@ -44,7 +44,9 @@ function checkValue(value: unknown): string {
   throw invalid(`the value of a sysctl is a line of text, an integer, true or false, not ${show(value)}`);
 }
 
-/** /proc/sys has an interface by its main name only: where the file does not exist, the path may have another. */
+/**
+ * Reads a setting. If the file does not exist, tries the main name of the interface, because /proc/sys has no other.
+ */
 async function read(
   context: Context,
   given: string,
@@ -66,7 +68,7 @@ export async function readSysctl(context: Context, sysctl: NetworkSysctl, option
   return (await read(context, sysctlPath(sysctl), options)).value;
 }
 
-/** The value before. */
+/** Writes a setting. Returns the value before. */
 export async function writeSysctl(
   context: Context,
   sysctl: NetworkSysctl,
@@ -76,7 +78,7 @@ export async function writeSysctl(
   checkCallOptions(options);
   const given = sysctlPath(sysctl);
   const checked = checkValue(value);
-  // The kernel ignores a write of no bytes: an empty value is an empty line.
+  // The kernel ignores a write of no bytes: write an empty value as an empty line.
   const text = checked.trim() === '' ? '\n' : checked;
   const { path, value: before } = await read(context, given, options);
   await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);

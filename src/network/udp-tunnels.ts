@@ -5,17 +5,17 @@ import type { UdpTunnel } from '../kernel/network/types.js';
 
 /** A UDP port whose packets the kernel unwraps, as `ip fou add` makes it. */
 export interface UdpTunnelOptions {
-  /** `gue`: what is in them says itself what it is. `fou`: they hold packets of one protocol. */
+  /** `gue`: a header names the protocol of each inner packet. `fou`: all inner packets are of one protocol. */
   readonly type: 'gue' | 'fou';
-  /** From 1. */
+  /** UDP port, from 1 to 65535. */
   readonly port: number;
-  /** Of the outer packets. Default `ipv4`. */
+  /** Family of the outer packets. Default: `ipv4`. */
   readonly family?: Family | undefined;
-  /** Of `fou`: the number of the IP protocol that they hold, such as 4 (ipip) or 47 (gre). */
+  /** Number of the inner IP protocol of `fou`, from 1 to 255, such as 4 (ipip) or 47 (gre). */
   readonly protocol?: number | undefined;
 }
 
-/** Which of them. */
+/** Selects one UDP tunnel. */
 export type UdpTunnelSelector = Pick<UdpTunnelOptions, 'port' | 'family'>;
 
 export function checkUdpTunnel(options: UdpTunnelOptions): UdpTunnel {

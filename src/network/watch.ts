@@ -6,7 +6,7 @@ import type { NetworkEvent, NetworkEventType } from '../kernel/network/types.js'
 import { translate } from './errors.js';
 
 export interface NetworkWatchOptions {
-  /** Default: all. */
+  /** Types of events to report. Default: all. */
   readonly types?: readonly NetworkEventType[] | undefined;
 }
 
@@ -38,9 +38,9 @@ export function checkTypes(options: NetworkWatchOptions): readonly NetworkEventT
 }
 
 /**
- * Events from the moment it was opened on. Who does not keep up finds `overrun` items: the kernel
- * waits for nobody. One loop at a time; it keeps the process alive as long as it waits, and breaking
- * it off closes the watch.
+ * A stream of events, from when it was opened. The kernel drops events that are not read in time; an `overrun` item
+ * reports it. Only one loop at a time can read it. The loop keeps the process alive while it waits, and leaving it
+ * closes the watch.
  */
 export class NetworkWatch implements AsyncIterable<NetworkEvent> {
   readonly #port: NetworkEventPort;
@@ -59,7 +59,7 @@ export class NetworkWatch implements AsyncIterable<NetworkEvent> {
     return {
       next: () => events.next() as Promise<IteratorResult<NetworkEvent, undefined>>,
       return: async () => {
-        // First, so that a loop which waits ends.
+        // Close first, so that a waiting loop ends.
         this.close();
         await events.return();
         return { done: true, value: undefined };
@@ -81,7 +81,7 @@ export class NetworkWatch implements AsyncIterable<NetworkEvent> {
     }
   }
 
-  /** Ends a loop that waits. */
+  /** Closes the watch, and ends a loop that waits. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
