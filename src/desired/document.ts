@@ -181,7 +181,7 @@ function targetOf(document: DesiredDocument): Target {
     });
   const marks: FwmarkOptions[] = [];
   const add = (place: string, mark: FwmarkOptions): void => {
-    const own = { ...mark }; // YAML may have the same object at two places
+    const own = { ...mark }; // YAML aliases may place one object twice
     marks.push(own);
     places.set(own, place);
   };

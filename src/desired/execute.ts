@@ -43,7 +43,7 @@ export class Executor {
   readonly #owned = new Map<TableStep, OwnedRow>();
   /** Names of tables that become the owner's: their earlier content is not restored. */
   readonly #adopted = new Set<string>();
-  /** The values of settings before the steps that change them. */
+  /** Values of settings before the steps that change them. */
   readonly #now = new Map<ItemStep, string>();
   readonly #interfaces: Interfaces;
   #tried: Step[] = [];

@@ -20,8 +20,8 @@ export function interfaceOf(item: Item): string | undefined {
 
 /**
  * Returns the lines that make a ledger follow renamed interfaces: an interface keeps its index when it is renamed, and
- * what is on it stays there. An interface that has the name and another index is another program's, with everything on
- * it.
+ * its addresses and routes stay on it. An interface that has the name and another index is another program's, with
+ * everything on it.
  */
 export function renameLines(ledger: Ledger, links: readonly Link[] | undefined): Line[] {
   if (!links) return [];

@@ -182,7 +182,7 @@ export function isOwed(step: Step): step is OwedStep {
 
 /** Steps in the order in which they are done: by phase and rank, then as they were added. */
 export class StepList {
-  // One list for each place saves comparisons: there may be tens of thousands of steps.
+  // One list for each place saves comparisons: a plan may have tens of thousands of steps.
   readonly #places: PlannedStep[][] = [];
 
   add(step: PlannedStep): void {

@@ -40,7 +40,7 @@ export class Commits {
     this.#owner = owner;
   }
 
-  /** @throws IpvsError `ERR_IPVS_FOREIGN` */
+  /** Reads the table. @throws IpvsError `ERR_IPVS_FOREIGN` if another program made it */
   async read(elements: boolean, options: CallOptions | undefined): Promise<TableEntry | undefined> {
     checkCallOptions(options);
     const table = await this.#ask(() => this.#port.read(this.#owner, { ...options, elements }));

@@ -115,7 +115,7 @@ export class Netfilter {
     return found;
   }
 
-  /** Adds a mark. @throws IpvsError `ERR_IPVS_MARK_EXISTS` if these packets already have a mark, whichever */
+  /** Adds a mark. @throws IpvsError `ERR_IPVS_MARK_EXISTS` if these packets have a mark already */
   async addMark(mark: FwmarkOptions, options?: CallOptions): Promise<Fwmark> {
     const settings = checkMark(mark);
     checkLoadable(this.owner);

@@ -166,7 +166,7 @@ export class Network {
   }
 
   /**
-   * Returns the routes of the table `main`, unless another is named; not what the kernel has learned of single
+   * Returns the routes of the table `main`, unless another is named. Omits routes that the kernel has cached for single
    * destinations.
    */
   async routes(filter: RouteFilter = {}, options?: CallOptions): Promise<readonly Route[]> {

@@ -36,8 +36,8 @@ export interface RouteOptions {
   /** Source address for packets of this host that have none. */
   readonly source?: string | undefined;
   /**
-   * Routing table: a number from 1 to 2^32-1, or a name. Default: `main`; `local` for the type `local`, as in `ip
-   * route`.
+   * Routing table, like that of `ip route`: a number from 1 to 2^32-1, or a name. Default: `main`; `local` for type
+   * `local`.
    */
   readonly table?: RoutingTable | undefined;
   /** Scope. Default: `host` for `local`, `link` without a `via`, otherwise `global`. IPv6 has only `global`. */

@@ -4,7 +4,7 @@ import { isSameSysctlValue } from '../kernel/sysctl-values.js';
 import type { Item, ItemOf } from './items.js';
 import type { World } from './world.js';
 
-/** RTPROT_RA of linux/rtnetlink.h. */
+/** Protocol of routes from router advertisements: RTPROT_RA of linux/rtnetlink.h. */
 const ROUTER_ADVERTISEMENT = 9;
 const FORWARDING = /^net\/ipv6\/conf\/([^/]+)\/forwarding$/;
 const ACCEPT = /^net\/ipv6\/conf\/[^/]+\/accept_ra$/;
