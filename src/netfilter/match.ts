@@ -17,9 +17,10 @@ export interface MatchOptions {
   /** Destination port, from 1 to 65535, or a range; requires a protocol. */
   readonly port?: number | PortRange | undefined;
   /**
-   * Interface by which the packet arrived; not for packets that this machine sends. A name of 1 to 127 characters (an
-   * alternative name may have more than 15), or a prefix of names with an asterisk (`veth*`, at most 15 characters), as
-   * in nft's `iifname`. Write an asterisk that ends the name itself as `\*`.
+   * Interface by which the packet arrived; packets that this machine sends have none. A name of 1 to 15 characters, an
+   * alternative name of an existing interface (1 to 127, `ip link property add altname`), or a prefix of names with an
+   * asterisk (`veth*`, at most 15 characters in all), as in nft's `iifname`. Write an asterisk that ends the name
+   * itself as `\*`.
    */
   readonly inputInterface?: string | undefined;
   /** Interface by which the packet leaves, known after routing. Same form as `inputInterface`. */
