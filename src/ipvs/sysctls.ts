@@ -160,8 +160,9 @@ export function formatSysctl(name: SysctlName, value: unknown): string {
       if (Array.isArray(value) && value.length === 2) return Array.from(value, integer).join(' ');
       throw invalid(`${name} is a pair of integers, not ${show(value)}`);
     case 'text':
-      if (typeof value === 'string' && /^[0-9,-]*$/.test(value)) return `${value}\n`;
-      throw invalid(`${name} is a list of processors such as 0-3,5, not ${show(value)}`);
+      // bitmap_parselist in lib/bitmap-str.c
+      if (typeof value === 'string' && /^(?:all(?::\d+\/\d+)?|[0-9N,:/-]*)$/.test(value)) return `${value}\n`;
+      throw invalid(`${name} is "all" or a list of processors such as 0-3,5 or 0-N:1/2, not ${show(value)}`);
   }
 }
 

@@ -43,8 +43,10 @@ export function setIpvsSysctls(files: MemoryFiles): void {
   files.set(`${directory}/run_estimation`, '1\n', integers(1, 0, 1));
   files.set(`${directory}/sync_retries`, '0\n', integers(1, 0, 3));
   files.set(`${directory}/sync_version`, '1\n', integers(1, 0, 1));
-  files.set(`${directory}/est_cpulist`, '\n', (text) => {
+  // All processors, of which this machine has one.
+  files.set(`${directory}/est_cpulist`, '0\n', (text) => {
     const list = text.trim();
+    if (list === 'all' || list === '0-N') return '0\n';
     return /^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/.test(list) ? `${list}\n` : Errno.EINVAL;
   });
   files.set(`${directory}/sync_ports`, '1\n', (text) => {

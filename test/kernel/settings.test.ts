@@ -53,8 +53,14 @@ test('sysctls by name, as this namespace has them', async () => {
 });
 
 test.runIf(kernelVersion() >= 6.002)('the processors of estimation can be named', async () => {
+  const all = await world.ipvs.sysctl('est_cpulist');
+  expect(all).toMatch(/^0/);
   await world.ipvs.setSysctl('est_cpulist', '0');
   expect(await world.ipvs.sysctl('est_cpulist')).toBe('0');
+  await world.ipvs.setSysctl('est_cpulist', '0-N');
+  expect(await world.ipvs.sysctl('est_cpulist')).toBe(all);
+  await world.ipvs.setSysctl('est_cpulist', 'all');
+  expect(await world.ipvs.sysctl('est_cpulist')).toBe(all);
 });
 
 test.runIf(kernelVersion() < 6.002)('a sysctl that this kernel does not have', async () => {

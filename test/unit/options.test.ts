@@ -90,6 +90,8 @@ test('sysctls, both ways', () => {
   expect(parseSysctl('conn_lfactor', '-4\n')).toBe(-4);
   expect(parseSysctl('est_cpulist', '\n')).toBe('');
   expect(formatSysctl('conntrack', false)).toBe('0');
+  for (const list of ['', '0', '0-3,5', 'all', 'all:1/2', '0,1-N:1/2'])
+    expect(formatSysctl('est_cpulist', list)).toBe(`${list}\n`);
   expect(formatSysctl('sync_threshold', [5, 60])).toBe('5 60');
   for (const [name, value] of [
     ['conntrack', 1],
