@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Conntrack } from '../../src/index.js';
+import { examples } from '../guide.js';
 import { deleteNamespace, run } from '../kernel/world.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -17,9 +18,8 @@ afterAll(() => {
   deleteNamespace(namespace);
 });
 
-test('the example of the README does what it says', async () => {
-  const readme = readFileSync(`${root}/README.md`, 'utf8');
-  const example = /```js\n(import \{ Conntrack \}[\s\S]*?)```/.exec(readme)?.[1] ?? '';
+test('the example of docs/conntrack.md does what it says', async () => {
+  const example = examples.find((text) => text.startsWith('import { Conntrack }')) ?? '';
   await using conntrack = await Conntrack.open({ namespace });
   await conntrack.setSettings({ accounting: true });
   const client = { source: '10.9.0.1', destination: '10.0.0.1', sourcePort: 4000 };

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { examples } from '../guide.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const file = `${root}/readme-example.mjs`;
@@ -11,8 +12,7 @@ afterAll(() => {
 });
 
 test('the example of the README runs and prints what it says', () => {
-  const readme = readFileSync(`${root}/README.md`, 'utf8');
-  const example = /```js\n(import[\s\S]*?)```/.exec(readme)?.[1] ?? '';
+  const [example = ''] = examples;
   expect(example.trim().split('\n').length).toBeLessThanOrEqual(14);
   // A package may import itself by its name.
   writeFileSync(file, example);

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../scripts/lab.mjs';
+import { examples } from '../guide.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const file = `${root}/readme-roles.mjs`;
 const lab = new Lab();
-/** The namespace that the README names; another's of that name is left alone. */
+/** The namespace of the example; another program's of that name is left alone. */
 const blue = !existsSync('/run/netns/blue');
 
 beforeAll(() => {
@@ -21,8 +22,6 @@ afterAll(async () => {
 
 /** The example that begins with that import and holds that text, run on a host. `more`: after it. */
 function runExample(imported: string, text = '', name: 'host' | 'other' = 'host', more = ''): string {
-  const readme = readFileSync(`${root}/README.md`, 'utf8');
-  const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, example = '']) => example);
   const example = examples.find((found) => found.startsWith(`import { ${imported} }`) && found.includes(text));
   if (example === undefined) throw new Error(`no example imports ${imported}`);
   writeFileSync(file, `${example}\n${more}\nprocess.exit();\n`); // a package may import itself by its name
@@ -31,14 +30,14 @@ function runExample(imported: string, text = '', name: 'host' | 'other' = 'host'
   return execFileSync('nsenter', command, { encoding: 'utf8', cwd: root });
 }
 
-test('the roles of the README', () => {
+test('the roles of docs/roles.md', () => {
   const output = runExample('Role');
   expect(output).toMatch(/^make service FWM 80: lc\n/);
   expect(output).toContain('make nf_tables table inet ipvs-direct-director');
   expect(output.trimEnd().split('\n').at(-1)).toBe('[]');
 });
 
-test('the other roles of the README', () => {
+test('the other roles of docs/roles.md', () => {
   const more = `for (const role of [nat, ingress, node]) {
     const made = await role.apply();
     console.log(role.name, made.length > 5, await role.verify());
@@ -48,7 +47,7 @@ test('the other roles of the README', () => {
   expect(output).toBe('nat-director true []\ningress true []\nnode true []\n');
 });
 
-test.skipIf(!blue)('marks, NAT and addresses of the README', () => {
+test.skipIf(!blue)('marks, NAT and addresses of docs/netfilter.md', () => {
   expect(runExample('createNamespace, Netfilter, Network')).toBe('0n\n');
   const { namespace } = lab.host('host');
   const rules = execFileSync('ip', ['netns', 'exec', namespace, 'nft', 'list', 'ruleset'], { encoding: 'utf8' });

@@ -1,12 +1,9 @@
-// What the README says of roles is what they take.
-import { readFileSync } from 'node:fs';
+// The examples of the documentation, in memory.
 import { expect, test } from 'vitest';
 import { DesiredState, Ipvs, type RoleDescription } from '../../src/index.js';
 import { describe } from '../../src/roles/descriptions.js';
 import { MemoryKernel } from '../../src/testing/index.js';
-
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+import { examples } from '../guide.js';
 
 test('each kind of role has an example, and each example is one that can be', async () => {
   const told: string[] = [];
