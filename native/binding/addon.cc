@@ -14,8 +14,8 @@
 
 namespace {
 
-// start(complete): begins an I/O thread, and returns what sessions that use it are made with.
-// Each copy of the package has its own; loading the addon alone starts nothing.
+// start(complete): starts an I/O thread and returns a handle, which the constructors of sessions take. Each copy of
+// the package starts its own thread; loading the addon starts none.
 Napi::Value Start(const Napi::CallbackInfo& info) {
   try {
     return binding::Environment::Wrap(info.Env(),
@@ -25,8 +25,8 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   }
 }
 
-// lock(fd): 0, or an errno; EAGAIN if another has the file locked. The lock goes with the last descriptor of
-// this opening of the file, at the latest with the process (flock(2)). Never waits: no thread is needed.
+// lock(fd): returns 0 or an errno; EAGAIN if another process holds the lock. The kernel releases the lock when the
+// last descriptor of this open file is closed, at the latest when the process ends (flock(2)). Never blocks.
 Napi::Value Lock(const Napi::CallbackInfo& info) {
   const int result = flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB);
   return Napi::Number::New(info.Env(), result == 0 ? 0 : errno);

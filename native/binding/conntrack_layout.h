@@ -4,7 +4,7 @@
 
 namespace binding {
 
-// Sizes and offsets of the records of conntrack, for the test that compares them with TypeScript's.
+// Returns the sizes and offsets of the conntrack records, for the test that compares them with TypeScript's.
 Napi::Object ConntrackLayout(Napi::Env env);
 
 }  // namespace binding

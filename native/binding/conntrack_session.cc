@@ -19,7 +19,7 @@ using netlink::Failure;
 
 namespace {
 
-// Readings of a table whose number of buckets changes during each of them.
+// Maximum number of readings of the table if its number of buckets changes during each of them.
 constexpr int kAttempts = 20;
 
 uint32_t Number(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
@@ -27,10 +27,11 @@ uint32_t Number(const Napi::Value& value) { return value.As<Napi::Number>().Uint
 struct FlowPiece {
   FlowBatch flows;
   bool more = false;
-  std::shared_ptr<BatchPool> pool;  // to which the flows go back; none: there are none
+  std::shared_ptr<BatchPool> pool;  // takes the flows back; null if there are none
 };
 
-// How many flows, extensions and expectations, and whether there is more; then these, then text.
+// Writes one buffer: the numbers of flows, extensions and expectations, 1 if more follow; then the records; then the
+// text.
 Napi::Value FromBatch(Napi::Env env, const FlowBatch& flows, const std::vector<Expectation>& expectations, bool more) {
   const std::array<uint32_t, 4> counts{static_cast<uint32_t>(flows.flows.size()),
                                        static_cast<uint32_t>(flows.extensions.size()),
@@ -67,7 +68,7 @@ Napi::Value FromGlobalStatistics(Napi::Env env, const conntrack::GlobalStatistic
   return object;
 }
 
-// The job goes on by posting itself, as long as its session has it.
+// Reads one piece of the table, then posts itself again while the session still has the job.
 void AggregateSome(netlink::IoThread& io, const std::shared_ptr<ConntrackState>& state, uint32_t id) {
   const auto found = state->aggregates.find(id);
   if (found == state->aggregates.end()) return;

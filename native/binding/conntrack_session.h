@@ -1,4 +1,4 @@
-// A handle on connection tracking in one network namespace, as JavaScript sees it.
+// The JavaScript handle for connection tracking in one network namespace.
 #pragma once
 
 #include <napi.h>
@@ -17,7 +17,7 @@
 
 namespace binding {
 
-// Totals in the making: a piece of the table at a time, with other work in between.
+// A running aggregation: it reads one piece of the table at a time, with other work in between.
 struct AggregateJob {
   conntrack::FlowDump dump;
   uint32_t fields;
@@ -27,7 +27,7 @@ struct AggregateJob {
   int interruptions = 0;
 };
 
-// Batches to be filled again, from the JavaScript thread back to the I/O thread.
+// Passes emptied batches from the JavaScript thread back to the I/O thread, which fills them again.
 class BatchPool {
  public:
   conntrack::FlowBatch Take();
@@ -38,7 +38,7 @@ class BatchPool {
   std::vector<conntrack::FlowBatch> batches_;  // guarded by mutex_
 };
 
-// A table that is read, and the memory it takes meanwhile.
+// A reading of the table, and the memory that it uses.
 struct TableReading {
   conntrack::FlowDump dump;
   std::shared_ptr<BatchPool> pool = std::make_shared<BatchPool>();
@@ -47,7 +47,7 @@ struct TableReading {
 // The part of a session that lives in the I/O thread.
 struct ConntrackState {
   netns::Namespace network_namespace;
-  std::optional<conntrack::Client> client;  // none: not open yet, or closed
+  std::optional<conntrack::Client> client;  // empty: not open yet, or closed
   std::unordered_map<uint32_t, TableReading> dumps;
   std::unordered_map<uint32_t, std::shared_ptr<conntrack::EventStream>> events;
   std::unordered_map<uint32_t, std::unique_ptr<AggregateJob>> aggregates;

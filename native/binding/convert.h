@@ -1,4 +1,4 @@
-// Values of JavaScript to ours and back.
+// Converts between JavaScript values and C++ records.
 #pragma once
 
 #include <napi.h>
@@ -13,14 +13,14 @@
 
 namespace binding {
 
-// For arguments that no request can be made of: a RangeError with the code ERR_IPVS_INVALID_ARGUMENT.
+// Returns a RangeError with the code ERR_IPVS_INVALID_ARGUMENT, for arguments that no request can carry.
 Napi::Error InvalidArgument(Napi::Env env, const std::string& message);
 
-// The content of a Uint8Array or a Uint32Array; throws for every other value.
+// Return the content of a Uint8Array or a Uint32Array; throw for any other value.
 std::span<const std::byte> ToBytes(const Napi::Value& value);
 std::span<const uint32_t> ToNumbers(const Napi::Value& value);
 
-// Whole records in a Uint8Array.
+// Copies whole records from a Uint8Array; throws if the last one is cut short.
 template <typename T>
 std::vector<T> ToRecords(const Napi::Value& value) {
   const auto bytes = ToBytes(value);
@@ -44,17 +44,17 @@ Napi::Value FromRecords(Napi::Env env, const std::vector<T>& records) {
   return ToArrayBuffer(env, std::as_bytes(std::span(records)));
 }
 
-// Per change an errno, 0 for success.
+// Returns one errno per change; 0 is success.
 Napi::Value FromOutcomes(Napi::Env env, const std::vector<netlink::Failure>& outcomes);
 Napi::Value FromTable(Napi::Env env, const ipvs::Table& table);
 Napi::Value FromInfo(Napi::Env env, const ipvs::Info& info);
 Napi::Value FromTimeouts(Napi::Env env, const ipvs::Timeouts& timeouts);
 Napi::Value FromDaemons(Napi::Env env, const std::vector<ipvs::Daemon>& daemons);
 ipvs::Daemon ToDaemon(const Napi::Object& object);
-// A string, or the errno for a file that could not be read.
+// Returns one value per file: its text, or the errno if it could not be read.
 Napi::Value FromFiles(Napi::Env env, const std::vector<netns::FileContent>& files);
 std::vector<std::string> ToStrings(const Napi::Array& array);
-// Sizes and offsets of the records, for the test that compares them with TypeScript's.
+// Returns the sizes and offsets of the records, for the test that compares them with TypeScript's.
 Napi::Object Layout(Napi::Env env);
 
 }  // namespace binding

@@ -11,8 +11,8 @@ std::shared_ptr<Environment> Environment::Create(Napi::Env env, Napi::Function c
   self->threads_ = std::make_unique<ThrowawayThreads>(*self->io_);
   self->function_ = Function::New(env, complete, "ipvs", 0, 1, self.get());
   self->function_.Unref(env);
-  // Hooks run last in, first out: this one before that of the function above, so that the
-  // thread which calls the function has ended when the function goes.
+  // Hooks run last in, first out. This one runs before the hook of the function above, so the thread that calls
+  // the function has ended before the function is destroyed.
   env.AddCleanupHook([self] { self->Shutdown(); });
   return self;
 }
@@ -32,7 +32,7 @@ std::shared_ptr<Environment> Environment::Unwrap(const Napi::Value& value) {
 
 void Environment::Shutdown() {
   {
-    // Sessions outlive this (they are finalized last), and end their requests when they go.
+    // Sessions outlive this object: they are finalized last, and end their requests then.
     const std::lock_guard lock(mutex_);
     over_ = true;
   }
@@ -70,7 +70,7 @@ void Environment::Complete(Completion completion) {
 }
 
 void Environment::Drain(Napi::Env env, Napi::Function complete, Environment* self, void* /*data*/) {
-  if (static_cast<napi_env>(env) == nullptr) return;  // the environment is going
+  if (static_cast<napi_env>(env) == nullptr) return;  // the environment is shutting down
   std::vector<Completion> completions;
   {
     const std::lock_guard lock(self->mutex_);
@@ -88,7 +88,7 @@ void Environment::Drain(Napi::Env env, Napi::Function complete, Environment* sel
       try {
         if (!failure) value = completion.value(env);
       } catch (const Napi::Error& error) {
-        failure = {ENOMEM, error.Message()};  // a value too large for an ArrayBuffer, say
+        failure = {ENOMEM, error.Message()};  // for example, a value too large for an ArrayBuffer
       }
       batch.Set(i * 4, completion.id);
       batch.Set(i * 4 + 1, failure.code);
@@ -97,7 +97,7 @@ void Environment::Drain(Napi::Env env, Napi::Function complete, Environment* sel
     }
     complete.Call({batch});
   } catch (const Napi::Error&) {
-    // `complete` throws nothing: the worker is being terminated, and nobody waits any more.
+    // `complete` itself never throws: the worker is being terminated, and no caller waits.
   }
 }
 

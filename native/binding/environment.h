@@ -1,4 +1,4 @@
-// An I/O thread and its way back to one JavaScript environment (the main thread, or a worker).
+// An I/O thread, and the queue of its results for one JavaScript environment (the main thread, or a worker).
 #pragma once
 
 #include <napi.h>
@@ -14,21 +14,22 @@
 
 namespace binding {
 
-// Requests carry a number; their ends go to one JavaScript function, in batches:
-// complete([id, errno, message, value, id, errno, ...]). So nothing of JavaScript is held
-// here that would have to be released when a worker is terminated.
+// Every request has a number. One JavaScript function gets the results, in batches:
+// complete([id, errno, message, value, id, errno, ...]). This object therefore holds no other JavaScript values, which
+// it would have to release when a worker is terminated.
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
   static std::shared_ptr<Environment> Create(Napi::Env env, Napi::Function complete);
-  // As a value of JavaScript, and back; throws a TypeError for what is none.
+  // Convert to a JavaScript value and back. Unwrap() throws a TypeError for any other value.
   static Napi::Value Wrap(Napi::Env env, std::shared_ptr<Environment> environment);
   static std::shared_ptr<Environment> Unwrap(const Napi::Value& value);
 
   netlink::IoThread& io() { return *io_; }
   ThrowawayThreads& threads() { return *threads_; }
-  // In the JavaScript thread. A request under way keeps the process alive; an open handle does not.
+  // Counts a request as started; call it in the JavaScript thread. A request under way keeps the process alive; an
+  // open handle does not.
   void Begin(Napi::Env env);
-  // In any thread, one of them once per Begin(). `value` is called in the JavaScript thread.
+  // End a request: call one of them once per Begin(), in any thread. `value` runs in the JavaScript thread.
   void Fail(uint32_t id, netlink::Failure failure);
   void Succeed(uint32_t id, std::function<Napi::Value(Napi::Env)> value);
 
@@ -36,7 +37,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   struct Completion {
     uint32_t id = 0;
     netlink::Failure failure;
-    std::function<Napi::Value(Napi::Env)> value;  // if it did not fail
+    std::function<Napi::Value(Napi::Env)> value;  // set only if the request succeeded
   };
 
   Environment() = default;
@@ -49,9 +50,9 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Function function_;
   std::mutex mutex_;
   std::vector<Completion> completions_;  // guarded by mutex_
-  bool over_ = false;                    // guarded by mutex_: there is no function to call any more
+  bool over_ = false;                    // guarded by mutex_: function_ must not be called any more
   uint32_t pending_ = 0;
-  std::unique_ptr<netlink::IoThread> io_;  // its thread uses all above
+  std::unique_ptr<netlink::IoThread> io_;  // its thread uses all members above
   std::unique_ptr<ThrowawayThreads> threads_;
 };
 

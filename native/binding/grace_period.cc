@@ -11,9 +11,9 @@ namespace binding {
 
 namespace {
 
-// MEMBARRIER_CMD_GLOBAL is synchronize_rcu() (kernel/sched/membarrier.c), and hooks of netfilter run as
-// readers of RCU (nf_hook()). The expedited commands only interrupt the processors: they do not wait for
-// what is interrupted. EINVAL where the kernel was started with nohz_full; EPERM or ENOSYS in a sandbox.
+// Calls MEMBARRIER_CMD_GLOBAL, which is synchronize_rcu() (kernel/sched/membarrier.c); netfilter hooks run as RCU
+// readers (nf_hook()). The expedited commands only interrupt the processors: they do not wait for the interrupted
+// code. EINVAL if the kernel was started with nohz_full; EPERM or ENOSYS in a sandbox.
 class Waiting : public Napi::AsyncWorker {
  public:
   explicit Waiting(Napi::Env env) : AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
@@ -36,7 +36,7 @@ Napi::Value GracePeriod(const Napi::CallbackInfo& info) {
   auto waiting = std::make_unique<Waiting>(info.Env());
   const Napi::Promise promise = waiting->promise();
   waiting->Queue();
-  waiting.release();  // it deletes itself when it is done
+  waiting.release();  // deletes itself when it is done
   return promise;
 }
 

@@ -1,4 +1,4 @@
-// What the handles of JavaScript share: an environment, and a part that lives in the I/O thread.
+// The base of all JavaScript handles: an environment, and a state that lives in the I/O thread.
 #pragma once
 
 #include <napi.h>
@@ -25,7 +25,7 @@ using Done = std::function<void(netlink::Result<T>)>;
 inline Napi::Value FromBool(Napi::Env env, bool /*done*/) { return env.Undefined(); }
 inline Napi::Value FromNumber(Napi::Env env, uint32_t number) { return Napi::Number::New(env, number); }
 
-// A socket in that namespace.
+// Opens a socket in the given namespace.
 inline netlink::Result<netlink::Socket> OpenSocket(const netns::Namespace& network_namespace, int protocol) {
   netlink::Result<netlink::Socket> socket = netlink::Failure{};
   const netlink::Failure failure = network_namespace.Run([&] { socket = netlink::Socket::Open(protocol); });
@@ -33,7 +33,7 @@ inline netlink::Result<netlink::Socket> OpenSocket(const netns::Namespace& netwo
   return socket;
 }
 
-// A channel of that family in that namespace.
+// Opens a channel of the given netlink protocol in the given namespace.
 inline netlink::Result<std::shared_ptr<netlink::Channel>> OpenChannel(const netns::Namespace& network_namespace,
                                                                       netlink::IoThread& io, int protocol) {
   auto socket = OpenSocket(network_namespace, protocol);
@@ -41,15 +41,15 @@ inline netlink::Result<std::shared_ptr<netlink::Channel>> OpenChannel(const netn
   return netlink::Channel::Create(io, std::move(socket.value()));
 }
 
-// `State` has a `network_namespace`, open(), Clear() and Cancel(id). Each method starts a request,
-// whose number is its first argument, and whose end comes through Environment::Complete().
+// `State` needs a `network_namespace`, open(), Clear() and Cancel(id). Each method takes the number of its request as
+// the first argument, starts the request, and reports its result through Environment::Complete().
 template <typename State>
 class Handle {
  public:
   explicit Handle(const Napi::Value& environment)
       : environment_(Environment::Unwrap(environment)), state_(std::make_shared<State>()) {}
 
-  // What nobody closed is closed when it is collected.
+  // Garbage collection closes a handle that is still open.
   ~Handle() {
     environment_->io().Post([state = std::move(state_)] { state->Clear(); });
   }
@@ -59,8 +59,8 @@ class Handle {
   netlink::IoThread& io() { return environment_->io(); }
   ThrowawayThreads& threads() { return environment_->threads(); }
 
-  // Posts `work(state, id, done)` to the I/O thread; `convert(env, value)` makes its result a value
-  // of JavaScript. EBADF when the handle is closed.
+  // Posts `work(state, id, done)` to the I/O thread; `convert(env, value)` converts its result to a JavaScript
+  // value. EBADF if the handle is closed.
   template <typename T, typename Work, typename Convert>
   void Start(const Napi::CallbackInfo& info, Work work, Convert convert) {
     StartClosed<T>(
@@ -82,7 +82,7 @@ class Handle {
         convert);
   }
 
-  // For work that goes on in later tasks.
+  // Gives `work` a shared pointer to the state, for work that continues in later tasks.
   template <typename T, typename Work, typename Convert>
   void StartShared(const Napi::CallbackInfo& info, Work work, Convert convert) {
     const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
@@ -96,7 +96,7 @@ class Handle {
     });
   }
 
-  // Enters the namespace of the second argument (a path, or undefined), then does `work`.
+  // Opens the namespace of the second argument (a path, or undefined), then runs `work`.
   template <typename T, typename Work, typename Convert>
   void Open(const Napi::CallbackInfo& info, Work work, Convert convert) {
     std::optional<std::string> path;
@@ -125,7 +125,7 @@ class Handle {
         FromBool);
   }
 
-  // Of another request; this is none itself.
+  // Cancels the request with the given number. Cancel() itself is not a request.
   void Cancel(const Napi::CallbackInfo& info) {
     const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
     environment_->io().Post([state = state_, id] { state->Cancel(id); });

@@ -1,4 +1,4 @@
-// A handle on IPVS in one network namespace, as JavaScript sees it.
+// The JavaScript handle for IPVS in one network namespace.
 #pragma once
 
 #include <napi.h>
@@ -15,10 +15,10 @@ namespace binding {
 // The part of a session that lives in the I/O thread.
 struct IpvsState {
   netns::Namespace network_namespace;
-  std::optional<ipvs::Client> client;  // none: not open yet, or closed
+  std::optional<ipvs::Client> client;  // empty: not open yet, or closed
   std::unordered_map<uint32_t, ipvs::ConnectionFile> connections;
 
-  // Without its family every request would be a message that the kernel ignores, and never answers.
+  // The family must be resolved too: its number is the message type, and the kernel ignores messages of type 0.
   bool open() const { return client && client->resolved(); }
   void Cancel(uint32_t id) {
     if (client) client->Cancel(id);

@@ -30,7 +30,7 @@ struct Answer {
   Bytes replies;  // whole messages, back to back
 };
 
-// Messages come in a Uint8Array, and where each begins in a Uint32Array.
+// Reads the messages from a Uint8Array, and their offsets from a Uint32Array.
 Batch ToBatch(const Napi::CallbackInfo& info) {
   const auto bytes = ToBytes(info[1]);
   const auto offsets = ToNumbers(info[2]);
@@ -41,7 +41,7 @@ Batch ToBatch(const Napi::CallbackInfo& info) {
   return batch;
 }
 
-// [index, message, ...] of what the kernel had something to say of.
+// Returns [index, message, ...] for the requests whose outcome has a message.
 Napi::Value FromMessages(Napi::Env env, const std::vector<Failure>& outcomes) {
   const Napi::Array array = Napi::Array::New(env);
   uint32_t length = 0;
@@ -134,7 +134,7 @@ Napi::Function NetlinkSession::Define(Napi::Env env) {
 NetlinkSession::NetlinkSession(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<NetlinkSession>(info), handle_(info[0]) {}
 
-// The result is the namespace's cookie: no other has the same until the machine is started again.
+// Returns the cookie of the namespace (SO_NETNS_COOKIE), which is unique until the machine restarts.
 void NetlinkSession::Open(const Napi::CallbackInfo& info) {
   handle_.Open<uint64_t>(
       info,
@@ -156,7 +156,7 @@ void NetlinkSession::Open(const Napi::CallbackInfo& info) {
       [](Napi::Env env, uint64_t cookie) -> Napi::Value { return Napi::BigInt::New(env, cookie); });
 }
 
-// Plain requests, each with NLM_F_ACK, each with its outcome.
+// Sends plain requests, each with NLM_F_ACK, and returns one outcome per request.
 void NetlinkSession::Request(const Napi::CallbackInfo& info) {
   handle_.Start<Answer>(
       info,
@@ -245,7 +245,7 @@ void NetlinkSession::SendFrame(const Napi::CallbackInfo& info) {
       FromBool);
 }
 
-// In a thread of its own: other users of the machine can make it wait.
+// Runs `change` in a separate thread, because other users of the machine can make it wait.
 void NetlinkSession::ChangeNamespace(const Napi::CallbackInfo& info, std::shared_ptr<netns::Patience> patience,
                                      std::function<Failure(netns::Patience&)> change) {
   handle_.StartShared<bool>(
@@ -267,7 +267,8 @@ void NetlinkSession::ChangeNamespace(const Napi::CallbackInfo& info, std::shared
       FromBool);
 }
 
-// createNamespace(id, directory, name, milliseconds): how long to wait for a lock; Infinity is no limit.
+// createNamespace(id, directory, name, milliseconds): the last argument limits the wait for a lock; Infinity is no
+// limit.
 void NetlinkSession::CreateNamespace(const Napi::CallbackInfo& info) {
   const double limit = info[3].As<Napi::Number>().DoubleValue();
   constexpr double kMost = 1e12;

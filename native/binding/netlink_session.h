@@ -1,5 +1,5 @@
-// Netlink as it is, for what is written and read in TypeScript: routes, links, rules of nf_tables. And the
-// network namespaces that have names.
+// Raw netlink for the messages that TypeScript encodes and decodes (routes, links, nf_tables rules), and named network
+// namespaces.
 #pragma once
 
 #include <napi.h>
@@ -19,11 +19,11 @@ namespace binding {
 struct NetlinkState {
   netns::Namespace network_namespace;
   int protocol = 0;
-  std::shared_ptr<netlink::Channel> channel;   // none: not open yet, or closed
-  std::optional<netlink::Socket> transaction;  // opened when it is first needed
+  std::shared_ptr<netlink::Channel> channel;   // null: not open yet, or closed
+  std::optional<netlink::Socket> transaction;  // opened at the first Transact()
   uint32_t next_sequence = 1;                  // of transactions
   std::unordered_map<uint32_t, std::shared_ptr<netlink::GroupListener>> listeners;
-  std::unordered_map<uint32_t, std::shared_ptr<netns::Patience>> waits;  // of threads of their own
+  std::unordered_map<uint32_t, std::shared_ptr<netns::Patience>> waits;  // of throwaway threads
 
   bool open() const { return channel != nullptr; }
   void Cancel(uint32_t id);

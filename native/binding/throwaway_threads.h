@@ -1,5 +1,5 @@
-// Threads for work that may block for long: it holds up no other request, and nobody waits for it when the
-// environment ends.
+// Threads for work that may block for a long time. It delays no other request, and the end of the environment
+// does not wait for it.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +22,11 @@ class ThrowawayThreads {
   ThrowawayThreads(const ThrowawayThreads&) = delete;
   ThrowawayThreads& operator=(const ThrowawayThreads&) = delete;
 
-  // In the I/O thread. Runs `work` in a thread of its own, and `ended` in the I/O thread afterwards. The work
-  // waits by the patience only. EAGAIN: no thread can be started.
+  // Runs `work` in a new thread, then `ended` in the I/O thread. Call it in the I/O thread. The work may block only in
+  // patience.Wait(). EAGAIN: no thread can be started.
   netlink::Failure Start(std::shared_ptr<netns::Patience> patience, std::function<void(netns::Patience&)> work,
                          netlink::IoThread::Task ended);
-  // After the end of the I/O thread: gives up all waits, and joins the threads.
+  // Gives up all waits and joins the threads. Call it after the I/O thread has ended.
   void Stop();
 
  private:

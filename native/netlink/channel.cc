@@ -7,8 +7,8 @@ namespace netlink {
 
 namespace {
 
-// How much goes into one send. Its replies must fit the receive buffer, since the kernel writes
-// them all before the send returns: 64 replies of a page each do.
+// Limits of one send. The kernel writes all replies before the send returns, so they must fit the receive buffer: 64
+// replies of one page each do.
 constexpr uint32_t kWindowMessages = 64;
 constexpr size_t kWindowBytes = 32 * 1024;
 
@@ -23,7 +23,7 @@ void ChangeFlag(Batch& batch, uint32_t index, uint16_t flag, bool on) {
   std::memcpy(at, &flags, sizeof flags);
 }
 
-// After so many receives other sockets get their turn.
+// Number of receives before other sockets get their turn.
 constexpr int kBurst = 16;
 
 }  // namespace
@@ -39,17 +39,17 @@ Result<std::shared_ptr<Channel>> Channel::Create(IoThread& io, Socket socket) {
 
 void Channel::OnReadable() {
   if (active_) return Pump();
-  // Not asked for: another process's, or the rest of a reply that was given up. Left there, it
-  // would wake the thread for ever.
+  // No exchange expects this datagram: another process sent it, or it is the rest of an abandoned reply. If it stayed
+  // in the queue, it would wake the thread again and again.
   const int count = socket_.Receive(io_.buffers());
   if (count >= 0 || count == -EAGAIN || count == -ENOBUFS) return;
-  // An error that stays would wake the thread for ever, too.
+  // A persistent error would wake the thread again and again, too.
   failure_ = {-count, "receive"};
   io_.Unwatch(socket_.fd());
 }
 
 Channel::~Channel() {
-  pumping_ = true;  // whatever a callback submits now is cancelled below
+  pumping_ = true;  // the loop below cancels what a callback submits now
   io_.Unwatch(socket_.fd());
   if (active_) {
     EndOutstanding({ECANCELED, ""});
@@ -99,7 +99,7 @@ void Channel::Pump() {
     if (outstanding_ == 0) {
       if (cancelled_) {
         EndOutstanding(kCancelled);
-        // A dump cannot be broken off; what waits for its end is to go no further.
+        // A dump cannot be aborted. Its success is reported as ECANCELED, so that its caller does not continue.
         if (current_.dump) outcomes_[0] = kCancelled;
       }
       if (sent_ == current_.batch.size()) {
@@ -137,12 +137,12 @@ void Channel::SendWindow() {
   if (const Failure failure = socket_.Send(View(batch.bytes).subspan(start, end - start))) EndOutstanding(failure);
 }
 
-// False when there is nothing to receive now.
+// Returns false if there is nothing to receive now.
 bool Channel::ReceiveSome() {
   ReceiveBuffers& buffers = io_.buffers();
   const int count = socket_.Receive(buffers);
   if (count == -ENOBUFS) {
-    // A reply did not fit. Those that did are still to be read; the rest is unknown.
+    // A reply did not fit. The replies that did fit are read next; the other outcomes are unknown.
     overrun_ = true;
     return true;
   }
@@ -167,8 +167,8 @@ bool Channel::ReceiveSome() {
 
 void Channel::Handle(const Message& message) {
   const uint32_t index = message.header.nlmsg_seq - sequence_;
-  if (!active_ || index >= sent_ || answered_[index]) return;  // of an exchange given up before
-  // A dump tells that the table changed under it; what it says next is all the same true.
+  if (!active_ || index >= sent_ || answered_[index]) return;  // belongs to an abandoned exchange
+  // The table changed during the dump. The records that follow are still valid.
   if ((message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) outcomes_[index].message = "interrupted";
   const bool acknowledged = message.header.nlmsg_type == NLMSG_ERROR;
   if (!acknowledged && message.header.nlmsg_type != NLMSG_DONE) {
@@ -184,7 +184,7 @@ void Channel::Handle(const Message& message) {
   answered_[index] = true;
   --outstanding_;
   if (!current_.terse || index + 1 != sent_) return;
-  // The end of the window: of what is before it, errors have come by now, unless one was lost.
+  // The last request of the window is answered: all errors of earlier requests have arrived, unless one was lost.
   for (uint32_t i = 0; i < sent_; ++i) {
     if (!answered_[i] && overrun_) outcomes_[i] = kOverrun;
     answered_[i] = true;

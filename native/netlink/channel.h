@@ -1,4 +1,4 @@
-// Requests and their replies over one socket.
+// Sends requests over one socket and matches the replies to them.
 #pragma once
 
 #include <deque>
@@ -15,12 +15,12 @@
 namespace netlink {
 
 // Either any number of plain requests (written with NLM_F_ACK, each with its own outcome), or one
-// dump. All callbacks come in the I/O thread.
+// dump. All callbacks run in the I/O thread.
 struct Exchange {
   Batch batch;
   bool dump = false;
-  // Nobody waits for the reply of a single request. Then only the last request of a window is
-  // acknowledged: the kernel carries them out in order, and tells every error (netlink_rcv_skb).
+  // Asks for an acknowledgement of the last request of a window only. This suffices if no caller waits for a single
+  // request: the kernel processes the requests in order and reports every error (netlink_rcv_skb).
   bool terse = false;
   uint32_t tag = 0;  // for Cancel()
   std::function<void(const Message&)> on_reply = [](const Message&) {};
@@ -32,11 +32,11 @@ class Channel : public std::enable_shared_from_this<Channel> {
   static Result<std::shared_ptr<Channel>> Create(IoThread& io, Socket socket);
   ~Channel();
 
-  // In the order they are submitted, one exchange at a time: a request has run when the send
-  // returns, so there is nothing to gain from more (and a socket takes one dump at a time).
+  // Queues an exchange. Exchanges run one at a time, in the order of submission. A request has run when the send
+  // returns, so several at a time would not be faster (and a socket allows one dump at a time).
   void Submit(Exchange exchange);
-  // Ends an exchange with ECANCELED. What of it has been sent is carried out all the same; what
-  // has not been is not sent any more.
+  // Ends an exchange with ECANCELED. The kernel still carries out the requests that have been sent; the others are
+  // not sent.
   void Cancel(uint32_t tag);
 
  private:
@@ -52,18 +52,18 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   IoThread& io_;
   Socket socket_;
-  Failure failure_;  // of the socket: no exchange can succeed any more
+  Failure failure_;  // of the socket: every further exchange fails with it
   std::deque<Exchange> queue_;
   bool pumping_ = false;
 
-  // The exchange under way, if `active_`.
+  // The current exchange, if `active_`.
   bool active_ = false;
   Exchange current_;
   std::vector<Failure> outcomes_;
   std::vector<bool> answered_;
-  uint32_t sequence_ = 0;     // of the first message of the exchange
-  uint32_t sent_ = 0;         // how many messages have been sent
-  uint32_t outstanding_ = 0;  // how many of these have no outcome yet
+  uint32_t sequence_ = 0;     // sequence number of the first message of the exchange
+  uint32_t sent_ = 0;         // number of messages sent
+  uint32_t outstanding_ = 0;  // number of sent messages without an outcome
   bool overrun_ = false;
   bool cancelled_ = false;
   uint32_t next_sequence_ = 1;

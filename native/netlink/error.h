@@ -1,4 +1,4 @@
-// What can go wrong between us and the kernel.
+// Failures of kernel calls and netlink requests.
 #pragma once
 
 #include <sys/types.h>
@@ -10,7 +10,7 @@
 
 namespace netlink {
 
-// An errno, and in words what the kernel said (extended ack) or what we were doing.
+// An errno, and the kernel's message (extended ack) or the name of the step that failed.
 // Code 0 is success.
 struct Failure {
   int code = 0;
@@ -19,7 +19,7 @@ struct Failure {
   explicit operator bool() const { return code != 0; }
 };
 
-// The message for a write that ended early; the errno that goes with it is EIO.
+// Returns the message for a partial write; its errno is EIO.
 inline std::string PartlyTaken(ssize_t taken, size_t size) {
   return "the kernel took " + std::to_string(taken) + " of " + std::to_string(size) + " bytes";
 }

@@ -1,4 +1,4 @@
-// Generic netlink families have no fixed number: the kernel gives one when the family's module
+// Resolves generic netlink families. They have no fixed number: the kernel assigns one when the module of the family
 // is loaded, and another one when it is loaded again.
 #pragma once
 
@@ -9,8 +9,8 @@
 
 namespace netlink {
 
-// Asks for the number of a family, which loads its module where modules can be loaded.
-// ENOENT: this kernel has no such family (now).
+// Asks for the number of a family. The kernel loads its module if it can.
+// ENOENT: the kernel has no such family at the moment.
 void ResolveFamily(Channel& channel, std::string_view name, uint32_t tag, std::function<void(Result<uint16_t>)> done);
 
 Batch EncodeResolveFamily(std::string_view name);

@@ -10,7 +10,7 @@ namespace netlink {
 
 namespace {
 
-// So much waits here for whoever asks; more waits in the kernel, until its buffer runs over.
+// Maximum size of the messages kept here, in bytes. Further messages stay in the kernel's buffer until it overruns.
 constexpr size_t kMost = 1 << 20;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the kernel tells the members of multicast groups, as raw messages.
+// Receives the raw messages that the kernel sends to multicast groups.
 #pragma once
 
 #include <functional>
@@ -13,18 +13,19 @@ namespace netlink {
 
 struct Heard {
   Bytes messages;        // whole messages, back to back
-  bool overrun = false;  // and some were lost
+  bool overrun = false;  // true if other messages were lost
 };
 
 class GroupListener : public std::enable_shared_from_this<GroupListener> {
  public:
   using Done = std::function<void(Result<Heard>)>;
 
-  // In the I/O thread, like all else here.
+  // Joins the groups. All methods run in the I/O thread only.
   static Result<std::shared_ptr<GroupListener>> Open(IoThread& io, Socket socket, const std::vector<uint32_t>& groups);
   ~GroupListener();
 
-  // What has come since the last time; waits if nothing has. One at a time; ECANCELED when closed.
+  // Delivers the messages received since the last call; waits if there are none. EBUSY: another call waits.
+  // ECANCELED: the listener was closed.
   void Next(uint32_t tag, Done done);
   void Cancel(uint32_t tag);
 

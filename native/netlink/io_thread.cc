@@ -20,7 +20,7 @@ IoThread::IoThread() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EF
   if (!epoll_.valid() || !wake_.valid() || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
     throw std::system_error(errno, std::generic_category(), "epoll");
   }
-  // Signals are for the threads of the program.
+  // The I/O thread blocks all signals: the program's own threads handle them.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -37,7 +37,7 @@ IoThread::IoThread() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EF
 IoThread::~IoThread() { Stop(); }
 
 void IoThread::Post(Task task) {
-  if (stopping_) return;  // what the task holds is released here, in the posting thread
+  if (stopping_) return;  // the posting thread releases what the task holds
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
@@ -70,7 +70,7 @@ Failure IoThread::Watch(int fd, Task on_readable) {
 }
 
 void IoThread::Unwatch(int fd) {
-  // Fails only for a descriptor that is not watched: the kernel frees memory here, and allocates none.
+  // EPOLL_CTL_DEL fails only for a descriptor that is not watched: it frees memory and allocates none.
   if (watched_.erase(fd) != 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
@@ -80,8 +80,8 @@ void IoThread::Run() {
     std::array<epoll_event, 16> events{};
     const int count = epoll_wait(epoll_.get(), events.data(), events.size(), -1);
     if (count < 0 && errno != EINTR) {
-      // Another part of the program has closed the descriptor of the epoll instance, and nothing says any more
-      // which socket is readable. All of them are asked in turn: none blocks.
+      // Another part of the program has closed the epoll descriptor, so nothing reports which socket is readable.
+      // All sockets are non-blocking: poll them in turn.
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
       RunTasks();
       if (!stopping_) AskAll();

@@ -1,5 +1,5 @@
-// The thread that talks to the kernel. A netlink request runs in the thread that sends it, and
-// a dump goes on inside the receive; both can take seconds, so neither belongs on an event loop.
+// The thread that talks to the kernel. A netlink request runs in the thread that sends it, and a dump continues inside
+// the receive. Both can take seconds, so neither may run on an event loop.
 #pragma once
 
 #include <atomic>
@@ -20,19 +20,19 @@ class IoThread {
   using Task = std::function<void()>;
 
   IoThread();   // throws std::system_error
-  ~IoThread();  // as Stop()
+  ~IoThread();  // calls Stop()
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
 
-  // From any thread. Tasks run in order; those that have not run at Stop() never do.
+  // Queues a task; call it from any thread. Tasks run in order. Stop() drops the tasks that have not run.
   void Post(Task task);
-  // Waits for the task that runs now, joins the thread, destroys the tasks left over.
+  // Waits for the running task, joins the thread, and destroys the remaining tasks.
   void Stop();
 
-  // In the I/O thread only, or after Stop().
+  // Call the following functions in the I/O thread only, or after Stop().
   [[nodiscard]] Failure Watch(int fd, Task on_readable);
   void Unwatch(int fd);
-  // Runs all that watches a descriptor, readable or not.
+  // Runs the callbacks of all watched descriptors, readable or not.
   void AskAll();
   ReceiveBuffers& buffers() { return buffers_; }
 

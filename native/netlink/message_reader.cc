@@ -30,11 +30,11 @@ std::string_view AttributeReader::String() const {
 
 std::optional<Acknowledgement> ReadAcknowledgement(const Message& message) {
   const auto error = ReadAt<nlmsgerr>(message.payload);
-  // An errno is negative here, and never below -4095 (MAX_ERRNO in linux/err.h).
+  // The kernel sends a negative errno, never below -4095 (MAX_ERRNO in linux/err.h).
   if (!error || error->error > 0 || error->error < -4095) return std::nullopt;
   Acknowledgement result{-error->error, {}};
   if ((message.header.nlmsg_flags & NLM_F_ACK_TLVS) == 0) return result;
-  // Behind the header of our request stands its payload, unless the kernel cut it off.
+  // The payload of the request follows its header, unless the kernel left it out (NLM_F_CAPPED).
   size_t skip = sizeof(nlmsgerr);
   if ((message.header.nlmsg_flags & NLM_F_CAPPED) == 0 && error->msg.nlmsg_len > NLMSG_HDRLEN) {
     skip += NLMSG_ALIGN(static_cast<size_t>(error->msg.nlmsg_len)) - NLMSG_HDRLEN;

@@ -1,5 +1,5 @@
-// Reads netlink messages and attributes. Every read is checked against the end of what came:
-// a reply that is cut short or lies about a length is an error, never a fault.
+// Reads netlink messages and attributes. Every read is bounds-checked: a truncated reply or a wrong length is an error,
+// never a fault.
 #pragma once
 
 #include <linux/netlink.h>
@@ -28,15 +28,15 @@ std::optional<T> ReadAt(View data, size_t offset = 0) {
 
 struct Message {
   nlmsghdr header{};
-  View payload;  // all after the header
+  View payload;  // everything after the header
 };
 
-// The messages of one datagram.
+// Iterates over the messages of one datagram.
 class MessageReader {
  public:
   explicit MessageReader(View datagram) : rest_(datagram) {}
 
-  // False at the end, and at the first malformed message (then `malformed()`).
+  // Returns false at the end, and at the first malformed message (then `malformed()` is true).
   bool Next(Message& message);
   bool malformed() const { return malformed_; }
 
@@ -45,14 +45,13 @@ class MessageReader {
   bool malformed_ = false;
 };
 
-// The attributes of one message or of one nested attribute, in the order they came.
-// The first malformed attribute ends the reading and marks the whole message, so that a
-// decoder is a flat switch that asks once, at the end.
+// Iterates over the attributes of one message or of one nested attribute, in order. The error is sticky: the first
+// malformed attribute ends the iteration and marks the whole message, so a decoder checks once, at the end.
 class AttributeReader {
  public:
   AttributeReader(View attributes, bool& malformed) : rest_(attributes), malformed_(&malformed) {}
 
-  // In this header, since a dump of a million flows comes here 25 million times.
+  // Inline, because a dump of a million flows calls it 25 million times.
   bool Next() {
     if (rest_.empty() || *malformed_) return false;
     const auto header = ReadAt<nlattr>(rest_);
@@ -66,7 +65,7 @@ class AttributeReader {
     rest_ = rest_.subspan(aligned < rest_.size() ? aligned : rest_.size());
     return true;
   }
-  uint16_t type() const { return type_; }  // without the flag bits
+  uint16_t type() const { return type_; }  // without the flag bits (NLA_TYPE_MASK)
   View payload() const { return payload_; }
 
   template <typename T>

@@ -17,36 +17,36 @@ namespace netlink {
 
 using Bytes = std::vector<std::byte>;
 
-// Messages back to back, each aligned to 4 bytes, as one sendmsg takes them.
+// Messages for one sendmsg, back to back, each aligned to 4 bytes.
 struct Batch {
   Bytes bytes;
   std::vector<uint32_t> offsets;  // of each message in `bytes`
-  Failure failure;                // the messages cannot be written: do not send them
+  Failure failure;                // if set, a message could not be written: do not send the batch
 
   uint32_t size() const { return static_cast<uint32_t>(offsets.size()); }
 };
 
-// EINVAL for a batch that does not consist of whole messages, one directly behind the other, at its offsets.
-// The kernel finds the next message by the length of the one before, so both have to agree.
+// Returns EINVAL unless the batch consists of whole messages, back to back, at its offsets. The kernel finds the next
+// message by the length of the previous one, so lengths and offsets must agree.
 Failure CheckBatch(const Batch& batch);
 
-// The lengths of an attribute (nla_len) and of a message (nlmsg_len) have 16 and 32 bits. Longer content
-// is left out, and the batch carries a failure (EMSGSIZE) that ends whatever would send it.
+// Writes messages into a batch. The lengths of an attribute (nla_len) and of a message (nlmsg_len) have 16 and 32 bits.
+// Longer content is left out, and the batch carries a failure (EMSGSIZE), so that it is never sent.
 class MessageWriter {
  public:
-  // Bytes in the content of one attribute, nested attributes included.
+  // Maximum size of the content of one attribute, in bytes, including nested attributes.
   static constexpr size_t kMostContent = UINT16_MAX - NLA_HDRLEN;
 
-  // `most`: bytes in a whole batch.
+  // `most`: maximum size of the batch, in bytes.
   explicit MessageWriter(size_t most = UINT32_MAX) : most_(most) {}
 
-  // Room for what is to come, where that is known.
+  // Reserves memory for a known number of messages and bytes.
   void Reserve(size_t messages, size_t bytes);
-  // The sequence number is given when the message is sent.
+  // Starts a message. Its sequence number is set when it is sent.
   void Begin(uint16_t type, uint16_t flags);
   void End();
 
-  // The fixed part after the netlink header, such as a genlmsghdr.
+  // Writes the fixed part after the netlink header, for example a genlmsghdr.
   template <typename T>
   void Fixed(const T& value) {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -66,7 +66,7 @@ class MessageWriter {
   void PutBe32(uint16_t type, uint32_t value);
   void PutBe64(uint16_t type, uint64_t value);
 
-  // Returns what EndNested() needs.
+  // Returns the argument for EndNested().
   size_t BeginNested(uint16_t type);
   void EndNested(size_t start);
 
@@ -75,7 +75,7 @@ class MessageWriter {
  private:
   void Append(std::span<const std::byte> data);
   void Pad();
-  // Both record the failure.
+  // Both return false and record the failure if the limit is exceeded.
   bool HasRoom(size_t bytes);
   bool IsAttribute(uint16_t type, size_t content);
 

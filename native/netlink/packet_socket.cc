@@ -14,7 +14,7 @@ namespace netlink {
 Failure SendFrame(int interface_index, View frame) {
   if (interface_index <= 0) return {ENXIO, "no interface"};
   if (frame.size() < ETH_HLEN) return {EINVAL, "shorter than the header of a frame"};
-  // Protocol 0: nothing is received.
+  // Protocol 0: the socket receives nothing.
   const FileDescriptor fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return {errno, "socket(AF_PACKET)"};
   sockaddr_ll address{};

@@ -1,4 +1,4 @@
-// Frames as they are, for what no other interface of the kernel sends: announcements of addresses.
+// Sends raw frames, for announcements of addresses: no other kernel interface sends them.
 #pragma once
 
 #include "netlink/error.h"
@@ -6,8 +6,8 @@
 
 namespace netlink {
 
-// Sends an Ethernet frame out of an interface of the calling thread's network namespace; it takes
-// CAP_NET_RAW there. ENXIO: no such interface, ENETDOWN: it is down, EINVAL: no frame.
+// Sends an Ethernet frame on an interface of the calling thread's network namespace. Requires CAP_NET_RAW there.
+// ENXIO: no such interface. ENETDOWN: the interface is down. EINVAL: the frame is too short.
 Failure SendFrame(int interface_index, View frame);
 
 }  // namespace netlink

@@ -1,4 +1,4 @@
-// The three things that are asked over a channel: for an answer, to do something, to do many things.
+// The three kinds of requests over a channel: Ask() for a reply, Tell() for one change, TellAll() for many changes.
 #pragma once
 
 #include <cerrno>
@@ -17,7 +17,7 @@ using Done = std::function<void(Result<T>)>;
 
 using Encode = std::function<void(MessageWriter&)>;
 
-// Reads one message into the result; false if it is malformed.
+// Reads one message into the result; returns false if it is malformed.
 template <typename T>
 using Read = bool (*)(View payload, T& result);
 
@@ -77,7 +77,7 @@ inline void Tell(Channel& channel, uint32_t tag, const Encode& encode, Done<bool
   channel.Submit(std::move(exchange));
 }
 
-// One outcome per message, in order; a failed one does not stop those behind it.
+// Returns one outcome per message, in order. A failed message does not stop the following ones.
 inline void TellAll(Channel& channel, uint32_t tag, MessageWriter& writer, Done<std::vector<Failure>> done) {
   Exchange exchange;
   exchange.batch = writer.Take();

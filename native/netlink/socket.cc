@@ -17,7 +17,7 @@ ReceiveBuffers::ReceiveBuffers() : storage_(kCount * kSize) {
   }
 }
 
-// What a receive may have changed.
+// Restores the fields that a receive may have changed.
 void ReceiveBuffers::Reset(size_t count) {
   for (size_t i = 0; i < count; ++i) {
     headers_[i].msg_hdr.msg_namelen = sizeof senders_[i];
@@ -41,11 +41,11 @@ Result<Socket> Socket::Open(int protocol) {
   FileDescriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
   if (!fd.valid()) return Failure{errno, "socket(AF_NETLINK)"};
   const int on = 1;
-  // Errors are ignored: kernels that know neither option (before 4.12) still answer, in fewer words.
+  // Errors are ignored: a kernel without these options (before 4.12) still answers, without texts.
   setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
-  // Room for the replies of a full window (see channel.cc). Beyond net.core.rmem_max only with
-  // CAP_NET_ADMIN; without it, the most that is allowed.
+  // The buffer holds the replies of a full window (see channel.cc). A size above net.core.rmem_max requires
+  // CAP_NET_ADMIN; without it the kernel caps the size.
   const int size = 1 << 20;
   if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0 &&
       setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) {

@@ -11,20 +11,20 @@
 
 namespace netlink {
 
-// Where datagrams are received. The kernel fills a dump's datagrams up to 32 KiB, but remembers
-// the largest read of a socket (netlink_recvmsg in net/netlink/af_netlink.c), so this size never
-// changes. One per I/O thread, shared by its sockets.
+// Receive buffers, shared by all sockets of one I/O thread. The kernel fills the datagrams of a dump up to 32 KiB, but
+// remembers the largest read of a socket (netlink_recvmsg in net/netlink/af_netlink.c), so the buffer size never
+// changes.
 class ReceiveBuffers {
  public:
   static constexpr size_t kCount = 16;
   static constexpr size_t kSize = 64 * 1024;
 
   ReceiveBuffers();
-  ReceiveBuffers(const ReceiveBuffers&) = delete;  // the headers point into it
+  ReceiveBuffers(const ReceiveBuffers&) = delete;  // the headers point into the object
   ReceiveBuffers& operator=(const ReceiveBuffers&) = delete;
   std::array<mmsghdr, kCount>& headers() { return headers_; }
   View datagram(size_t index) const;
-  // Whether the kernel sent it: any process may send to our address.
+  // Returns true if the kernel sent the datagram: any process may send to a netlink address.
   bool FromKernel(size_t index) const;
   bool truncated(size_t index) const;
   void Reset(size_t count);
@@ -36,16 +36,15 @@ class ReceiveBuffers {
   std::array<struct sockaddr_storage, kCount> senders_{};
 };
 
-// A non-blocking netlink socket with extended acks. It stays in the network namespace of the
-// thread that opened it.
+// A non-blocking netlink socket with extended acks. It belongs to the network namespace of the thread that opened it.
 class Socket {
  public:
   static Result<Socket> Open(int protocol);
 
   int fd() const { return fd_.get(); }
-  // Hands the kernel all of `data`, or fails. EIO: it took a part only.
+  // Sends all of `data`, or fails. EIO: the kernel took only a part of it.
   Failure Send(View data) const;
-  // How many datagrams came, or a negative errno. Of large ones one at a time is faster: its
+  // Returns the number of datagrams received, or a negative errno. For large datagrams `most` = 1 is faster: the one
   // buffer stays in the processor's cache.
   int Receive(ReceiveBuffers& buffers, size_t most = ReceiveBuffers::kCount) const;
 

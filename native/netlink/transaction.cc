@@ -9,8 +9,8 @@ namespace netlink {
 
 namespace {
 
-// The kernel takes a message only if it fits the send buffer, with what it adds of its own. A buffer that
-// stays too small is no failure here: the send reports EMSGSIZE.
+// Enlarges the send buffer: the kernel accepts a message only if the message and its overhead fit. A buffer that stays
+// too small is not a failure of this function: the send reports EMSGSIZE.
 Failure MakeRoom(const Socket& socket, size_t bytes) {
   int size = 0;
   socklen_t length = sizeof size;

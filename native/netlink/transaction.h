@@ -1,4 +1,4 @@
-// Messages that the kernel carries out in one go, or not at all: a batch of nf_tables.
+// Sends messages that the kernel commits together or not at all: an nf_tables batch.
 #pragma once
 
 #include <vector>
@@ -9,14 +9,14 @@
 
 namespace netlink {
 
-// Sends all messages at once and gives what was said of each: code 0 for those of which nothing
-// bad was said. The kernel has done its work, and answered, when the send returns. `lost`: answers
-// did not fit, or were damaged: read again to find out if the batch was carried out.
+// The result of Transact(): one outcome per message; code 0 means that the kernel reported no error. `lost` is true if
+// replies did not fit or were malformed: read the tables again to find out whether the batch was committed.
 struct Verdict {
   std::vector<Failure> outcomes;
   bool lost = false;
 };
 
+// Sends all messages with one call. The kernel has processed and answered them when that call returns.
 Result<Verdict> Transact(const Socket& socket, ReceiveBuffers& buffers, Batch& batch, uint32_t first_sequence);
 
 }  // namespace netlink

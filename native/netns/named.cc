@@ -23,19 +23,19 @@ using netlink::FileDescriptor;
 
 namespace {
 
-// How often the lock is tried again.
+// Interval between two attempts to take the lock.
 constexpr std::chrono::milliseconds kRetry{10};
 
-// Makes a mount shared, so that namespaces mounted in it are seen, and can be unmounted, in every mount
-// namespace. EINVAL: the directory is no mount.
+// Makes a mount shared, so that the namespaces mounted in it are visible, and can be unmounted, in every mount
+// namespace. EINVAL: the directory is not a mount point.
 Failure Share(const std::string& directory) {
   if (mount("", directory.c_str(), "none", MS_SHARED | MS_REC, nullptr) == 0) return {};
   return {errno, "share the mount " + directory};
 }
 
-// Makes the directory a shared mount, as iproute2 does: under a lock, as two that mount it at a time would
-// mount it twice. Every user who may open the directory may hold that lock, for ever, so the lock is
-// taken only where there is no mount yet, and without blocking.
+// Makes the directory a shared mount under a lock, like iproute2, because two processes at a time would mount it twice.
+// Every user who may open the directory can hold that lock forever. So the lock is taken only if there is no mount
+// yet, and without blocking.
 Failure MountShared(const std::string& directory, Patience& patience) {
   Failure failure = Share(directory);
   if (failure.code != EINVAL) return failure;
@@ -57,7 +57,7 @@ Failure MountShared(const std::string& directory, Patience& patience) {
   return Share(directory);
 }
 
-// In a thread of its own: whoever enters a namespace never comes back.
+// Mounts a new network namespace on `path`. Runs in a throwaway thread, which stays in the new namespace.
 Failure MountNew(const std::string& path) {
   Failure failure;
   try {
@@ -99,8 +99,7 @@ Failure DeleteNamed(const std::string& directory, const std::string& name) {
     struct statfs system {};
     if (statfs(path.c_str(), &system) != 0) return {errno, "find " + path};
     const bool mounted = system.f_type == NSFS_MAGIC;
-    // What is left where the namespace is mounted no more (or was, in another mount namespace) is an
-    // empty file.
+    // An empty file is the mount point of a namespace that is unmounted, or mounted in another mount namespace only.
     const bool left = S_ISREG(status.st_mode) && status.st_size == 0;
     if (!mounted && !left) return {EINVAL, path + " is not a network namespace"};
     if (mounted && umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) return {errno, "unmount " + path};

@@ -1,5 +1,4 @@
-// Network namespaces with names, as `ip netns` has them: files in a directory, on which the
-// namespaces are mounted.
+// Named network namespaces, like those of `ip netns`: files in a directory, on which the namespaces are mounted.
 #pragma once
 
 #include <string>
@@ -9,13 +8,13 @@
 
 namespace netns {
 
-// As `ip netns add` (netns_add in iproute2, ip/ipnetns.c); on a failure nothing is left behind, but
-// for the directory, which is shared with other mount namespaces then. EEXIST: there is one. Waits, by its
-// patience, for another process that holds the lock of the directory (flock): ETIMEDOUT, ECANCELED.
+// Creates a namespace, like `ip netns add` (netns_add in iproute2, ip/ipnetns.c). A failure leaves nothing behind,
+// except possibly the directory as a shared mount. EEXIST: the name exists. Waits with `patience` while another process
+// holds the lock of the directory (flock): ETIMEDOUT or ECANCELED when the wait ends.
 netlink::Failure CreateNamed(const std::string& directory, const std::string& name, Patience& patience);
 
-// As `ip netns delete`, of what is a namespace, or was one: EINVAL for another file. A symbolic
-// link is deleted, and what it points to stays. ENOENT: there is none.
+// Deletes a namespace, or the file left of one, like `ip netns delete`. EINVAL: another kind of file. ENOENT: no such
+// file. Deletes a symbolic link without its target.
 netlink::Failure DeleteNamed(const std::string& directory, const std::string& name);
 
 }  // namespace netns

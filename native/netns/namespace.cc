@@ -22,7 +22,7 @@ using netlink::FileDescriptor;
 netlink::Result<Namespace> Namespace::Open(const std::string& path) {
   FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return Failure{errno, "open " + path};
-  // A name under /run/netns whose namespace is gone is an empty file on another file system.
+  // A file under /run/netns whose namespace is unmounted is an empty file of another file system.
   const int type = ioctl(fd.get(), NS_GET_NSTYPE);
   if (type != CLONE_NEWNET) return Failure{EINVAL, path + " is not a network namespace"};
   Namespace result;
@@ -79,7 +79,7 @@ Failure WriteFile(const std::string& path, const std::string& text) {
   for (;;) {
     const ssize_t count = write(fd.get(), text.data(), text.size());
     if (count >= 0 && static_cast<size_t>(count) == text.size()) return {};
-    // A sysctl takes a value in one write: the rest, written behind it, would be ignored.
+    // A sysctl takes its value in one write and ignores a second write at an offset.
     if (count >= 0) return {EIO, "write " + path + ": " + netlink::PartlyTaken(count, text.size())};
     if (errno != EINTR) return {errno, "write " + path};
   }

@@ -1,5 +1,5 @@
-// Network namespaces. A thread that has entered one is never used again: only sockets and files
-// are opened there, and they keep the namespace they were opened in.
+// Network namespaces. A thread that has entered one is never used again: it opens sockets and files, which keep the
+// namespace in which they were opened.
 #pragma once
 
 #include <cstdint>
@@ -15,29 +15,29 @@ namespace netns {
 
 class Namespace {
  public:
-  // The one this process runs in.
+  // The namespace in which this process runs.
   Namespace() = default;
-  // ENOENT: no such file. EINVAL: a file, but not a network namespace.
+  // Opens a namespace by its path. ENOENT: no such file. EINVAL: the file is not a network namespace.
   static netlink::Result<Namespace> Open(const std::string& path);
 
-  // Runs `work` in a thread of its own in this namespace, and waits for it.
-  // EPERM: entering a namespace takes CAP_SYS_ADMIN.
+  // Runs `work` in a throwaway thread in this namespace, and waits for it.
+  // EPERM: entering a namespace requires CAP_SYS_ADMIN.
   netlink::Failure Run(const std::function<void()>& work) const;
 
  private:
   std::shared_ptr<netlink::FileDescriptor> fd_;
 };
 
-// What a file holds, or why it could not be read (`error` is an errno).
+// The content of a file, or the errno of a failed read in `error`.
 struct FileContent {
   int error = 0;
   std::string text;
 };
 
-// In the namespace of the calling thread, which is why a namespace's /proc/net is read as
-// /proc/thread-self/net (/proc/net is the main thread's) and /proc/sys/net as it is.
+// Reads files in the namespace of the calling thread. Read /proc/net as /proc/thread-self/net (/proc/net is the main
+// thread's); /proc/sys/net is that of the calling thread.
 std::vector<FileContent> ReadFiles(const std::vector<std::string>& paths);
-// EIO: the kernel took a part of the text only.
+// Writes the text with one write. EIO: the kernel took only a part of it.
 netlink::Failure WriteFile(const std::string& path, const std::string& text);
 
 }  // namespace netns

@@ -1,4 +1,4 @@
-// A wait with an end: by its own time limit, or by another thread.
+// A wait that ends at its time limit, or when another thread ends it.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,11 @@ class Patience {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Without a limit.
+  // Has no time limit.
   Patience() = default;
   explicit Patience(std::chrono::milliseconds limit) : end_(Clock::now() + limit) {}
 
-  // From any thread: ends the wait that goes on now, and all later ones.
+  // Ends the current wait and all later ones; call it from any thread.
   void GiveUp() {
     {
       const std::lock_guard lock(mutex_);
@@ -25,7 +25,7 @@ class Patience {
     changed_.notify_all();
   }
 
-  // Waits for `pause`; false at once when the limit has passed or GiveUp() was called.
+  // Waits for `pause`. Returns false as soon as the limit has passed or GiveUp() was called.
   bool Wait(std::chrono::milliseconds pause) {
     const auto until = std::min(end_, Clock::now() + pause);
     std::unique_lock lock(mutex_);
