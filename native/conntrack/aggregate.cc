@@ -26,7 +26,7 @@ bool Same(const GroupKey& a, const GroupKey& b) { return std::memcmp(&a, &b, siz
 GroupKey Aggregate::KeyOf(const Flow& flow) const {
   GroupKey key;
   const auto by = [this](GroupField field) { return (fields_ & field) != 0; };
-  // Addresses mean nothing without their family.
+  // Addresses are ambiguous without their family.
   if (by(kByFamily) || by(kBySource) || by(kByDestination) || by(kByReplySource)) key.family = flow.original.family;
   if (by(kByProtocol)) key.protocol = flow.original.protocol;
   if (by(kBySource)) key.source = flow.original.source;
@@ -38,7 +38,7 @@ GroupKey Aggregate::KeyOf(const Flow& flow) const {
   if (by(kByMark)) key.mark = flow.mark;
   if (by(kByZone)) key.zone = flow.zone;
   if (by(kByState)) {
-    key.protocol = flow.original.protocol;  // which gives the state its name
+    key.protocol = flow.original.protocol;  // the meaning of the state depends on it
     key.state = flow.state;
     key.has_state = (flow.present & kState) != 0 ? 1 : 0;
   }

@@ -1,4 +1,4 @@
-// Totals of the table by some of its fields, without an object for any flow.
+// Totals of the flows, grouped by some of their fields. No flow becomes an object of its own.
 #pragma once
 
 #include <vector>
@@ -21,7 +21,8 @@ enum GroupField : uint32_t {
   kByFamily = 1U << 10,
 };
 
-// What flows are grouped by; what is not asked for is zero. Compared as bytes: no padding.
+// The fields by which flows are grouped; a field that is not requested is zero. Keys are compared as bytes, so the
+// struct has no padding.
 struct GroupKey {
   Address source{};
   Address destination{};
@@ -41,7 +42,7 @@ static_assert(sizeof(GroupKey) == 64);
 struct Group {
   GroupKey key;
   uint64_t flows = 0;
-  uint64_t counted = 0;  // how many of them have counters
+  uint64_t counted = 0;  // number of flows with counters
   std::array<Counters, 2> counters{};
 };
 static_assert(sizeof(Group) == 112);
@@ -59,7 +60,7 @@ class Aggregate {
 
   uint32_t fields_;
   std::vector<Group> groups_;
-  std::vector<uint32_t> slots_;  // place in `groups_` + 1, or 0; a power of two of them
+  std::vector<uint32_t> slots_;  // index in `groups_` + 1, or 0; the size is a power of two
 };
 
 }  // namespace conntrack

@@ -1,4 +1,4 @@
-// The number of buckets of the table. It is one for all namespaces of the machine.
+// Reads the number of buckets of the table, which all network namespaces of the machine share.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ class BucketCount {
 
   explicit BucketCount(const char* path = kPath) : path_(path) {}
 
-  // 0 where the file cannot be read. Takes about a microsecond; the first call opens the file.
+  // Returns 0 if the file cannot be read. Takes about 1 µs; the first call opens the file.
   uint32_t Read();
 
  private:

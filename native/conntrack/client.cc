@@ -15,8 +15,7 @@ using netlink::ReadOne;
 using netlink::Tell;
 
 void Client::Get(uint32_t tag, const Flow& key, Done<FlowBatch> done) {
-  // The kernel would take a request without a tuple for one it cannot answer, but what is
-  // checked before a delete is checked here, too.
+  // The kernel rejects a request without a tuple. The check is the same as before a delete.
   if (!NamesFlow(key)) return done(Failure{EINVAL, "no tuple"});
   Ask<FlowBatch>(
       *channel_, tag, false, [&](MessageWriter& writer) { EncodeGet(writer, Command::kGet, key); }, DecodeFlow,
@@ -72,7 +71,7 @@ void Client::ProcessorStatistics(uint32_t tag, Done<std::vector<conntrack::Proce
 }
 
 void Client::GlobalStatistics(uint32_t tag, Done<conntrack::GlobalStatistics> done) {
-  // Its answer, too, has no end of its own.
+  // The reply has no end marker, so the request asks for an acknowledgement.
   Ask<conntrack::GlobalStatistics>(
       *channel_, tag, false, [&](MessageWriter& writer) { EncodePlain(writer, Command::kGetStatistics, NLM_F_ACK); },
       ReadOne<conntrack::GlobalStatistics, DecodeGlobalStatistics>, std::move(done));
@@ -96,7 +95,7 @@ void Client::CreateExpectation(uint32_t tag, const Expectation& expectation, Don
 }
 
 void Client::DeleteExpectation(uint32_t tag, const Expectation& key, Done<bool> done) {
-  // As with flows: without a tuple all would go.
+  // Without a tuple the kernel would delete all expectations.
   if ((key.tuple.present & kHasProtocol) == 0) return done(Failure{EINVAL, "no tuple"});
   Tell(
       *channel_, tag, [&](MessageWriter& writer) { EncodeDeleteExpectation(writer, key); }, std::move(done));

@@ -1,5 +1,5 @@
-// Connection tracking over one channel: single flows, changes, statistics, expectations. In the
-// I/O thread only. Whole tables and events have sockets of their own (flow_dump.h, event_stream.h).
+// Connection tracking over one channel: single flows, changes, statistics, expectations. Use it in the I/O thread
+// only. Dumps of the table and events use separate sockets (flow_dump.h, event_stream.h).
 #pragma once
 
 #include <functional>
@@ -18,13 +18,12 @@ class Client {
 
   explicit Client(std::shared_ptr<netlink::Channel> channel) : channel_(std::move(channel)) {}
 
-  // One flow, by its original or its reply tuple.
+  // Reads one flow, by its original or its reply tuple.
   void Get(uint32_t tag, const Flow& key, Done<FlowBatch> done);
-  // Those of the flows that are there, with their counters, which are set back. Not by a dump: where
-  // a datagram of it ends, the kernel has set back the counters of a flow that found no room, and
-  // then tells zeros (ctnetlink_dump_acct).
+  // Reads the flows that exist, and resets their counters. It does not use a dump: if a flow does not fit a datagram,
+  // the kernel has already reset its counters, and reports zeros in the next one (ctnetlink_dump_acct).
   void Zero(uint32_t tag, const std::vector<Flow>& keys, Done<FlowBatch> done);
-  // One outcome per change, in order; a failed one does not stop those behind it.
+  // Returns one outcome per change, in order. A failed change does not stop the following ones.
   void Apply(uint32_t tag, const std::vector<Change>& changes, Done<std::vector<netlink::Failure>> done);
   void Flush(uint32_t tag, uint8_t family, Done<bool> done);
   void ProcessorStatistics(uint32_t tag, Done<std::vector<conntrack::ProcessorStatistics>> done);

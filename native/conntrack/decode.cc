@@ -22,7 +22,7 @@ void Copy(std::array<char, Size>& to, std::string_view from) {
   std::copy_n(from.begin(), std::min(from.size(), Size - 1), to.begin());
 }
 
-// Of 4 or 16 bytes; a shorter one is malformed.
+// Reads an address of 4 or 16 bytes; a shorter one is malformed.
 void DecodeAddress(AttributeReader& attribute, bool six, Address& address) {
   if (six) {
     address = attribute.Value<Address>();
@@ -118,7 +118,7 @@ Triple DecodeTriple(AttributeReader attributes) {
   return triple;
 }
 
-// One flow, and its extension once something needs it.
+// Decodes one flow. Adds an extension when a field needs one.
 class FlowDecoder {
  public:
   FlowDecoder(FlowBatch& batch, Flow& flow) : batch_(batch), flow_(flow) {}
@@ -137,7 +137,7 @@ class FlowDecoder {
       case attr::kTimeout: Set(flow_.timeout, attribute.Be32(), kTimeout); break;
       case attr::kMark: Set(flow_.mark, attribute.Be32(), kMark); break;
       case attr::kUse: Set(flow_.use, attribute.Be32(), kUse); break;
-      // Opaque; the kernel wants the same bytes back.
+      // The id is opaque: the kernel expects the same bytes back.
       case attr::kId: Set(flow_.id, attribute.Be32(), kId); break;
       case attr::kZone: Set(flow_.zone, attribute.Be16(), kZone); break;
       case attr::kEventTime: Set(flow_.event_time, attribute.Be64(), kEventTime); break;
@@ -201,7 +201,7 @@ class FlowDecoder {
         case info_attr::kState: Set(flow_.state, attributes.Value<uint8_t>(), kState); break;
         case info_attr::kTcpScaleOriginal: Set(flow_.tcp_scale_original, attributes.Value<uint8_t>(), kTcp); break;
         case info_attr::kTcpScaleReply: Set(flow_.tcp_scale_reply, attributes.Value<uint8_t>(), kTcp); break;
-        // A byte of flags and a byte that masks them.
+        // A byte of flags, then a byte with their mask.
         case info_attr::kTcpFlagsOriginal: Set(flow_.tcp_flags_original, attributes.Value<uint8_t>(), kTcp); break;
         case info_attr::kTcpFlagsReply: Set(flow_.tcp_flags_reply, attributes.Value<uint8_t>(), kTcp); break;
         default: break;
@@ -254,7 +254,7 @@ class FlowDecoder {
         Has(kSequenceReply);
         break;
       case attr::kSynproxy: {
-        // Every flow that a program made has one, empty unless a proxy took part.
+        // Every flow that a program created has this attribute; it is all zeros without a proxy.
         const Triple synproxy = DecodeTriple(attribute.Nested());
         if ((synproxy.first | synproxy.second | synproxy.third) == 0) break;
         extension().synproxy = synproxy;
@@ -282,7 +282,7 @@ class FlowDecoder {
   Flow& flow_;
 };
 
-// Calls `field` for each attribute; false if the message is malformed.
+// Calls `field` for each attribute; returns false if the message is malformed.
 template <typename Field>
 bool ForEach(View payload, Field field) {
   bool malformed = payload.size() < sizeof(nfgenmsg);

@@ -14,7 +14,7 @@ constexpr uint8_t kWholePrefix4 = 32;
 
 void Begin(MessageWriter& writer, uint8_t subsystem, uint8_t command, uint8_t family, uint16_t flags) {
   writer.Begin(static_cast<uint16_t>(subsystem << 8 | command), NLM_F_REQUEST | flags);
-  // Version 1, so that a flush heeds the family (ctnetlink_del_conntrack).
+  // A flush honours the family only with version 1 (ctnetlink_del_conntrack).
   writer.Fixed(nfgenmsg{family, 1, 0});
 }
 
@@ -128,7 +128,7 @@ void PutProtocolInfo(MessageWriter& writer, const Flow& flow, const Extension& e
              writer.PutValue(info_attr::kTcpFlagsOriginal, TcpFlags{flow.tcp_flags_original});
              writer.PutValue(info_attr::kTcpFlagsReply, TcpFlags{flow.tcp_flags_reply});
            }
-           // Zeros would be stored: nlattr_to_sctp and nlattr_to_dccp keep nothing of the group.
+           // The kernel stores an absent attribute as zero: nlattr_to_sctp and nlattr_to_dccp set the whole group.
            if (sctp && (flow.present & kSctp) != 0) {
              writer.PutBe32(info_attr::kSctpTagOriginal, extension.sctp_tag_original);
              writer.PutBe32(info_attr::kSctpTagReply, extension.sctp_tag_reply);
@@ -167,9 +167,9 @@ void PutContent(MessageWriter& writer, const Change& change) {
   if (has(kSynproxy)) PutTriple(writer, attr::kSynproxy, extension.synproxy);
 }
 
-// What of a tuple the kernel is to compare. Not IPv6 addresses: up to 6.18 at least it takes
-// those that differ for those that match (ctnetlink_filter_match_tuple). Not ports without
-// a protocol, which it cannot read.
+// Returns the parts of a tuple that the kernel compares. Leaves out IPv6 addresses: the kernel, up to 6.18 at least,
+// inverts their comparison (ctnetlink_filter_match_tuple). Leaves out ports without a protocol: the kernel cannot parse
+// them.
 uint32_t KernelFlags(const TupleFilter& filter) {
   const Tuple& tuple = filter.tuple;
   const bool four = tuple.family == AF_INET;
@@ -187,7 +187,7 @@ uint32_t KernelFlags(const TupleFilter& filter) {
   return flags;
 }
 
-// The tuple with what is flagged, and nothing else.
+// Returns the tuple with only the flagged parts.
 Tuple Flagged(const TupleFilter& filter, uint32_t flags) {
   Tuple tuple = filter.tuple;
   tuple.present = 0;
@@ -200,7 +200,7 @@ Tuple Flagged(const TupleFilter& filter, uint32_t flags) {
 }
 
 void PutTupleFilters(MessageWriter& writer, const Filter& filter) {
-  // Without a family the kernel refuses them (ctnetlink_parse_tuple_filter).
+  // The kernel rejects a tuple filter without a family (ctnetlink_parse_tuple_filter).
   if ((filter.present & kFamily) == 0) return;
   const uint32_t original = KernelFlags(filter.original);
   const uint32_t reply = KernelFlags(filter.reply);
@@ -208,7 +208,7 @@ void PutTupleFilters(MessageWriter& writer, const Filter& filter) {
   if (original != 0) PutTuple(writer, attr::kTupleOriginal, Flagged(filter.original, original));
   if (reply != 0) PutTuple(writer, attr::kTupleReply, Flagged(filter.reply, reply));
   Nest(writer, attr::kFilter, [&] {
-    // In host order, unlike all other numbers here.
+    // The flags are in host order, unlike all other numbers of ctnetlink.
     if (original != 0) writer.PutValue(filter_attr::kOriginalFlags, original);
     if (reply != 0) writer.PutValue(filter_attr::kReplyFlags, reply);
   });
@@ -247,7 +247,7 @@ void EncodeChange(MessageWriter& writer, const Change& change, uint16_t flags) {
 }
 
 void EncodeGet(MessageWriter& writer, Command command, const Flow& key) {
-  // The kernel ends its answer with nothing, so an acknowledgement is asked for.
+  // The reply has no end marker, so the request asks for an acknowledgement.
   Begin(writer, command, FamilyOf(key), NLM_F_ACK);
   PutKey(writer, key);
   writer.End();
@@ -265,7 +265,7 @@ void EncodeDump(MessageWriter& writer, Command command, const Filter& filter) {
       writer.PutBe32(attr::kStatus, filter.status);
       writer.PutBe32(attr::kStatusMask, filter.status_mask);
     }
-    // Kernels before 6.8 ignore it, later ones take 0 for any.
+    // Kernels before 6.8 ignore the zone; later kernels treat 0 as any zone.
     if ((filter.present & kZone) != 0 && filter.zone != 0) writer.PutBe16(attr::kZone, filter.zone);
     PutTupleFilters(writer, filter);
   }

@@ -24,7 +24,7 @@ class Program {
     code_.push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, value});
     Add(BPF_RET | BPF_K, 0);
   }
-  // A := where attribute `type` begins, looking from A on; 0 if it is not there.
+  // Sets A to the offset of attribute `type`, searching from offset A; 0 if it is absent.
   void Find(uint16_t type, bool nested) {
     Add(BPF_LDX | BPF_IMM, type);
     Add(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + (nested ? SKF_AD_NLATTR_NEST : SKF_AD_NLATTR));
@@ -41,7 +41,7 @@ class Program {
     Add(BPF_RET | BPF_K, kAccept);
     return std::move(code_);
   }
-  // What is there at the attribute in A, `size` one of BPF_B, BPF_W.
+  // Sets A to the value of the attribute at offset A; `size` is BPF_B or BPF_W.
   void LoadValue(uint16_t size) {
     Add(BPF_MISC | BPF_TAX, 0);
     Add(BPF_LD | size | BPF_IND, NLA_HDRLEN);
@@ -64,7 +64,7 @@ std::vector<sock_filter> EventFilter(const Filter& filter) {
     program.RejectUnless(filter.family);
   }
   if (protocol) {
-    // What cannot be found is let through: the filter here has the last word.
+    // Accepts an event without these attributes: Matches() decides later.
     program.Add(BPF_LD | BPF_IMM, kAttributes);
     program.Find(attr::kTupleOriginal, false);
     program.AcceptIfZero();
@@ -78,7 +78,7 @@ std::vector<sock_filter> EventFilter(const Filter& filter) {
   if (mark) {
     program.Add(BPF_LD | BPF_IMM, kAttributes);
     program.Find(attr::kMark, false);
-    // An event without a mark is one with mark 0.
+    // The kernel leaves out a mark of 0.
     if ((filter.mark & filter.mark_mask) == 0) {
       program.AcceptIfZero();
     } else {

@@ -1,4 +1,4 @@
-// A filter that runs in the kernel, on the socket, before an event takes room in its buffer.
+// A socket filter: the kernel runs it before an event takes space in the receive buffer.
 #pragma once
 
 #include <linux/filter.h>
@@ -9,8 +9,8 @@
 
 namespace conntrack {
 
-// Classic BPF that lets through at least what `filter` matches: the family, the protocol and the
-// mark, if those are asked for. Empty if none is. The rest is left to Matches().
+// Returns a classic BPF program that accepts at least the events that `filter` matches. It checks the family, the
+// protocol and the mark if the filter has them; it is empty if the filter has none. Matches() checks the rest.
 std::vector<sock_filter> EventFilter(const Filter& filter);
 
 }  // namespace conntrack

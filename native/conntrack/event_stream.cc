@@ -19,9 +19,9 @@ using netlink::Result;
 
 namespace {
 
-// So much waits here for whoever asks; more waits in the kernel, until its buffer runs over.
+// Maximum size of the events kept here, in bytes. Further events stay in the kernel's buffer until it overruns.
 constexpr size_t kPendingBytes = 1 << 20;
-// Receives in a row before other sockets get their turn; each is of up to 16 events.
+// Number of receives before other sockets get their turn; each receive takes up to 16 events.
 constexpr int kBurst = 16;
 
 }  // namespace
@@ -40,7 +40,7 @@ Result<std::shared_ptr<EventStream>> EventStream::Open(netlink::IoThread& io, ne
   });
   if (unwatched) return unwatched;
   stream->wanted_ = true;
-  stream->Resynchronise();  // from nothing: all there is
+  stream->Resynchronise();  // the mirror is empty: reports the whole table
   return stream;
 }
 
@@ -52,7 +52,7 @@ void EventStream::OnTimer() {
   Fail({errno, "read a timer"});
 }
 
-// Events received earlier are delivered first.
+// Sets the failure. Events received earlier are delivered first.
 void EventStream::Fail(Failure failure) {
   failure_ = std::move(failure);
   Watch(false);
@@ -85,7 +85,7 @@ Failure EventStream::Subscribe() {
     return {errno, "read the size of the receive buffer"};
   }
   receive_buffer_ = static_cast<uint32_t>(size);
-  // Expectations have other attributes, and the mark of a flow that is mirrored may change.
+  // No socket filter in two cases: expectations have other attributes, and the mark of a mirrored flow may change.
   if (!options_.expectations && !options_.resynchronise) {
     std::vector<sock_filter> code = EventFilter(options_.filter);
     const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
@@ -147,7 +147,7 @@ void EventStream::Receive() {
   Deliver();
 }
 
-// False if a part of it could not be read.
+// Returns false if a part of the datagram is malformed.
 bool EventStream::Read(netlink::View datagram) {
   MessageReader reader(datagram);
   Message message;
@@ -172,7 +172,7 @@ bool EventStream::Read(netlink::View datagram) {
   return whole && !reader.malformed();
 }
 
-// False if it is malformed.
+// Returns false if the message is malformed.
 bool EventStream::TakeFlow(netlink::View payload, Event event) {
   FlowBatch& batch = pending_.flows;
   const size_t extensions = batch.extensions.size();
@@ -190,11 +190,11 @@ bool EventStream::TakeFlow(netlink::View payload, Event event) {
   }
   Flow flow = batch.flows.back();
   const bool matches = Matches(options_.filter, flow);
-  // A flow that was in the view and leaves it (its mark has changed, say) is shown once more.
+  // A known flow that no longer matches (for example, its mark changed) is reported one last time.
   if (!matches) flow.event = Event::kDestroy;
   FlowBatch missed;
   const bool known = mirror_.Take(flow, missed);
-  // The end of a flow that is not in the view is no news: it has been told, or never was there.
+  // The end of an unknown flow is not reported: it was reported before, or the flow never matched.
   const bool shown = known || (matches && event != Event::kDestroy);
   if (matches) batch.flows.back().event = flow.event;
   if (!shown) drop();
@@ -202,7 +202,7 @@ bool EventStream::TakeFlow(netlink::View payload, Event event) {
   return true;
 }
 
-// Events were lost: the consumer is told, and the table is compared again.
+// Reports a loss of events to the consumer, and requests a new comparison with the table.
 void EventStream::Lose() {
   wanted_ = options_.resynchronise;
   Say(Event::kOverrun, ++overruns_);
@@ -235,7 +235,7 @@ void EventStream::Resynchronise() {
   CompareSome();
 }
 
-// In slices, with events and other sockets in between.
+// Compares one piece of the table. Events and other sockets get their turn between two pieces.
 void EventStream::CompareSome() {
   if (!dumping_) return;
   stalled_ = full();
@@ -251,7 +251,7 @@ void EventStream::CompareSome() {
     dumping_ = false;
     mirror_.End(pending_.flows);
     Say(Event::kResynchronised, mirror_.size());
-    Resynchronise();  // if an overrun came meanwhile
+    Resynchronise();  // if an overrun occurred during the comparison
   } else {
     io_.Post([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->CompareSome();
@@ -260,7 +260,7 @@ void EventStream::CompareSome() {
   Deliver();
 }
 
-// A flow that was compared already is known, so nothing is told twice.
+// Starts the comparison again. Flows compared before are known, so nothing is reported twice.
 void EventStream::CompareAgain() {
   dump_.Restart();
   mirror_.Begin();

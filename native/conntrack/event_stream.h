@@ -1,5 +1,5 @@
-// Events of the table as a stream, with an end to what is kept here: whoever does not ask for
-// more lets the kernel's buffer run over, and is told so.
+// Events of the table as a stream with bounded memory. If the consumer is too slow, the kernel's buffer overruns, and
+// the stream reports it.
 #pragma once
 
 #include <chrono>
@@ -21,8 +21,8 @@ struct EventOptions {
   bool expectations = false;
   bool reliable = false;
   bool resynchronise = false;
-  uint32_t receive_buffer = 0;  // bytes; 0: as it is
-  uint32_t interval = 1000;     // ms between two resynchronisations, at least
+  uint32_t receive_buffer = 0;  // bytes; 0: the default
+  uint32_t interval = 1000;     // minimum time between two resynchronisations, in ms
   Filter filter;
 };
 
@@ -37,14 +37,14 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
  public:
   using Done = std::function<void(netlink::Result<EventBatch>)>;
 
-  // Joins the groups; `dump` is for resynchronisation. In the I/O thread, like all else here.
+  // Joins the groups; `dump` is the socket for resynchronisation. All methods run in the I/O thread only.
   static netlink::Result<std::shared_ptr<EventStream>> Open(netlink::IoThread& io, netlink::Socket events,
                                                             netlink::Socket dump, const EventOptions& options);
   ~EventStream();
 
   uint32_t receive_buffer() const { return receive_buffer_; }
-  // What has come since the last time; waits if nothing has. One at a time; ECANCELED when the
-  // stream is closed.
+  // Delivers the events received since the last call; waits if there are none. EBUSY: another call waits.
+  // ECANCELED: the stream was closed.
   void Next(uint32_t tag, Done done);
   void Cancel(uint32_t tag);
 
@@ -74,7 +74,7 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   FlowDump dump_;
   EventOptions options_;
   Mirror mirror_;
-  FlowBatch table_;  // a piece of it, while it is compared
+  FlowBatch table_;  // the piece of the table that is being compared
   EventBatch pending_;
   netlink::Failure failure_;
   Done waiting_;
@@ -83,10 +83,10 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   uint64_t overruns_ = 0;
   bool watching_ = false;
   bool dumping_ = false;
-  bool stalled_ = false;  // the dump waits until what is pending has been taken
-  bool wanted_ = false;   // a resynchronisation
-  // From an overrun until the queue has been read to its end the kernel drops events without a
-  // word (NETLINK_S_CONGESTED): what is read then is older than any dump.
+  bool stalled_ = false;  // the dump waits until the pending events are taken
+  bool wanted_ = false;   // a resynchronisation is due
+  // True from an overrun until the queue is empty. In that time the kernel drops events silently
+  // (NETLINK_S_CONGESTED), and the events in the queue are older than any dump.
   bool congested_ = false;
   Clock::time_point last_{};
   netlink::FileDescriptor timer_;

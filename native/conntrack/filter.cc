@@ -27,7 +27,7 @@ bool Matches(const TupleFilter& filter, const Tuple& tuple) {
     return false;
   }
   if ((present & kHasProtocol) != 0 && wanted.protocol != tuple.protocol) return false;
-  // A flow that has no ports (ICMP, say) is not one with that port.
+  // A flow without ports (for example ICMP) does not match a port.
   if ((present & kHasSourcePort) != 0 &&
       ((tuple.present & kHasSourcePort) == 0 || wanted.source_port != tuple.source_port)) {
     return false;
@@ -43,7 +43,7 @@ bool Matches(const TupleFilter& filter, const Tuple& tuple) {
 
 bool Matches(const Filter& filter, const Flow& flow) {
   if ((filter.present & kFamily) != 0 && filter.family != flow.original.family) return false;
-  // What the kernel does not send is 0 here, as it is there.
+  // An attribute that the kernel leaves out is 0 in the record, as in the kernel.
   if ((filter.present & kMark) != 0 && (flow.mark & filter.mark_mask) != (filter.mark & filter.mark_mask)) return false;
   if ((filter.present & kStatus) != 0 && (flow.status & filter.status_mask) != (filter.status & filter.status_mask)) {
     return false;

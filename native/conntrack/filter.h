@@ -1,4 +1,4 @@
-// The same filter as the kernel's, for what it ignores or gets wrong.
+// The kernel's filter in user space, for the conditions that the kernel ignores or gets wrong.
 #pragma once
 
 #include "conntrack/record.h"

@@ -14,16 +14,16 @@ using netlink::MessageWriter;
 
 namespace {
 
-// Big enough that crossing to JavaScript is cheap, small enough that neither thread is held for
-// more than some milliseconds.
+// Size of a batch in bytes: large enough that crossing to JavaScript is cheap, small enough that it blocks neither
+// thread for more than a few milliseconds.
 constexpr size_t kBatchBytes = 256 * 1024;
 
-// After so many datagrams, or so much time, of which nothing matches, other work gets its turn.
+// Number of datagrams without a match, and time, before other work gets its turn.
 constexpr int kReceives = 64;
 constexpr std::chrono::milliseconds kTurn{5};
 
-// A dump goes on inside the receive, so there always is something to receive. If there is not: the wait
-// within one turn, and the time after which the dump is given up.
+// A dump continues inside the receive, so a datagram is normally available at once. Otherwise kPause is the wait within
+// one turn, and kPatience is the time after which the dump fails.
 constexpr int kPause = 1;  // ms
 constexpr std::chrono::seconds kPatience{1};
 
@@ -38,7 +38,7 @@ Failure FlowDump::Next(netlink::ReceiveBuffers& buffers, FlowBatch& batch) {
   }
   batch.flows.reserve(kBatchBytes / sizeof(Flow) + 256);
   const auto begin = Clock::now();
-  if (!idle_) last_ = begin;  // a pause of whoever asks is none of the kernel's
+  if (!idle_) last_ = begin;  // does not count a pause of the caller as a delay of the kernel
   idle_ = false;
   for (int i = 0; !ended_ && !idle_ && batch.bytes() < kBatchBytes && i < kReceives; ++i) {
     if (i > 0 && Clock::now() - begin >= kTurn) break;
@@ -67,7 +67,7 @@ void FlowDump::Restart() {
   ended_ = false;
   handed_out_ = false;
   interruptions_ = 0;
-  // A socket has one dump at a time.
+  // A socket allows one dump at a time: a dump under way is read to its end first.
   started_ = stale_ = under_way_;
 }
 

@@ -1,5 +1,5 @@
-// The table as a stream: a socket of its own, and as much at a time as is asked for. What is not
-// asked for stays in the kernel, so a table of millions is never held whole.
+// The table as a stream, over a separate socket. Each call reads one piece; the rest stays in the kernel, so a table
+// with millions of flows is never in memory as a whole.
 #pragma once
 
 #include <chrono>
@@ -18,13 +18,12 @@ class FlowDump {
            BucketCount buckets = BucketCount())
       : socket_(std::move(socket)), command_(command), filter_(filter), brief_(brief), buckets_(std::move(buckets)) {}
 
-  // Puts some more flows in the place of what `batch` holds, perhaps none though it has not ended.
-  // In the I/O thread; takes some milliseconds, and a millisecond where the kernel sends nothing. ETIMEDOUT:
-  // it has sent nothing for a second.
+  // Replaces the content of `batch` by further flows, possibly none before the end. Call it in the I/O thread. Takes a
+  // few milliseconds; at most 1 ms if the kernel sends nothing. ETIMEDOUT: the kernel sent nothing for 1 s.
   //
-  // A dump during which the number of buckets changes skips flows and repeats others, and the kernel
-  // sets no flag (nf_conntrack_hash_resize). Before the first flow has been handed out the dump
-  // starts again, up to 20 times. Afterwards it fails with EINTR.
+  // If the number of buckets changes during a dump, the dump skips some flows and repeats others, and the kernel
+  // sets no flag (nf_conntrack_hash_resize). Until the first flow is returned, the dump then restarts (20 attempts).
+  // Afterwards it fails with EINTR.
   netlink::Failure Next(netlink::ReceiveBuffers& buffers, FlowBatch& batch);
   bool ended() const { return ended_; }
   // Starts again from the beginning, after the end or a failure.
@@ -47,11 +46,11 @@ class FlowDump {
   int interruptions_ = 0;
   bool started_ = false;
   bool ended_ = false;
-  bool handed_out_ = false;   // flows of this dump
-  bool under_way_ = false;    // the kernel has not ended the dump of this socket
-  bool stale_ = false;        // the dump under way is of no use: it is read to its end and dropped
+  bool handed_out_ = false;   // flows of this dump were returned
+  bool under_way_ = false;    // the kernel has not finished the dump of this socket
+  bool stale_ = false;        // the dump under way is invalid: it is read to its end and dropped
   bool idle_ = false;         // there was nothing to receive in this turn
-  Clock::time_point last_{};  // when there was something
+  Clock::time_point last_{};  // time of the last receive
 };
 
 }  // namespace conntrack

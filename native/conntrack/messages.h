@@ -1,4 +1,4 @@
-// Flows to messages of ctnetlink and back.
+// Encodes and decodes messages of ctnetlink.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ struct FlowBatch {
   std::string text;
 
   bool empty() const { return flows.empty(); }
-  // Keeps its memory: fresh pages for every piece of a table cost as much as decoding it.
+  // Empties the batch but keeps its memory: fresh pages for every piece of a table cost as much as decoding it.
   void Clear() {
     flows.clear();
     extensions.clear();
@@ -27,16 +27,17 @@ struct FlowBatch {
   size_t bytes() const { return flows.size() * sizeof(Flow) + extensions.size() * sizeof(Extension) + text.size(); }
 };
 
-// `payload` begins with the nfgenmsg. Appends a flow; false if it is malformed, then nothing is appended.
+// Appends a flow to the batch. `payload` starts with the nfgenmsg. Returns false if it is malformed, and appends
+// nothing.
 bool DecodeFlow(netlink::View payload, FlowBatch& batch);
-// Only what flows are grouped and filtered by, but for their states.
+// Decodes only the fields by which flows are grouped and filtered, without their states.
 bool DecodeFlowBriefly(netlink::View payload, FlowBatch& batch);
 std::optional<Expectation> DecodeExpectation(netlink::View payload);
 
-// The counters of one processor, by the number of their attribute.
+// The counters of one processor, indexed by attribute number.
 struct ProcessorStatistics {
   uint32_t processor = 0;
-  uint32_t present = 0;  // bit i: values[i] is there
+  uint32_t present = 0;  // bit i: values[i] is present
   std::array<uint32_t, 16> values{};
 };
 static_assert(sizeof(ProcessorStatistics) == 72);
@@ -44,13 +45,13 @@ std::optional<ProcessorStatistics> DecodeProcessorStatistics(netlink::View paylo
 
 struct GlobalStatistics {
   uint32_t entries = 0;
-  std::optional<uint32_t> maximum;  // from 5.10
+  std::optional<uint32_t> maximum;  // Linux 5.10 or later
 };
 std::optional<GlobalStatistics> DecodeGlobalStatistics(netlink::View payload);
 
 enum class Verb : uint32_t { kCreate, kUpdate, kDelete };
 
-// What is to be done with a flow; `extension` is for those that have one.
+// A change to one flow. `extension` counts only if `flow.present` has a bit of kExtended.
 struct Change {
   Verb verb = Verb::kCreate;
   uint32_t unused = 0;
@@ -59,13 +60,13 @@ struct Change {
 };
 static_assert(sizeof(Change) == 448);
 
-// Whether it names its flow: the kernel takes a delete without a tuple for "delete all".
+// Returns true if `flow` has a whole tuple. The kernel treats a delete without a tuple as "delete all".
 bool NamesFlow(const Flow& flow);
 
 void EncodeChange(netlink::MessageWriter& writer, const Change& change, uint16_t flags);
 void EncodeGet(netlink::MessageWriter& writer, Command command, const Flow& key);
 void EncodeDump(netlink::MessageWriter& writer, Command command, const Filter& filter);
-// AF_UNSPEC: all flows of the namespace.
+// Encodes a flush of one family; AF_UNSPEC deletes all flows of the namespace.
 void EncodeFlush(netlink::MessageWriter& writer, uint8_t family);
 void EncodePlain(netlink::MessageWriter& writer, Command command, uint16_t flags);
 

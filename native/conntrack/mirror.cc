@@ -29,7 +29,7 @@ Flow Mirror::Gone(const Key& key, const Entry& entry) {
   return flow;
 }
 
-// An event tells only what has changed: what it does not say stays.
+// Stores a flow. An event carries only the changed fields; the other fields keep their values.
 void Mirror::Put(const Key& key, const Flow& flow) {
   Entry& entry = entries_[key];
   if (entry.id != flow.id) entry = {};
@@ -57,7 +57,7 @@ bool Mirror::Take(Flow& flow, FlowBatch& missed) {
     if (known) entries_.erase(found);
     return known;
   }
-  // The kernel gives an id again: one that begins is not the one that was known.
+  // The kernel reuses ids: a new flow is not the known flow with that id.
   if (flow.event == Event::kNew) destroyed_.erase(flow.id);
   if (flow.event == Event::kNew && known && found->second.from_table) flow.event = Event::kUpdate;
   const bool begins = flow.event == Event::kNew;
@@ -81,11 +81,11 @@ void Mirror::Compare(const Flow& flow, FlowBatch& changes) {
   const Key key = KeyOf(flow);
   const auto found = entries_.find(key);
   const bool known = found != entries_.end() && found->second.id == flow.id;
-  // An event has told of it meanwhile, and that is younger: the kernel writes a datagram of a dump
-  // when the one before is read.
+  // An event during the comparison is newer than the row: the kernel writes a datagram of a dump when the previous one
+  // is read.
   if (known && found->second.generation == generation_) return;
   Flow change = flow;
-  change.extension = 0;  // the batch of the dump has it, `changes` has not
+  change.extension = 0;  // it is in the batch of the dump, not in `changes`
   change.present &= ~kExtended;
   change.recovered = 1;
   if (!known) {
@@ -102,7 +102,7 @@ void Mirror::Compare(const Flow& flow, FlowBatch& changes) {
     }
   }
   Put(key, flow);
-  // The table shows all of a flow: labels that it leaves out are zeros (ctnetlink_dump_labels).
+  // A row of the table is complete: labels that it leaves out are zeros (ctnetlink_dump_labels).
   Entry& entry = entries_[key];
   entry.status = flow.status;
   entry.mark = flow.mark;

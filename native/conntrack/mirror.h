@@ -1,4 +1,5 @@
-// What events have told so far, so that after a loss the difference to the table can be found.
+// The flows as the events so far describe them. After a loss of events, the difference to the table shows what was
+// missed.
 #pragma once
 
 #include <unordered_map>
@@ -10,22 +11,22 @@ namespace conntrack {
 
 class Mirror {
  public:
-  // Takes up an event, before it is handed on. Appends what it shows to have been missed: a flow
-  // whose tuple has been taken by another has been destroyed. True if the flow was known. The "new"
-  // of a flow that the table has shown already becomes an update.
+  // Records an event before it is delivered; returns true if the flow was known. Appends to `missed` the events that
+  // this one implies: if another flow has taken a tuple, the previous flow was destroyed. Changes the "new" event of a
+  // flow that the table has already shown to an update.
   bool Take(Flow& flow, FlowBatch& missed);
 
-  // The table is compared from Begin() to End(); events may come in between.
+  // Starts a comparison with the table, which lasts until End(). Events may arrive in between.
   void Begin();
-  // A flow of the table: appends it to `changes` if it is new or has changed.
+  // Compares a flow of the table; appends it to `changes` if it is new or has changed.
   void Compare(const Flow& flow, FlowBatch& changes);
-  // Appends what is no longer in the table.
+  // Ends the comparison; appends the flows that are no longer in the table.
   void End(FlowBatch& changes);
 
   size_t size() const { return entries_.size(); }
 
  private:
-  // Zone and original tuple: unique among the living.
+  // Zone and original tuple: unique among the flows that exist.
   struct Key {
     Tuple tuple;
     uint64_t zone = 0;
@@ -45,7 +46,7 @@ class Mirror {
     uint8_t labels_length = 0;
     uint16_t zone = 0;
     uint32_t present = 0;
-    bool from_table = false;  // and no event has told of it since
+    bool from_table = false;  // found in the table, and no event since
   };
 
   static Key KeyOf(const Flow& flow);
@@ -53,7 +54,7 @@ class Mirror {
   void Put(const Key& key, const Flow& flow);
 
   std::unordered_map<Key, Entry, HashKey> entries_;
-  // Destroyed while the table is read: a dump tells of what was there when its datagram was written.
+  // Ids of flows destroyed during a comparison: a dump shows the flows of the time when its datagram was written.
   std::unordered_set<uint32_t> destroyed_;
   uint32_t generation_ = 0;
   bool comparing_ = false;

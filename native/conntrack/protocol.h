@@ -1,5 +1,5 @@
-// The numbers of ctnetlink (include/uapi/linux/netfilter/nfnetlink_conntrack.h). They stand here
-// because the headers on the machine that builds may be older than the kernel that is asked.
+// Constants of ctnetlink (include/uapi/linux/netfilter/nfnetlink_conntrack.h). They are repeated because the headers
+// of the build machine may be older than the running kernel.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +59,7 @@ constexpr uint16_t kLabelsMask = 23;
 constexpr uint16_t kSynproxy = 24;
 constexpr uint16_t kFilter = 25;
 constexpr uint16_t kStatusMask = 26;
-constexpr uint16_t kEventTime = 27;  // 6.14
+constexpr uint16_t kEventTime = 27;  // Linux 6.14 or later
 }  // namespace attr
 
 namespace tuple_attr {  // CTA_TUPLE_*
@@ -87,11 +87,11 @@ constexpr uint16_t kIcmp6Type = 8;
 constexpr uint16_t kIcmp6Code = 9;
 }  // namespace proto_attr
 
-namespace info_attr {  // CTA_PROTOINFO_*, and what is in them
+namespace info_attr {  // CTA_PROTOINFO_* and their nested attributes
 constexpr uint16_t kTcp = 1;
 constexpr uint16_t kDccp = 2;
 constexpr uint16_t kSctp = 3;
-constexpr uint16_t kState = 1;  // of all three
+constexpr uint16_t kState = 1;  // same number in all three
 constexpr uint16_t kTcpScaleOriginal = 2;
 constexpr uint16_t kTcpScaleReply = 3;
 constexpr uint16_t kTcpFlagsOriginal = 4;
@@ -131,7 +131,7 @@ constexpr uint16_t kThird = 3;
 namespace filter_attr {  // CTA_FILTER_*
 constexpr uint16_t kOriginalFlags = 1;
 constexpr uint16_t kReplyFlags = 2;
-// CTA_FILTER_FLAG() in net/netfilter/nf_conntrack_netlink.c: which parts of a tuple count.
+// Bits for the parts of a tuple to compare: CTA_FILTER_FLAG() in net/netfilter/nf_conntrack_netlink.c.
 constexpr uint32_t kSource = 1U << 0;
 constexpr uint32_t kDestination = 1U << 1;
 constexpr uint32_t kZone = 1U << 2;

@@ -1,5 +1,5 @@
-// A flow of the connection tracking table as it crosses the border to JavaScript, where
-// src/kernel/conntrack/layout.ts has the same. Numbers in host order (little-endian).
+// Records of connection tracking for the exchange with JavaScript; src/kernel/conntrack/layout.ts has the same layout.
+// Numbers are in host order (little-endian).
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@ struct Tuple {
   uint16_t icmp_id = 0;
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;
-  uint16_t zone = 0;  // of this direction alone
+  uint16_t zone = 0;  // of this direction only
   uint8_t protocol = 0;
   uint8_t present = 0;  // of TupleField
   uint8_t family = 0;
@@ -37,7 +37,7 @@ struct Tuple {
 };
 static_assert(sizeof(Tuple) == 48);
 
-// What of a flow is there: absent is not zero.
+// Bits for the fields that a flow has: absent is not zero.
 enum FlowField : uint32_t {
   kOriginal = 1U << 0,
   kReply = 1U << 1,
@@ -90,14 +90,14 @@ struct Flow {
   uint32_t mark_mask = 0;
   uint32_t timeout = 0;  // s
   uint32_t use = 0;
-  std::array<Counters, 2> counters{};  // original, reply; of kOverrun: how often so far
+  std::array<Counters, 2> counters{};  // original, reply; of kOverrun: number of overruns so far
   uint64_t start = 0;                  // ns since 1970
   uint64_t stop = 0;
   uint64_t event_time = 0;
   Labels labels{};
   uint16_t zone = 0;
   Event event = Event::kListed;
-  uint8_t recovered = 0;  // found by a resynchronisation, not told by an event
+  uint8_t recovered = 0;  // found by a resynchronisation, not reported by an event
   uint8_t state = 0;      // of TCP, SCTP or DCCP
   uint8_t labels_length = 0;
   uint8_t tcp_scale_original = 0;
@@ -105,7 +105,7 @@ struct Flow {
   uint8_t tcp_flags_original = 0;
   uint8_t tcp_flags_reply = 0;
   uint8_t unused[2] = {};
-  uint32_t extension = 0;  // its place in the batch + 1; 0: none
+  uint32_t extension = 0;  // index in the batch + 1; 0: none
 };
 static_assert(sizeof(Flow) == 216);
 
@@ -122,7 +122,7 @@ struct Triple {
   uint32_t third = 0;
 };
 
-// What few flows have.
+// Fields that few flows have.
 struct Extension {
   Tuple master;
   NatRange nat_source;
@@ -157,15 +157,15 @@ struct Expectation {
   Event event = Event::kListed;
   Name helper{};
   std::array<char, 32> function{};
-  uint32_t position = 0;  // of an event: how many events of flows came before it in the batch
+  uint32_t position = 0;  // of an event: number of flow events before it in the batch
   uint32_t unused = 0;
 };
 static_assert(sizeof(Expectation) == 272);
 
-// Which flows; what is not in `present` matches all.
+// Conditions for a tuple. A field that is not in `present` matches every value.
 struct TupleFilter {
   Tuple tuple;
-  uint8_t source_prefix = 0;  // bits that count
+  uint8_t source_prefix = 0;  // number of leading bits to compare
   uint8_t destination_prefix = 0;
   uint8_t unused[6] = {};
 };
@@ -181,7 +181,7 @@ struct Filter {
   uint16_t zone = 0;
   uint8_t family = 0;
   uint8_t state = 0;
-  uint8_t here_only = 0;  // the kernel is not to filter
+  uint8_t here_only = 0;  // do not filter in the kernel
   uint8_t unused[7] = {};
 };
 constexpr uint32_t kFamily = 1U << 31;

@@ -21,12 +21,12 @@ using netlink::Tell;
 
 namespace {
 
-// The kernel resumes a dump by counting, so what it has already told may come again when
-// something before it was added meanwhile. The key is what a record starts with.
+// Removes repeated records. The kernel resumes a dump by counting, so it repeats a record if another one was added
+// before it. A record starts with its key.
 template <typename T>
 void Deduplicate(std::vector<T>& records, size_t key_size, size_t first = 0) {
   const auto key = [&](size_t index) { return reinterpret_cast<const char*>(&records[index]); };
-  // Most services have few servers, a table many services: no set for each of them.
+  // Most services have few servers, and a table has many services: avoid a set for each service.
   constexpr size_t kFew = 16;
   std::unordered_set<std::string_view> seen;
   std::vector<bool> again(records.size() - first);
@@ -52,7 +52,7 @@ void Deduplicate(std::vector<T>& records, size_t key_size, size_t first = 0) {
 constexpr size_t kServiceKey = offsetof(Service, scheduler);
 constexpr size_t kServerKey = offsetof(Server, forwarding);
 
-// About what a message takes that adds a server.
+// Approximate size of a message that adds a server, in bytes.
 constexpr size_t kChangeSize = 128;
 
 }  // namespace
@@ -60,7 +60,7 @@ constexpr size_t kChangeSize = 128;
 void Client::Resolve(uint32_t tag, Done<uint16_t> done) {
   netlink::ResolveFamily(*channel_, kFamilyName, tag, [this, done = std::move(done)](Result<uint16_t> result) {
     if (result.ok()) family_ = result.value();
-    // ENOENT has other meanings for the commands of the family.
+    // ENOENT has other meanings for IPVS commands.
     if (!result.ok() && result.failure().code == ENOENT) {
       return done(Failure{EPROTONOSUPPORT, "this kernel has no generic netlink family IPVS"});
     }
@@ -99,20 +99,20 @@ void Client::ListServers(uint32_t tag, const Service& key, Done<std::vector<Serv
       [this, tag, key, done = std::move(done)](Result<std::vector<Server>> servers) {
         if (!servers.ok()) return done(std::move(servers));
         Deduplicate(servers.value(), kServerKey);
-        // Asked after the dump: what was there before may be gone by now.
+        // Read the service after the dump: it may have been deleted in the meantime.
         GetService(tag, key, [servers = std::move(servers), done](const Result<Service>& service) {
           done(service.ok() ? servers : Result<std::vector<Server>>(service.failure()));
         });
       });
 }
 
-// The servers of one service after those of another: a socket takes one dump at a time. All are
-// decoded to where they stay.
+// The state of ReadTable(). It reads the servers service by service, because a socket allows one dump at a time, and
+// decodes them directly into the table.
 struct Client::Reading {
   uint32_t tag = 0;
   Done<Table> done;
   Table table;
-  size_t first = 0;  // server of the service that is read now
+  size_t first = 0;  // index of the first server of the current service
   bool malformed = false;
 };
 

@@ -1,4 +1,4 @@
-// IPVS over one channel: what the kernel holds, and changes to it. In the I/O thread only.
+// Reads and changes IPVS over one channel. Use it in the I/O thread only.
 #pragma once
 
 #include <functional>
@@ -22,16 +22,16 @@ class Client {
 
   explicit Client(std::shared_ptr<netlink::Channel> channel) : channel_(std::move(channel)) {}
 
-  // First of all, and again when the kernel says ENOENT where it should not: the module may
-  // have been reloaded since. EPROTONOSUPPORT: the kernel has no IPVS (now).
+  // Resolves the netlink family. Call it first, and again after an unexpected ENOENT: the module may have been
+  // reloaded. EPROTONOSUPPORT: the kernel has no IPVS at the moment.
   void Resolve(uint32_t tag, Done<uint16_t> done);
   bool resolved() const { return family_ != 0; }
 
-  // One outcome per change, in order; a failed one does not stop those behind it.
+  // Returns one outcome per change, in order. A failed change does not stop the following ones.
   void Apply(uint32_t tag, const std::vector<PackedChange>& changes, Done<std::vector<netlink::Failure>> done);
   void GetService(uint32_t tag, const Service& key, Done<Service> done);
   void ListServices(uint32_t tag, Done<std::vector<Service>> done);
-  // ESRCH when the service is not there; the kernel alone would say "no servers".
+  // Lists the servers of a service. ESRCH: no such service; the kernel itself reports an empty list.
   void ListServers(uint32_t tag, const Service& key, Done<std::vector<Server>> done);
   void ReadTable(uint32_t tag, Done<Table> done);
   void GetInfo(uint32_t tag, Done<Info> done);
@@ -47,7 +47,7 @@ class Client {
 
   std::shared_ptr<netlink::Channel> channel_;
   uint16_t family_ = 0;
-  size_t last_servers_ = 0;  // of the last table: the next one has about as many
+  size_t last_servers_ = 0;  // number of servers in the last table: estimates the next one
 };
 
 }  // namespace ipvs

@@ -32,7 +32,7 @@ bool ParseNumber(std::string_view text, int base, T& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-// Eight hexadecimal digits for IPv4, the usual text (some kernels: in brackets) for IPv6.
+// Parses an address: eight hexadecimal digits for IPv4; the usual text, on some kernels in brackets, for IPv6.
 bool ParseAddress(std::string_view text, Address& address, uint16_t& family) {
   if (text.find(':') == std::string_view::npos) {
     uint32_t value = 0;
@@ -78,7 +78,7 @@ bool ParseConnection(std::string_view line, std::vector<Connection>& connections
 }
 
 netlink::Result<ConnectionFile> ConnectionFile::Open() {
-  // The main thread's namespace stands in /proc/net, this thread's here.
+  // /proc/net shows the namespace of the main thread; /proc/thread-self/net shows that of this thread.
   netlink::FileDescriptor fd(open("/proc/thread-self/net/ip_vs_conn", O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return netlink::Failure{errno, "open /proc/net/ip_vs_conn"};
   return ConnectionFile(std::move(fd));

@@ -1,4 +1,4 @@
-// /proc/net/ip_vs_conn: the only place where the kernel lists IPVS connections
+// Reads /proc/net/ip_vs_conn, the only place where the kernel lists IPVS connections
 // (ip_vs_conn_seq_show in net/netfilter/ipvs/ip_vs_conn.c).
 #pragma once
 
@@ -13,24 +13,24 @@
 
 namespace ipvs {
 
-// Appends the connection of one line, and to `data` what the persistence engine says of it.
-// False for the heading and for what is not a connection.
+// Appends the connection of one line, and its persistence engine data to `data`. Returns false for the heading and for
+// any other line that is not a connection.
 bool ParseConnection(std::string_view line, std::vector<Connection>& connections, std::string& data);
 
 class ConnectionFile {
  public:
-  // In the namespace of the calling thread; the file keeps it.
+  // Opens the file in the namespace of the calling thread; the file stays in that namespace.
   static netlink::Result<ConnectionFile> Open();
-  // A file of that form.
+  // Takes an open file of the same format.
   explicit ConnectionFile(netlink::FileDescriptor fd) : fd_(std::move(fd)) {}
 
-  // Some more connections: their number (uint32), four bytes of nothing, the records, and the
-  // engines' data. None when the file is at its end.
+  // Reads further connections: their number (uint32), four unused bytes, the records, the data of the persistence
+  // engines. The number is 0 at the end of the file.
   netlink::Result<netlink::Bytes> Next();
 
  private:
   netlink::FileDescriptor fd_;
-  std::string rest_;  // the beginning of a line whose end has not been read
+  std::string rest_;  // an incomplete line
   bool ended_ = false;
 };
 

@@ -31,7 +31,7 @@ Statistics DecodeStatistics64(AttributeReader attributes) {
   return result;
 }
 
-// The older form, all that kernels before 4.1 send: 32-bit but for the bytes.
+// Decodes the older statistics, the only ones before Linux 4.1: 32-bit values, except the byte counters.
 Statistics DecodeStatistics32(AttributeReader attributes) {
   Statistics result{};
   while (attributes.Next()) {

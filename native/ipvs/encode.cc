@@ -27,7 +27,7 @@ void Begin(MessageWriter& writer, uint16_t family, Command command, uint16_t fla
 
 void PutServiceKey(MessageWriter& writer, const Service& service) {
   writer.PutValue(svc_attr::kAf, service.family);
-  // A mark of 0 would be read as TCP 0.0.0.0:0 (ip_vs_genl_parse_service).
+  // The kernel would read a mark of 0 as TCP 0.0.0.0:0 (ip_vs_genl_parse_service).
   if (service.fwmark != 0) {
     writer.PutValue(svc_attr::kFwmark, service.fwmark);
     return;
@@ -37,13 +37,13 @@ void PutServiceKey(MessageWriter& writer, const Service& service) {
   writer.PutBe16(svc_attr::kPort, service.port);
 }
 
-// All that NEW_SERVICE and SET_SERVICE require; SET_SERVICE resets what it leaves out.
+// Writes all settings: NEW_SERVICE and SET_SERVICE require them, and SET_SERVICE resets a setting that is left out.
 void PutServiceSettings(MessageWriter& writer, const Service& service) {
   writer.PutString(svc_attr::kSchedName, Text(service.scheduler));
   if (service.engine[0] != '\0') writer.PutString(svc_attr::kPeName, Text(service.engine));
   writer.PutValue(svc_attr::kFlags, Flags{service.flags, service.flags_mask});
   writer.PutValue(svc_attr::kTimeout, service.timeout);
-  // A mask in network order for IPv4, a prefix length in host order for IPv6.
+  // The netmask is a mask in network order for IPv4, a prefix length in host order for IPv6.
   if (service.family == AF_INET6) {
     writer.PutValue(svc_attr::kNetmask, service.netmask);
   } else {
@@ -75,7 +75,7 @@ void PutServer(MessageWriter& writer, const Server& server, bool settings) {
 void EncodeChange(MessageWriter& writer, uint16_t family, const Change& change) {
   const auto command = static_cast<Command>(change.command);
   Begin(writer, family, command, NLM_F_ACK);
-  // FLUSH, and a ZERO of everything, name no service.
+  // FLUSH and ZERO of all services have no service attribute.
   if (change.service.family != AF_UNSPEC) {
     const size_t nested = writer.BeginNested(cmd_attr::kService);
     PutServiceKey(writer, change.service);

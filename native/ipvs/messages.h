@@ -1,4 +1,4 @@
-// IPVS in netlink messages, both ways (net/netfilter/ipvs/ip_vs_ctl.c).
+// Encodes and decodes messages of IPVS (net/netfilter/ipvs/ip_vs_ctl.c).
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace ipvs {
 
-struct Timeouts {  // seconds; 0 in a request: leave as it is
+struct Timeouts {  // seconds; 0 in a request: keep the current value
   uint32_t tcp = 0;
   uint32_t tcp_fin = 0;
   uint32_t udp = 0;
@@ -28,7 +28,7 @@ struct Daemon {
   uint32_t state = 0;  // 1 master, 2 backup
   std::string interface;
   uint32_t sync_id = 0;
-  // Of a request: absent (0) leaves them to the kernel.
+  // Optional in a request: for 0 the kernel chooses the value.
   uint16_t max_length = 0;
   uint16_t group_family = 0;
   Address group{};
@@ -36,7 +36,7 @@ struct Daemon {
   uint8_t ttl = 0;
 };
 
-// Appends one request. `flags` besides NLM_F_REQUEST.
+// Each appends one request. `flags` are added to NLM_F_REQUEST.
 void EncodeChange(netlink::MessageWriter& writer, uint16_t family, const Change& change);
 void EncodeGetService(netlink::MessageWriter& writer, uint16_t family, const Service& key);
 void EncodeDumpServers(netlink::MessageWriter& writer, uint16_t family, const Service& key);
@@ -44,7 +44,7 @@ void EncodePlain(netlink::MessageWriter& writer, uint16_t family, Command comman
 void EncodeSetTimeouts(netlink::MessageWriter& writer, uint16_t family, const Timeouts& timeouts);
 void EncodeDaemon(netlink::MessageWriter& writer, uint16_t family, Command command, const Daemon& daemon);
 
-// The payload of a reply, from its genlmsghdr on. Empty: malformed.
+// Each decodes the payload of a reply, which starts with the genlmsghdr; returns nullopt if it is malformed.
 std::optional<Service> DecodeService(netlink::View payload);
 std::optional<Server> DecodeServer(netlink::View payload);
 std::optional<Timeouts> DecodeTimeouts(netlink::View payload);

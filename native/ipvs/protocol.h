@@ -1,5 +1,5 @@
-// Numbers of the generic netlink family "IPVS" (include/uapi/linux/ip_vs.h). Kept here because
-// the header of the building machine may be older than the kernel the program meets.
+// Constants of the generic netlink family "IPVS" (include/uapi/linux/ip_vs.h). They are repeated because the headers
+// of the build machine may be older than the running kernel.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ enum class Command : uint8_t {
   kGetDaemon,
   kSetConfig,
   kGetConfig,
-  kSetInfo,  // only ever a reply
+  kSetInfo,  // used only in replies
   kGetInfo,
   kZero,
   kFlush,
@@ -74,7 +74,7 @@ namespace info_attr {
 enum : uint16_t { kVersion = 1, kConnTabSize };
 }
 
-// IPVS_SVC_ATTR_FLAGS: which of the bits in `mask` are to be set. A reply has all bits in it.
+// IPVS_SVC_ATTR_FLAGS: sets the bits in `mask` to their values in `flags`. The mask of a reply has all bits.
 struct Flags {
   uint32_t flags;
   uint32_t mask;

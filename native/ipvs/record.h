@@ -1,6 +1,5 @@
-// Services, servers and connections as fixed records. They cross the border to JavaScript as they
-// lie in memory, many in one ArrayBuffer; src/kernel/records.ts reads and writes the same offsets
-// (test/unit/records.test.ts compares them with those below).
+// Services, servers and connections as fixed records. JavaScript gets them unchanged, many in one ArrayBuffer;
+// src/kernel/records.ts reads and writes the same offsets (test/unit/ipvs-records.test.ts compares them with those below).
 #pragma once
 
 #include <array>
@@ -17,7 +16,7 @@ static_assert(std::endian::native == std::endian::little, "records are little-en
 using Address = std::array<uint8_t, 16>;  // IPv4 in the first four bytes
 using Name = std::array<char, 16>;        // NUL-terminated
 
-// In the order of the attributes of IPVS_SVC_ATTR_STATS64.
+// Statistics in the order of the attributes of IPVS_SVC_ATTR_STATS64.
 using Statistics = std::array<uint64_t, 10>;
 
 inline constexpr uint32_t kHasStatistics = 1;
@@ -25,7 +24,7 @@ inline constexpr uint32_t kHasTunnel = 2;  // this kernel knows tunnel types (5.
 
 struct Service {
   Address address;
-  uint32_t fwmark;  // 0: by protocol, address and port
+  uint32_t fwmark;  // 0: identified by protocol, address and port
   uint16_t family;  // AF_INET, AF_INET6
   uint16_t protocol;
   uint16_t port;
@@ -33,7 +32,7 @@ struct Service {
   Name engine;
   uint16_t unused;
   uint32_t flags;
-  uint32_t flags_mask;  // of a change: which flags it names
+  uint32_t flags_mask;  // of a change: the flags that it sets or clears
   uint32_t timeout;     // of persistence, seconds
   uint32_t netmask;     // IPv4: the mask; IPv6: the prefix length
   uint32_t present;
@@ -61,7 +60,7 @@ struct Server {
   Statistics statistics;
 };
 
-// One change of the table. The server matters to the commands that have one.
+// One change of the table. Only commands for servers use `server`.
 struct Change {
   uint32_t command;
   uint32_t unused;
@@ -69,7 +68,7 @@ struct Change {
   Server server;
 };
 
-// As JavaScript asks for it: up to the statistics, which end both records.
+// A change as JavaScript sends it: both records without the statistics at their ends.
 struct PackedChange {
   uint32_t command;
   uint32_t unused;
@@ -85,7 +84,7 @@ inline Change Unpack(const PackedChange& packed) {
   return change;
 }
 
-// A line of /proc/net/ip_vs_conn. The data of the persistence engine stands behind the records.
+// A line of /proc/net/ip_vs_conn. The data of the persistence engines follows all records.
 struct Connection {
   Address client;
   Address virtual_address;
