@@ -1,5 +1,5 @@
-// Gives bytes to all that reads what comes from the kernel: for the fuzzer, and for the tests that
-// damage recorded replies. A fault is the sanitizers' to find; what is returned is checked here.
+// Feeds bytes to all readers of kernel data: for the fuzzer, and for the tests with damaged replies. The sanitizers
+// detect faults; this file checks the results.
 #pragma once
 
 #include <sys/socket.h>
@@ -16,13 +16,13 @@
 
 namespace fuzz {
 
-// Not assert(), which an optimized build leaves out.
+// Aborts if the condition is false. An optimized build would leave out assert().
 inline void Expect(bool condition) {
   if (!condition) std::abort();
 }
 
 inline void FeedFlow(netlink::View payload) {
-  // Something is in the batch already, which is to stay as it is.
+  // The batch already has content, which must stay unchanged.
   conntrack::FlowBatch batch;
   batch.flows.resize(1);
   batch.extensions.resize(1);

@@ -1,4 +1,4 @@
-// Gives the bytes of files to what reads them.
+// Feeds the content of files to their readers.
 #pragma once
 
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-// Gives flows to all that keeps or matches them.
+// Feeds flows to all code that stores or matches them.
 #pragma once
 
 #include <sys/socket.h>
@@ -50,7 +50,7 @@ inline void FeedAggregate(netlink::View bytes) {
   Expect(flows == 0 && counted == 0 && total.packets == 0 && total.bytes == 0);
 }
 
-// Events and comparisons in any order; then the table is compared twice, and there is nothing new.
+// Feeds events and comparisons in any order; then compares the table twice: the second time finds nothing new.
 inline void FeedMirror(netlink::View bytes) {
   Input input(bytes);
   conntrack::Mirror mirror;
@@ -89,7 +89,7 @@ inline void FeedMirror(netlink::View bytes) {
   }
 }
 
-// The kernel runs the filter; a socket pair needs no rights.
+// Runs the filter in the kernel, on a socket pair, which needs no privileges.
 inline void FeedEventFilter(netlink::View bytes) {
   Input input(bytes);
   const auto filter = input.Take<conntrack::Filter>();
@@ -107,7 +107,7 @@ inline void FeedEventFilter(netlink::View bytes) {
     change.flow.present &= ~conntrack::kExtended;
     change.flow.original.family = (change.flow.original.family & 1) != 0 ? AF_INET6 : AF_INET;
     change.flow.reply.family = change.flow.original.family;
-    // The family of a decoded flow is that of its addresses.
+    // A decoded flow gets its family from its addresses.
     change.flow.original.present |= conntrack::kHasSource | conntrack::kHasDestination;
     netlink::MessageWriter writer;
     conntrack::EncodeChange(writer, change, 0);
@@ -117,7 +117,7 @@ inline void FeedEventFilter(netlink::View bytes) {
     if (send(from.get(), batch.bytes.data(), batch.bytes.size(), MSG_DONTWAIT) < 0) continue;
     std::array<char, 4096> received{};
     const bool passed = recv(to.get(), received.data(), received.size(), MSG_DONTWAIT) > 0;
-    // It lets through at least what matches here.
+    // The kernel accepts at least what Matches() matches.
     Expect(passed || !conntrack::Matches(filter, decoded.flows[0]));
   }
 }

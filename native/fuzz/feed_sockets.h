@@ -1,4 +1,4 @@
-// Gives datagrams to all that receives: a kernel that answers anything, in any order, and fails.
+// Feeds datagrams to all receivers, like a kernel that answers anything, in any order, and fails.
 #pragma once
 
 #include <linux/netlink.h>
@@ -15,7 +15,7 @@
 
 namespace fuzz {
 
-// A stopped thread: all runs in the fuzzer's.
+// Returns a stopped I/O thread: all work runs in the fuzzer's thread.
 inline netlink::IoThread& StoppedThread() {
   static netlink::IoThread io;
   io.Stop();
@@ -109,7 +109,7 @@ inline void FeedGroupListener(netlink::View bytes) {
     if (failure && failure->code == ECANCELED) failure.reset();
   }
   if (failure) return;
-  // Nothing is lost without a word.
+  // Every loss is reported.
   const bool lost = std::any_of(datagrams.begin(), datagrams.end(), [](const auto& datagram) {
     return datagram.error == ENOBUFS || (datagram.error == 0 && datagram.truncated && datagram.sender == 0);
   });

@@ -1,4 +1,4 @@
-// The bytes of a fuzzer as numbers, records, and datagrams of a kernel.
+// Reads the bytes of the fuzzer as numbers, records, and datagrams of a kernel.
 #pragma once
 
 #include <linux/netlink.h>
@@ -20,7 +20,7 @@ class Input {
 
   bool empty() const { return rest_.empty(); }
 
-  // Zeros where the bytes have ended.
+  // Takes a value from the input; bytes beyond its end are zero.
   template <typename T>
   T Take() {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -36,15 +36,15 @@ class Input {
     return taken;
   }
 
-  // The rest of the input: datagrams, each behind four bytes.
+  // The rest of the input holds datagrams, each after a head of four bytes.
   enum Flag : uint8_t { kTruncated = 1, kForeign = 2, kOverrun = 4, kError = 8, kSecond = 16 };
   struct Head {
     uint8_t flags;
-    uint8_t sequence;  // 0: as it is; or what the messages answer
+    uint8_t sequence;  // 0: unchanged; otherwise the sequence number of the messages
     uint16_t size;
   };
 
-  // For the first socket, or for the second.
+  // Returns the datagrams for the first socket, or for the second.
   std::deque<test::Datagram> Datagrams(bool second = false) const {
     std::deque<test::Datagram> datagrams;
     Input input(rest_);

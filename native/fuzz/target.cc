@@ -1,5 +1,5 @@
-// libFuzzer: reading is safe whatever bytes come. One program for all targets (scripts/fuzz): its name
-// names the target. `fuzz-targets --seeds DIRECTORY` writes what each begins with, and the names.
+// The libFuzzer program: checks that reading is safe for any input. One program has all targets (scripts/fuzz); its
+// file name selects the target. `fuzz-targets --seeds DIRECTORY` writes the seeds and the names of all targets.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,4 +1,4 @@
-// All that reads what comes from outside, each with bytes to begin with: what real kernels answered.
+// All fuzz targets, that is, the readers of external data, with replies of real kernels as seeds.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ inline std::vector<netlink::Bytes> Replies() {
 
 inline void Append(netlink::Bytes& to, netlink::View bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
-// Behind `head` bytes of zeros, each reply in a datagram of its own, and all in one input.
+// Returns seeds with kHead zero bytes and one reply in a datagram; the last seed has all replies.
 template <size_t kHead, bool kSecond = false>
 std::vector<netlink::Bytes> Datagrams() {
   std::vector<netlink::Bytes> seeds;
@@ -56,7 +56,7 @@ std::vector<netlink::Bytes> Datagrams() {
   return seeds;
 }
 
-// Behind `head` bytes, records: each behind `between` bytes.
+// Returns seeds with kHead bytes, then records, each after kBetween bytes.
 template <size_t kHead, size_t kBetween = 0>
 std::vector<netlink::Bytes> Flows() {
   conntrack::FlowBatch batch;
@@ -76,7 +76,7 @@ std::vector<netlink::Bytes> Flows() {
   return seeds;
 }
 
-// By family, by protocol and by mark, before the flows.
+// Returns seeds with a filter before the flows: by protocol, and by family, mark or both.
 inline std::vector<netlink::Bytes> FilteredFlows() {
   std::vector<netlink::Bytes> seeds;
   for (const auto& flows : Flows<0>()) {

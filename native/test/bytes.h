@@ -1,4 +1,4 @@
-// Bytes as hexadecimal text, for tests that show what stands on the wire.
+// Converts bytes to and from hexadecimal text, for tests of wire formats.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace test {
 
-// Pairs of hexadecimal digits; spaces are for the reader. In memory of exactly that size, so that
-// AddressSanitizer sees a read beyond the end.
+// Converts pairs of hexadecimal digits to bytes; ignores spaces. Allocates exactly the needed size, so that
+// AddressSanitizer detects a read beyond the end.
 inline netlink::Bytes Hex(std::string_view text) {
   std::string digits;
   for (const char character : text) {
@@ -34,12 +34,12 @@ inline std::string ToHex(netlink::View bytes) {
   return text;
 }
 
-// Hexadecimal text in one form, to be compared with ToHex().
+// Normalises hexadecimal text for comparison with ToHex().
 inline std::string Same(std::string_view text) { return ToHex(Hex(text)); }
 
 inline netlink::Bytes Copy(netlink::View bytes) { return {bytes.begin(), bytes.end()}; }
 
-// The messages of a well-formed answer, each with its header, each in memory of its own.
+// Splits a well-formed reply into its messages with their headers, each in its own memory.
 inline std::vector<netlink::Bytes> Split(netlink::View answer) {
   std::vector<netlink::Bytes> messages;
   netlink::MessageReader reader(answer);
@@ -50,7 +50,7 @@ inline std::vector<netlink::Bytes> Split(netlink::View answer) {
   return messages;
 }
 
-// The payloads of all messages of one type.
+// Returns the payloads of all messages of one type.
 inline std::vector<netlink::Bytes> Payloads(netlink::View answer, unsigned type) {
   std::vector<netlink::Bytes> payloads;
   netlink::MessageReader reader(answer);

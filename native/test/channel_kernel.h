@@ -1,4 +1,4 @@
-// A channel and the real kernel: generic netlink's controller is in every kernel, and answers anyone.
+// A channel to the real kernel: every kernel has the generic netlink controller, and it answers any user.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -25,7 +25,7 @@ struct Answer {
   std::vector<Reply> replies;
 };
 
-// A request by name; one that is longer than a name can be is refused in words.
+// Writes a request for a family by name. The kernel rejects a name that is too long, with a text.
 inline void GetFamily(netlink::MessageWriter& writer, std::string_view name) {
   writer.Begin(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK);
   writer.Fixed(genlmsghdr{CTRL_CMD_GETFAMILY, 1, 0});
@@ -49,7 +49,7 @@ inline netlink::Batch Dump(uint8_t command) {
 
 class Kernel {
  public:
-  // With a receive buffer of so many bytes, or as Socket makes it.
+  // `receive_buffer`: size of the receive buffer in bytes; 0: the default of Socket.
   explicit Kernel(int receive_buffer = 0) {
     auto socket = netlink::Socket::Open(NETLINK_GENERIC);
     REQUIRE(socket.ok());
@@ -70,7 +70,7 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
-  // Waits until the work is done in the I/O thread.
+  // Runs `work` in the I/O thread and waits for it.
   template <typename Work>
   void InThread(Work work) {
     std::promise<void> done;
@@ -81,7 +81,7 @@ class Kernel {
     done.get_future().wait();
   }
 
-  // An exchange that keeps its answer, and tells when it is there.
+  // Returns an exchange that stores its answer and fulfils `done` with it.
   static netlink::Exchange Keep(netlink::Batch batch, std::shared_ptr<std::promise<Answer>> done) {
     auto answer = std::make_shared<Answer>();
     netlink::Exchange exchange;
@@ -116,7 +116,7 @@ class Kernel {
   uint32_t port_ = 0;
 };
 
-inline std::array<int, 3> CountCodes(const std::vector<netlink::Failure>& outcomes) {  // success, ECANCELED, else
+inline std::array<int, 3> CountCodes(const std::vector<netlink::Failure>& outcomes) {  // success, ECANCELED, other
   std::array<int, 3> counts{};
   for (const auto& outcome : outcomes) ++counts.at(outcome.code == 0 ? 0 : outcome.code == ECANCELED ? 1 : 2);
   return counts;

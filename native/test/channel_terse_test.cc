@@ -1,5 +1,4 @@
-// Exchanges of which only the last request of a window is acknowledged: each request still has an
-// outcome of its own.
+// Tests exchanges in which only the last request of a window is acknowledged: each request still has its own outcome.
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -20,16 +19,17 @@ namespace {
 
 constexpr int kWindow = 64;  // of channel.cc
 
-// Small enough that the acknowledgements of a window do not fit, and one does.
+// Receive buffer size in bytes. The kernel raises it to its minimum, which holds one acknowledgement but not those of
+// a whole window.
 constexpr int kSmallBuffer = 1;
 
-// Which the kernel passes over: nothing but its acknowledgement comes back.
+// Writes a request that the kernel ignores: it sends only the acknowledgement.
 void Nothing(MessageWriter& writer) {
   writer.Begin(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK);
   writer.End();
 }
 
-// `wrong(i)`: whether request i is one that fails.
+// Writes `count` requests; request i fails if `wrong(i)` is true.
 template <typename Wrong>
 Batch Requests(int count, Wrong wrong) {
   MessageWriter writer;
@@ -66,7 +66,7 @@ TEST_CASE("terse: all succeed, in one window and in many") {
 TEST_CASE("terse: only the last of a window is acknowledged") {
   Kernel kernel(kSmallBuffer);
   const auto none = [](int) { return false; };
-  // One by one, the acknowledgements run over. If they do not, the buffer is too large for this test.
+  // With one acknowledgement per request the buffer overruns. Otherwise it is too large for this test.
   const auto [done, cancelled, lost] = CountCodes(kernel.Ask(Requests(kWindow, none)).outcomes);
   CHECK(lost > 0);
   CheckOutcomes(kernel.Ask(Requests(300, none), true), 300, none);
@@ -126,7 +126,7 @@ TEST_CASE("terse: after an overrun nothing that may have failed is called a succ
   Kernel kernel(kSmallBuffer);
   for (const bool ends_well : {true, false}) {
     CAPTURE(ends_well);
-    // The errors of the middle do not fit; those at the start do.
+    // The first errors fit the buffer; the later ones do not.
     const auto wrong = [&](int i) { return (i >= 5 && i < 55) || (!ends_well && i == kWindow - 1); };
     const Answer answer = kernel.Ask(Requests(kWindow, wrong), true);
     REQUIRE(answer.outcomes.size() == kWindow);
@@ -153,7 +153,7 @@ TEST_CASE("terse: Cancel ends what has not been sent") {
   auto done = std::make_shared<std::promise<Answer>>();
   auto result = done->get_future();
   kernel.InThread([&] {
-    // The channel handles up to 16 receives in a row: this is more.
+    // The channel handles up to 16 receives in a row: this batch needs more.
     Exchange exchange = Kernel::Keep(Requests(100 * kWindow, [](int) { return false; }), done);
     exchange.terse = true;
     exchange.tag = 7;

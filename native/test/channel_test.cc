@@ -1,4 +1,4 @@
-// A channel and the real kernel: generic netlink's controller is in every kernel, and answers anyone.
+// Tests a channel against the real kernel: every kernel has the generic netlink controller, and it answers any user.
 #include "netlink/channel.h"
 
 #include <doctest/doctest.h>
@@ -59,7 +59,7 @@ TEST_CASE("500 requests, many windows: 500 outcomes and 500 replies, in order") 
   for (size_t i = 1; i < answer.replies.size(); ++i) {
     if (answer.replies[i].sequence != answer.replies[0].sequence + i) FAIL_CHECK("reply ", i, " is out of order");
   }
-  CHECK(kernel.Ask(Repeated("nlctrl", 1)).replies.size() == 1);  // and the channel goes on
+  CHECK(kernel.Ask(Repeated("nlctrl", 1)).replies.size() == 1);  // the channel still works
 }
 
 TEST_CASE("good and bad requests, each with its own outcome") {
@@ -149,7 +149,7 @@ TEST_CASE("Cancel ends what has not been sent, also of many, and nothing else") 
       exchange.tag = tag++;
       kernel.channel->Submit(std::move(exchange));
     }
-    kernel.channel->Cancel(7);   // under way: what has been sent goes on
+    kernel.channel->Cancel(7);   // under way: the sent requests are carried out
     kernel.channel->Cancel(8);   // waits
     kernel.channel->Cancel(99);  // unknown
   });
@@ -183,7 +183,7 @@ TEST_CASE("the end of a channel ends every exchange, and what their callbacks su
     kernel.channel.reset();
   });
   const auto begun = CountCodes(results[0].get().outcomes);
-  CHECK(begun[0] > 0);  // those of the first windows have been done
+  CHECK(begun[0] > 0);  // those of the first windows were carried out
   CHECK(begun[1] > 0);
   CHECK(begun[0] + begun[1] == 500);
   CHECK(CountCodes(results[1].get().outcomes) == std::array<int, 3>{0, 3, 0});
@@ -209,7 +209,7 @@ TEST_CASE("only the kernel is believed: what another process sends to our port c
   Kernel kernel;
   auto other = Socket::Open(NETLINK_GENERIC);
   REQUIRE(other.ok());
-  // A refusal of our first request (its sequence number is 1), and what looks like its answer.
+  // An error for the first request (its sequence number is 1), and a forged reply to it.
   const auto forged = test::Hex(
       "24000000 0200 0001 01000000 00000000 ffffffff 20000000 1000 0500 01000000 00000000"
       "14000000 1000 0000 01000000 00000000 01020000");

@@ -1,4 +1,4 @@
-// Lines of /proc/net/ip_vs_conn, as Linux 6.1 and 7.2 wrote them.
+// Tests with lines of /proc/net/ip_vs_conn that Linux 6.1 and 7.2 wrote.
 #include "ipvs/connection_file.h"
 
 #include <arpa/inet.h>

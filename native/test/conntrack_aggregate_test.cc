@@ -20,7 +20,7 @@ Flow Base() {
   return flow;
 }
 
-// How many groups these make.
+// Returns the number of groups of these flows.
 size_t Groups(uint32_t fields, std::initializer_list<Flow> flows) {
   Aggregate aggregate(fields);
   for (const Flow& flow : flows) aggregate.Add(flow);
@@ -59,7 +59,7 @@ TEST_CASE("each field tells apart what differs in it, and only that") {
     CHECK(Groups(one.field, {Base(), changed, Base()}) == 2);
     CHECK(Groups(kAllFields, {Base(), changed, Base()}) == 2);
     uint32_t others = kAllFields & ~one.field;
-    // The state brings its protocol, an address its family.
+    // A group by state includes the protocol; a group by address includes the family.
     if (one.field == conntrack::kByProtocol) others &= ~conntrack::kByState;
     if (one.field == conntrack::kByFamily) {
       others &= ~(conntrack::kBySource | conntrack::kByDestination | conntrack::kByReplySource);
@@ -113,7 +113,7 @@ TEST_CASE("an address is one of its family; no state is not state 0") {
 TEST_CASE("counters are added up; flows without any are not counted") {
   Aggregate aggregate(conntrack::kByProtocol);
   Flow flow = Base();
-  flow.counters = {{{1, 100}, {2, 1000}}};  // not said to be there
+  flow.counters = {{{1, 100}, {2, 1000}}};  // without the bits in `present`
   aggregate.Add(flow);
   flow.present |= conntrack::kCountersOriginal | conntrack::kCountersReply;
   aggregate.Add(flow);
@@ -150,7 +150,7 @@ TEST_CASE("100 000 groups, each found again after every growth") {
     REQUIRE(aggregate.groups().size() == kGroups);
   }
   uint32_t wrong = 0;
-  for (uint32_t i = 0; i < kGroups; ++i) {  // in the order they came
+  for (uint32_t i = 0; i < kGroups; ++i) {  // in the order of their first flows
     const Group& group = aggregate.groups()[i];
     if (group.flows != 3 || group.counted != 3 || group.key.source_port != i % 4) ++wrong;
     if (group.counters[0].packets != 3ULL * i || group.counters[0].bytes != 3) ++wrong;

@@ -1,4 +1,4 @@
-// The client and the dump, over the table of a real kernel. What would empty it by mistake is refused.
+// Tests the client and the dump with the table of a real kernel. Requests that would empty it by mistake are rejected.
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -31,7 +31,7 @@ Flow Numbered(uint16_t port, uint32_t mark = 0) {
   return flow;
 }
 
-// The source ports of what a dump yields, in order.
+// Returns the source ports of the dumped flows, in order.
 std::vector<int> Dumped(const Filter& filter, netlink::Socket socket) {
   conntrack::FlowDump dump(std::move(socket), Command::kGet, filter);
   std::vector<int> ports;
@@ -57,13 +57,13 @@ TEST_CASE("what names no flow never reaches the kernel, which would take it for 
   half.original.present &= ~conntrack::kHasDestination;
   for (const Flow& flow : {nameless, half}) {
     for (const auto verb : {Verb::kCreate, Verb::kUpdate, Verb::kDelete}) {
-      // Not even the good one before it.
+      // The valid change before it is not applied either.
       CHECK(table.Apply({{Verb::kDelete, 0, Numbered(1), {}}, {verb, 0, flow, {}}}) == std::vector{EINVAL});
     }
     const auto got = table.Get(flow);
     REQUIRE_FALSE(got.ok());
     CHECK(got.failure().code == EINVAL);
-    CHECK(got.failure().message == "no tuple");  // in our words, not the kernel's
+    CHECK(got.failure().message == "no tuple");  // the message of this library, not the kernel's
   }
   const auto deleted =
       table.Wait<bool>([](auto& client, auto done) { client.DeleteExpectation(1, conntrack::Expectation{}, done); });
@@ -189,7 +189,7 @@ TEST_CASE("a dump yields what matches, whether the kernel filters or we do") {
 
 namespace {
 
-// A file with a number, in the place of that of the kernel.
+// A file with a number that replaces the kernel's file.
 class NumberFile {
  public:
   NumberFile() : fd_(mkstemp(path_.data())) {}

@@ -1,5 +1,5 @@
-// What a real kernel answered, over the flows that record-conntrack-replies.py makes. Identifiers
-// and times stand as they were recorded.
+// Tests with replies of a real kernel, for the flows that record-conntrack-replies.py creates. Identifiers and times
+// are as recorded.
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -23,7 +23,7 @@ FlowBatch Decoded(const char* answer, unsigned type = kFlowMessage) {
   FlowBatch batch;
   for (const auto& payload : test::Payloads(Hex(answer), type)) REQUIRE(conntrack::DecodeFlow(payload, batch));
   for (const Flow& flow : batch.flows) {
-    // Whoever has something rare has an extension, and nobody else has.
+    // A flow has an extension exactly if it has rare fields.
     CHECK((flow.extension != 0) == ((flow.present & conntrack::kExtended) != 0));
     CHECK((flow.present & (conntrack::kOriginal | conntrack::kReply)) == (conntrack::kOriginal | conntrack::kReply));
     CHECK(flow.original.family == flow.reply.family);
@@ -39,7 +39,7 @@ void Check(const FlowBatch& batch, const std::string& original, const std::strin
   CHECK(Text(batch.flows[0]) == rest);
 }
 
-// The rest of a message, given as attributes.
+// Decodes a message with these attributes.
 FlowBatch DecodedAttributes(const std::string& attributes) {
   FlowBatch batch;
   REQUIRE(conntrack::DecodeFlow(Hex("02000000" + attributes), batch));
@@ -98,9 +98,9 @@ TEST_CASE("SCTP: state and tags") {
         "198.51.100.2>192.0.2.1 protocol=132 sport=5001 dport=5000",
         " id=c3da4077 status=8 mark=0 timeout=299 use=1 packets=0 bytes=0 reply-packets=0 reply-bytes=0"
         " start=18ea0eeab1a5c385 state=4");
-  CHECK((batch.flows[0].present & conntrack::kExtended) == conntrack::kSctp);  // the empty SYNPROXY is none
+  CHECK((batch.flows[0].present & conntrack::kExtended) == conntrack::kSctp);  // an empty SYNPROXY does not count
   REQUIRE(batch.extensions.size() == 1);
-  // conntrack(8) was told 0x12345678 and 0x9abcdef0, and sends them in the wrong order.
+  // The arguments of conntrack(8) were 0x12345678 and 0x9abcdef0; it sends their bytes in the wrong order.
   CHECK(batch.extensions[0].sctp_tag_original == 0x78563412);
   CHECK(batch.extensions[0].sctp_tag_reply == 0xf0debc9a);
 }
@@ -192,7 +192,8 @@ TEST_CASE("several flows in one batch, each with its own extension") {
   CHECK(batch.extensions.at(1).sctp_tag_original == 0x78563412);
 }
 
-// No kernel here has DCCP (gone in 6.16) or names security contexts: by hand, after the header.
+// Messages written by hand from the uapi header: no kernel of the recordings has DCCP (removed in 6.16) or security
+// contexts.
 TEST_CASE("DCCP and security contexts") {
   FlowBatch batch = DecodedAttributes(
       "2400 0480 2000 0280 0500 0100 03000000 0500 0200 01000000"

@@ -1,4 +1,4 @@
-// Requests that change the table, byte for byte.
+// Tests the encoding of requests that change the table, byte for byte.
 #include <doctest/doctest.h>
 
 #include "test/conntrack_vectors.h"
@@ -23,7 +23,7 @@ namespace {
 
 const std::string kBoth = kOriginalTuple + kReplyTuple;
 
-// CREATE of a flow over IPv4 with these attributes behind its tuples.
+// Checks that the CREATE request of an IPv4 flow has these attributes after its tuples.
 void CheckCreate(const Flow& flow, const Extension& extension, const std::string& attributes) {
   CHECK(EncodedChange(Verb::kCreate, flow, extension) == Request(kNew, kCreated, "02", attributes));
 }

@@ -1,4 +1,4 @@
-// Requests that read, that empty the table, and those about expectations, byte for byte.
+// Tests the encoding of requests that read or flush the table, and of those for expectations, byte for byte.
 #include <doctest/doctest.h>
 
 #include "test/conntrack_vectors.h"
@@ -23,7 +23,7 @@ std::string Dump(const Filter& filter, Command command = Command::kGet) {
   return Encoded([&](MessageWriter& writer) { EncodeDump(writer, command, filter); });
 }
 
-// With both addresses whole.
+// Returns a filter by the original tuple, with both addresses in full length.
 Filter ByOriginal(const conntrack::Tuple& tuple) {
   Filter filter;
   filter.present = conntrack::kFamily;
@@ -117,7 +117,7 @@ TEST_CASE("dump: what the kernel cannot compare is left to Matches()") {
   // Any tuple without a family.
   filter.present = 0;
   CHECK(Dump(filter) == Request(test::kGet, kDumped, "00"));
-  // Addresses of IPv6, whole or (as long as one of IPv4) not.
+  // IPv6 addresses, in full length or with the length of an IPv4 address.
   filter = ByOriginal(test::TupleOf("::1", 1, "::2", 2));
   const std::string whole = Dump(filter);
   filter.original.source_prefix = filter.original.destination_prefix = 32;
@@ -203,7 +203,7 @@ TEST_CASE("NamesFlow: a whole tuple, of the direction that would be sent") {
   for (const uint8_t part : {conntrack::kHasSource, conntrack::kHasDestination, conntrack::kHasProtocol}) {
     flow = FlowOf(Https());
     flow.original.present &= ~part;
-    CHECK_FALSE(conntrack::NamesFlow(flow));  // its reply is whole, but it is not what is sent
+    CHECK_FALSE(conntrack::NamesFlow(flow));  // the reply tuple is whole, but the original is sent
     flow.present = conntrack::kReply;
     CHECK(conntrack::NamesFlow(flow));
     flow.reply.present &= ~part;

@@ -1,4 +1,4 @@
-// Which flows a filter matches, here and (as far as it goes) in the kernel, on a socket.
+// Tests the filter in user space, and the part of it that the kernel runs on a socket.
 #include <doctest/doctest.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
@@ -26,7 +26,7 @@ namespace {
 
 enum class End { kSource, kDestination };
 
-// By the prefix of one address, of the original direction.
+// Returns a filter by the prefix of one address of the original direction.
 Filter ByPrefix(End end, const char* address, uint8_t bits) {
   Filter filter;
   conntrack::TupleFilter& original = filter.original;
@@ -67,7 +67,7 @@ TEST_CASE("a filter of nothing matches everything") {
   CHECK(Matches({}, kHttps));
   CHECK(Matches({}, kSix));
   CHECK(Matches({}, Flow{}));
-  Filter unmarked;  // values without the bits that make them count
+  Filter unmarked;  // values without their bits in `present`
   unmarked.mark = unmarked.mark_mask = 7;
   unmarked.zone = 5;
   unmarked.family = AF_INET6;
@@ -106,9 +106,9 @@ TEST_CASE("prefixes of IPv6, and none of the other family") {
   CHECK(Matches(ByPrefix(End::kDestination, "::", 0), kSix));
   CHECK_FALSE(Matches(ByPrefix(End::kDestination, "::", 0), kHttps));
   CHECK_FALSE(Matches(ByPrefix(End::kDestination, "0.0.0.0", 0), kSix));
-  // A length that no address has matches nothing, rather than reading past the end.
+  // A prefix that is longer than an address matches nothing, and does not read past the end.
   Filter beyond = ByPrefix(End::kSource, "2001:db8:0:1::1", 255);
-  beyond.original.tuple.destination = kSix.original.destination;  // what stands behind is the same
+  beyond.original.tuple.destination = kSix.original.destination;  // the next bytes are equal
   CHECK_FALSE(Matches(beyond, kSix));
 }
 
@@ -154,7 +154,7 @@ TEST_CASE("mark, status, zone: what the kernel does not send is 0; a state is no
   flow.mark = 0x1f;
   flow.present |= conntrack::kMark;
   CHECK(Matches(ByMark(0x10, 0xf0), flow));
-  CHECK(Matches(ByMark(0xff10, 0xf0), flow));  // what the mask hides does not count
+  CHECK(Matches(ByMark(0xff10, 0xf0), flow));  // bits outside the mask are ignored
   CHECK_FALSE(Matches(ByMark(0x20, 0xf0), flow));
   CHECK(Matches(ByMark(0, 0xffffffff), kHttps));
   CHECK_FALSE(Matches(ByMark(1, 1), kHttps));
@@ -192,8 +192,8 @@ TEST_CASE("mark, status, zone: what the kernel does not send is 0; a state is no
 
 namespace {
 
-// What of these changes a socket with this filter hears of: the source ports of the flows, NEW and
-// DESTROY alike, in order.
+// Creates and deletes the flows; returns the source ports of the events that a socket with this filter receives, in
+// order.
 std::vector<int> Heard(const Filter& filter, const std::vector<Flow>& flows) {
   Table table(1);
   const int fd = table.sockets.at(0).fd();
@@ -208,7 +208,7 @@ std::vector<int> Heard(const Filter& filter, const std::vector<Flow>& flows) {
   }
   std::vector<int> ports;
   netlink::ReceiveBuffers buffers;
-  // An event is in the queue before the change that made it is acknowledged.
+  // The kernel queues an event before it acknowledges the change.
   for (int count = 0; (count = table.sockets[0].Receive(buffers)) > 0;) {
     for (int i = 0; i < count; ++i) {
       netlink::MessageReader reader(buffers.datagram(i));
@@ -223,7 +223,7 @@ std::vector<int> Heard(const Filter& filter, const std::vector<Flow>& flows) {
   return ports;
 }
 
-// Flows that differ in family, protocol and mark, told apart by their source port.
+// Returns flows that differ in family, protocol and mark, each with its own source port.
 std::vector<Flow> Assorted() {
   std::vector<Flow> flows;
   uint16_t port = 0;
@@ -236,7 +236,7 @@ std::vector<Flow> Assorted() {
   return flows;
 }
 
-// The kernel's filter lets through what Matches() matches, and with these filters nothing else.
+// Checks that the kernel accepts what Matches() matches and, with these filters, nothing more.
 void CheckHeard(const Filter& filter) {
   const auto flows = Assorted();
   std::vector<int> expected;

@@ -1,4 +1,4 @@
-// What the mirror makes of events, and of the difference to the table.
+// Tests how the mirror handles events and comparisons with the table.
 #include <doctest/doctest.h>
 
 #include <string>
@@ -27,7 +27,7 @@ Flow Told(Event event, uint16_t port, uint32_t id, uint32_t mark = 0) {
 
 Flow Row(uint16_t port, uint32_t id, uint32_t mark = 0) { return Told(Event::kListed, port, id, mark); }
 
-// "new 1 (port 10)"; all of them, in order.
+// Returns all events as text, in order, for example "new 1 (port 10)".
 std::string Text(const FlowBatch& batch) {
   std::string text;
   for (const Flow& flow : batch.flows) {
@@ -52,7 +52,7 @@ Taken Take(Mirror& mirror, Flow flow) {
   return {known, Text(missed)};
 }
 
-// A whole comparison with a table of these rows.
+// Compares the mirror with a table of these rows.
 std::string Compared(Mirror& mirror, std::initializer_list<Flow> rows) {
   FlowBatch changes;
   mirror.Begin();
@@ -114,7 +114,7 @@ TEST_CASE("a tuple taken by another flow: the destroy of the first has been miss
   CHECK(std::memcmp(&gone.original, &first.original, sizeof first.original) == 0);
   CHECK(std::memcmp(&gone.reply, &first.reply, sizeof first.reply) == 0);
   CHECK(mirror.size() == 1);
-  // Nothing of the first is taken for the second's: it has no mark.
+  // The second flow inherits nothing from the first: it has no mark.
   missed = {};
   Flow third = Told(Event::kNew, 10, 3);
   mirror.Take(third, missed);
@@ -143,7 +143,7 @@ TEST_CASE("what an event does not tell stays") {
 TEST_CASE("compared with the table: new, changed, vanished, replaced, and nothing of what is the same") {
   Mirror mirror;
   for (const uint16_t i : {1, 2, 3, 4}) Take(mirror, Told(Event::kNew, i, i, 7));
-  // 1 is the same, 2 has another mark, 3 has gone, 4 has given its tuple to 40, 5 is new.
+  // 1 is unchanged, 2 has another mark, 3 is deleted, 40 has taken the tuple of 4, 5 is new.
   CHECK(Compared(mirror, {Row(5, 5), Row(1, 1, 7), Row(2, 2, 8), Row(4, 40)}) ==
         "new 5;update 2;destroy 4;new 40;destroy 3;");
   CHECK(mirror.size() == 4);
@@ -194,10 +194,10 @@ TEST_CASE("events during a comparison: the dump may tell of what has gone, or no
   for (const uint16_t i : {1, 2}) Take(mirror, Told(Event::kNew, i, i));
   FlowBatch changes;
   mirror.Begin();
-  // Destroyed before its row is read, known or not: it does not come back.
+  // Destroyed before its row is read, known or not: it does not reappear.
   CHECK(Take(mirror, Told(Event::kDestroy, 1, 1)) == Taken{true, ""});
   CHECK(Take(mirror, Told(Event::kDestroy, 9, 9)) == Taken{false, ""});
-  // Made behind the place that the dump has reached: it is not taken for vanished.
+  // Created at a place that the dump has already passed: it is not reported as destroyed.
   CHECK(Take(mirror, Told(Event::kNew, 3, 3)) == Taken{false, ""});
   for (const Flow& row : {Row(1, 1), Row(2, 2), Row(9, 9)}) mirror.Compare(row, changes);
   // Destroyed after its row has been read.
@@ -205,7 +205,7 @@ TEST_CASE("events during a comparison: the dump may tell of what has gone, or no
   mirror.End(changes);
   CHECK(Text(changes).empty());
   CHECK(mirror.size() == 1);
-  // All that counts for one comparison only: identifiers come again.
+  // The next comparison starts afresh: the kernel reuses identifiers.
   CHECK(Compared(mirror, {Row(3, 3), Row(1, 1)}) == "new 1;");
 }
 

@@ -1,5 +1,5 @@
-// Real answers of ctnetlink, damaged in every way that one cut or one flipped bit can: nothing
-// faults (the sanitizers watch), and what is refused leaves nothing behind.
+// Tests with real replies of ctnetlink, with every possible cut and every possible flipped bit. Nothing faults (under
+// the sanitizers), and a rejected message leaves nothing behind.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -29,8 +29,8 @@ std::vector<Bytes> PayloadsOfAll(std::initializer_list<unsigned> types) {
   return all;
 }
 
-// Where a message of these attributes may be cut and still be one: behind each, with or without
-// the bytes that pad it.
+// Returns the sizes at which the message can be cut and still be valid: after each attribute, with or without its
+// padding.
 std::set<size_t> Ends(View payload) {
   std::set<size_t> ends{kHeader};
   bool malformed = false;
@@ -44,7 +44,7 @@ std::set<size_t> Ends(View payload) {
   return ends;
 }
 
-// A batch that holds something already, to see that it stays.
+// A batch with content, to check that the content stays.
 class Held {
  public:
   Held() {
@@ -55,7 +55,7 @@ class Held {
     before_ = batch_;
   }
 
-  // Decodes, and forgets what came of it; `untouched` turns false for good if anything is left.
+  // Decodes a payload and removes the result. `untouched` becomes false, permanently, if anything else changes.
   bool Decode(View payload) {
     const bool accepted = conntrack::DecodeFlow(payload, batch_);
     if (accepted) {
@@ -81,7 +81,7 @@ class Held {
   FlowBatch before_;
 };
 
-// A flow with a security context, which none of the recordings has, before and after other things.
+// A flow with security contexts before and after other attributes; none of the recordings has one.
 const char* const kNamed =
     "02000000 0e00 1380 0a00 0100 73797374656d 0000 0c00 0580 0800 0100 66747000"
     "0e00 1380 0a00 0100 6f74686572 00 0000 0800 0800 00000007";
@@ -135,7 +135,7 @@ TEST_CASE("ctnetlink: one flipped bit, anywhere in a flow") {
     }
   }
   CHECK(flips > 30'000);
-  // Most lengths, that is; addresses and numbers may be anything.
+  // Most wrong lengths are rejected; addresses and numbers can have any value.
   CHECK(refused > flips / 20);
   CHECK(held.untouched);
 }

@@ -1,4 +1,4 @@
-// Flows and tuples, made in few words.
+// Short constructors for flows and tuples.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@ inline conntrack::Address AddressOf(const char* text) {
   return address;
 }
 
-// Addresses and protocol; without ports, as of ICMP.
+// Returns a tuple with addresses and a protocol, but without ports, as for ICMP.
 inline conntrack::Tuple PortlessTuple(const char* source, const char* destination, uint8_t protocol) {
   conntrack::Tuple tuple;
   tuple.family = std::strchr(source, ':') != nullptr ? AF_INET6 : AF_INET;

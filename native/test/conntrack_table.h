@@ -1,5 +1,4 @@
-// The kernel's own table, in a network namespace of the test's own: it begins empty, and nobody
-// else's flows are touched.
+// The kernel's table in a new network namespace: it starts empty, and no other flows are touched.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -19,7 +18,7 @@
 
 namespace test {
 
-// Sockets of one new namespace, which lives as long as they do. Empty where that is not allowed.
+// Opens sockets in one new namespace, which lives as long as they do. Returns none if this is not permitted.
 inline std::vector<netlink::Socket> SocketsOfNewNamespace(size_t count) {
   std::vector<netlink::Socket> sockets;
   std::thread([&] {
@@ -55,13 +54,13 @@ class Table {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
-  // False, with a message, where there is no such table: not root, or no conntrack.
+  // Returns false, with a message, if the table is not available: not root, or no conntrack.
   bool usable() const {
     if (!usable_) MESSAGE("skipped: takes root, and a kernel with nf_conntrack_netlink");
     return usable_;
   }
 
-  // Waits until the work is done in the I/O thread.
+  // Runs `work` in the I/O thread and waits for it.
   template <typename Work>
   void InThread(Work work) {
     std::promise<void> done;
@@ -72,7 +71,7 @@ class Table {
     done.get_future().wait();
   }
 
-  // An errno for each; if all are refused as one, that one's.
+  // Returns one errno per change, or a single one if all are rejected together.
   std::vector<int> Apply(std::vector<conntrack::Change> changes) {
     std::promise<std::vector<int>> done;
     InThread([&] {
@@ -92,7 +91,7 @@ class Table {
     return Apply(std::vector{conntrack::Change{verb, 0, flow, {}}}).at(0);
   }
 
-  // Whatever the client is asked for that way: `ask(client, done)`.
+  // Runs `ask(client, done)` and returns its result.
   template <typename T, typename Ask>
   netlink::Result<T> Wait(Ask ask) {
     std::promise<netlink::Result<T>> done;
@@ -104,7 +103,7 @@ class Table {
     return Wait<conntrack::FlowBatch>([&](auto& client, auto done) { client.Get(1, key, done); });
   }
 
-  std::vector<netlink::Socket> sockets;  // those asked for
+  std::vector<netlink::Socket> sockets;  // the requested sockets
   netlink::IoThread io;
 
  private:
@@ -112,7 +111,7 @@ class Table {
   bool usable_ = false;
 };
 
-// A flow as it can be created: with a timeout (s).
+// Returns a flow that can be created: with a timeout, in seconds.
 inline conntrack::Flow Created(const conntrack::Tuple& original, uint32_t timeout = 600) {
   conntrack::Flow flow = FlowOf(original);
   flow.present |= conntrack::kTimeout;

@@ -1,5 +1,5 @@
-// Records in words, so that a test compares all of a flow at once: what is present, in order. What
-// is not present but has a value shows with a "!".
+// Formats records as text, so that a test compares a whole flow at once: the present fields, in order. A field that is
+// not present but has a value is marked with "!".
 #pragma once
 
 #include <arpa/inet.h>
@@ -59,7 +59,7 @@ inline std::string Text(const conntrack::Triple& triple) {
   return std::to_string(triple.first) + "," + std::to_string(triple.second) + "," + std::to_string(triple.third);
 }
 
-// All but the tuples and the extension.
+// Formats all fields except the tuples and the extension.
 inline std::string Text(const conntrack::Flow& flow) {
   const auto has = [&](conntrack::FlowField field) { return (flow.present & field) != 0; };
   const auto counted = [&](int way, bool present, const char* packets, const char* bytes, Words& words) {

@@ -1,5 +1,5 @@
-// What the vectors of conntrack_encode_*_test.cc share: written by hand after
-// linux/netfilter/nfnetlink_conntrack.h. A tuple of TCP, 192.0.2.1:40000 to 198.51.100.2:443.
+// Shared vectors of conntrack_encode_*_test.cc, written by hand from linux/netfilter/nfnetlink_conntrack.h. The tuple
+// is TCP, 192.0.2.1:40000 to 198.51.100.2:443.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace test {
 
-// What follows the header of CTA_TUPLE_*; a tuple of it is 52 bytes, 3400.
+// The content of CTA_TUPLE_*. With its header it has 52 bytes (length 3400).
 inline const std::string kForward =
     "1400 0180 0800 0100 c0000201 0800 0200 c6336402"                        // IP: source, destination
     "1c00 0280 0500 0100 06000000 0600 0200 9c40 0000 0600 0300 01bb 0000";  // PROTO: number, ports
@@ -22,8 +22,8 @@ inline const std::string kReplyTuple = "3400 0280" + kBackward;
 
 inline conntrack::Tuple Https() { return TupleOf("192.0.2.1", 40000, "198.51.100.2", 443); }
 
-// A whole message: the header (its length counted here, sequence and port 0), the nfgenmsg
-// (version 1, resource 0), the attributes.
+// Returns a whole message: the header (with the computed length, sequence and port 0), the nfgenmsg (version 1,
+// resource 0), the attributes.
 inline std::string Request(const std::string& type, const std::string& flags, const std::string& family,
                            const std::string& attributes = "") {
   const std::string rest = Same(type + flags + "00000000 00000000" + family + "01 0000" + attributes);

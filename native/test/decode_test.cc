@@ -1,4 +1,4 @@
-// What Linux 6.1 and 7.2 really answered, over the table that record-replies.py makes.
+// Tests with real replies of Linux 6.1 and 7.2, for the table that record-replies.py creates.
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
@@ -31,7 +31,7 @@ std::string KeyOf(const Service& service) {
          std::to_string(service.port);
 }
 
-// All records of a dump, by what tells them apart: the kernel's order is that of its hash table.
+// Decodes all services of a dump, by their keys: the kernel's order is that of its hash table.
 std::map<std::string, Service> Services(const Recording& recording) {
   std::map<std::string, Service> services;
   for (const auto& payload : test::Payloads(Hex(recording.services), recording.family)) {
@@ -217,7 +217,7 @@ TEST_CASE("servers with direct routing, and none") {
     REQUIRE(mark.size() == 1);
     CHECK(mark.at("c0a80165").forwarding == 3);
     CHECK(mark.at("c0a80165").port == 0);
-    // The servers of a service that is not there: an empty list, no error.
+    // The kernel answers for a missing service with an empty list, not with an error.
     CHECK(Servers(recording, recording.servers_missing).empty());
     CHECK(test::Split(Hex(recording.servers_missing)).size() == 1);  // DONE
   }

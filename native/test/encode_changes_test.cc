@@ -1,4 +1,4 @@
-// The requests that change services and servers.
+// Tests the encoding of requests that change services and servers.
 #include <doctest/doctest.h>
 
 #include "test/encode_vectors.h"
@@ -65,8 +65,8 @@ TEST_CASE("NEW_SERVICE, IPv4") {
               "0800 0900 ffffff00"}));        // NETMASK: be 255.255.255.0
 }
 
-// The next four are, but for the sequence and port numbers, the very bytes that ipvsadm sends (for
-// IPv4 addresses it sends 16 bytes where four do).
+// The next four requests have exactly the bytes that ipvsadm sends, except for the sequence and port numbers (and
+// ipvsadm sends 16 bytes for an IPv4 address).
 TEST_CASE("NEW_SERVICE, IPv6: ipvsadm -A -t [2001:db8::80]:80 -s sh -b sh-fallback,sh-port") {
   CHECK(Encoded(Command::kNewService, WithSettings(Six(), "sh", 0x18, 0, 128)) ==
         Join({"68000000 2500 0500 00000000 00000000", "01 01 0000",
@@ -160,7 +160,7 @@ TEST_CASE("NEW_DEST by NAT, with thresholds") {
   Server server = ServerFour("c0a80101", 8443, 0, 3);
   server.upper_threshold = 100;
   server.lower_threshold = 50;
-  server.tunnel_type = 1;  // means nothing here, and is not sent
+  server.tunnel_type = 1;  // ignored for this forwarding method, and not sent
   CHECK(Encoded(Command::kNewDest, Web(), server) ==
         Join({"74000000 2500 0500 00000000 00000000", "05 01 0000", "2400 0180", kWebKey,
               "3c00 0280",              // DEST: nested, 4 + 56

@@ -1,4 +1,4 @@
-// The requests that read, and those for timeouts and the sync daemon.
+// Tests the encoding of requests that read, and of those for timeouts and the sync daemon.
 #include <doctest/doctest.h>
 
 #include "test/encode_vectors.h"
@@ -54,7 +54,7 @@ TEST_CASE("GET_DEST, a dump of the servers of one service") {
                                                "08 01 0000"                            // GET_DEST, version 1
                                                "2400 0180") +                          // SERVICE: nested, 4 + 32
                                    kWebKey));
-  // As ipvsadm sends it, but that it asks for an acknowledgement besides.
+  // ipvsadm sends the same request, but also sets NLM_F_ACK.
   CHECK(DumpServers(Six()) == Same(std::string("44000000 2500 0103 00000000 00000000 08 01 0000 3000 0180") + kSixKey));
   CHECK(DumpServers(Mark(AF_INET, 80)) ==
         Same(std::string("28000000 2500 0103 00000000 00000000 08 01 0000 1400 0180") + kMarkKey));

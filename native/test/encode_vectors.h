@@ -1,8 +1,7 @@
-// What the encoder tests share. All vectors are written by hand from include/uapi/linux/ip_vs.h and
-// linux/netlink.h: each attribute is its length, its type, its value, and padding to four bytes.
-// They were compared with what ipvsadm 1.31 sends (strace -e trace=sendmsg -xx) and sent to Linux
-// 6.1 and 7.2, which carried out all that can be carried out. Numbers are little-endian unless the
-// comment says "be".
+// Shared vectors of the encoder tests, written by hand from include/uapi/linux/ip_vs.h and linux/netlink.h: each
+// attribute is its length, its type, its value, and padding to four bytes. They were compared with the messages of
+// ipvsadm 1.31 (strace -e trace=sendmsg -xx) and sent to Linux 6.1 and 7.2, which carried out all valid ones. Numbers
+// are little-endian; "be" in a comment marks a big-endian number.
 #pragma once
 
 #include <sys/socket.h>
@@ -16,9 +15,9 @@
 
 namespace test {
 
-inline constexpr uint16_t kFamily = 0x25;  // what one kernel happened to give to IPVS
+inline constexpr uint16_t kFamily = 0x25;  // the number that one kernel assigned to IPVS
 
-// Service keys, as they stand at the beginning of the nested SERVICE.
+// Service keys: the first attributes in the nested SERVICE.
 inline constexpr char kWebKey[] =
     "0600 0100 0200 0000"   // AF: AF_INET
     "0600 0200 0600 0000"   // PROTOCOL: TCP
@@ -82,7 +81,7 @@ inline std::string Encoded(ipvs::Command command, const ipvs::Service& service, 
   return ToHex(writer.Take().bytes);
 }
 
-// One message by any of the other encoders.
+// Returns the bytes of one message that `encode` writes.
 template <typename Encode>
 std::string EncodedBy(Encode encode) {
   netlink::MessageWriter writer;

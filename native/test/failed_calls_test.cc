@@ -1,4 +1,4 @@
-// Every kernel call that can fail, or do a part of what it was asked, is reported by whoever made it.
+// Tests that a kernel call that fails, or is carried out only in part, is reported by its caller.
 #include <doctest/doctest.h>
 #include <linux/if_ether.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -48,7 +48,7 @@ Socket Opened(int protocol = NETLINK_ROUTE) {
   return std::move(socket.value());
 }
 
-// A stopped thread: what belongs in the I/O thread may run in that of the test.
+// A stopped I/O thread: the test's thread may run its work.
 struct Stopped {
   Stopped() { io.Stop(); }
   IoThread io;
@@ -152,7 +152,7 @@ TEST_CASE("a stream that paused and cannot be watched again reports it to whoeve
     const int fd = socket.fd();
     auto opened = EventStream::Open(stopped.io, std::move(socket), Opened(), {});
     REQUIRE(opened.ok());
-    // Each datagram is malformed: an overrun.
+    // Each datagram is malformed and counts as an overrun.
     const test::Script script(fd, std::deque<Datagram>(10'000, {Message(0x100, 8)}));
     for (int i = 0; i < 100; ++i) stopped.io.AskAll();
     const ControlFault fault(calls().epoll_ctl, FailWatch(1));
@@ -338,7 +338,7 @@ TEST_CASE("a timer that cannot be set ends an event stream") {
   auto first = Next<EventBatch>(*opened.value());
   REQUIRE(first->ok());
   CHECK(first->value().flows.flows.back().event == Event::kResynchronised);
-  // An overrun right behind it: the next comparison is due later.
+  // An overrun follows at once: the next comparison is due later.
   const decltype(calls().recvmmsg)::Fault overrun(
       calls().recvmmsg, [fd, seen = std::make_shared<int>(0)](int socket, mmsghdr*, unsigned) -> std::optional<int> {
         if (socket != fd) return std::nullopt;
@@ -366,7 +366,7 @@ TEST_CASE("a channel whose socket fails ends what is asked of it") {
                                                   errno = ENOTCONN;
                                                   return -1;
                                                 });
-  stopped.io.AskAll();  // nobody asks; the error would wake the thread again and again
+  stopped.io.AskAll();  // no exchange waits; the error would wake the thread again and again
   std::vector<Failure> outcomes;
   netlink::Exchange exchange;
   exchange.batch = test::Repeated("nlctrl", 2);

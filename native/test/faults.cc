@@ -5,7 +5,7 @@
 
 using test::calls;
 
-// The names are those that the linker gives (ld(1), --wrap).
+// The linker defines these names (ld(1), --wrap).
 // NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" {
 

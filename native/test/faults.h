@@ -1,5 +1,5 @@
-// Kernel calls that fail, or end early, when a test wants them to: the linker routes the calls of
-// native/ through here (--wrap in CMakeLists.txt).
+// Makes kernel calls fail or end early in a test: the linker redirects the calls of native/ to this file (--wrap in
+// CMakeLists.txt).
 #pragma once
 
 #include <poll.h>
@@ -20,10 +20,10 @@ class Call;
 template <typename Answer, typename... Arguments>
 class Call<Answer(Arguments...)> {
  public:
-  // What to answer instead of the kernel; nothing: ask the kernel. Sets errno for a failure.
+  // Returns the answer that replaces the kernel's, or nullopt to call the kernel. Sets errno for a failure.
   using Stand = std::function<std::optional<Answer>(Arguments...)>;
 
-  // In force until it goes out of scope.
+  // Installs `stand` until it goes out of scope.
   class Fault {
    public:
     Fault(Call& call, Stand stand) : call_(call) { call_.Set(std::make_shared<Stand>(std::move(stand))); }
@@ -35,7 +35,7 @@ class Call<Answer(Arguments...)> {
     Call& call_;
   };
 
-  // From any thread.
+  // Returns the answer of the installed stand, if any; call it from any thread.
   std::optional<Answer> Ask(Arguments... arguments) {
     std::shared_ptr<Stand> stand;
     {

@@ -53,11 +53,11 @@ TEST_CASE("Stop waits for the task that runs, and destroys the others without ru
   bool finished = false;
   int ran = 0;
   const auto held = std::make_shared<int>();
-  // While this one waits, the next ones gather: they are taken from the queue together.
+  // While this task waits, the next tasks queue up: the thread takes them from the queue together.
   io.Post([&] { posted.get_future().wait(); });
   io.Post([&] {
     running.set_value();
-    // Until Post() takes nothing any more: then Stop() has begun.
+    // Loops until Post() drops a task: then Stop() has begun.
     for (std::weak_ptr<int> taken;;) {
       {
         auto token = std::make_shared<int>();

@@ -84,8 +84,8 @@ TEST_CASE("every length but the right one is malformed") {
     auto datagram = Hex(std::string("00000000") + kHeader + "0102030405060708");
     std::memcpy(datagram.data(), &length, sizeof length);
     const Reading reading = ReadAll(datagram);
-    // Shorter than a header, or longer than what came; and what a shorter message leaves over is no
-    // message. Padding makes 21-23 as good as 24.
+    // A length below the header or beyond the datagram is malformed. So is the rest that a shorter message leaves.
+    // Because of padding, 21-23 are as valid as 24.
     CHECK(reading.malformed == (length < 21 || length > 24));
     CHECK(reading.messages == (length >= 16 && length <= 24 ? 1 : 0));
   }
@@ -119,7 +119,7 @@ TEST_CASE("attributes: types without their flags, payloads without their padding
   REQUIRE(reader.Next());
   CHECK(reader.type() == 2);
   CHECK(reader.Value<uint32_t>() == 0x04030201);
-  CHECK(reader.Value<uint16_t>() == 0x0201);  // a longer payload than asked for will do
+  CHECK(reader.Value<uint16_t>() == 0x0201);  // a longer payload is valid
   CHECK(reader.Be32() == 0x01020304);
   REQUIRE(reader.Next());
   CHECK(reader.type() == 3);
@@ -152,7 +152,7 @@ TEST_CASE("every attribute length but the right one is malformed") {
     auto bytes = Hex("0000 0100 0102030405060708");
     std::memcpy(bytes.data(), &length, sizeof length);
     const Reading reading = ReadAttributes(bytes);
-    // 4 leaves 01020304 05060708 over, where 0x0201 is no length; 8 leaves 05060708.
+    // 4 leaves 01020304 05060708, where 0x0201 is not a valid length; 8 leaves 05060708.
     CHECK(reading.malformed == (length < 9 || length > 12));
     CHECK(reading.messages == (length >= 4 && length <= 12 ? 1 : 0));
   }
@@ -198,7 +198,7 @@ TEST_CASE("nested attributes never reach beyond the attribute they are in") {
 }
 
 TEST_CASE("acknowledgements") {
-  // nlmsgerr: the error, then the header of our request.
+  // An nlmsgerr has the error, then the header of the request.
   const std::string request = "1c000000 2500 0500 01000000 00000000";
   const std::string text = "0700 0100 6e6f00 00";  // NLMSGERR_ATTR_MSG "no"
   SUBCASE("success") {

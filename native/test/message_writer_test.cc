@@ -18,7 +18,7 @@ using test::ToHex;
 
 namespace {
 
-// What the writer puts between the header (16 bytes) and the end of one message.
+// Returns the bytes after the header (16 bytes) of one message.
 template <typename Write>
 std::string Body(Write write) {
   MessageWriter writer;
@@ -177,7 +177,7 @@ TEST_CASE("a batch that is refused keeps its messages apart, and is not sent") {
   const Batch batch = writer.Take();
   CHECK(batch.failure.code == EMSGSIZE);
   CHECK(batch.size() == 3);
-  CHECK_FALSE(writer.Take().failure);  // the writer begins anew
+  CHECK_FALSE(writer.Take().failure);  // the writer starts again
 }
 
 TEST_CASE("a batch has a limit as a whole") {

@@ -1,5 +1,5 @@
-// Real replies, damaged in every way that one cut or one flipped bit can: nothing faults
-// (the sanitizers watch), and nothing half-read is taken for whole.
+// Tests with real replies, with every possible cut and every possible flipped bit. Nothing faults (under the
+// sanitizers), and no incomplete record is accepted.
 #include <doctest/doctest.h>
 
 #include <string>
@@ -29,7 +29,7 @@ Reading ReadAll(View datagram) {
   return reading;
 }
 
-// How many payloads some decoder still takes when they are cut short anywhere.
+// Returns the number of truncated payloads that `decode` accepts, over all cuts of each payload.
 template <typename Decode>
 int AcceptedWhenCut(const char* answer, unsigned type, Decode decode) {
   int accepted = 0;
@@ -78,7 +78,7 @@ TEST_CASE("a record cut short is no record") {
     CHECK(AcceptedWhenCut(recording.servers_mark, recording.family, ipvs::DecodeServer) == 0);
     CHECK(AcceptedWhenCut(recording.servers_traffic, recording.family, ipvs::DecodeServer) == 0);
     CHECK(AcceptedWhenCut(recording.daemons, recording.family, ipvs::DecodeDaemon) == 0);
-    // These are flat: cut between two attributes (of 8 bytes, behind 4) they are whole messages.
+    // These messages are flat: cut between two attributes (of 8 bytes, after 4 bytes) they are still valid.
     CHECK(AcceptedWhenCut(recording.config, recording.family, ipvs::DecodeTimeouts) == 3);
     CHECK(AcceptedWhenCut(recording.info, recording.family, ipvs::DecodeInfo) == 2);
   }
@@ -114,8 +114,8 @@ TEST_CASE("one flipped bit, anywhere") {
           const auto mask = static_cast<std::byte>(1 << (bit % 8));
           message[bit / 8] ^= mask;
           fuzz::FeedDatagram(message);
-          // The first four bytes are the message's length: none but the right one will do (but for
-          // what padding hides, and these messages have none).
+          // The first four bytes are the length of the message: only the right one is valid. (Padding could hide a
+          // wrong one, but these messages have none.)
           if (bit < 32 && !ReadAll(message).malformed) FAIL_CHECK(recording.release, " ", name, " bit ", bit);
           message[bit / 8] ^= mask;
         }

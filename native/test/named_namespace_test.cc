@@ -1,5 +1,5 @@
-// Takes CAP_SYS_ADMIN. The tests run in a mount namespace of their own, so that what they mount goes
-// with the thread.
+// Tests of named namespaces; they require CAP_SYS_ADMIN. Each runs in a new mount namespace, so its mounts disappear
+// with its thread.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -26,7 +26,7 @@ using netns::Patience;
 
 namespace {
 
-// `work(directory)` with a directory that is not there yet.
+// Runs `work(directory)` in a new mount namespace; the directory does not exist yet.
 void InMountNamespace(const std::function<void(const std::string&)>& work) {
   std::string base = (std::filesystem::temp_directory_path() / "native-tests.XXXXXX").string();
   REQUIRE(mkdtemp(base.data()) != nullptr);
@@ -43,7 +43,7 @@ netlink::Failure CreateNamed(const std::string& directory, const std::string& na
   return netns::CreateNamed(directory, name, patience);
 }
 
-// Another process's lock; of a directory that is no mount yet.
+// Locks a directory that is not a mount point yet, like another process.
 netlink::FileDescriptor Lock(const std::string& directory) {
   std::filesystem::create_directory(directory);
   netlink::FileDescriptor fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -1,4 +1,4 @@
-// Takes CAP_SYS_ADMIN (root, or a user namespace of one's own).
+// Tests of network namespaces; they require CAP_SYS_ADMIN (root, or a new user namespace).
 #include "netns/namespace.h"
 
 #include <doctest/doctest.h>
@@ -23,7 +23,7 @@ using netns::WriteFile;
 
 namespace {
 
-// A network namespace that lives as long as this does: that of a thread which does nothing else.
+// A network namespace that lives as long as this object: an idle thread holds it.
 class OtherNamespace {
  public:
   OtherNamespace() {
@@ -59,7 +59,7 @@ std::string Inode(const std::string& path) {
 
 std::string OwnNamespace() { return Inode("/proc/thread-self/ns/net"); }
 
-// The interfaces in the namespace of the calling thread, each followed by a space.
+// Returns the interfaces in the namespace of the calling thread, each followed by a space.
 std::string Interfaces() {
   std::ifstream file("/proc/thread-self/net/dev");
   std::string names;

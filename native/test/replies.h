@@ -1,5 +1,5 @@
-// What real kernels answered: whole answers (all messages to the last acknowledgement or DONE),
-// as hex, asked for over the table that record-replies.py makes.
+// Replies of real kernels as hex: whole replies (all messages up to the last acknowledgement or DONE), for the table
+// that record-replies.py creates.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ struct Recording {
   const char* servers_six;      // of TCP [2001:db8::80]:80
   const char* servers_mark;     // of fwmark 80
   const char* servers_traffic;  // of TCP 127.0.0.1:8000, which has served three connections
-  const char* servers_missing;  // of fwmark 404, which is not there
+  const char* servers_missing;  // of fwmark 404, which does not exist
   const char* info;
   const char* config;
   const char* daemons;

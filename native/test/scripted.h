@@ -1,4 +1,4 @@
-// Datagrams that a test puts in the place of the kernel's.
+// Replaces the datagrams of the kernel by those of a test.
 #pragma once
 
 #include <linux/netlink.h>
@@ -21,10 +21,10 @@ struct Datagram {
   netlink::Bytes bytes;
   bool truncated = false;
   uint32_t sender = 0;  // port; 0 is the kernel
-  int error = 0;        // the receive fails instead
+  int error = 0;        // errno with which the receive fails instead
 };
 
-// As recvmmsg() leaves one message.
+// Fills in one message like recvmmsg().
 inline void Fill(mmsghdr& header, const Datagram& datagram) {
   sockaddr_nl sender{};
   sender.nl_family = AF_NETLINK;
@@ -37,7 +37,7 @@ inline void Fill(mmsghdr& header, const Datagram& datagram) {
   header.msg_hdr.msg_flags = datagram.truncated || size < datagram.bytes.size() ? MSG_TRUNC : 0;
 }
 
-// Answers the receives of sockets with these datagrams, then with EAGAIN. What is sent to them is swallowed.
+// Answers receives on the sockets with these datagrams, then with EAGAIN. Discards what is sent to the sockets.
 class Script {
  public:
   explicit Script(std::map<int, std::deque<Datagram>> datagrams)
@@ -50,7 +50,7 @@ class Script {
         }) {}
   Script(int fd, std::deque<Datagram> datagrams) : Script({{fd, std::move(datagrams)}}) {}
 
-  // True once everything has been received.
+  // Returns true if all datagrams have been received.
   bool empty() const {
     return std::all_of(datagrams_.begin(), datagrams_.end(), [](const auto& each) { return each.second.empty(); });
   }

@@ -1,4 +1,4 @@
-// Every target of the fuzzer, with the bytes it begins with and the same damaged: always the same ones.
+// Runs every fuzz target with its seeds and with damaged seeds; the damage is the same in every run.
 #include "fuzz/targets.h"
 
 #include <doctest/doctest.h>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kRounds = 3000;
 
-// Flips bits, cuts, repeats, inserts, and puts a piece of another seed in.
+// Damages a seed: flips bits, cuts, repeats, inserts, and copies a piece of another seed into it.
 netlink::Bytes Damage(netlink::Bytes bytes, const netlink::Bytes& other, std::mt19937& random) {
   const auto below = [&](size_t limit) { return limit == 0 ? 0 : random() % limit; };
   for (size_t change = 0; change <= below(4); ++change) {

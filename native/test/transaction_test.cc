@@ -1,4 +1,4 @@
-// Many messages in one send, and what is heard of multicast groups: with the real kernel.
+// Tests transactions and multicast groups with the real kernel.
 #include "netlink/transaction.h"
 
 #include <doctest/doctest.h>
@@ -34,7 +34,7 @@ Socket Opened(int protocol) {
   return std::move(socket.value());
 }
 
-const std::string kTooLong(64, 'x');  // for a family; the kernel says so in words
+const std::string kTooLong(64, 'x');  // too long for a family name; the kernel's error has a text
 
 }  // namespace
 
@@ -72,7 +72,7 @@ TEST_CASE("a transaction may be larger than a socket's send buffer, as root") {
   const Socket socket = Opened(NETLINK_GENERIC);
   ReceiveBuffers buffers;
   MessageWriter writer;
-  // Without NLM_F_ACK nothing is said of those that are well but their reply; here only errors are.
+  // Without NLM_F_ACK the kernel answers a successful request only with its reply. NOOP has none: it sends only errors.
   for (int i = 0; i < 20'000; ++i) {
     writer.Begin(NLMSG_NOOP, NLM_F_REQUEST);
     writer.Fixed(std::array<char, 60>{});
@@ -100,7 +100,7 @@ TEST_CASE("replies that did not fit are told") {
   REQUIRE(verdict.ok());
   CHECK(verdict.value().lost);
   CHECK(verdict.value().outcomes.front().code == ENOENT);
-  // And the socket can be used again.
+  // The socket is still usable.
   Batch next = test::Repeated("nlctrl", 1);
   Result<Verdict> after = netlink::Transact(socket, buffers, next, 5000);
   REQUIRE(after.ok());
@@ -109,7 +109,7 @@ TEST_CASE("replies that did not fit are told") {
 
 namespace {
 
-// In a namespace of its own: a listener for links, and a socket to change lo with.
+// A new network namespace with a listener for links, and a socket that changes lo.
 class Links {
  public:
   explicit Links(int receive_buffer = 0) {
@@ -145,7 +145,7 @@ class Links {
     return promise->get_future();
   }
 
-  // Up and down: an event each.
+  // Sets lo up and down by turns; each change makes one event.
   void Change(int times) {
     for (int i = 0; i < times; ++i) {
       MessageWriter writer;
@@ -213,7 +213,7 @@ TEST_CASE("what a group said and nobody read is told to be lost, and the next is
   Links links(4096);
   REQUIRE_MESSAGE(links.usable(), "the tests of namespaces take CAP_SYS_ADMIN");
   bool overrun = false;
-  // The thread reads at once what it can: until it is too slow once.
+  // The thread reads every event at once: repeat until it is too slow once.
   for (int i = 0; i < 20 && !overrun; ++i) {
     links.Change(100);
     overrun = links.Next().get().value().overrun;
