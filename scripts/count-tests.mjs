@@ -1,6 +1,7 @@
-// Adds up the reports in folders (vitest's JSON, doctest's JUnit XML), names each failure and each skipped test, and
-// ends with one line. Fails if a test failed, if a file could not be run, if a test was skipped without a known reason
-// (test/skips.json), if it was skipped in every run although IPVS was tested ("nowhere" allows that), or if nothing ran at all.
+// Counts the results of all reports in the folders (vitest's JSON, doctest's JUnit XML), prints each failure and each
+// skipped test, and ends with one line of totals. Fails if a test failed, if a file could not be run, if no test ran,
+// if a test was skipped without a known reason (test/skips.json), or if it was skipped in every run although IPVS was
+// tested ("nowhere" permits that).
 //   count-tests FOLDER...
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -22,7 +23,7 @@ const ran = new Set();
 /** Tests that have to run elsewhere. @type {Map<string, [report: string, file: string, test: string]>} */
 const owed = new Map();
 
-/** Printed at the end, too, because many look only there. @param {string} report @param {string} file
+/** Counts and prints a failure. @param {string} report @param {string} file
  * @param {string} test @param {string | undefined} why */
 function fail(report, file, test, why) {
   failed++;
@@ -51,7 +52,7 @@ function countVitest(name, text) {
       } else if (status === 'failed') fail(name, path, fullName, failureMessages[0]);
       else skip(name, path, fullName);
     }
-    // A file that cannot be loaded has no tests that could fail.
+    // A file that cannot be loaded has no test that fails: count the file.
     if (file.status === 'failed' && failed === failures) fail(name, path, '(the file)', file.message);
   }
 }
@@ -71,7 +72,7 @@ for (const folder of process.argv.slice(2)) {
   for (const name of readdirSync(folder)) {
     hasKernel ||= name.startsWith('kernel-');
     const text = readFileSync(join(folder, name), 'utf8');
-    // A run that ended before it could report (scripts/test).
+    // scripts/test writes this file for a run that ended before it could report.
     if (name.endsWith('.failed')) fail(name, folder, '(the run)', 'ended before it could report');
     else if (name.endsWith('.json')) countVitest(name, text);
     else if (name.endsWith('.xml')) countDoctest(name, text);

@@ -1,5 +1,5 @@
-// Networks to try things in: hosts are network namespaces, joined by bridges, with programs that
-// run in them. It takes root, and `ip` of iproute2.
+// Test networks: hosts are network namespaces, connected by bridges, with programs that run in them. Requires root
+// and `ip` of iproute2.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -8,23 +8,23 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const PATIENCE = 60_000; // milliseconds for a helper to get ready: in an emulated machine node takes seconds
+const PATIENCE = 60_000; // time limit for a helper to start, in milliseconds: on an emulated machine node takes seconds
 
 /**
  * @typedef {object} HostPlan
- * @property {Readonly<Record<string, readonly string[]>>} [networks] those it is in, by name (at most
- *   15 characters; its interface has the same), with its addresses there: `10.1.0.2/24`
- * @property {readonly string[]} [routes] as `ip route add` takes them: `default via 10.1.0.1`
- * @property {Settings} [sysctls] set before there are addresses
+ * @property {Readonly<Record<string, readonly string[]>>} [networks] the host's networks, by name (at most
+ *   15 characters; the interface has the same name), with its addresses, for example `10.1.0.2/24`
+ * @property {readonly string[]} [routes] arguments of `ip route add`: `default via 10.1.0.1`
+ * @property {Settings} [sysctls] set before the addresses are added
  */
 
 /** @typedef {Readonly<Record<string, string | number>>} Settings by name: `net.ipv4.ip_forward` */
 
-/** Makes hosts and networks, and takes all of them away again. */
+/** Creates hosts and networks, and deletes all of them in close(). */
 export class Lab {
-  /** What the names of its namespaces begin with. */
+  /** Prefix of the names of all namespaces of the lab. */
   prefix = `ipvs-${process.pid}-${randomBytes(2).toString('hex')}`;
-  /** Where the bridges are. */
+  /** The namespace that holds the bridges. */
   #switch = this.#name('switch');
   /** @type {Host[]} */
   #hosts = [];
@@ -32,7 +32,7 @@ export class Lab {
   #networks = new Set();
   #ports = 0;
 
-  /** Those of its namespaces that are there now. */
+  /** The namespaces of the lab that exist now. */
   get namespaces() {
     return this.#hosts.map((host) => host.namespace).filter((name) => existsSync(`/run/netns/${name}`));
   }
@@ -45,15 +45,15 @@ export class Lab {
   }
 
   /**
-   * Adds hosts, by name, and those of their networks that are not there yet. Many at once are
-   * faster than one by one: where the machine is emulated, each `ip` takes a quarter of a second.
+   * Adds hosts by name, and creates the networks that do not exist yet. One call with many hosts is faster than many
+   * calls: on an emulated machine each `ip` takes 250 ms.
    * @param {Readonly<Record<string, HostPlan>>} plans
    */
   add(plans) {
     const added = Object.entries(plans).map(([name, plan]) => ({ plan, host: this.#name(name) }));
     const hosts = added.map(({ host }) => host);
     if (this.#hosts.length === 0) hosts.push(this.#switch);
-    this.#hosts.push(...hosts); // before they exist: what is half made is taken away, too
+    this.#hosts.push(...hosts); // before they exist, so that close() also deletes a half-created host
     call(['ip', '-batch', '-'], hosts.map((host) => `netns add ${host.namespace}`).join('\n'));
     this.#switch.ip(...added.flatMap(({ host, plan }) => this.#connect(host, plan)));
     for (const { host, plan } of added) host.configure(plan);
@@ -82,7 +82,7 @@ export class Lab {
     });
   }
 
-  /** Ends the helpers and deletes the namespaces, also of a lab that is half built. */
+  /** Stops the helpers and deletes the namespaces, also if add() failed halfway. */
   async close() {
     await Promise.all(this.#hosts.map((host) => host.stopHelpers()));
     const commands = this.namespaces.map((name) => `netns delete ${name}`);
@@ -94,7 +94,7 @@ export class Lab {
   }
 }
 
-/** A network namespace of a lab; {@link Lab.add} makes it. */
+/** A network namespace of a lab; {@link Lab.add} creates it. */
 export class Host {
   /** @type {Helper[]} */
   #helpers = [];
@@ -105,12 +105,12 @@ export class Host {
    */
   constructor(name, namespace) {
     this.name = name;
-    /** As `ip netns` has it. */
+    /** Name for `ip netns`. */
     this.namespace = namespace;
   }
 
   /**
-   * Commands of `ip`, without options of `ip` itself, in one process: `ip('link set lo up', 'route add ...')`.
+   * Runs `ip` commands, without options of `ip` itself, in one process: `ip('link set lo up', 'route add ...')`.
    * @param {...string} commands
    */
   ip(...commands) {
@@ -118,7 +118,7 @@ export class Host {
   }
 
   /**
-   * Brings `lo` and the interfaces up. For {@link Lab.add}.
+   * Sets `lo` and the interfaces up; adds addresses and routes. {@link Lab.add} calls it.
    * @param {HostPlan} plan
    */
   configure({ networks = {}, routes = [], sysctls }) {
@@ -127,7 +127,7 @@ export class Host {
       'link set lo up',
       ...Object.entries(networks).flatMap(([network, addresses]) => [
         `link set ${network} up`,
-        // Without nodad an IPv6 address is of no use for a second or two.
+        // Without nodad an IPv6 address is unusable for 1 to 2 s.
         ...addresses.map((address) => `addr add ${address} dev ${network}${address.includes(':') ? ' nodad' : ''}`),
       ]),
       ...routes.map((route) => `route add ${route}`),
@@ -135,7 +135,7 @@ export class Host {
   }
 
   /**
-   * In this order. A name with a slash is taken as it is (`net/ipv4/conf/eth0.5/rp_filter`).
+   * Writes sysctls in the given order. A name with a slash is used unchanged (`net/ipv4/conf/eth0.5/rp_filter`).
    * @param {Settings} settings
    */
   setSysctls(settings) {
@@ -147,7 +147,7 @@ export class Host {
   }
 
   /**
-   * Runs a command to its end and gives what it printed.
+   * Runs a command to its end and returns its output.
    * @param {string} command
    * @param {...string} args
    */
@@ -156,8 +156,8 @@ export class Host {
   }
 
   /**
-   * Starts a Node program that runs until the lab is closed, and waits for its line READY (see
-   * {@link answer}). Its stdin ends when this process does, and then so should it.
+   * Starts a Node program that runs until the lab is closed, and waits for its line READY (see {@link answer}). The
+   * program must exit when its stdin ends, which happens when this process ends.
    * @param {URL | string} program
    * @param {...(string | number)} args
    */
@@ -178,7 +178,7 @@ export class Host {
   }
 }
 
-/** A program that runs in a host; {@link Host.start} makes it. */
+/** A program that runs in a host; {@link Host.start} creates it. */
 export class Helper {
   #name;
   #process;
@@ -197,7 +197,7 @@ export class Helper {
   constructor(name, child) {
     this.#name = name;
     this.#process = child;
-    child.stdin.on('error', () => {}); // of a program that is gone; its exit says so
+    child.stdin.on('error', () => {}); // the program has ended; its exit event reports that
     createInterface({ input: child.stdout }).on('line', (line) => this.#hear(line));
     this.#exited = new Promise((resolve) => {
       child.once('error', (error) => resolve(this.#end(error.message)));
@@ -210,13 +210,13 @@ export class Helper {
       child.kill('SIGKILL');
     }, PATIENCE);
     const ready = () => clearTimeout(timer);
-    this.ready.then(ready, ready); // or gone
+    this.ready.then(ready, ready); // also if it has ended
   }
 
   /**
-   * Asks the program something; several questions may be under way.
-   * @param {unknown} question anything that JSON can say
-   * @returns {Promise<any>} what it {@link answer}s
+   * Sends a question to the program; several may be under way at a time.
+   * @param {unknown} question any JSON value
+   * @returns {Promise<any>} the reply that the program gives in {@link answer}
    */
   ask(question) {
     const id = ++this.#asked;
@@ -225,7 +225,7 @@ export class Helper {
     return answered;
   }
 
-  /** Ends it at once. */
+  /** Kills the program. */
   async stop() {
     this.#end('was stopped');
     this.#process.kill('SIGKILL');
@@ -260,9 +260,9 @@ export class Helper {
 }
 
 /**
- * For the program that a {@link Helper} is: says READY, answers what is asked, and ends when the
- * process that started it does.
- * @param {(question: any) => unknown} reply the answer, or a promise of it
+ * Runs the program side of a {@link Helper}: prints READY, answers questions, and exits when the process that started
+ * it ends.
+ * @param {(question: any) => unknown} reply returns the answer, or a promise of it
  */
 export function answer(reply) {
   const questions = createInterface({ input: process.stdin });
@@ -279,8 +279,8 @@ export function answer(reply) {
 }
 
 /**
- * A client and three servers in networks of their own and the director between them, in IPv4 and
- * IPv6. The servers reply by way of the director, as forwarding by NAT takes.
+ * Adds a client in one network, three servers in another, and a director between them, with IPv4 and IPv6. The servers
+ * reply through the director, as NAT forwarding requires.
  * @param {Lab} lab
  */
 export function addDirector(lab) {
@@ -327,7 +327,7 @@ function call(command, input = '') {
   try {
     return execFileSync(program, args, { input, encoding: 'utf8', stdio: 'pipe' });
   } catch (error) {
-    // What it complained of is in the message; of a batch, the number of the line.
+    // The message has the output on stderr; for a batch it names the line, so add the input.
     throw new Error(`${/** @type {Error} */ (error).message.trim()}${input && `\n${input}`}`, { cause: error });
   }
 }

@@ -1,5 +1,5 @@
-// Events of connection tracking, which conntrack-reference.c makes at an even rate: are any lost, at
-// what cost, and what is left of them where some must be lost.
+// Benchmarks of conntrack events, which conntrack-reference.c makes at a constant rate: whether any are lost, the
+// processor time, and the recovery if some must be lost.
 import { execFile, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { inside, interleaved, row, thenUndo } from './lib.mjs';
 /** @import { Benchmark } from './lib.mjs' */
 
 const emulated = process.env.IPVS_VM !== undefined;
-const RATE = emulated ? 5_000 : 100_000; // a second
+const RATE = emulated ? 5_000 : 100_000; // events per second
 const EVENTS = RATE * (emulated ? 4 : 10);
 const ROUNDS = 3;
 const BUFFER = 64 << 20;
@@ -19,9 +19,9 @@ const SMALL_BUFFER = 64 << 10;
 const PATIENCE = emulated ? 300_000 : 60_000;
 
 /**
- * How many events there were.
+ * Makes events; returns their number.
  * @param {string} namespace
- * @param {number} keep every so manieth flow stays; 0: none
+ * @param {number} keep one flow in `keep` stays in the table; 0: none
  */
 async function produce(namespace, keep) {
   const [program = '', ...args] = [...inside(namespace), ...reference('produce', EVENTS, RATE, keep)];
@@ -43,7 +43,7 @@ function processorTime(since) {
 }
 
 /**
- * Ends the stream once nothing has come for two seconds.
+ * Closes the stream after 2 s without an event.
  * @param {EventStream} stream
  * @param {() => number} seen
  */
@@ -95,14 +95,14 @@ async function listenByReference(namespace) {
 const keyOf = ({ original, id }) =>
   `${id} ${original.source}:${original.sourcePort} ${original.destination}:${original.destinationPort}`;
 
-/** The table as the events tell it, and what had to be repaired. */
+/** The table according to the events, and the number of events that were recovered. */
 class View {
   keys = new Set();
   told = 0;
   recovered = 0;
   overruns = 0;
   resynchronised = 0;
-  /** Whether losses have been told since. */
+  /** True if the view has been resynchronised since the last overrun. */
   whole = true;
 
   /** @param {ConntrackEvent} event */
@@ -123,7 +123,7 @@ class View {
 }
 
 /**
- * With a buffer that is too small for the rate: the view that the events give, and the table.
+ * Receives events with a buffer that is too small for the rate, then compares the view of the events with the table.
  * @param {Conntrack} conntrack
  * @param {string} namespace
  */

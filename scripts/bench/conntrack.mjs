@@ -22,7 +22,7 @@ export const setting = `${FLOWS} flows, medians of ${ROUNDS} (conntrack and even
 export const reference = (...args) => ['out/bench/conntrack-reference', ...args.map(String)];
 
 /**
- * What a job of the C program took, and what it found.
+ * Runs a job of the C program; returns its time in milliseconds and the number of flows it found.
  * @param {string} namespace
  * @param {...(string | number)} args
  */
@@ -34,7 +34,7 @@ function byReference(namespace, ...args) {
 }
 
 /**
- * Room for that many flows in an empty namespace.
+ * Runs `work` in an empty namespace whose table has space for the flows.
  * @template T
  * @param {(conntrack: Conntrack, namespace: string) => Promise<T>} work
  */
@@ -51,7 +51,7 @@ export async function withConntrack(work) {
           return await work(conntrack, namespace);
         } finally {
           await conntrack.close();
-          // Now, not while something else is measured.
+          // Delete the flows now: the kernel would otherwise delete them during the next measurement.
           byReference(namespace, 'flush');
         }
       }),
@@ -62,7 +62,7 @@ export async function withConntrack(work) {
 const dotted = (number) => `${number >>> 24}.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`;
 
 /**
- * The flows of conntrack-reference.c.
+ * Yields the flows of conntrack-reference.c.
  * @returns {Generator<FlowOptions, void, void>}
  */
 function* flows(count = FLOWS) {
@@ -150,7 +150,7 @@ function dump() {
 }
 
 /**
- * In a process of its own each time: what this one has grown to already is not to help.
+ * Measures memory in a new process for each sample, because this process has already grown.
  * @param {string} namespace
  * @param {'flows' | 'batches'} how
  */

@@ -11,7 +11,7 @@ import { inFreshNamespace, inside, interleaved, milliseconds, row, run, thenUndo
 const SERVICES = 1000;
 const SERVERS = 10;
 const ROUNDS = 9;
-/** Code that has run a dozen times is compiled; a program that keeps a table right all day has. */
+/** Number of warm-up rounds: afterwards the code is compiled, as in a program that runs all day. */
 const WARM = 12;
 
 export const setting = `${SERVICES} services with ${SERVERS} servers each, median of ${ROUNDS} (ipvsadm: fewer), compiled`;
@@ -49,7 +49,7 @@ const reference = (namespace, ...args) => Number(run([...inside(namespace), 'out
 const fill = (namespace) => reference(namespace, 'apply', String(SERVICES), String(SERVERS));
 
 /**
- * The same as a document, checked: an owner's state of the namespace, with a journal of its own.
+ * Runs `work` with the same services as the state of an owner: a checked document and a new journal.
  * @template T
  * @param {string} namespace
  * @param {(state: DesiredState) => Promise<T>} work
@@ -83,10 +83,10 @@ function documentOf(namespace) {
   return known;
 }
 
-/** What is to be applied is there before, as the text of ipvsadm is. */
+/** Measures applying the services. The changes exist before the measurement, like the text for ipvsadm. */
 async function apply() {
   const list = changes();
-  // An empty namespace for each sample: after a flush the kernel searches its list of old servers.
+  // Each sample uses an empty namespace: after a flush the kernel searches its list of old servers.
   const ours = {
     list: () =>
       inFreshNamespace((namespace) =>
@@ -151,7 +151,7 @@ async function read() {
   });
 }
 
-/** What a plan costs besides reading the table. */
+/** Compares a plan with reading the table, which is a part of it. */
 async function plan() {
   /** @param {DesiredState} state @param {number} steps */
   const sample = (state, steps) =>

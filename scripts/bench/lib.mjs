@@ -1,4 +1,4 @@
-// What the benchmarks share: namespaces that are gone afterwards in any case, medians, rows.
+// Shared functions of the benchmarks: temporary namespaces, medians, rows of results.
 import { execFileSync } from 'node:child_process';
 
 /**
@@ -11,13 +11,16 @@ import { execFileSync } from 'node:child_process';
  * @property {string} unit
  * @property {string} [target] of the ratio: `<= 1.15`
  * @property {boolean} [met]
- * @property {string} [note] how far the samples are apart, say
+ * @property {string} [note] for example, the range of the samples
  */
 
-/** @typedef {{ place: 'ipvs' | 'conntrack' | 'netfilter', run: () => Promise<Row[]> }} Benchmark `place`: what the kernel must have */
+/**
+ * @typedef {{ place: 'ipvs' | 'conntrack' | 'netfilter', run: () => Promise<Row[]> }} Benchmark
+ *   `place`: the part that the kernel must have
+ */
 
 /**
- * What is to be undone, the last first; also when this process is interrupted.
+ * Pending undo functions; they run last in, first out, also when this process is interrupted.
  * @type {(() => void)[]}
  */
 const undone = [];
@@ -30,15 +33,16 @@ process.once('exit', () => {
     }
   }
 });
+// With once() a second signal would end the process before everything is undone.
 for (const [signal, number] of /** @type {const} */ ([
   ['SIGINT', 2],
   ['SIGTERM', 15],
   ['SIGHUP', 1],
 ]))
-  process.on(signal, () => process.exit(128 + number)); // not once: a second one would end it before all is undone
+  process.on(signal, () => process.exit(128 + number));
 
 /**
- * Does something, and then what undoes it, also when this process is interrupted meanwhile.
+ * Runs `work`, then `undo`. Runs `undo` also if this process is interrupted.
  * @template T
  * @param {() => void} undo
  * @param {() => T | Promise<T>} work
@@ -54,7 +58,7 @@ export async function thenUndo(undo, work) {
 }
 
 /**
- * Runs a command to its end and gives what it printed.
+ * Runs a command to its end and returns its output.
  * @param {readonly string[]} command
  * @param {string} [input]
  */
@@ -63,7 +67,7 @@ export function run([program = '', ...args], input = '') {
 }
 
 /**
- * An empty namespace each time.
+ * Runs `work` in a new, empty namespace.
  * @template T
  * @param {(namespace: string) => T | Promise<T>} work
  */
@@ -81,7 +85,7 @@ export async function inFreshNamespace(work) {
 }
 
 /**
- * Before a command: runs it in the namespace.
+ * Returns the words that, before a command, run it in the namespace.
  * @param {string} namespace
  */
 export const inside = (namespace) => ['nsenter', `--net=/run/netns/${namespace}`];
@@ -97,8 +101,8 @@ export async function milliseconds(work) {
 export const median = (samples) => samples.toSorted((a, b) => a - b)[samples.length >> 1] ?? Number.NaN;
 
 /**
- * Samples of each work, taken in turn: what else the machine does slows all of them down. The
- * first of each is to warm up, and does not count.
+ * Takes samples of all works in turn, so that other load on the machine slows all of them down. The first sample of
+ * each is a warm-up and does not count.
  * @param {number} rounds
  * @param {Readonly<Record<string, () => number | Promise<number>>>} works
  */
@@ -118,7 +122,7 @@ const decimal = new Intl.NumberFormat('en', { maximumFractionDigits: 1, useGroup
 /** @param {readonly number[]} samples */
 const spread = (samples) => `${decimal.format(Math.min(...samples))}..${decimal.format(Math.max(...samples))}`;
 
-/** @typedef {{ unit?: string, target?: number | undefined, note?: string }} RowOptions the most that the ratio is to be */
+/** @typedef {{ unit?: string, target?: number | undefined, note?: string }} RowOptions `target`: maximum ratio */
 
 /**
  * @param {string} name

@@ -1,6 +1,6 @@
-// Compares the library with minimal C programs (reference.c, conntrack-reference.c,
-// netfilter-reference.c) and with the tools of the kernel's own projects: main.mjs [NAME ...] [--json FILE]
-// Times are of this run on this machine; what counts is their ratio, ours / reference.
+// Compares the library with minimal C programs (reference.c, conntrack-reference.c, netfilter-reference.c) and with
+// ipvsadm, conntrack and nft: main.mjs [NAME ...] [--json FILE]
+// The times depend on the machine; compare the ratios, ours / reference.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
@@ -45,7 +45,7 @@ async function here(place, chosen) {
 }
 
 /**
- * The same program, where the kernel has IPVS (and conntrack).
+ * Runs this program on a kernel with IPVS and conntrack (scripts/with-ipvs).
  * @param {readonly string[]} chosen
  * @returns {Promise<Results>}
  */
@@ -86,7 +86,7 @@ const all = [];
 for (const place of /** @type {const} */ (['ipvs', 'conntrack', 'netfilter'])) {
   const chosen = names.filter((name) => benchmarks[name]?.place === place);
   if (chosen.length === 0) continue;
-  // One that was started by elsewhere() goes nowhere else.
+  // A process that elsewhere() started (--results) measures on its own kernel.
   all.push(native[place] || values.results ? await here(place, chosen) : await elsewhere(chosen));
 }
 if (values.results) {

@@ -1,6 +1,5 @@
-// Adds many marks in a process of its own: netfilter-probe.mjs NAMESPACE MARKS. Prints, as JSON, how
-// many milliseconds it took, by how much the resident memory grew at most and the longest time that
-// the event loop stood still.
+// Adds many marks in a new process: netfilter-probe.mjs NAMESPACE MARKS. Prints as JSON: the time in milliseconds, the
+// maximum growth of the resident memory in bytes, and the longest block of the event loop in milliseconds.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { Netfilter } from '../../dist/index.js';
@@ -14,7 +13,7 @@ const changes = marksOf(Number(count)).map((mark) => /** @type {const} */ ({ cha
 const before = process.memoryUsage.rss();
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
 delay.enable();
-await setTimeout(10); // it counts from its first tick on
+await setTimeout(10); // the monitor starts with its first tick
 const start = performance.now();
 await netfilter.apply(changes);
 const time = performance.now() - start;

@@ -25,21 +25,21 @@ export const setting = `${MARKS} marks in one batch, single ones among ${MANY}; 
 /** @param {number} i */
 const addressOf = (i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
 /**
- * The marks of netfilter-reference.c.
+ * Returns the marks of netfilter-reference.c.
  * @returns {FwmarkOptions[]}
  */
 export const marksOf = (count = MARKS) =>
   Array.from({ length: count }, (_, i) => ({ destination: addressOf(i), protocol: 'tcp', port: 80, mark: i + 1 }));
 
 /**
- * What a job of the C program took.
+ * Runs a job of the C program; returns its time in milliseconds.
  * @param {string} namespace
  * @param {...(string | number)} args
  */
 const byReference = (namespace, ...args) =>
   Number(run([...inside(namespace), 'out/bench/netfilter-reference', ...args.map(String)]));
 
-/** The same table, as nft takes it. */
+/** Returns the same table as input for nft. */
 const ruleset = () => `table inet ipvs {
   comment "made by ipvs"
   map prerouting_ip_port {
@@ -75,10 +75,14 @@ function apply() {
     const changes = marks.map((mark) => /** @type {const} */ ({ change: 'add-mark', mark }));
     const text = ruleset();
     const checked = new Set();
-    /** Into no table, and it is the same table each time. @param {string} name @param {() => number | Promise<number>} work */
+    /**
+     * Measures `work` without a table, and checks once that it makes the right table.
+     * @param {string} name
+     * @param {() => number | Promise<number>} work
+     */
     const sample = (name, work) => async () => {
       await netfilter.delete();
-      await setTimeout(50); // the kernel frees what was deleted later
+      await setTimeout(50); // the kernel frees deleted objects later
       const time = await work();
       if (checked.has(name)) return time;
       const differences = await netfilter.check({ marks });
@@ -104,7 +108,7 @@ function apply() {
 }
 
 /**
- * Many marks in a process of its own each time: what this one has grown to already is not to help.
+ * Measures many marks in a new process for each sample, because this process has already grown.
  * @param {string} namespace
  */
 async function probe(namespace) {
@@ -138,7 +142,7 @@ function change() {
     let turn = 0;
     const batch = () =>
       `delete element inet ipvs prerouting_ip_port { ${key} }\nadd element inet ipvs prerouting_ip_port { ${key} : ${(turn++ % 2) + 1} }\n`;
-    // Code that has run a few thousand times is compiled; a program that changes marks all day has.
+    // After a few thousand runs the code is compiled, as in a program that changes marks all day.
     for (let i = 0; i < WARM; i++) await netfilter.setMark(selector, (i % 2) + 1);
     const samples = await interleaved(ROUNDS, {
       ours: async () => {
@@ -147,7 +151,7 @@ function change() {
         });
         return (time / CHANGES) * 1000;
       },
-      // As an orchestrator does it: many changes are under way at the same time.
+      // Many changes are under way at a time, as in an orchestrator.
       together: async () => {
         const mark = (turn++ % 2) + 1;
         const time = await milliseconds(async () => {
@@ -158,7 +162,7 @@ function change() {
       },
       c: () => byReference(namespace, 'change', MANY, CHANGES) * 1000,
       tool: async () => (await milliseconds(() => run([...inside(namespace), 'nft', '-f', '-'], batch()))) * 1000,
-      // What goes to another thread and back takes that long, whatever it does there.
+      // Measures the time to another thread and back, without any work.
       thread: async () => {
         const time = await milliseconds(async () => {
           for (let i = 0; i < CHANGES; i++) await fill(four);

@@ -1,9 +1,9 @@
 /** @import { Conntrack } from '../../dist/index.js' */
 
 /**
- * Looks at four fields of every flow; how many flows there are.
+ * Reads four fields of every flow; returns the number of flows.
  * @param {Conntrack} conntrack
- * @param {boolean} batches in batches, or one by one
+ * @param {boolean} batches true: in batches; false: one by one
  */
 export async function readFields(conntrack, batches) {
   let flows = 0;

@@ -1,5 +1,5 @@
-// Streams a table in a process of its own: stream-probe.mjs NAMESPACE flows|batches. Prints, as
-// JSON, by how much the resident memory grew and the longest time that the event loop stood still.
+// Streams a table in a new process: stream-probe.mjs NAMESPACE flows|batches. Prints as JSON: the number of flows, the
+// growth of the resident memory in bytes, and the longest block of the event loop in milliseconds.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Conntrack } from '../../dist/index.js';
 import { readFields } from './read-fields.mjs';

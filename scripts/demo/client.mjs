@@ -1,16 +1,16 @@
-// A web client. Asked for { address, port, paths, parallel } it makes a request for each path, each
-// over a connection of its own, `parallel` of them at a time.
+// A web client. For the question { address, port, paths, parallel } it sends one request per path, each over a new
+// connection, `parallel` of them at a time.
 
 import { get } from 'node:http';
 import { answer } from '../lab.mjs';
 
-const PATIENCE = 30_000; // milliseconds for one request
+const PATIENCE = 30_000; // time limit for one request, in milliseconds
 
 /**
  * @typedef {object} Reply
- * @property {string} server by its own name
- * @property {number} bytes of the body
- * @property {string} end the last line of the body, if it has lines
+ * @property {string} server name of the server
+ * @property {number} bytes length of the body
+ * @property {string} end last line of the body, if it has lines
  */
 
 /**

@@ -1,5 +1,5 @@
-// The demo (./run starts it). What it shows as a result comes from the kernel by way of the
-// library, and is checked against what the client got: where they differ, it ends with status 1.
+// The demo (./run starts it). All results come from the kernel through the library, and are compared with the replies
+// that the client received: if they differ, the demo ends with status 1.
 
 import { release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,12 +9,12 @@ import { showConnections, showTable, showTraffic, since } from './report.mjs';
 
 /** @import { ConnectionFilter, RealServer, VirtualService } from '../../dist/index.js' */
 /** @import { Reply } from './client.mjs' */
-/** @typedef {(paths: readonly string[]) => Promise<Reply[]>} Request as the client makes it */
+/** @typedef {(paths: readonly string[]) => Promise<Reply[]>} Request sends one request per path */
 
 const REQUESTS = 60; // ten rounds of the weights 1 + 2 + 3
 const MORE_REQUESTS = 30;
-const LONG = 4000; // milliseconds that the long request takes
-const PATIENCE = 15_000; // milliseconds; the kernel counts every 2 s
+const LONG = 4000; // duration of the long request, in milliseconds
+const PATIENCE = 15_000; // milliseconds; the kernel updates its counters every 2 s
 
 /** @param {Lab} lab */
 async function demo(lab) {
@@ -103,7 +103,7 @@ async function drain(ipvs, service, request, before) {
 }
 
 /**
- * The servers, once the kernel has counted what the client got of them, and nothing else.
+ * Returns the servers as soon as the kernel's counters agree with the replies.
  * @param {VirtualService} service
  * @param {readonly Reply[]} replies
  * @param {readonly RealServer[]} [before]
@@ -126,7 +126,7 @@ async function counted(service, replies, before) {
 }
 
 /**
- * Paths of pages of different sizes.
+ * Returns paths of pages of different sizes.
  * @param {number} count
  */
 function pages(count) {
@@ -144,7 +144,7 @@ async function list(ipvs, filter) {
 }
 
 /**
- * Reads again and again until there is something.
+ * Repeats `read` until it returns something.
  * @template T
  * @param {string} what
  * @param {() => Promise<T | false | undefined>} read
@@ -198,5 +198,5 @@ try {
   await lab.close();
   const left = lab.namespaces.length;
   print(`${made} network namespaces were deleted, ${left} are left.`);
-  process.exit(left > 0 ? 1 : status); // at once, also where an interrupted demo still waits for something
+  process.exit(left > 0 ? 1 : status); // exit() ends an interrupted demo that still waits for something
 }

@@ -1,14 +1,14 @@
-// How the demo shows what the kernel said.
+// Formats the output of the demo.
 
 import { inspect } from 'node:util';
 import { tableHeading } from '../../dist/index.js';
 
 /** @import { ConnectionEntry, Info, RealServer, Statistics, TableRow } from '../../dist/index.js' */
 
-const BAR = 25; // characters of the longest bar
+const BAR = 25; // length of the longest bar, in characters
 
 /**
- * The table as `ipvsadm -Ln` shows it.
+ * Formats the table like `ipvsadm -Ln`.
  * @param {Info} info
  * @param {readonly TableRow[]} table
  */
@@ -18,7 +18,7 @@ export function showTable(info, table) {
 }
 
 /**
- * Connections and bytes of each server, since other readings if there are any.
+ * Formats the connections and bytes of each server, as differences from `before` if given.
  * @param {readonly RealServer[]} servers
  * @param {readonly RealServer[]} [before]
  */
@@ -49,7 +49,7 @@ export function showTraffic(servers, before) {
 }
 
 /**
- * A counter of a server, less what it was at an earlier reading.
+ * Returns a counter of a server minus its value in `before`.
  * @param {keyof Statistics} counter
  * @param {RealServer} server
  * @param {readonly RealServer[]} [before]

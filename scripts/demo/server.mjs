@@ -1,5 +1,5 @@
-// A web server: `node server.mjs NAME PORT`. It answers with its name; /bytes/N with N bytes;
-// /slow/MS with its headers at once and then with a line every 200 ms.
+// A web server: `node server.mjs NAME PORT`. It replies with its name. /bytes/N returns N bytes. /slow/MS returns the
+// headers at once, then a line every 200 ms for MS milliseconds.
 
 import { createServer } from 'node:http';
 
