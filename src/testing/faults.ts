@@ -3,29 +3,29 @@ import { invalid } from '../kernel/errors.js';
 
 const parts = ['ipvs', 'conntrack', 'netfilter', 'network', 'namespaces', 'journal'] as const;
 
-/** The parts of a kernel that can be asked for something. */
+/** A part of a kernel that takes requests. */
 export type KernelPart = (typeof parts)[number];
 
-/** A failure that the kernel in memory is to have. All that is named has to fit. */
+/** A failure of the in-memory kernel. It applies to requests that match `part`, `command` and `object`, if given. */
 export interface Fault {
   readonly part?: KernelPart | undefined;
   /**
-   * The name of a change, as the port has it (`NEW_DEST`, `add-address`, `add-element`, `create`),
-   * or of a method of the port (`services`, `readFiles`, `open`).
+   * Name of a change in the port (`NEW_DEST`, `add-address`, `add-element`, `create`), or of a method of the port
+   * (`services`, `readFiles`, `open`).
    */
   readonly command?: string | undefined;
-  /** What the description of the object has in it: an address, a name. */
+  /** Text that the description of the object contains, for example an address or a name. */
   readonly object?: string | undefined;
-  /** Let so many pass first. Default: 0. */
+  /** Number of matching requests that succeed first. Default: 0. */
   readonly after?: number | undefined;
-  /** Fail so often. Default: 1; `Infinity` for always. */
+  /** Number of requests that fail. Default: 1; `Infinity` for all. */
   readonly times?: number | undefined;
   /**
-   * A Linux errno, such as 12 for ENOMEM; or `killed`: the program dies, and all of its handles with
-   * it, while what it did so far stays. Default: 5, EIO.
+   * Linux errno, for example 12 for ENOMEM; or `killed`, which kills the program: all its handles are closed, and its
+   * changes so far stay. Default: 5, EIO.
    */
   readonly errno?: number | 'killed' | undefined;
-  /** It is carried out, and fails nevertheless: the answer is lost. Default: false. */
+  /** True if the kernel carries out the request and only the answer is lost. Default: false. */
   readonly carriedOut?: boolean | undefined;
 }
 
@@ -50,7 +50,7 @@ interface Waiting {
   seen: number;
 }
 
-/** Which failures are still to come. */
+/** The pending failures. */
 export class Faults {
   #waiting: Waiting[] = [];
 
@@ -62,7 +62,7 @@ export class Faults {
     this.#waiting = [];
   }
 
-  /** The failure of this request, if it is to have one. */
+  /** Returns the failure for this request, if any, and counts it. */
   next(part: KernelPart, command: string, object: string): Fault | undefined {
     for (const waiting of this.#waiting) {
       const { fault } = waiting;

@@ -1,4 +1,4 @@
-/** A kernel in memory, for the tests of programs that use this library. */
+/** An in-memory kernel for the tests of programs that use this library. */
 export type { Fault, KernelPart } from './faults.js';
 export type { RequestRecord } from './machine.js';
 export { MemoryKernel, type MemoryKernelOptions } from './memory-kernel.js';

@@ -3,24 +3,24 @@ import { IpvsError, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { Faults, type KernelPart } from './faults.js';
 
-/** A request that was made of the kernel in memory. */
+/** A request to the in-memory kernel. */
 export interface RequestRecord {
   readonly part: KernelPart;
   readonly command: string;
   readonly object: string;
 }
 
-/** What all parts of the kernel in memory share: the time, the failures to come, what was asked. */
+/** The state that all parts of the in-memory kernel share: the clock, the pending failures, the recorded requests. */
 export class Machine {
   readonly faults = new Faults();
   /** All requests, in order. */
   readonly requests: RequestRecord[] = [];
   #now = 0;
-  /** Counted up when the programs are killed: handles from before are dead. */
+  /** Incremented by kill(): handles of an earlier generation are closed. */
   #generation = 0;
   readonly #clocks = new Set<(now: number) => void>();
 
-  /** Milliseconds since the machine was made. */
+  /** Time since the machine was created, in milliseconds. */
   get now(): number {
     return this.#now;
   }
@@ -29,25 +29,25 @@ export class Machine {
     return this.#generation;
   }
 
-  /** Time passes, in one step; who has something that ends with time is told. */
+  /** Advances the clock in one step and runs the callbacks of {@link onAdvance}. */
   advance(milliseconds: number): void {
     this.#now += milliseconds;
     for (const clock of this.#clocks) clock(this.#now);
   }
 
-  /** Calls back whenever time has passed. */
+  /** Calls `clock` after each advance of the time; returns a function that stops this. */
   onAdvance(clock: (now: number) => void): () => void {
     this.#clocks.add(clock);
     return () => void this.#clocks.delete(clock);
   }
 
-  /** All handles that are open die, as with SIGKILL. */
+  /** Closes all open handles, like SIGKILL. */
   kill(): void {
     this.#generation++;
   }
 }
 
-/** What a handle of any part has: how it asks, how it dies. */
+/** A handle to one part of the kernel: it makes requests, and is dead after close() or kill(). */
 export class Handle {
   readonly machine: Machine;
   readonly #part: KernelPart;
@@ -69,8 +69,8 @@ export class Handle {
   }
 
   /**
-   * One request: answered in a later turn, as the real one is. `work` throws `KernelFailure`s.
-   * What waits for something else (an event, a lock) does so by itself.
+   * Makes one request; the answer arrives in a later turn, as from the real kernel. `work` throws `KernelFailure`. A
+   * caller that needs an event or a lock waits for it outside this method.
    */
   async ask<T>(command: string, object: string, work: () => T, options: CallOptions = {}): Promise<T> {
     options.signal?.throwIfAborted();
@@ -85,9 +85,9 @@ export class Handle {
   }
 
   /**
-   * One of several changes of a request, of which each has its own outcome; to be called within the
-   * `work` of {@link ask}. `work` gives an errno, 0 for success. If the program is killed, it throws:
-   * what comes behind is not done any more.
+   * Makes one change of a request with several changes, each with its own outcome; call it in the `work` of
+   * {@link ask}. `work` returns an errno, 0 for success. Throws if the program is killed: the following changes are not
+   * made.
    */
   change(command: string, object: string, work: () => number): number {
     this.machine.requests.push({ part: this.#part, command, object });
@@ -111,7 +111,7 @@ export class Handle {
   }
 }
 
-/** A promise that ends with what it waits for, the signal, or the time limit. */
+/** Returns a promise that settles like `promise`, or rejects at the signal or the time limit. */
 export function within<T>(promise: Promise<T>, { signal, timeout }: CallOptions): Promise<T> {
   if (signal === undefined && timeout === undefined) return promise;
   return new Promise((resolve, reject) => {

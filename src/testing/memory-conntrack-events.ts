@@ -8,7 +8,7 @@ import { within } from './machine.js';
 import { flowTest } from './memory-conntrack-filter.js';
 import { tupleName } from './memory-conntrack-flow.js';
 
-/** Of a socket, where nobody asks for another (net.core.rmem_default). */
+/** Default receive buffer of a socket, in bytes (net.core.rmem_default). */
 const RECEIVE_BUFFER = 212_992;
 
 type FlowEvent = Extract<ConntrackEvent, { readonly flow: Flow }>;
@@ -17,7 +17,7 @@ function nameOf(flow: Flow): string {
   return tupleName(flow.original, flow.zone);
 }
 
-/** What comes between two readings; see native/conntrack/mirror.h, which does the same. */
+/** The flows as the events so far describe them, like native/conntrack/mirror.h. */
 class Mirror {
   readonly #known = new Map<string, Flow>();
   readonly #matches: (flow: Flow) => boolean;
@@ -26,7 +26,7 @@ class Mirror {
     this.#matches = matches;
   }
 
-  /** What of an event is news: a flow that leaves the view is told of once more. */
+  /** Yields the events to deliver for one event. A known flow that no longer matches is reported one last time. */
   *take(event: FlowEvent): Generator<ConntrackEvent, void, void> {
     const { type, flow } = event;
     const known = this.#known.get(nameOf(flow));
@@ -42,7 +42,7 @@ class Mirror {
     yield same && type === 'new' ? { ...event, type: 'update' } : event;
   }
 
-  /** What was missed. */
+  /** Compares the mirror with the table; yields the missed events. */
   *compare(flows: Iterable<Flow>): Generator<ConntrackEvent, void, void> {
     const now = new Map([...flows].filter(this.#matches).map((flow) => [nameOf(flow), flow]));
     for (const [name, flow] of now) {
@@ -61,7 +61,7 @@ class Mirror {
   }
 }
 
-/** One listener. What has come waits for it, without a limit: overruns come by {@link MemoryEventStreams.lose}. */
+/** One listener. Its queue has no limit: only {@link MemoryEventStreams.lose} makes an overrun. */
 class MemoryEventStream implements EventPort {
   readonly receiveBuffer: number;
   readonly settings: EventSettings;
@@ -132,7 +132,7 @@ class MemoryEventStream implements EventPort {
     this.#wake?.();
   }
 
-  /** What waits is lost, and it is said that something is. */
+  /** Drops the pending events and reports an overrun. */
   overrun(): void {
     this.#waiting = [];
     if (this.settings.reliable) return;
@@ -158,7 +158,7 @@ function made(type: FlowEvent['type'], flow: Flow, time: bigint | undefined): Fl
   return time === undefined ? event : withJson({ ...event, time });
 }
 
-/** All who listen to a namespace. */
+/** All event streams of a namespace. */
 export class MemoryEventStreams {
   readonly #streams = new Set<MemoryEventStream>();
   readonly #table: () => Iterable<Flow>;
@@ -168,12 +168,12 @@ export class MemoryEventStreams {
     this.#table = table;
   }
 
-  /** Whether anybody listens, to flows or to expectations. */
+  /** True if there is a stream, for flows or for expectations. */
   get some(): boolean {
     return this.#streams.size > 0;
   }
 
-  /** @param isDead whether the program that listens was killed */
+  /** @param isDead returns true if the listening program was killed */
   open(
     filter: FilterSettings,
     settings: EventSettings,
@@ -204,7 +204,7 @@ export class MemoryEventStreams {
     for (const stream of this.#streams) if (stream.settings.expectations) stream.push(event);
   }
 
-  /** As if more events had come than fit: what waits, and what comes while `during` works, is lost. */
+  /** Drops the pending events and those during `during`, as if the buffers were full. */
   async lose(during?: () => unknown): Promise<void> {
     this.#losing = true;
     try {

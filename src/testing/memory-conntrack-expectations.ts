@@ -11,12 +11,12 @@ interface Entry {
   readonly expires: number;
 }
 
-/** Functions for expected flows that the kernel has (`nf_ct_helper_expectfn`). */
+/** The kernel's functions for expected flows (`nf_ct_helper_expectfn`). */
 const functions = new Set(['nat-follow-master', 'Q.931', 'callforwarding', 'sip']);
-/** `NF_CT_EXPECT_USERSPACE` is the kernel's own. */
+/** Mask of the flags that a program may set; `NF_CT_EXPECT_USERSPACE` is reserved for the kernel. */
 const FLAGS = 3;
 
-/** Flows that helpers expect, with the errnos of net/netfilter/nf_conntrack_netlink.c. */
+/** The expectations of one namespace, with the errnos of net/netfilter/nf_conntrack_netlink.c. */
 export class MemoryExpectations {
   readonly #entries = new Map<string, Entry>();
   readonly #flows: MemoryFlowTable;
@@ -73,7 +73,7 @@ export class MemoryExpectations {
 
   delete({ tuple, zone, id }: Pick<Expectation, 'tuple' | 'zone' | 'id'>): number {
     const entry = this.#entries.get(tupleName(tuple, zone));
-    // An id of 0 is not sent.
+    // The library does not send an id of 0.
     if (!entry || (id !== 0 && id !== entry.id)) return Errno.ENOENT;
     this.#remove(entry);
     return 0;
@@ -83,7 +83,7 @@ export class MemoryExpectations {
     for (const entry of this.#entries.values()) this.#remove(entry);
   }
 
-  /** Those of a flow go with it. */
+  /** Removes the expectations of a flow that has ended. */
   flowEnded(flow: MemoryFlow): void {
     if (!flow.hasHelp) return;
     for (const entry of this.#entries.values()) if (entry.master === flow) this.#remove(entry);
@@ -99,7 +99,7 @@ export class MemoryExpectations {
     this.#tell('expectation-destroy', entry);
   }
 
-  /** Nothing is told of a flow that began while nobody listened, and nothing of what it expects (nf_conntrack_ecache.c). */
+  /** Reports an event, unless the master flow began without a listener (nf_conntrack_ecache.c). */
   #tell(type: 'expectation-new' | 'expectation-destroy', entry: Entry): void {
     if (entry.master.told) this.#news(type, this.#show(entry));
   }
@@ -118,7 +118,7 @@ export class MemoryExpectations {
   }
 }
 
-/** The kernel keeps the source alone (saved_addr, saved_proto). */
+/** Returns the part that the kernel keeps: only the source (saved_addr, saved_proto). */
 function savedNat(tuple: Tuple): Tuple {
   const none = tuple.family === 'ipv6' ? '::' : '0.0.0.0';
   return {

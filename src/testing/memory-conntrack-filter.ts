@@ -41,7 +41,7 @@ function tupleTests({ source, destination, sourcePort, destinationPort }: TupleF
   return tests;
 }
 
-/** Whether flows are those that are asked for. */
+/** Returns a test for the flows that match the filter. */
 export function flowTest(filter: FilterSettings): Test<Flow> {
   const { family, protocol, mark, status, zone, state } = filter;
   const [original, reply] = [tupleTests(filter.original), tupleTests(filter.reply)];
@@ -81,7 +81,7 @@ interface Sum {
   readonly counters: { original: { packets: bigint; bytes: bigint }; reply: { packets: bigint; bytes: bigint } };
 }
 
-/** The flows added up by some of their fields. A state goes with its protocol. */
+/** Returns totals of the flows, grouped by some of their fields. Grouping by state includes the protocol. */
 export function groupsOf(
   flows: Iterable<Flow>,
   by: readonly GroupField[],

@@ -17,7 +17,7 @@ import type {
 } from '../kernel/conntrack/types.js';
 import { jsonOf } from '../kernel/json.js';
 
-/** Bits of `enum ip_conntrack_status` that the kernel in memory works with. */
+/** Bits of `enum ip_conntrack_status` that the in-memory kernel uses. */
 export const Status = {
   expected: 1 << 0,
   seenReply: 1 << 1,
@@ -40,15 +40,15 @@ export interface MemoryFlow {
   readonly id: number;
   statusBits: number;
   mark: number;
-  /** When it ends, in milliseconds of the machine's time. */
+  /** Time of expiry, in milliseconds of the machine's clock. */
   expires: number;
   state: number | undefined;
-  /** Where accounting was on when it began. */
+  /** Counters, only if accounting was on when the flow began. */
   counters: { original: { packets: bigint; bytes: bigint }; reply: { packets: bigint; bytes: bigint } } | undefined;
   started: bigint | undefined;
-  /** Where a rule of the namespace used labels when it began. */
+  /** Labels, only if a rule of the namespace used labels when the flow began. */
   labels: Uint8Array | undefined;
-  /** It has room for a helper, whether it has one or not. */
+  /** True if the flow has the extension for a helper, with or without a helper. */
   hasHelp: boolean;
   helper: string | undefined;
   tcp: TcpDetails | undefined;
@@ -57,14 +57,14 @@ export interface MemoryFlow {
   readonly master: MemoryFlow | undefined;
   sequenceAdjustment: Partial<Directions<SequenceAdjustment>> | undefined;
   synproxy: Synproxy | undefined;
-  /** Whether listeners are told of it: what the settings said when it began. */
+  /** True if listeners get its events, according to the settings when the flow began. */
   readonly told: boolean;
 }
 
-/** What a dump tells of a flow, and what an event does. */
+/** Reason for a snapshot: it determines which fields the kernel shows. */
 export type Occasion = 'dump' | 'new' | 'update' | 'destroy';
 
-/** A flow as it was when it was read; prints and makes JSON as those of the real kernel do. */
+/** An immutable copy of a flow at the time of a read; its text and JSON are those of the real kernel's flows. */
 class FlowSnapshot implements Flow {
   readonly family: Family;
   readonly protocol: FlowProtocol;
@@ -137,12 +137,12 @@ class FlowSnapshot implements Flow {
   }
 }
 
-/** What a reader gets: it does not change any more. */
+/** Returns an immutable copy of the flow. */
 export function snapshot(flow: MemoryFlow, occasion: Occasion, now: number): Flow {
   return new FlowSnapshot(flow, occasion, now);
 }
 
-/** The machine's time as the kernel's stamps have it. */
+/** Converts the machine's time to a timestamp of the kernel, in nanoseconds. */
 export function nanoseconds(now: number): bigint {
   return BigInt(Math.floor(now)) * 1_000_000n;
 }
@@ -153,14 +153,14 @@ function labelsOf(bytes: Uint8Array | undefined): readonly number[] | undefined 
   return labels.filter((bit) => ((bytes[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0);
 }
 
-/** One string per tuple, equal for equal tuples; the direction's own zone is in it. */
+/** Returns a key of a tuple, equal for equal tuples. It includes the zone of the direction. */
 export function tupleName(tuple: Tuple, zone: number): string {
   const { family, protocol, source, destination, sourcePort, destinationPort, icmp } = tuple;
   const details = icmp ? `${icmp.type}/${icmp.code}/${icmp.id}` : `${sourcePort} ${destinationPort}`;
   return `${family} ${protocol} ${source} ${destination} ${details} ${tuple.zone ?? zone}`;
 }
 
-/** `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
+/** Formats a tuple, for example `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
 export function describeTuple({ protocol, source, destination, sourcePort, destinationPort }: Tuple): string {
   const end = (address: string, port: number | undefined): string => {
     if (port === undefined) return address;

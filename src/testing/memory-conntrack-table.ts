@@ -3,12 +3,12 @@ import { Errno } from '../kernel/errno.js';
 import { type MemoryFlow, nanoseconds, Status, tupleName } from './memory-conntrack-flow.js';
 import { firstState, write, writeLabels } from './memory-conntrack-write.js';
 
-/** What helpers of the kernel can do: for which protocols, and how many expectations of a flow. */
+/** A helper of the kernel: its protocols, and the limits of its expectations per flow. */
 export interface MemoryHelper {
   readonly protocols: readonly string[];
-  /** Per class; one more throws the oldest out. */
+  /** Maximum number of expectations per class; a further one replaces the oldest. */
   readonly most: readonly number[];
-  /** Of its expectations, in seconds. */
+  /** Timeout of its expectations, in seconds. */
   readonly timeout: number;
 }
 
@@ -24,12 +24,12 @@ export const kernelHelpers: ReadonlyMap<string, MemoryHelper> = new Map([
 const settable = Status.seenReply | Status.assured | Status.fixedTimeout | Status.helper;
 const natProtocols: readonly unknown[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp'];
 
-/** What the table needs to know of the namespace. */
+/** Settings of the namespace that the table reads. */
 export interface TableSettings {
   readonly maximum: () => number;
   readonly accounting: () => boolean;
   readonly timestamps: () => boolean;
-  /** Whether listeners are told of a flow that begins now. */
+  /** Returns true if listeners get the events of a flow that begins now. */
   readonly told: () => boolean;
   readonly labels: () => boolean;
   readonly now: () => number;
@@ -39,13 +39,13 @@ export type FlowNews = (type: 'new' | 'update' | 'destroy', flow: MemoryFlow) =>
 
 /** The flows of one namespace, with the errnos of net/netfilter/nf_conntrack_netlink.c. */
 export class MemoryFlowTable {
-  /** By both of their tuples: the kernel finds a flow by either. */
+  /** Flows by both of their tuples: the kernel finds a flow by either. */
   readonly #byTuple = new Map<string, MemoryFlow>();
   readonly #flows = new Set<MemoryFlow>();
   readonly #settings: TableSettings;
   readonly #news: FlowNews;
   #lastId = 0x10000000;
-  /** The earliest end of a flow may be so early, and no earlier. */
+  /** Lower bound for the time of the next expiry. */
   #earliest = Number.POSITIVE_INFINITY;
   readonly counts = { found: 0, insert: 0, insertFailed: 0, drop: 0 };
 
@@ -132,7 +132,7 @@ export class MemoryFlowTable {
       this.counts.insertFailed++;
       return Errno.EEXIST;
     }
-    writeLabels(flow, settings); // without room for labels they are ignored
+    writeLabels(flow, settings); // ignored if the flow cannot have labels
     this.#flows.add(flow);
     this.#byTuple.set(tupleName(original, zone), flow);
     this.#byTuple.set(tupleName(reply, zone), flow);
@@ -150,7 +150,7 @@ export class MemoryFlowTable {
     this.#news('destroy', flow);
   }
 
-  /** Flows whose time is over. */
+  /** Removes the expired flows. */
   expire(): void {
     const now = this.#settings.now();
     if (this.#earliest > now) return;
@@ -161,13 +161,13 @@ export class MemoryFlowTable {
     }
   }
 
-  /** A flow is to end then. */
+  /** Sets the time of expiry of a flow, in milliseconds of the machine's clock. */
   setExpiry(flow: MemoryFlow, expires: number): void {
     flow.expires = expires;
     this.#earliest = Math.min(this.#earliest, expires);
   }
 
-  /** In the order of ctnetlink_change_conntrack: what comes before a refusal stays written. */
+  /** Changes a flow in the order of ctnetlink_change_conntrack: what precedes a rejected field stays written. */
   #update(key: FlowKey, settings: FlowSettings): number {
     const flow = this.find(key);
     if (!flow) return Errno.ENOENT;
@@ -195,7 +195,7 @@ export class MemoryFlowTable {
     return 0;
   }
 
-  /** Of a flow that is translated: its reply, and what its status says of it (nf_nat_setup_info). */
+  /** Returns the reply tuple of a translated flow, and the status bits of the translation (nf_nat_setup_info). */
   #translated(key: NewFlowKey, { natSource, natDestination }: FlowSettings): { reply: Tuple; status: number } {
     if (!natSource && !natDestination) return { reply: key.reply, status: 0 };
     const { original, zone = 0 } = key;
@@ -213,7 +213,7 @@ export class MemoryFlowTable {
       ...(sourcePort !== undefined && { sourcePort }),
       ...(port !== undefined && { destinationPort: port }),
     });
-    // Two flows must not have one reply: another source port is taken, also where none was asked for.
+    // Two flows must not have the same reply: the kernel chooses another source port, even without a port range.
     if (ports && destinationPort !== undefined) {
       const [first, last] = natSource?.port ?? (natSource ? [1024, 65535] : [destinationPort, 65535]);
       const inRange = !natSource?.port || (destinationPort >= first && destinationPort <= last);
@@ -231,7 +231,7 @@ export class MemoryFlowTable {
   }
 
   #nextId(): number {
-    // Ids look like nothing, as the kernel's do.
+    // Ids look random, like the kernel's.
     this.#lastId = (Math.imul(this.#lastId, 1664525) + 1013904223) >>> 0;
     return this.#lastId;
   }

@@ -2,19 +2,19 @@ import type { Directions, FlowSettings, TcpDetails, Tuple } from '../kernel/conn
 import { Errno } from '../kernel/errno.js';
 import { type MemoryFlow, Status } from './memory-conntrack-flow.js';
 
-/** `IP_CT_TCP_FLAG_WINDOW_SCALE`: without it the kernel takes no scale. */
+/** `IP_CT_TCP_FLAG_WINDOW_SCALE`: without it the kernel ignores the scale. */
 const WINDOW_SCALE = 1;
-/** The last states that a message may set: `TCP_CONNTRACK_SYN_SENT2`, `SCTP_CONNTRACK_HEARTBEAT_SENT`, `CT_DCCP_TIMEWAIT`. */
+/** The highest valid states: `TCP_CONNTRACK_SYN_SENT2`, `SCTP_CONNTRACK_HEARTBEAT_SENT`, `CT_DCCP_TIMEWAIT`. */
 const lastStates = { tcp: 9, sctp: 8, dccp: 7 } as const;
 
-/** The state of a new flow whose message names none: 0 of the protocols that have states. */
+/** Returns the state of a new flow whose message has none: 0 for protocols with states. */
 export function firstState({ protocol }: Tuple): number | undefined {
   return Object.hasOwn(lastStates, protocol) ? 0 : undefined;
 }
 
 /**
- * Writes what a new flow and an existing one can be given alike, in the order of ctnetlink_change_conntrack.
- * Returns the errno of what the kernel refuses; what comes before it stays written.
+ * Writes the fields that new and existing flows have in common, in the order of ctnetlink_change_conntrack. Returns the
+ * errno of the first rejected field; the fields before it stay written.
  */
 export function write(flow: MemoryFlow, settings: FlowSettings): number {
   const errno = writeProtocol(flow, settings);
@@ -26,12 +26,12 @@ export function write(flow: MemoryFlow, settings: FlowSettings): number {
     flow.sequenceAdjustment = { original: none, reply: none, ...flow.sequenceAdjustment, ...sequenceAdjustment };
     flow.statusBits |= Status.sequenceAdjust;
   }
-  // A flow without a proxy has zeros, which are not shown.
+  // A flow without a proxy has zeros, which the kernel does not show.
   if (synproxy) flow.synproxy = Object.values(synproxy).some((number) => number !== 0) ? synproxy : undefined;
   return 0;
 }
 
-/** As nlattr_to_tcp, nlattr_to_sctp and nlattr_to_dccp do; other protocols ignore it. */
+/** Writes the protocol info, like nlattr_to_tcp, nlattr_to_sctp and nlattr_to_dccp; other protocols ignore it. */
 function writeProtocol(flow: MemoryFlow, { state, tcp, sctp, dccp }: FlowSettings): number {
   const { protocol } = flow.original;
   if (protocol === 'tcp') flow.tcp ??= { windowScale: both(0), flags: both(0) };

@@ -25,10 +25,10 @@ import { MemoryFlowTable, noCounters } from './memory-conntrack-table.js';
 import { integers, type MemoryFiles } from './memory-files.js';
 
 const directory = '/proc/sys/net/netfilter';
-/** Flows in one piece of a listing. */
+/** Number of flows in one piece of a list. */
 const BATCH = 500;
 
-/** Sizes that all namespaces of a machine share, and the first one sets. */
+/** Sizes that all namespaces of a machine share; only the first namespace can set them. */
 export interface ConntrackSizes {
   maximum: number;
   buckets: number;
@@ -44,7 +44,7 @@ export class MemoryConntrack {
   readonly streams: MemoryEventStreams;
   readonly sizes: ConntrackSizes;
   readonly permission: () => boolean;
-  /** Whether a rule of the namespace uses labels: then flows that begin have room for them. */
+  /** True if a rule of the namespace uses labels: then new flows can have labels. */
   labels = false;
 
   constructor(
@@ -106,7 +106,7 @@ export class MemoryConntrack {
     return new MemoryConntrackPort(this);
   }
 
-  /** Flows as a listing has them. */
+  /** Yields the flows as a dump shows them. */
   *list(matches: (flow: Flow) => boolean = () => true): Generator<Flow, void, void> {
     for (const flow of this.flows.flows()) {
       const read = snapshot(flow, 'dump', this.machine.now);
@@ -129,7 +129,7 @@ export class MemoryConntrack {
   }
 }
 
-/** One handle on it. */
+/** A handle for connection tracking. */
 class MemoryConntrackPort implements ConntrackPort {
   readonly #conntrack: MemoryConntrack;
   readonly #handle: Handle;
@@ -160,7 +160,7 @@ class MemoryConntrackPort implements ConntrackPort {
     list: FlowList,
     options?: CallOptions,
   ): AsyncGenerator<readonly Flow[], void, void> {
-    // Nothing stays in the dying list: every event is delivered.
+    // The dying list is always empty: every event is delivered.
     const read = (): Flow[] => (list === 'dying' ? [] : [...this.#conntrack.list(flowTest(filter))]);
     const found = await this.#ask('flows', list, read, options);
     const { sizes } = this.#conntrack;
@@ -207,7 +207,7 @@ class MemoryConntrackPort implements ConntrackPort {
 
   counters(options?: CallOptions): Promise<readonly ProcessorCounters[]> {
     const { counts } = this.#conntrack.flows;
-    // By the numbers of CTA_STATS_*.
+    // The keys are the numbers of CTA_STATS_*.
     const values = (): Record<number, number> => ({
       2: counts.found,
       4: 0,

@@ -1,25 +1,24 @@
 import { Errno } from '../kernel/errno.js';
 
-/** A file whose text is worked out when somebody asks, or that does something when it is written. */
+/** A file that computes its text when it is read, or has an effect when it is written. */
 export interface MemoryFile {
-  /** The text, or an errno. */
+  /** Returns the text, or an errno. */
   read(): string | number;
-  /** An errno, 0 for success. Without it the file is read-only. */
+  /** Writes the file; returns an errno, 0 for success. Without this method the file is read-only. */
   write?(text: string): number;
 }
 
-/** What a file makes of a text that is written: what is to stand in it, or an errno. */
+/** Converts a written text to the new content of the file, or rejects it with an errno. */
 export type AcceptText = (text: string) => string | number;
 
 /**
- * The files of /proc and /sys that one network namespace has, by their paths as the ports name them
- * (`/proc/sys/net/ipv4/ip_forward`, `/proc/thread-self/net/ip_vs_stats`). What nobody has set is not
- * there: ENOENT.
+ * The files of /proc and /sys of one network namespace, by the paths that the ports use
+ * (`/proc/sys/net/ipv4/ip_forward`, `/proc/thread-self/net/ip_vs_stats`). Any other path fails with ENOENT.
  */
 export class MemoryFiles {
   readonly #files = new Map<string, MemoryFile>();
 
-  /** A file with this text, which may be written; `accept` looks at what is. */
+  /** Adds a writable file with this text; `accept` checks what is written. */
   set(path: string, text: string, accept: AcceptText = (written) => line(written)): void {
     let now = text;
     this.#files.set(path, {
@@ -45,24 +44,24 @@ export class MemoryFiles {
     return this.#files.has(path);
   }
 
-  /** Whether there is a file with such a path. */
+  /** Returns true if a path of a file passes the test. */
   some(test: (path: string) => boolean): boolean {
     for (const path of this.#files.keys()) if (test(path)) return true;
     return false;
   }
 
-  /** Of each its text, or an errno. */
+  /** Returns the text of each file, or an errno. */
   read(paths: readonly string[]): (string | number)[] {
     return paths.map((path) => this.#files.get(path)?.read() ?? Errno.ENOENT);
   }
 
-  /** The number that stands in a file; 0 if there is none. */
+  /** Returns the number in a file; 0 if there is none. */
   number(path: string): number {
     const text = this.#files.get(path)?.read();
     return typeof text === 'string' ? Number.parseInt(text, 10) || 0 : 0;
   }
 
-  /** An errno, 0 for success. */
+  /** Writes a file; returns an errno, 0 for success. */
   write(path: string, text: string): number {
     const file = this.#files.get(path);
     if (!file) return Errno.ENOENT;
@@ -70,12 +69,12 @@ export class MemoryFiles {
   }
 }
 
-/** As the kernel shows what was written: without what stood around it, and with a line feed. */
+/** Returns a written text as the kernel shows it: without surrounding white space, and with a line feed. */
 function line(text: string): string {
   return `${text.trim()}\n`;
 }
 
-/** Takes integers, as `proc_dointvec` does; EINVAL for what is none or out of range. */
+/** Accepts integers, like `proc_dointvec`; EINVAL for other texts and values out of range. */
 export function integers(count = 1, least = -0x80000000, most = 0x7fffffff): AcceptText {
   return (text) => {
     const words = text.trim().split(/\s+/);

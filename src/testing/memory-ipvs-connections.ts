@@ -11,12 +11,12 @@ import { schedule } from './memory-ipvs-schedulers.js';
 import type { MemorySysctl } from './memory-ipvs-sysctls.js';
 import { type MemoryServer, type MemoryService, type MemoryTable, serviceName } from './memory-ipvs-table.js';
 
-/** How long a template waits for the connections that it has (ip_vs_conn_expire). */
+/** Time by which an expired template with connections is extended, in milliseconds (ip_vs_conn_expire). */
 const TEMPLATE_WAIT = 60_000;
-/** Of SCTP there are no settings: sctp_timeouts in net/netfilter/ipvs/ip_vs_proto_sctp.c. */
+/** Timeouts of SCTP in milliseconds; no setting changes them (sctp_timeouts in net/netfilter/ipvs/ip_vs_proto_sctp.c). */
 const SCTP_TIMEOUTS = { ESTABLISHED: 900_000, SHUTDOWN_SENT: 30_000 } as const;
 
-/** A packet that begins something, or goes on with it. */
+/** A packet from a client. */
 export interface Packet {
   readonly family: Family;
   readonly protocol: Protocol;
@@ -28,7 +28,7 @@ export interface Packet {
   readonly bytes: number;
 }
 
-/** Where IPVS tells connection tracking of its connections. */
+/** The interface through which IPVS reports its connections to connection tracking. */
 export interface Tracker {
   begin(packet: Packet, server: MemoryServer, serverPort: number): TrackedFlow | undefined;
 }
@@ -36,11 +36,11 @@ export interface Tracker {
 export interface TrackedFlow {
   packet(direction: 'original' | 'reply', bytes: number): void;
   close(): void;
-  /** The connection is over: the kernel drops the flow with it. */
+  /** Removes the flow, when its connection ends. */
   end(): void;
 }
 
-/** An entry of the connection table: a connection, or what keeps a client on its server. */
+/** An entry of the connection table: a connection, or a template, which keeps a client on its server. */
 export interface MemoryEntry {
   readonly protocol: Protocol | 'ip';
   readonly family: Family;
@@ -51,20 +51,20 @@ export interface MemoryEntry {
   readonly server: MemoryServer;
   serverPort: number;
   state: string;
-  /** When it ends. */
+  /** Time of expiry, in milliseconds of the machine's clock. */
   expires: number;
   readonly isTemplate: boolean;
-  /** The template that it belongs to. */
+  /** The template of a persistent connection. */
   readonly template: MemoryEntry | undefined;
-  /** How many connections belong to it. */
+  /** Number of connections of a template. */
   members: number;
-  /** Of a template, in milliseconds. */
+  /** Timeout of a template, in milliseconds. */
   readonly timeout: number;
   readonly flow: TrackedFlow | undefined;
   gone: boolean;
 }
 
-/** Unset masks leave nothing of an address. */
+/** Applies a netmask to an address: a mask for IPv4, a prefix length for IPv6. A mask of 0 leaves no bits. */
 function network(address: string, family: Family, netmask: number): string {
   const bytes = new Uint8Array(16);
   writeAddress(bytes, 0, address, family);
@@ -77,7 +77,7 @@ function network(address: string, family: Family, netmask: number): string {
   return readAddress(bytes, 0, family);
 }
 
-/** The template of a fwmark service has the mark where others have the address. */
+/** Returns the mark as an address: templates of fwmark services have the mark in place of the virtual address. */
 function fwmarkAddress(fwmark: number, family: Family): string {
   if (family === 'ipv6')
     return canonicalAddress(`${(fwmark >>> 16).toString(16)}:${(fwmark & 0xffff).toString(16)}::`, family);
@@ -90,12 +90,12 @@ function nameOf({ protocol, client, clientPort, address, port, isTemplate }: Ent
   return `${isTemplate ? 'template ' : ''}${protocol} ${client} ${clientPort} ${address} ${port}`;
 }
 
-/** Connections: which server each goes to, how it is counted, when it ends. */
+/** The connection table: assigns connections to servers, counts their packets, and ends them. */
 export class MemoryConnections {
-  /** In seconds, as the kernel's defaults are. */
+  /** Timeouts in seconds; initially the kernel's defaults. */
   timeouts: Timeouts = { tcp: 900, tcpFin: 120, udp: 300 };
   readonly #entries = new Set<MemoryEntry>();
-  /** Those that a packet finds. */
+  /** Entries that packets can find. */
   readonly #byName = new Map<string, MemoryEntry>();
   readonly #table: MemoryTable;
   readonly #sysctl: (name: MemorySysctl) => number;
@@ -114,7 +114,7 @@ export class MemoryConnections {
   }
 
   *list(): Generator<ConnectionEntry, void, void> {
-    // What comes meanwhile may be missed, as in the file.
+    // Entries added during the iteration may be missed, as in the kernel's file.
     for (const entry of [...this.#entries]) {
       if (entry.gone) continue;
       yield {
@@ -131,7 +131,7 @@ export class MemoryConnections {
     }
   }
 
-  /** The first packet of a connection: the entry, or `undefined` if no server takes it. */
+  /** Handles the first packet of a connection; returns its entry, or `undefined` if no server accepts it. */
   connect(packet: Packet): MemoryEntry | undefined {
     const { protocol, client, clientPort, address, port } = packet;
     const known = this.#byName.get(nameOf({ protocol, client, clientPort, address, port, isTemplate: false }));
@@ -149,7 +149,7 @@ export class MemoryConnections {
     return entry;
   }
 
-  /** Another packet of the client's; whether a server got it. */
+  /** Handles a further packet of the client; returns true if a server got it. */
   packet(entry: MemoryEntry, bytes: number): boolean {
     if (entry.gone) return false;
     if (!entry.server.available) {
@@ -161,7 +161,7 @@ export class MemoryConnections {
     return true;
   }
 
-  /** The server's answer; the director sees it with NAT alone. */
+  /** Handles a packet of the server, which the director sees only with NAT. */
   reply(entry: MemoryEntry, bytes: number): void {
     if (entry.gone || entry.server.settings.forwarding !== 'nat') return;
     this.#restart(entry);
@@ -169,7 +169,7 @@ export class MemoryConnections {
     this.#count(entry, 'out', bytes);
   }
 
-  /** The client's FIN. */
+  /** Handles the client's FIN. */
   close(entry: MemoryEntry): void {
     if (entry.gone || entry.state !== 'ESTABLISHED' || !this.packet(entry, 0)) return;
     entry.state = entry.protocol === 'tcp' ? 'FIN_WAIT' : 'SHUTDOWN_SENT';
@@ -179,7 +179,7 @@ export class MemoryConnections {
     entry.flow?.close();
   }
 
-  /** A server was removed: with expire_nodest_conn its connections are cut, and their templates. */
+  /** Handles the removal of servers: with expire_nodest_conn, removes their connections and templates. */
   serverRemoved(): void {
     if (this.#entries.size === 0 || this.#sysctl('expire_nodest_conn') === 0) return;
     for (const entry of [...this.#entries]) {
@@ -189,7 +189,7 @@ export class MemoryConnections {
     }
   }
 
-  /** What is due ends. */
+  /** Removes expired connections, then expired templates without connections. */
   expire(): void {
     const now = this.#now();
     for (const entry of [...this.#entries]) {
@@ -217,7 +217,7 @@ export class MemoryConnections {
     entry.flow?.end();
   }
 
-  /** By mark, then by address and port, then for every port (ip_vs_service_find). */
+  /** Finds the service by mark, then by address and port, then by address with port 0 (ip_vs_service_find). */
   #serviceOf({ family, protocol, address, port, fwmark }: Packet): MemoryService | undefined {
     const find = (key: ServiceKey): MemoryService | undefined => this.#table.services.get(serviceName(key));
     const marked = fwmark === 0 ? undefined : find({ family, fwmark });
@@ -243,7 +243,7 @@ export class MemoryConnections {
 
   #scheduled(service: MemoryService, packet: Packet): MemoryEntry | undefined {
     const { key } = service.settings;
-    // Port 0 without persistence: the kernel schedules nothing.
+    // The kernel does not schedule for a service with port 0 without persistence.
     if ('port' in key && key.port !== packet.port) return undefined;
     const server = schedule(service, packet);
     return server && this.#add(service, packet, server, server.key.port || packet.port, undefined);
@@ -256,12 +256,12 @@ export class MemoryConnections {
     const { key } = service.settings;
     const port = 'port' in key && key.port === packet.port && server.key.port !== 0 ? server.key.port : packet.port;
     template.expires = this.#now() + template.timeout;
-    // Of UDP only an answer tells that there is somebody.
+    // A UDP template becomes ASSURED only with a reply.
     if (packet.protocol !== 'udp') template.state = 'ASSURED';
     return this.#add(service, packet, server, port, template);
   }
 
-  /** ip_vs_sched_persist in net/netfilter/ipvs/ip_vs_core.c. */
+  /** Finds or creates the template (ip_vs_sched_persist in net/netfilter/ipvs/ip_vs_core.c). */
   #template(service: MemoryService, packet: Packet): MemoryEntry | undefined {
     const { key, netmask, timeout } = service.settings;
     const { family } = packet;
@@ -279,7 +279,7 @@ export class MemoryConnections {
       const { server } = known;
       const quiescent = server.settings.weight === 0 && this.#sysctl('expire_quiescent_template') !== 0;
       if (server.available && !quiescent) return known;
-      // It is put aside until it expires: nothing finds it any more.
+      // The template stays until it expires, but packets no longer find it.
       this.#byName.delete(nameOf(known));
       known.port = 65535;
       known.serverPort = 65535;
@@ -341,7 +341,7 @@ export class MemoryConnections {
     return entry;
   }
 
-  /** Without the sysctl `conntrack` the kernel takes the packets of IPVS out of connection tracking. */
+  /** Tracks the connection if the sysctl `conntrack` is on; otherwise the kernel does not track packets of IPVS. */
   #track(packet: Packet, server: MemoryServer, serverPort: number): TrackedFlow | undefined {
     return this.#sysctl('conntrack') === 0 ? undefined : this.#tracker.begin(packet, server, serverPort);
   }

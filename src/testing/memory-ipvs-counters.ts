@@ -1,14 +1,14 @@
 import type { Statistics } from '../kernel/ipvs/types.js';
 
-/** The kernel takes counters from the packet path this often (net/netfilter/ipvs/ip_vs_est.c). */
+/** Interval at which the kernel samples its counters, in milliseconds (net/netfilter/ipvs/ip_vs_est.c). */
 export const SAMPLE_MILLISECONDS = 2000;
-/** After so many silent samples every rate of less than 2^60 has become 0. */
+/** Number of samples without traffic after which every rate below 2^60 is 0. */
 const ENOUGH = 200;
 
-/** In the order of `IPVS_STATS_ATTR_*`. */
+/** Counters in the order of `IPVS_STATS_ATTR_*`. */
 export const Counter = { connections: 0, packetsIn: 1, packetsOut: 2, bytesIn: 3, bytesOut: 4 } as const;
 const FIELDS = [0, 1, 2, 3, 4] as const;
-/** Fixed point: rates of numbers have 10 bits behind the point, those of bytes 5. */
+/** Fraction bits of the fixed-point rates: 10 for connections and packets, 5 for bytes. */
 const shifts = [10, 10, 10, 5, 5] as const;
 
 const nothing: Statistics = Object.freeze({
@@ -29,12 +29,12 @@ export class MemoryCounters {
   readonly #busy: Set<MemoryCounters>;
   readonly #live = [0, 0, 0, 0, 0];
   readonly #sampled = [0, 0, 0, 0, 0];
-  /** What the counters were when they were zeroed: the kernel subtracts it. */
+  /** Values at the last reset: the kernel subtracts them. */
   readonly #zero = [0, 0, 0, 0, 0];
   readonly #rates = [0, 0, 0, 0, 0];
   #used = false;
 
-  /** @param busy those that have something to be sampled */
+  /** @param busy set of the counters that need sampling */
   constructor(busy: Set<MemoryCounters>) {
     this.#busy = busy;
   }
@@ -45,11 +45,11 @@ export class MemoryCounters {
     this.#busy.add(this);
   }
 
-  /** So many samples are due; whether there will be something at the next one. */
+  /** Takes the samples that are due; returns true if the next one is needed, too. */
   sample(times: number): boolean {
     let busy = false;
     for (const field of FIELDS) {
-      const scale = 2 ** (shifts[field] - 1); // of a sample of two seconds
+      const scale = 2 ** (shifts[field] - 1); // a sample covers 2 s
       const live = this.#live[field] ?? 0;
       const first = (live - (this.#sampled[field] ?? 0)) * scale;
       this.#sampled[field] = live;
@@ -62,7 +62,7 @@ export class MemoryCounters {
     return busy;
   }
 
-  /** What has not been sampled yet still comes. */
+  /** Resets the counters. Packets that are not sampled yet still count afterwards. */
   zero(): void {
     for (const field of FIELDS) {
       this.#zero[field] = this.#sampled[field] ?? 0;
@@ -114,12 +114,12 @@ const titles = [
 ] as const;
 const rateTitle = ' Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s';
 
-/** As /proc/net/ip_vs_stats has it. */
+/** Returns the text of /proc/net/ip_vs_stats. */
 export function totalsText(statistics: Statistics): string {
   return `${titles.join('\n')}\n${words(statistics, false)}\n\n${rateTitle}\n${words(statistics, true)}\n`;
 }
 
-/** As /proc/net/ip_vs_stats_percpu has it, of a machine with one processor. */
+/** Returns the text of /proc/net/ip_vs_stats_percpu for a machine with one processor. */
 export function totalsByProcessorText(statistics: Statistics): string {
   const row = words(statistics, false);
   const table = `    ${titles[0]}\nCPU ${titles[1]}\n  0 ${row}\n  ~ ${row}\n`;

@@ -3,7 +3,7 @@ import { ServiceFlag } from '../kernel/ipvs/types.js';
 import { ownValue } from '../kernel/own.js';
 import type { MemoryServer, MemoryService } from './memory-ipvs-table.js';
 
-/** What a scheduler looks at. */
+/** The properties of a packet that a scheduler uses. */
 export interface Arrival {
   readonly client: string;
   readonly clientPort: number;
@@ -12,10 +12,10 @@ export interface Arrival {
 
 type Choose = (service: MemoryService, arrival: Arrival) => MemoryServer | undefined;
 
-/** Of the buckets of the hashing schedulers (IP_VS_SH_TAB_BITS). */
+/** Number of buckets of the hashing schedulers (IP_VS_SH_TAB_BITS). */
 const BUCKETS = 256;
 
-/** The one for which `cost` is least: the first of them in the kernel's order. */
+/** Returns the server with the least `cost` per `share`; of equal ones, the first in the kernel's order. */
 function least(
   servers: readonly MemoryServer[],
   cost: (server: MemoryServer) => number,
@@ -24,13 +24,13 @@ function least(
   let best: MemoryServer | undefined;
   for (const server of servers) {
     if (!server.takesMore) continue;
-    // Without a division, as the kernel compares.
+    // The kernel compares without a division.
     if (!best || cost(best) * share(server) > cost(server) * share(best)) best = server;
   }
   return best;
 }
 
-/** An active connection weighs as much as 256 that are not (ip_vs_dest_conn_overhead). */
+/** Load of a server: an active connection counts as 256 inactive ones (ip_vs_dest_conn_overhead). */
 const overhead = ({ active, inactive }: MemoryServer): number => active * 256 + inactive;
 const weight = ({ settings }: MemoryServer): number => settings.weight;
 const expectedDelay = ({ active }: MemoryServer): number => active + 1;
@@ -51,7 +51,7 @@ function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }
 
-/** Round after round, of which each takes those of at least so much weight; the weight goes down in steps. */
+/** Selects in rounds: a round takes the servers with at least the current weight, which decreases after each round. */
 function weightedRoundRobin(service: MemoryService): MemoryServer | undefined {
   const servers = service.listed();
   const weights = servers.map(weight).filter((value) => value > 0);
@@ -81,7 +81,7 @@ function hash(address: string, port: number): number {
   return (Math.imul(port + fold, 2654435761) >>> 0) % BUCKETS;
 }
 
-/** The server of a bucket: servers have buckets in turn, as many in a row as they have weight. */
+/** Returns the server of a bucket: each server in turn has as many consecutive buckets as its weight. */
 function bucket(service: MemoryService, number: number): MemoryServer | undefined {
   const servers = service.listed();
   const shares = servers.map((server) => Math.max(1, weight(server)));
@@ -94,7 +94,7 @@ function bucket(service: MemoryService, number: number): MemoryServer | undefine
   return undefined;
 }
 
-/** The same client to the same server. */
+/** Selects the same server for the same client. */
 function sourceHashing(service: MemoryService, { client, clientPort }: Arrival): MemoryServer | undefined {
   const { flags } = service.settings;
   const number = hash(client, (flags & ServiceFlag.scheduler2) === 0 ? 0 : clientPort);
@@ -132,7 +132,7 @@ const schedulers: Readonly<Record<string, Choose>> = {
   none: () => undefined,
 };
 
-/** Which server gets a new connection; a scheduler that is not known here goes round. */
+/** Returns the server for a new connection. An unknown scheduler works like `rr`. */
 export function schedule(service: MemoryService, arrival: Arrival): MemoryServer | undefined {
   const choose = ownValue(schedulers, service.settings.scheduler) ?? roundRobin;
   return choose(service, arrival);

@@ -1,12 +1,12 @@
-/** Services and connections share these defaults: 2^3 buckets per service, 2^4 per connection (`svc_lfactor`, `conn_lfactor`). */
+/** Default load factors: 2^3 buckets per service, 2^4 per connection (`svc_lfactor`, `conn_lfactor`). */
 const SERVICE_FACTOR = -3;
 const CONNECTION_FACTOR = -4;
 const LEAST_SERVICE_BUCKETS = 16;
 const LEAST_CONNECTION_BUCKETS = 256;
 
 /**
- * As /proc/net/ip_vs_status has it on Linux 7.3. The tables are made with the first service. Every entry has a
- * bucket of its own, which a hash of the real kernel cannot promise.
+ * Returns the text of /proc/net/ip_vs_status in Linux 7.3. The kernel creates the tables with the first service.
+ * Every entry has its own bucket; the hash of the real kernel cannot guarantee that.
  */
 export function statusText(services: number, connections: number, hasBegun: boolean): string {
   const bits = (entries: number, factor: number, least: number): number =>

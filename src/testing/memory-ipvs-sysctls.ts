@@ -3,7 +3,7 @@ import { integers, type MemoryFiles } from './memory-files.js';
 
 const directory = '/proc/sys/net/ipv4/vs';
 
-/** The kernel's defaults (ip_vs_control_net_init_sysctl in net/netfilter/ipvs/ip_vs_ctl.c). */
+/** Sysctls with any integer, with the kernel's defaults (ip_vs_control_net_init_sysctl in ip_vs_ctl.c). */
 const plain: Readonly<Record<string, number>> = {
   am_droprate: 10,
   amemthresh: 1024,
@@ -35,7 +35,7 @@ export type MemorySysctl =
   | 'run_estimation'
   | 'sloppy_tcp';
 
-/** The files `net.ipv4.vs.*` of a namespace, with their defaults. */
+/** Adds the files `net.ipv4.vs.*` of a namespace, with their defaults. */
 export function setIpvsSysctls(files: MemoryFiles): void {
   for (const [name, value] of Object.entries(plain)) files.set(`${directory}/${name}`, `${value}\n`, integers());
   for (const name of ['drop_entry', 'drop_packet', 'secure_tcp'])

@@ -11,10 +11,10 @@ import {
 } from '../kernel/ipvs/types.js';
 import { MemoryCounters } from './memory-ipvs-counters.js';
 
-/** A removed server that nothing uses is forgotten after this time (IP_VS_DEST_TRASH_PERIOD). */
+/** Time after which an unused removed server is forgotten (IP_VS_DEST_TRASH_PERIOD). */
 const TRASH_MILLISECONDS = 120_000;
 
-/** As ipvsadm names them; equal for equal keys. */
+/** Returns the name of a service in ipvsadm, equal for equal keys. */
 export function serviceName(key: ServiceKey): string {
   if ('fwmark' in key) return key.family === 'ipv6' ? `FWM ${key.fwmark} IPv6` : `FWM ${key.fwmark}`;
   return `${key.protocol.toUpperCase()} ${formatEndpoint(key.address, key.port)}`;
@@ -29,14 +29,14 @@ export class MemoryServer {
   settings: ServerSettings;
   service: MemoryService;
   readonly counters: MemoryCounters;
-  /** In its service: IP_VS_DEST_F_AVAILABLE. */
+  /** True if the server is in its service (IP_VS_DEST_F_AVAILABLE). */
   available = true;
-  /** Above its upper threshold, and not below the lower one since. */
+  /** True if the server reached its upper threshold and has not been below the lower one since. */
   overloaded = false;
   active = 0;
   inactive = 0;
   persistent = 0;
-  /** Since when nothing uses it, if it is removed. */
+  /** Time since which a removed server is unused, in milliseconds of the machine's clock. */
   idleSince = 0;
 
   constructor(service: MemoryService, settings: ServerSettings, counters: MemoryCounters) {
@@ -49,7 +49,7 @@ export class MemoryServer {
     return this.settings.key;
   }
 
-  /** Whether a new connection may go to it. */
+  /** True if the server accepts new connections. */
   get takesMore(): boolean {
     return !this.overloaded && this.settings.weight > 0;
   }
@@ -69,13 +69,13 @@ export class MemoryServer {
     };
   }
 
-  /** A connection was added (ip_vs_bind_dest). */
+  /** Checks the upper threshold after a connection was added (ip_vs_bind_dest). */
   checkUpper(): void {
     const { upperThreshold } = this.settings;
     if (upperThreshold !== 0 && this.active + this.inactive >= upperThreshold) this.overloaded = true;
   }
 
-  /** A connection ended (ip_vs_unbind_dest). */
+  /** Checks the lower threshold after a connection ended (ip_vs_unbind_dest). */
   checkLower(): void {
     const { upperThreshold, lowerThreshold } = this.settings;
     const total = this.active + this.inactive;
@@ -89,7 +89,7 @@ export class MemoryService {
   settings: ServiceSettings;
   readonly counters: MemoryCounters;
   readonly servers = new Map<string, MemoryServer>();
-  /** What the scheduler remembers: the server it gave last, the weight it is at. */
+  /** State of the scheduler: the server it selected last, and its current weight. */
   last: MemoryServer | undefined;
   currentWeight = 0;
   #listed: readonly MemoryServer[] | undefined;
@@ -103,7 +103,7 @@ export class MemoryService {
     return (this.settings.flags & ServiceFlag.persistent) !== 0;
   }
 
-  /** In the kernel's order: the newest first (list_add_rcu). */
+  /** Returns the servers in the kernel's order: the newest first (list_add_rcu). */
   listed(): readonly MemoryServer[] {
     this.#listed ??= [...this.servers.values()].reverse();
     return this.#listed;
@@ -115,7 +115,7 @@ export class MemoryService {
   }
 
   remove(server: MemoryServer): void {
-    // Going round goes on behind the one before it (ip_vs_rr_del_dest).
+    // Round-robin continues after the previous server (ip_vs_rr_del_dest).
     if (this.last === server) this.last = this.listed()[this.listed().indexOf(server) - 1];
     this.servers.delete(serverName(server.key));
     this.#listed = undefined;
@@ -126,13 +126,13 @@ export class MemoryService {
   }
 }
 
-/** What decides whether an address may be that of a server. */
+/** The environment of the table: conditions for services and servers. */
 export interface Surroundings {
-  /** Whether IPVS could send to it: unicast, or local. */
+  /** Returns true if IPVS can send to the address: unicast or local. */
   reaches(address: string): boolean;
   readonly schedulers: ReadonlySet<string>;
   readonly engines: ReadonlySet<string>;
-  /** A daemon synchronises: servers of another family than their service are refused. */
+  /** Returns true if a sync daemon runs: then a server must have the family of its service. */
   synchronises(): boolean;
   now(): number;
 }
@@ -141,9 +141,9 @@ export interface Surroundings {
 export class MemoryTable {
   readonly services = new Map<string, MemoryService>();
   readonly totals: MemoryCounters;
-  /** A service has been added: the hash tables exist from then on. */
+  /** True once a service has been added: the hash tables exist from then on. */
   hasBegun = false;
-  /** Removed servers by their service's and their own name: their connections, or their counters, may come back. */
+  /** Removed servers, by service and server name: a server that is added again gets its connections and counters. */
   readonly #trash = new Map<string, MemoryServer>();
   readonly #busy: Set<MemoryCounters>;
   readonly #around: Surroundings;
@@ -158,7 +158,7 @@ export class MemoryTable {
     return this.services.get(serviceName(key));
   }
 
-  /** Those by address before those by fwmark, each the newest first. */
+  /** Returns the services in the kernel's order: by address, then by fwmark, each the newest first. */
   listed(): MemoryService[] {
     const all = [...this.services.values()].reverse();
     return [
@@ -220,7 +220,7 @@ export class MemoryTable {
     if (service.servers.has(name)) return Errno.EEXIST;
     const trashName = `${serviceName(key)} ${name}`;
     const old = this.#trash.get(trashName);
-    // Only a server that is made anew has its address looked at.
+    // The kernel checks the address only if it creates a new server.
     if (!old && !this.#around.reaches(settings.key.address)) return Errno.EINVAL;
     const server = old ?? new MemoryServer(service, settings, new MemoryCounters(this.#busy));
     if (old) {
@@ -245,7 +245,7 @@ export class MemoryTable {
     return 0;
   }
 
-  /** The server that was removed, or an errno. */
+  /** Removes a server; returns an errno, 0 for success. */
   deleteServer(key: ServiceKey, serverKey: ServerKey): number {
     const service = this.find(key);
     if (!service) return Errno.ESRCH;
@@ -268,7 +268,7 @@ export class MemoryTable {
     return 0;
   }
 
-  /** Forgets removed servers that nothing has used for long enough. */
+  /** Forgets removed servers that have been unused for TRASH_MILLISECONDS. */
   emptyTrash(): void {
     const now = this.#around.now();
     for (const [name, server] of this.#trash) {
@@ -305,7 +305,7 @@ function hashed(settings: ServiceSettings): ServiceSettings {
   return { ...settings, flags: settings.flags | ServiceFlag.hashed };
 }
 
-/** What a change leaves out is reset: what of a tunnel is not one. */
+/** Replaces the settings of a server; without tunnel forwarding, resets the tunnel settings. */
 function change(server: MemoryServer, settings: ServerSettings): void {
   const { upperThreshold, forwarding } = settings;
   if (upperThreshold === 0 || upperThreshold > server.settings.upperThreshold) server.overloaded = false;

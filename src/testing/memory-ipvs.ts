@@ -24,15 +24,15 @@ import { statusText } from './memory-ipvs-status.js';
 import { ipvsSysctl, setIpvsSysctls } from './memory-ipvs-sysctls.js';
 import { MemoryTable, serverName, serviceName } from './memory-ipvs-table.js';
 
-/** Schedulers of Linux 6.1 to 7.2; `none` schedules nothing. */
+/** Schedulers of Linux 6.1 to 7.2. */
 export const kernelSchedulers = 'rr wrr lc wlc fo ovf lblc lblcr dh sh mh sed nq twos'.split(' ');
 
-/** What IPVS asks of the network of its namespace. */
+/** The properties of the namespace's network that IPVS reads. */
 export interface MemoryInterfaces {
-  /** Whether an address is the namespace's own. */
+  /** Returns true if the address belongs to the namespace. */
   hasAddress(address: string): boolean;
   hasLink?(name: string): boolean;
-  /** Whether there is a table of local routes: from when any interface first had an address. */
+  /** Returns true if the table of local routes exists, which is after the first address of any interface. */
   hasLocalRoutes?(family: 'ipv4' | 'ipv6'): boolean;
 }
 
@@ -40,11 +40,11 @@ export interface MemoryIpvsOptions {
   readonly schedulers: ReadonlySet<string>;
   readonly engines: ReadonlySet<string>;
   readonly permission: () => boolean;
-  /** Whether the kernel has IPVS at all. */
+  /** True if the kernel has IPVS. */
   readonly hasIpvs: boolean;
 }
 
-/** INT_MAX / HZ, for the clock that most kernels have (250). */
+/** Maximum timeout in seconds: INT_MAX / HZ, with HZ = 250 as in most kernels. */
 const MOST_SECONDS = Math.floor(0x7fffffff / 250);
 const UDP_HEADERS = { ipv4: 28, ipv6: 48 } as const;
 
@@ -101,7 +101,7 @@ export class MemoryIpvs {
     return this.connections.connect(packet);
   }
 
-  /** Whether a packet that begins nothing is given to a server all the same. */
+  /** Returns true if a packet in the middle of a connection can start a new entry. */
   beginsAnywhere(protocol: Protocol): boolean {
     return protocol === 'udp' || (protocol === 'tcp' && ipvsSysctl(this.files, 'sloppy_tcp') !== 0);
   }
@@ -113,7 +113,7 @@ export class MemoryIpvs {
       case 'SET_SERVICE': {
         const { service } = change;
         const errno = change.command === 'NEW_SERVICE' ? table.newService(service) : table.setService(service);
-        // The scheduler's module is loaded by naming it, also where the engine is not there then.
+        // The kernel loads the module of the named scheduler, even if the request then fails.
         if (this.options.schedulers.has(service.scheduler))
           this.files.set(`/sys/module/ip_vs_${service.scheduler}/refcnt`, '1\n');
         return errno;
@@ -164,13 +164,13 @@ export class MemoryIpvs {
     });
   }
 
-  /** The outcome of what may have taken servers away. */
+  /** Handles removed servers after a successful change; returns the errno unchanged. */
   #removing(errno: number): number {
     if (errno === 0) this.connections.serverRemoved();
     return errno;
   }
 
-  /** Unicast or local, as inet_addr_type() and ipv6_addr_type() have it. */
+  /** Returns true for unicast and local addresses, like inet_addr_type() and ipv6_addr_type(). */
   #reaches(address: string): boolean {
     const network = this.#network;
     if (familyOf(address) === 'ipv6') {
@@ -198,7 +198,7 @@ export class MemoryIpvs {
   }
 }
 
-/** What a change is about, as ipvsadm would name it. */
+/** Returns the name of the changed object, as in ipvsadm. */
 function objectOf(change: Change): string {
   switch (change.command) {
     case 'NEW_SERVICE':
@@ -218,7 +218,7 @@ function objectOf(change: Change): string {
   }
 }
 
-/** One handle on it. */
+/** A handle for IPVS. */
 class MemoryIpvsPort implements IpvsPort {
   readonly #ipvs: MemoryIpvs;
   readonly #handle: Handle;
@@ -344,7 +344,7 @@ class MemoryIpvsPort implements IpvsPort {
     this.#handle.close();
   }
 
-  /** Every command of IPVS, reading too, takes CAP_NET_ADMIN. */
+  /** Makes a request. Every IPVS command, including reads, requires CAP_NET_ADMIN. */
   #ask<T>(command: string, object: string, work: () => T, options?: CallOptions): Promise<T> {
     const permitted = (): T => {
       if (!this.#ipvs.options.permission()) throw new KernelFailure(Errno.EPERM, command);

@@ -4,7 +4,7 @@ import { type JournalPort, type JournalText, MAX_JOURNAL } from '../kernel/journ
 import type { CallOptions } from '../kernel/kernel.js';
 import { Handle, type Machine, within } from './machine.js';
 
-/** The journals of a machine: texts by their paths. */
+/** The journals of a machine: their texts, by path. */
 export class MemoryJournals {
   readonly #machine: Machine;
   readonly texts = new Map<string, string>();
@@ -23,7 +23,7 @@ export class MemoryJournals {
     await handle.ask('open', path, () => undefined, options);
     for (;;) {
       const lock = this.#locks.get(path);
-      // The lock of a program that was killed is free.
+      // A killed program releases its lock.
       if (!lock || lock.handle.closed) break;
       await within(lock.free, { timeout: 30_000, ...options });
     }

@@ -16,36 +16,36 @@ import { kernelSchedulers } from './memory-ipvs.js';
 import { MemoryJournals } from './memory-journal.js';
 import { MemoryNamespace, type MemoryParts } from './memory-namespace.js';
 
-/** What the kernel in memory is to be like. */
+/** Options of the in-memory kernel. */
 export interface MemoryKernelOptions {
-  /** Schedulers of IPVS. Default: those of Linux 7.2. Naming another one fails with ENOENT. */
+  /** IPVS schedulers. Default: those of Linux 7.2. A service with another scheduler fails with ENOENT. */
   readonly schedulers?: readonly string[] | undefined;
   /** Persistence engines. Default: `sip`. */
   readonly engines?: readonly string[] | undefined;
-  /** Parts that are `false` are not there, as where a module is not loaded. Default: all are. */
+  /** A part that is `false` is missing, as if its module were not loaded. Default: all parts are available. */
   readonly available?: Partial<Record<'ipvs' | 'conntrack' | 'netfilter', boolean>> | undefined;
-  /** Whether the program may do anything: without CAP_NET_ADMIN it gets EPERM. Default: true. */
+  /** True if the program has CAP_NET_ADMIN; without it, requests fail with EPERM. Default: true. */
   readonly permission?: boolean | undefined;
-  /** The most flows there may be. Default: 262 144. */
+  /** Maximum number of flows (`nf_conntrack_max`). Default: 262144. */
   readonly maximumFlows?: number | undefined;
 }
 
 const BOOT_ID = '00000000-0000-4000-8000-000000000000\n';
 
-/** The namespace that programs run in. */
+/** The namespace in which the program runs. */
 const HOST = '/proc/self/ns/net';
 const named = '/run/netns';
 
 /**
- * A kernel in memory, for the tests of programs that use this library: give it to `Ipvs.open()`,
- * `Conntrack.open()` and the others as `kernel`. It answers as Linux does, with its errors, in a
- * machine of its own, without privileges. Time stands still: it passes with {@link MemoryKernel.advance}.
+ * An in-memory kernel for the tests of programs that use this library: pass it to `Ipvs.open()`, `Conntrack.open()` and
+ * the others as `kernel`. It behaves like Linux, with the same errors, but needs no privileges. Each instance is a
+ * separate machine. The clock is manual: it moves only with {@link MemoryKernel.advance}.
  */
 export class MemoryKernel implements Kernel {
   readonly clock: Clock;
   readonly openJournal: OpenJournal;
   readonly readJournals: ReadJournals;
-  /** Whether the program may do anything, from now on. */
+  /** True if the program has CAP_NET_ADMIN from now on. */
   permission: boolean;
   readonly #machine = new Machine();
   readonly #journals: MemoryJournals;
@@ -83,7 +83,7 @@ export class MemoryKernel implements Kernel {
     this.#add(HOST).network.change({ operation: 'set-link', name: 'lo', changes: { up: true } });
   }
 
-  // --- what the library asks of a kernel
+  // --- the Kernel interface for the library
 
   openIpvs(options: OpenOptions): Promise<IpvsPort> {
     return this.#open('ipvs', options, (namespace) => namespace.ipvs.open());
@@ -101,12 +101,12 @@ export class MemoryKernel implements Kernel {
     return this.#open('network', options, (namespace) => namespace.network.open());
   }
 
-  /** Always the same: a machine in memory is never started again. */
+  /** Returns a constant: an in-memory machine never restarts. */
   async bootId(): Promise<string> {
     return BOOT_ID;
   }
 
-  /** At once: here, packets are through before anything else happens. */
+  /** Resolves at once: the in-memory kernel handles each packet completely before the next request. */
   async gracePeriod(): Promise<void> {}
 
   readonly namespaces: NamespacePort = {
@@ -125,7 +125,7 @@ export class MemoryKernel implements Kernel {
         'delete',
         name,
         () => {
-          // Handles on it stay open: they keep it.
+          // Open handles keep the namespace alive.
           if (!this.#namespaces.delete(`${named}/${name}`)) throw new KernelFailure(Errno.ENOENT, name);
         },
         options,
@@ -142,16 +142,16 @@ export class MemoryKernel implements Kernel {
       ),
   };
 
-  // --- what a test does with it
+  // --- controls for tests
 
-  /** Milliseconds that have passed since it was made. */
+  /** Time since the kernel was created, in milliseconds. */
   get now(): number {
     return this.#machine.now;
   }
 
   /**
-   * Time passes: what ends with time ends, in this call.
-   * @param milliseconds from 0
+   * Advances the clock. Everything that expires in this time ends within the call.
+   * @param milliseconds 0 or more
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
    */
   advance(milliseconds: number): void {
@@ -161,8 +161,8 @@ export class MemoryKernel implements Kernel {
   }
 
   /**
-   * A failure that is to come. Several may wait: each request has the first that fits. {@link requests} tells how
-   * requests are named; one that never comes never fails.
+   * Makes later requests fail. Several failures may be pending: a request gets the first one that matches.
+   * {@link requests} shows the names of requests; a failure for a request that is never made has no effect.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
    */
   fail(fault: Fault): void {
@@ -170,17 +170,17 @@ export class MemoryKernel implements Kernel {
     this.#machine.faults.add(fault);
   }
 
-  /** No failure comes any more. */
+  /** Removes all pending failures. */
   clearFaults(): void {
     this.#machine.faults.clear();
   }
 
-  /** The program dies, as of SIGKILL: all its handles are dead, and all it did stays. Open new ones to go on. */
+  /** Kills the program, like SIGKILL: its handles are closed, and its changes stay. Open new handles to continue. */
   kill(): void {
     this.#machine.kill();
   }
 
-  /** What was asked, in order; each change of a batch is a request of its own. */
+  /** All requests so far, in order; each change of a batch is a separate request. */
   get requests(): readonly RequestRecord[] {
     return this.#machine.requests;
   }
@@ -190,8 +190,8 @@ export class MemoryKernel implements Kernel {
   }
 
   /**
-   * Makes a namespace that may lie at any path, such as `/run/docker/netns/ingress_sbox`; by
-   * its name it is one of `ip netns`. Of one that is there already: that one.
+   * Creates a network namespace at any path, for example `/run/docker/netns/ingress_sbox`, or by a name of `ip netns`.
+   * Returns the existing one if there is one.
    */
   addNamespace(namespace: NetworkNamespace): MemoryNamespace {
     const path = namespacePath(namespace);
@@ -199,8 +199,8 @@ export class MemoryKernel implements Kernel {
   }
 
   /**
-   * The controls of a namespace. Default: that which the program runs in.
-   * @throws KernelFailure ENOENT
+   * Returns the controls of a namespace. Default: the namespace in which the program runs.
+   * @throws KernelFailure ENOENT if there is no such namespace
    */
   namespace(namespace?: NetworkNamespace): MemoryNamespace {
     const path = namespace === undefined ? HOST : namespacePath(namespace);
@@ -249,7 +249,7 @@ function byName(a: { readonly name: string }, b: { readonly name: string }): num
   return a.name < b.name ? -1 : 1;
 }
 
-/** Until so much time has passed. */
+/** Resolves when the machine's clock has advanced by `milliseconds`. */
 function sleep(machine: Machine, milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);

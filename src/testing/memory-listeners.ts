@@ -2,7 +2,7 @@ import { Errno } from '../kernel/errno.js';
 import { KernelFailure } from '../kernel/errors.js';
 import type { Handle } from './machine.js';
 
-/** What one listener has not heard yet. It holds so much; more is lost, as in a socket that nobody reads. */
+/** The pending events of one listener. Events beyond `capacity` are lost, as in a full socket buffer. */
 export class EventQueue<T> {
   readonly #handle: Handle;
   readonly #capacity: number;
@@ -31,13 +31,13 @@ export class EventQueue<T> {
     this.#wake?.();
   }
 
-  /** As if more had come than it holds. */
+  /** Marks the queue as overrun, as if events had been lost. */
   overrun(): void {
     this.#overrun = true;
     this.#wake?.();
   }
 
-  /** Waits for something. @throws KernelFailure EBADF once it is closed */
+  /** Waits for events and takes them. @throws KernelFailure EBADF if it is closed */
   async take(signal?: AbortSignal): Promise<{ readonly events: readonly T[]; readonly overrun: boolean }> {
     for (;;) {
       signal?.throwIfAborted();
@@ -72,17 +72,17 @@ export class EventQueue<T> {
   }
 }
 
-/** Those who listen to one thing. */
+/** All listeners of one kind of event. */
 export class Listeners<T> {
   readonly #queues = new Set<EventQueue<T>>();
-  /** How many events wait for one listener at most, before some are lost. */
+  /** Maximum number of pending events per listener; further events are lost. */
   capacity: number;
 
   constructor(capacity: number) {
     this.capacity = capacity;
   }
 
-  /** Whether anybody does: who makes events may spare itself the trouble. */
+  /** True if there is a listener; otherwise no events need to be made. */
   get some(): boolean {
     return this.#queues.size > 0;
   }
@@ -98,7 +98,7 @@ export class Listeners<T> {
     for (const queue of this.#queues) queue.push(event);
   }
 
-  /** All lose what comes next, as if it did not fit. */
+  /** Marks all queues as overrun. */
   overrun(): void {
     for (const queue of this.#queues) queue.overrun();
   }

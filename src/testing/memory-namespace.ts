@@ -9,22 +9,22 @@ import { MemoryNetfilter } from './memory-netfilter.js';
 import { MemoryNetwork } from './memory-network.js';
 import { FlowTracker, MemoryTraffic, type TrafficConnection, type TrafficOptions } from './memory-traffic.js';
 
-/** What all namespaces of a machine have in common. */
+/** The objects that all namespaces of a machine share. */
 export interface MemoryParts extends MemoryIpvsOptions {
   readonly machine: Machine;
   readonly sizes: ConntrackSizes;
   readonly network: (path: string) => MemoryNetwork | undefined;
 }
 
-/** One network namespace of the kernel in memory: what a test does with it that no program can. */
+/** One network namespace of the in-memory kernel: the controls for tests, which a program does not have. */
 export class MemoryNamespace {
   /** @internal */
   readonly ipvs: MemoryIpvs;
   /** @internal */
   readonly conntrack: MemoryConntrack;
-  /** Tables of nf_tables, as other programs change them. */
+  /** The nf_tables tables, for changes by other programs. */
   readonly netfilter: MemoryNetfilter;
-  /** Interfaces and addresses, as other programs change them. */
+  /** The interfaces and addresses, for changes by other programs. */
   readonly network: MemoryNetwork;
   readonly #files: MemoryFiles;
   readonly #traffic: MemoryTraffic;
@@ -52,37 +52,37 @@ export class MemoryNamespace {
   }
 
   /**
-   * A client begins a connection, as if its packets came in: IPVS looks for the service (by the mark
-   * first), and its scheduler for the server. `undefined` if there is none. Connection tracking has a
-   * flow of it where the sysctl `net.ipv4.vs.conntrack` is on, as in the kernel. The counters follow
-   * with the kernel's next sample: once time has passed a multiple of 2 s.
-   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for addresses that are none
+   * Starts a connection of a client, as if its packets arrived: IPVS finds the service (first by the mark), and its
+   * scheduler selects the server. Returns `undefined` if there is none. Connection tracking gets a flow if the sysctl
+   * `net.ipv4.vs.conntrack` is on, as in the kernel. The counters change with the kernel's next sample, at the next
+   * multiple of 2 s.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for an invalid address
    */
   connect(options: TrafficOptions): TrafficConnection | undefined {
     return this.#traffic.connect(options);
   }
 
   /**
-   * Listeners to events of connection tracking lose what waits for them, and what comes while
-   * `during` works, as if it did not fit their buffers; they are told of an overrun.
+   * Makes all listeners for conntrack events lose their pending events and those during `during`, as if their buffers
+   * were full; they get an overrun event.
    */
   async overrunEvents(during?: () => unknown): Promise<void> {
     await this.conntrack.streams.lose(during);
   }
 
-  /** As if a rule used labels (`ct label`): only then flows that begin have room for them. */
+  /** Acts as if a rule used labels (`ct label`): only then new flows can have labels. */
   useLabels(): void {
     this.conntrack.labels = true;
   }
 
-  /** The text of a file of /proc or /sys as this namespace has it; `undefined` if it is not there. */
+  /** Returns the text of a file of /proc or /sys in this namespace; `undefined` if there is no such file. */
   file(path: string): string | undefined {
     checkPath(path);
     const [text] = this.#files.read([path]);
     return typeof text === 'string' ? text : undefined;
   }
 
-  /** Makes such a file, or gives it another text; `undefined` takes it away, as on a kernel that has it not. */
+  /** Creates such a file or changes its text; `undefined` deletes it, as on a kernel without it. */
   setFile(path: string, text: string | undefined): void {
     checkPath(path);
     if (text !== undefined && typeof text !== 'string')
@@ -92,8 +92,8 @@ export class MemoryNamespace {
   }
 
   /**
-   * The kernel makes the table of local routes with the first address of IPv4, and keeps it. Here that
-   * is when lo is up, or there is any other interface.
+   * Returns true if the table of local routes exists. The kernel creates it with the first IPv4 address, and keeps it.
+   * The in-memory kernel has it once lo is up or another interface exists.
    */
   #hasLocalRoutes(): boolean {
     const settings = /^\/proc\/sys\/net\/ipv4\/conf\/(?!all\/|default\/|lo\/)/;

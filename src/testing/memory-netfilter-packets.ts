@@ -3,33 +3,33 @@ import { matchesInterface } from '../kernel/netfilter/interfaces.js';
 import type { ChainRule, Counter, Hook, MapKey, MapShape, Match, PortProtocol } from '../kernel/netfilter/types.js';
 import { type ChainState, keyText, type MapState, type TableState } from './memory-netfilter-tables.js';
 
-/** A packet, as far as rules look at it. */
+/** The properties of a packet that rules can match. */
 export interface MemoryPacket {
   readonly hook: Hook;
-  /** Default: that of `destination`. */
+  /** Address family. Default: the family of `destination`. */
   readonly family?: Family | undefined;
   readonly inputInterface?: string | undefined;
   readonly outputInterface?: string | undefined;
   readonly source?: string | undefined;
   readonly destination: string;
   readonly protocol?: PortProtocol | undefined;
-  /** Of the destination. */
+  /** Destination port. */
   readonly port?: number | undefined;
-  /** That it has before. Default: 0. */
+  /** Mark of the packet before the rules. Default: 0. */
   readonly mark?: number | undefined;
-  /** Whether the destination is an address of this machine. Default: false. */
+  /** True if the destination is an address of this machine. Default: false. */
   readonly local?: boolean | undefined;
-  /** Its size. With it, the counters of what it meets go up. */
+  /** Size in bytes. If given, the packet increments the counters of the matching rules and elements. */
   readonly bytes?: number | undefined;
 }
 
 const ALL = 0xffffffff;
 
-/** The mark that it has behind all chains that mark packets at its hook. */
+/** Returns the mark of the packet after all marking chains of its hook. */
 export function markPacket(tables: Iterable<TableState>, packet: MemoryPacket): number {
   const chains: { readonly table: TableState; readonly chain: ChainState }[] = [];
   for (const table of tables) {
-    if (table.others.some(({ kind }) => kind === 'flag')) continue; // it is asleep
+    if (table.others.some(({ kind }) => kind === 'flag')) continue; // the table is dormant
     for (const chain of table.chains.values())
       if (chain.name.purpose === 'mark' && chain.name.hook === packet.hook && chain.intact)
         chains.push({ table, chain });
@@ -49,7 +49,7 @@ export function markPacket(tables: Iterable<TableState>, packet: MemoryPacket): 
   return mark;
 }
 
-/** The mark behind one rule; undefined if it is not for the packet. */
+/** Returns the mark after one rule; undefined if the rule does not match the packet. */
 function afterRule(
   table: TableState,
   { name }: ChainState,
@@ -104,7 +104,7 @@ function matches(match: Match, packet: MemoryPacket, mark: number): boolean {
   return typeof port === 'number' ? packet.port === port : packet.port >= port.from && packet.port <= port.to;
 }
 
-/** Whether an address is that one, or in that prefix. */
+/** Returns true if `address` equals `prefix`, or is within it. */
 function within(address: string, prefix: string): boolean {
   const [network = '', length] = prefix.split('/');
   const family = familyOf(network);

@@ -19,9 +19,9 @@ const noCounter: Counter = { packets: 0n, bytes: 0n };
 export interface ChainState {
   readonly name: ChainName;
   intact: boolean;
-  /** Of base chains of the same priority, the one that was made last comes first (nf_hook_entries_grow). */
+  /** Order of creation: of base chains with the same priority, the newest runs first (nf_hook_entries_grow). */
   readonly made: number;
-  /** Replaced, not changed, so that what was can be put back. */
+  /** Replaced as a whole, never changed in place, so that it can be restored. */
   rules: readonly RuleEntry[];
 }
 
@@ -33,20 +33,20 @@ export interface MapState {
   readonly elements: Map<string, ElementState>;
 }
 
-/** A table; its chains and maps by their names. */
+/** A table, with its chains and maps by name. */
 export interface TableState {
   readonly comment: string | undefined;
   chains: ReadonlyMap<string, ChainState>;
   maps: ReadonlyMap<string, MapState>;
   others: TableEntry['others'];
-  /** Chains, maps and rules have numbers of one series. */
+  /** Last handle: chains, maps and rules share one sequence of numbers. */
   handle: bigint;
 }
 
-/** How to go back, a step for each change. */
+/** Undo functions, one for each step of a change. */
 export type Undo = (() => void)[];
 
-/** The tables of one namespace, and what a change does to them; a change that is refused gives its errno. */
+/** The tables of one namespace. apply() makes one change and returns an errno, 0 for success. */
 export class NetfilterTables {
   tables: ReadonlyMap<string, TableState> = new Map();
   #made = 0;
@@ -118,7 +118,7 @@ export class NetfilterTables {
     }
   }
 
-  /** A table as it was read from somewhere else, in the place of the one that is there. */
+  /** Replaces a table by a copy of another one; undefined deletes it. */
   load(table: string, entry: TableEntry | undefined): void {
     if (!entry) {
       this.#put(table, undefined, []);
@@ -150,7 +150,7 @@ export class NetfilterTables {
   }
 }
 
-/** As the port gives it. Entries are never changed, but replaced: they can be handed out. */
+/** Returns a table as the port shows it. Entries are replaced, never changed in place, so it is safe to return them. */
 export function tableEntry(state: TableState, generation: number, elements: boolean): TableEntry {
   const { comment, others } = state;
   return {
@@ -168,7 +168,7 @@ export function keyText({ address, protocol, port }: MapKey): string {
   return `${address} ${protocol} ${port}`;
 }
 
-/** What a change is about, in words. */
+/** Returns the name of the changed object. */
 export function changeText(table: string, change: TableChange): string {
   switch (change.change) {
     case 'add-table':
@@ -194,7 +194,7 @@ export function changeText(table: string, change: TableChange): string {
   }
 }
 
-/** The chain or the map of that name is one that this library would make. */
+/** Returns true if this library would create a chain or a map with this name. */
 export function isOurName(name: string): boolean {
   return chainNamed(name) !== undefined || mapNamed(name) !== undefined;
 }
@@ -205,7 +205,7 @@ function isOther(state: TableState, kind: 'chain' | 'set', name: string): boolea
 
 function deleteChain(state: TableState, name: string, undo: Undo): number {
   const chains = new Map(state.chains);
-  // Its rules go with it, unless it is asked for them to be gone before.
+  // The kernel deletes the rules of the chain, too.
   if (chains.delete(name)) setChains(state, chains, undo);
   else if (isOther(state, 'chain', name)) deleteOther(state, 'chain', name, undo);
   else return Errno.ENOENT;
@@ -247,7 +247,7 @@ function addRule(state: TableState, change: Extract<TableChange, { change: 'add-
 
 const readings = new WeakMap<ChainRule, ChainRule>();
 
-/** What is read of a rule that was written: its instructions go to the kernel, and come back. */
+/** Returns the rule as it is read back after a write: converts it to expressions and back. */
 function asRead(hook: Hook, rule: ChainRule): ChainRule | undefined {
   const known = readings.get(rule);
   if (known) return known;

@@ -16,35 +16,34 @@ import {
   type Undo,
 } from './memory-netfilter-tables.js';
 
-/** What other programs put into a table. */
+/** An object of another program in a table. */
 export type ForeignThing =
-  /** A chain or a set of a name that this library does not use; a flag puts the table to sleep (`dormant`). */
+  /** A chain or a set with a name that this library does not use, or a flag, which makes the table `dormant`. */
   | { readonly kind: 'chain' | 'set' | 'flag'; readonly name: string }
-  /** A rule that this library would not write. Default place: at the end. */
+  /** A rule that this library would not write. Default position: the end. */
   | { readonly kind: 'rule'; readonly chain: string; readonly at?: number | undefined }
-  /** The chain or the map of that name is one of another type, hook, priority or key. */
+  /** A chain or a map of this library that gets another type, hook, priority or key. */
   | { readonly kind: 'changed'; readonly name: string };
 
-/** Whose counter: of a rule, or of an element of a map. */
+/** The owner of a counter: a rule, or an element of a map. */
 export type CounterPlace = { readonly handle: bigint } | { readonly map: string; readonly key: MapKey };
 
 const ours = { pid: process.pid, name: 'ipvs-io' };
 const theirs = { pid: 2, name: 'nft' };
 
 /**
- * Nf_tables of one network namespace in memory: tables, chains, rules and maps of the family inet
- * as far as this library writes them, changed in batches that are made or refused as the kernel
- * makes or refuses them.
+ * nf_tables of one network namespace in memory: tables, chains, rules and maps of the family inet, to the extent that
+ * this library writes them. Changes are made in batches, and accepted or rejected like in the kernel.
  */
 export class MemoryNetfilter {
-  /** What was committed through ports, in order. */
+  /** All batches that ports committed, in order. */
   readonly commits: { readonly table: string; readonly changes: readonly TableChange[] }[] = [];
   /** @internal */
   readonly mainName: (name: string) => string | undefined;
   readonly #machine: Machine;
   readonly #tables = new NetfilterTables();
   readonly #listeners = new Listeners<RulesetEvent>(4096);
-  /** Counted up by each commit, of anybody. */
+  /** Incremented by each commit of any program. */
   #generation = 1;
 
   /** `mainName` returns the main name of the interface that has the given name. Default: there are no interfaces. */
@@ -61,20 +60,20 @@ export class MemoryNetfilter {
     return this.#generation;
   }
 
-  /** The names of all tables. */
+  /** Names of all tables. */
   get tables(): string[] {
     return [...this.#tables.tables.keys()];
   }
 
-  /** A table with its elements, without asking through a port. */
+  /** Returns a table with its elements, without a request. */
   table(name: string): TableEntry | undefined {
     const state = this.#tables.tables.get(name);
     return state && tableEntry(state, this.#generation, true);
   }
 
   /**
-   * Carries changes out as another program, all or nothing.
-   * @throws ChangeFailure as the kernel refuses them
+   * Makes changes as another program, all or nothing.
+   * @throws ChangeFailure if the kernel would reject a change
    */
   change(name: string, changes: readonly TableChange[]): void {
     this.#commit(name, changes, theirs);
@@ -86,13 +85,13 @@ export class MemoryNetfilter {
     this.commits.push({ table: name, changes });
   }
 
-  /** Puts a table there as it was read somewhere, in the place of the one of this name; undefined: none. */
+  /** Replaces the table of this name by a copy of another one; undefined deletes it. */
   load(name: string, table: TableEntry | undefined): void {
     this.#tables.load(name, table);
     this.#changed([name]);
   }
 
-  /** Another program makes a table, or puts something into one: into one that it makes, if there is none. */
+  /** Adds objects of another program to a table; creates the table if it does not exist. */
   addForeign(name: string, ...things: readonly ForeignThing[]): void {
     if (!this.#tables.tables.has(name)) this.#tables.load(name, { generation: 0, chains: [], maps: [], others: [] });
     const state = this.#state(name);
@@ -100,25 +99,25 @@ export class MemoryNetfilter {
     this.#changed([name]);
   }
 
-  /** `nft flush table inet NAME`: all rules go; chains, maps and what is in them stay. */
+  /** Deletes all rules of a table, like `nft flush table inet NAME`; chains, maps and elements stay. */
   flushTable(name: string): void {
     for (const chain of this.#state(name).chains.values()) chain.rules = [];
     this.#changed([name]);
   }
 
-  /** `nft delete table inet NAME` */
+  /** Deletes a table as another program, like `nft delete table inet NAME`. */
   deleteTable(name: string): void {
     this.#commit(name, [{ change: 'delete-table' }], theirs);
   }
 
-  /** `nft flush ruleset` */
+  /** Deletes all tables as another program, like `nft flush ruleset`. */
   flushRuleset(): void {
     const names = this.tables;
     for (const name of names) this.#tables.load(name, undefined);
     this.#changed(names);
   }
 
-  /** Packets were counted. No change of a rule: the generation stays. */
+  /** Sets a counter, as packets would; the generation does not change. */
   setCounter(name: string, place: CounterPlace, counter: Counter): void {
     const state = this.#state(name);
     if ('map' in place) {
@@ -132,12 +131,12 @@ export class MemoryNetfilter {
       chain.rules = chain.rules.map((rule) => (rule.handle === place.handle ? { ...rule, counter } : rule));
   }
 
-  /** The mark that a packet has behind all tables. */
+  /** Returns the mark of a packet after all tables. */
   mark(packet: MemoryPacket): number {
     return markPacket(this.#tables.tables.values(), packet);
   }
 
-  /** Listeners lose events, as when more come than they read. */
+  /** Makes all listeners lose events, as if their buffers were full. */
   overrun(): void {
     this.#listeners.overrun();
   }

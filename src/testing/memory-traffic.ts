@@ -8,49 +8,49 @@ import type { MemoryIpvs } from './memory-ipvs.js';
 import type { MemoryEntry, Packet, TrackedFlow, Tracker } from './memory-ipvs-connections.js';
 import type { MemoryServer } from './memory-ipvs-table.js';
 
-/** A connection that a client begins. */
+/** A connection that a client opens. */
 export interface TrafficOptions {
-  /** Default: `tcp`. */
+  /** Protocol. Default: `tcp`. */
   readonly protocol?: Protocol | undefined;
-  /** What the client asks for. */
+  /** Destination address of the client's packets. */
   readonly address: string;
   readonly port: number;
-  /** Default: 198.51.100.1, of IPv6 2001:db8::1. */
+  /** Address of the client. Default: 198.51.100.1, or 2001:db8::1 for IPv6. */
   readonly client?: string | undefined;
-  /** Default: another one for each connection. */
+  /** Port of the client. Default: a different one for each connection. */
   readonly clientPort?: number | undefined;
-  /** The mark that its packets have. Default: that which the rules and maps of nf_tables give them here. */
+  /** Mark of the packets. Default: the mark that the nf_tables rules and maps of the namespace set. */
   readonly fwmark?: number | undefined;
-  /** Of the first packet. Default: 60. */
+  /** Size of the first packet, in bytes. Default: 60. */
   readonly bytes?: number | undefined;
 }
 
-/** A connection that IPVS has given to a server. */
+/** A connection that IPVS has assigned to a server. */
 export interface TrafficConnection {
-  /** Where its packets go. */
+  /** The real server that gets its packets. */
   readonly server: { readonly address: string; readonly port: number };
-  /** Whether IPVS still has it, and it is open. */
+  /** True if IPVS still has the connection and it is not closing. */
   readonly established: boolean;
   /**
-   * Another packet of the client's. Whether a server got it: not if its server was removed, or
-   * IPVS has forgotten the connection; then a packet of UDP may begin another one.
+   * Sends a further packet of the client; returns true if a server got it. No server gets it if the server was removed
+   * or IPVS has forgotten the connection; in the latter case a UDP packet can start a new connection.
    */
   packet(bytes?: number): boolean;
-  /** An answer, which the director sees of servers behind NAT. */
+  /** Sends a reply of the server, which the director sees only with NAT. */
   reply(bytes?: number): void;
-  /** The client closes: the entry is `FIN_WAIT`, and ends after the timeout `tcpFin`. UDP has no end but its timeout. */
+  /** Closes the client's side: the entry is `FIN_WAIT`, and ends after the timeout `tcpFin`. UDP ends only by timeout. */
   close(): void;
 }
 
 /** Timeouts of connection tracking (nf_conntrack_tcp_timeout_* and its like), in milliseconds. */
 const FLOW_TIMEOUTS = { tcp: 432_000_000, udp: 120_000, sctp: 210_000_000, begun: 120_000, closing: 120_000 } as const;
-/** The places of ESTABLISHED, SYN_SENT and FIN_WAIT among the states of TCP; of SCTP. */
+/** Numbers of the states ESTABLISHED, SYN_SENT and FIN_WAIT of TCP, and of the corresponding states of SCTP. */
 const states = {
   tcp: { open: 3, begun: 1, closing: 4 },
   sctp: { open: 4, begun: 2, closing: 5 },
 } as const;
 
-/** Connection tracking as IPVS uses it where the sysctl `conntrack` is on (net/netfilter/ipvs/ip_vs_nfct.c). */
+/** Connection tracking of IPVS connections, used if the sysctl `conntrack` is on (net/netfilter/ipvs/ip_vs_nfct.c). */
 export class FlowTracker implements Tracker {
   readonly #conntrack: MemoryConntrack;
 
@@ -126,7 +126,7 @@ class TrafficFlow implements TrackedFlow {
   }
 }
 
-/** Which mark a packet of a client has when IPVS sees it. */
+/** Returns the mark of a client's packet when IPVS gets it. */
 export type MarkOf = (packet: {
   readonly source: string;
   readonly destination: string;
@@ -134,7 +134,7 @@ export type MarkOf = (packet: {
   readonly port: number;
 }) => number;
 
-/** The packets of clients, of one namespace. */
+/** The traffic of clients in one namespace. */
 export class MemoryTraffic {
   readonly #ipvs: MemoryIpvs;
   readonly #markOf: MarkOf;
@@ -145,7 +145,7 @@ export class MemoryTraffic {
     this.#markOf = markOf;
   }
 
-  /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for addresses that are none, or of two families */
+  /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` for invalid addresses, or addresses of two families */
   connect(options: TrafficOptions): TrafficConnection | undefined {
     const { protocol = 'tcp', port, bytes = 60, clientPort = this.#nextPort() } = checkTraffic(options);
     const { address: asked, family } = checkAddress('address', options.address);
