@@ -13,7 +13,7 @@ import { type MemoryServer, type MemoryService, type MemoryTable, serviceName } 
 
 /** Time by which an expired template with connections is extended, in milliseconds (ip_vs_conn_expire). */
 const TEMPLATE_WAIT = 60_000;
-/** Timeouts of SCTP in milliseconds; no setting changes them (sctp_timeouts in net/netfilter/ipvs/ip_vs_proto_sctp.c). */
+/** Timeouts of SCTP in milliseconds, which are not configurable (sctp_timeouts in ip_vs_proto_sctp.c). */
 const SCTP_TIMEOUTS = { ESTABLISHED: 900_000, SHUTDOWN_SENT: 30_000 } as const;
 
 /** A packet from a client. */

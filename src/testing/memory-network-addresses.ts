@@ -9,21 +9,21 @@ import { addressNumber, cut, isMulticast } from './memory-network-prefix.js';
 export interface AddressState {
   readonly link: LinkState;
   readonly family: Family;
-  /** Without its prefix length. */
+  /** Address without its prefix length. */
   readonly address: string;
   readonly prefixLength: number;
-  /** Of its network. */
+  /** Number of its network address. */
   readonly network: bigint;
   readonly scope: Scope;
   readonly label: string | undefined;
   readonly protocol: number | undefined;
   readonly noDad: boolean;
   secondary: boolean;
-  /** Duplicate address detection failed. */
+  /** True if duplicate address detection failed. */
   duplicate: boolean;
 }
 
-/** IFAPROT_* (include/uapi/linux/if_addr.h): made by the kernel for a loopback, or of a link-layer address. */
+/** IFAPROT_* (include/uapi/linux/if_addr.h): addresses that the kernel makes for `lo`, or from a link-layer address. */
 const OF_LOOPBACK = 1;
 const OF_LINK = 3;
 const SMALLEST_MTU = { ipv4: 68, ipv6: 1280 } as const;
@@ -31,7 +31,7 @@ const SMALLEST_MTU = { ipv4: 68, ipv6: 1280 } as const;
 /** The addresses of interfaces, in the kernel's order. */
 export class MemoryAddresses {
   readonly #core: NetworkCore;
-  /** IPv6 addresses that other hosts have. */
+  /** IPv6 addresses of other hosts. */
   readonly #taken = new Set<string>();
   readonly #addresses: Readonly<Record<Family, Map<LinkState, AddressState[]>>> = { ipv4: new Map(), ipv6: new Map() };
 
@@ -60,18 +60,18 @@ export class MemoryAddresses {
     const found = this.of(link, family).find(
       (other) => other.address === address && other.prefixLength === prefixLength,
     );
-    // Where IP is off, the interface is none to it.
+    // Below the smallest MTU, the family is off and the kernel does not find the interface.
     if (link.mtu < SMALLEST_MTU[family]) refused(family === 'ipv4' ? Errno.ENODEV : Errno.ENXIO);
     if (!found) refused(Errno.EADDRNOTAVAIL);
     this.#deleteWithSecondaries(found);
   }
 
-  /** Another host has it: from now on, detection finds it. */
+  /** Assigns an address to another host: duplicate address detection finds it from now on. */
   take(address: string): void {
     this.#taken.add(canonicalAddress(address, 'ipv6'));
   }
 
-  /** Where it comes up: `lo` has addresses of its own (inetdev_event, init_loopback). */
+  /** Adds the addresses of `lo` when it is set up (inetdev_event, init_loopback). */
   linkUp(link: LinkState): void {
     if (link.kind !== 'loopback') return;
     const has = (address: string, family: Family): boolean =>
@@ -82,13 +82,13 @@ export class MemoryAddresses {
       this.#add6(link, { ...addressOf('::1', 128, 'ipv6', link), scope: 'host', protocol: OF_LOOPBACK });
   }
 
-  /** Addresses of IPv6 do not outlive it, but for `keep_addr_on_down`. */
+  /** Removes the IPv6 addresses of an interface that is set down, except global ones with `keep_addr_on_down`. */
   linkDown(link: LinkState): void {
     const keeps = this.#core.sysctls.either('ipv6', link.name, 'keep_addr_on_down');
     for (const address of this.of(link, 'ipv6')) if (!keeps || address.scope !== 'global') this.#remove(address);
   }
 
-  /** An interface that packets pass has a link-local address. */
+  /** Adds the multicast route and the link-local address of an interface that has a carrier now. */
   carrierUp(link: LinkState): void {
     if (link.kind === 'loopback' || !this.#hasIPv6(link)) return;
     this.#core.routes.addMulticast(link);
@@ -97,14 +97,14 @@ export class MemoryAddresses {
     this.#add6(link, { ...addressOf(address, 64, 'ipv6', link), scope: 'link', protocol: OF_LINK });
   }
 
-  /** `disable_ipv6` was written. */
+  /** Adds or removes IPv6 addresses after a write to `disable_ipv6`. */
   switchIPv6(link: LinkState, on: boolean): void {
     if (on && link.up) this.linkUp(link);
     if (on && link.running) this.carrierUp(link);
     if (!on) this.#flush(link, 'ipv6');
   }
 
-  /** Below its smallest MTU, IP is off. */
+  /** Removes the addresses and routes of a family whose smallest MTU is above the new MTU. */
   mtuChanged(link: LinkState): void {
     for (const family of ['ipv4', 'ipv6'] as const) {
       if (link.mtu >= SMALLEST_MTU[family]) continue;
@@ -127,7 +127,7 @@ export class MemoryAddresses {
     return link.mtu >= SMALLEST_MTU.ipv6 && this.#core.sysctls.get('ipv6', link.name, 'disable_ipv6') === 0;
   }
 
-  /** __inet_insert_ifa in net/ipv4/devinet.c */
+  /** Adds an IPv4 address (__inet_insert_ifa in net/ipv4/devinet.c). */
   #add4(link: LinkState, settings: AddressSettings): void {
     if (link.mtu < SMALLEST_MTU.ipv4) refused(Errno.ENOBUFS);
     const state = toState(link, settings, settings.label ?? link.name);
@@ -140,7 +140,7 @@ export class MemoryAddresses {
     }
     const wider = (other: AddressState): boolean =>
       !other.secondary && scopeNumber(state.scope) <= scopeNumber(other.scope);
-    // Behind all primary ones that reach as far, or further.
+    // Insert after the last primary address of the same or a narrower scope.
     const at = state.secondary ? list.length : list.findLastIndex(wider) + 1;
     list.splice(at, 0, state);
     this.#addresses.ipv4.set(link, list);
@@ -155,9 +155,9 @@ export class MemoryAddresses {
     const list = [...this.of(link, 'ipv6')];
     if (list.some(({ address }) => address === settings.address)) refused(Errno.EEXIST, 'address already assigned');
     const state = toState(link, { ...settings, scope: scopeOf6(settings.address) }, undefined);
-    // addrconf_dad_failure in net/ipv6/addrconf.c: the address stays, and is not used.
+    // A duplicate address stays but is not used (addrconf_dad_failure in net/ipv6/addrconf.c).
     state.duplicate = !state.noDad && this.#taken.has(state.address);
-    // Before those that reach as far (ipv6_link_dev_addr).
+    // Insert before the first address of the same or a narrower scope (ipv6_link_dev_addr).
     const at = list.findIndex(({ scope }) => scopeNumber(scope) >= scopeNumber(state.scope));
     list.splice(at < 0 ? list.length : at, 0, state);
     this.#addresses.ipv6.set(link, list);
@@ -169,7 +169,7 @@ export class MemoryAddresses {
     this.#core.routes.addressAdded(state);
   }
 
-  /** Secondary addresses go with their primary one, or one of them takes its place (__inet_del_ifa). */
+  /** Deletes a primary address with its secondary ones; `promote_secondaries` keeps these (__inet_del_ifa). */
   #deleteWithSecondaries(state: AddressState): void {
     const { link } = state;
     const behind = this.of(link, 'ipv4').filter(
@@ -221,7 +221,7 @@ function scopeOf6(address: string): Scope {
   return /^fe[cdef]/.test(address) ? 'site' : 'global';
 }
 
-/** Of a link-layer address (EUI-64). */
+/** Returns the link-local address for a link-layer address (EUI-64). */
 function linkLocal(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = address.split(':').map((byte) => Number.parseInt(byte, 16));

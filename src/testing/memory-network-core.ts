@@ -20,19 +20,19 @@ export interface LinkState {
   readonly details: LinkDetails | undefined;
   up: boolean;
   mtu: number;
-  /** Somebody changed it: that of a bridge is the least of its ports only if nobody did. */
+  /** True if the MTU was set; otherwise a bridge takes the least MTU of its ports. */
   mtuGiven: boolean;
   address: string | undefined;
-  /** Somebody said which: a bridge takes that of a port only if nobody did. */
+  /** True if the address was set; otherwise a bridge takes the address of a port. */
   addressGiven: boolean;
   master: LinkState | undefined;
-  /** What it is made on: of a macvlan, and of a tunnel with a device. */
+  /** Lower interface of a macvlan, or of a tunnel with a device. */
   parent: LinkState | undefined;
-  /** The other end of a veth. */
+  /** Other end of a veth. */
   peer: LinkState | undefined;
-  /** The namespace that it is in. */
+  /** Namespace of the interface. */
   home: NetworkCore;
-  /** Of a bridge: before its first port it needs none to run. */
+  /** True once a bridge has had a port: from then on it runs only with a running port. */
   hadPorts: boolean;
   running: boolean;
   operationalState: OperationalState;
@@ -45,14 +45,14 @@ export function refused(errno: number, message = ''): never {
   throw new KernelFailure(errno, message);
 }
 
-/** A namespace that an operation names is not there. */
+/** The failure of an operation that names a missing namespace. */
 export class NoNamespace extends KernelFailure {
   constructor(path: string) {
     super(Errno.ENOENT, path);
   }
 }
 
-/** The network of one namespace: what there is, each in a room of its own. */
+/** The network of one namespace, with one class for each kind of object. */
 export class NetworkCore {
   readonly cookie: bigint;
   readonly find: (path: string) => NetworkCore | undefined;
@@ -65,7 +65,7 @@ export class NetworkCore {
   readonly neighbours: MemoryNeighbours;
   readonly forwarding: MemoryForwarding;
   readonly udpTunnels = new Map<string, UdpTunnel>();
-  /** What this kernel has not: kinds of interfaces, and `fou`. */
+  /** Features that this kernel lacks: kinds of interfaces, and `fou`. */
   readonly missing = new Set<string>();
 
   constructor(cookie: bigint, find: (path: string) => NetworkCore | undefined, files: MemoryFiles) {
@@ -80,7 +80,7 @@ export class NetworkCore {
     this.links = new MemoryLinks(this);
   }
 
-  /** Tells what happened to who listens. */
+  /** Sends an event to the listeners. */
   tell(event: () => NetworkEvent): void {
     if (this.events.some) this.events.push(event());
   }

@@ -15,7 +15,7 @@ const ZEROS = '00:00:00:00:00:00';
 const DEFAULT_VLAN = 1;
 const parts = ['vlan', 'destination', 'port', 'vni', 'sourceVni', 'via'] as const;
 
-/** Where bridges and vxlans send frames. */
+/** The forwarding tables of bridges and vxlans. */
 export class MemoryForwarding {
   readonly #core: NetworkCore;
   #entries: EntryState[] = [];
@@ -59,7 +59,7 @@ export class MemoryForwarding {
     for (const entry of found) this.#remove(entry);
   }
 
-  /** A vxlan sends what it knows nothing of to its remote: an entry of all zeros. */
+  /** Adds the default entry of a vxlan with a remote: the link-layer address of all zeros. */
   linkAdded(link: LinkState): void {
     const { details } = link;
     if (details?.kind !== 'vxlan' || details.remote === undefined) return;
@@ -67,7 +67,7 @@ export class MemoryForwarding {
     this.#put({ link, bridge: undefined, settings });
   }
 
-  /** The bridge of a port knows the port's own address. */
+  /** Adds the address of a new port to the table of its bridge. */
   portAdded(link: LinkState): void {
     if (link.address === undefined) return;
     const settings = { linkAddress: link.address, state: 'permanent', of: 'master' } as const;
@@ -78,7 +78,7 @@ export class MemoryForwarding {
     for (const entry of this.#entries) if (entry.link === link && entry.bridge) this.#remove(entry);
   }
 
-  /** All that names the interface. */
+  /** Removes all entries of an interface. */
   flush(link: LinkState): void {
     for (const entry of this.#entries) if (entry.link === link || entry.bridge === link) this.#remove(entry);
   }
@@ -88,19 +88,19 @@ export class MemoryForwarding {
     if (destination === undefined) refused(Errno.EINVAL);
     const own = (vxlan.local ?? vxlan.remote)?.includes(':') ?? false;
     if (destination.includes(':') !== own) refused(Errno.EAFNOSUPPORT);
-    // What the vxlan has anyway is not told.
+    // The kernel does not show values that equal those of the vxlan.
     const port = settings.port === vxlan.port ? undefined : settings.port;
     const vni = settings.vni === vxlan.id ? undefined : settings.vni;
     const entry: EntryState = { link, bridge: undefined, settings: { ...settings, port, vni } };
     const others = this.#entries.filter((other) => sameTable(other, entry) && sameKey(other, entry));
     if (others.length > 0 && !append) refused(Errno.EEXIST);
-    // Others have one destination, and the kernel says that it has done it (vxlan_fdb_update_existing).
+    // A unicast entry has one destination: the kernel ignores another one without an error (vxlan_fdb_update_existing).
     const several = linkAddress === ZEROS || !isUnicastLinkAddress(linkAddress);
     const there = others.some((other) => parts.every((part) => other.settings[part] === entry.settings[part]));
     if (others.length === 0 || (several && !there)) this.#put(entry);
   }
 
-  /** Which table is meant. @throws KernelFailure if the interface has no such table, or not for that. */
+  /** Returns the table and VLANs of an entry. @throws KernelFailure if the interface has no such table or rejects it */
   #tableOf(
     link: LinkState,
     { of, vlan, state }: Pick<ForwardingSettings, 'of' | 'vlan' | 'state'>,
@@ -130,7 +130,7 @@ export class MemoryForwarding {
   }
 }
 
-/** A bridge has one table for all of its ports. */
+/** Returns true if both entries are in the same table: a bridge has one table for all of its ports. */
 function sameTable(a: EntryState, b: EntryState): boolean {
   return a.bridge === b.bridge && (a.bridge !== undefined || a.link === b.link);
 }

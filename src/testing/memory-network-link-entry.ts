@@ -1,7 +1,7 @@
 import type { Link, LinkData } from '../kernel/network/types.js';
 import type { LinkState } from './memory-network-core.js';
 
-/** As the port gives it. */
+/** Returns an interface as the port shows it. */
 export function toLink(link: LinkState): Link {
   const data = dataOf(link);
   return {
@@ -26,7 +26,7 @@ function dataOf(link: LinkState): LinkData | undefined {
     case 'veth':
       if (!peer) return undefined;
       if (peer.home === home) return { kind: 'veth', peerIndex: peer.index, peer: peer.name };
-      // Numbers of namespaces differ from one to another; of the same they are the same here.
+      // In the kernel, the id of a namespace depends on the observer. The in-memory kernel has one id per namespace.
       return { kind: 'veth', peerIndex: peer.index, peerNamespaceId: Number(peer.home.cookie & 0x7fffffffn) };
     case 'bridge': {
       const { stp = false, vlanFiltering = false, multicastSnooping = true } = details;

@@ -40,11 +40,11 @@ export function release(link: LinkState): void {
   portsChanged(master);
 }
 
-/** A bridge has the least address of its ports, unless it was given one (br_stp_recalculate_bridge_id). */
+/** Updates a bridge: it takes the least address of its ports unless one was set (br_stp_recalculate_bridge_id). */
 function portsChanged(bridge: LinkState): void {
   const ports = portsOf(bridge);
   if (!bridge.addressGiven) bridge.address = ports.map(({ address = '' }) => address).sort()[0] ?? '00:00:00:00:00:00';
-  // br_mtu_auto_adjust
+  // The MTU follows br_mtu_auto_adjust.
   const mtu = bridge.mtuGiven ? bridge.mtu : Math.min(...(ports.length > 0 ? ports.map((port) => port.mtu) : [1500]));
   if (mtu !== bridge.mtu) {
     bridge.mtu = mtu;
@@ -58,7 +58,7 @@ function portsOf(bridge: LinkState): LinkState[] {
   return bridge.home.links.all().filter(({ master }) => master === bridge);
 }
 
-/** Sets it up or down, with what the kernel does then. */
+/** Sets an interface up or down, with the kernel's side effects. */
 export function switchLink(link: LinkState, up: boolean): void {
   if (link.up === up) return;
   link.up = up;
@@ -80,7 +80,7 @@ export function switchLink(link: LinkState, up: boolean): void {
   refreshOthers(link);
 }
 
-/** Looks again whether packets pass, after something about another interface has changed. */
+/** Updates the carrier of an interface after a change of another interface. */
 function refresh(link: LinkState): void {
   const running = link.up && hasCarrier(link);
   const state = stateOf(link, running);

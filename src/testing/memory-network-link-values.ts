@@ -4,7 +4,7 @@ import { type LinkState, refused } from './memory-network-core.js';
 import { isMulticast, isUnicastLinkAddress } from './memory-network-prefix.js';
 
 const LARGEST_MTU = 65_535;
-/** Of IPv4; of dummies and loopbacks any goes. */
+/** Smallest MTU (of IPv4), in bytes; dummies and loopbacks accept any MTU. */
 const SMALLEST_MTU = 68;
 
 export function parentOf(details: LinkDetails): string | undefined {
@@ -24,7 +24,7 @@ export function usualMtu(
   return kind === 'vxlan' && parent ? parent.mtu - around : 1500;
 }
 
-/** Locally administered; of each index of each namespace another. */
+/** Returns a locally administered address, unique for each index of each namespace. */
 export function drawnAddress(cookie: bigint, index: number): string {
   const number = ((cookie & 0xffffn) << 16n) | BigInt(index & 0xffff);
   const digits = number.toString(16).padStart(8, '0');
@@ -40,7 +40,7 @@ export function checkValues(
   if (address !== undefined && !isUnicastLinkAddress(address)) refused(Errno.EADDRNOTAVAIL);
 }
 
-/** A tunnel that does the same as one that is there: the kernel could not tell whose a packet is. */
+/** Rejects a tunnel that equals an existing one: the kernel could not assign a packet to one of them. */
 export function checkDouble(details: LinkDetails, links: Iterable<LinkState>): void {
   if (details.kind === 'vxlan') {
     if (details.remote !== undefined && isMulticast(details.remote) && details.device === undefined)
@@ -51,7 +51,7 @@ export function checkDouble(details: LinkDetails, links: Iterable<LinkState>): v
   }
   if (details.kind !== 'ipip' && details.kind !== 'gre') return;
   const ends = JSON.stringify([details.local, details.remote, details.key, details.external]);
-  // tunl0 and gre0, which come with their modules.
+  // tunl0 and gre0, which their modules create, have no properties.
   if (ends === JSON.stringify([undefined, undefined, undefined, false])) refused(Errno.EEXIST);
   for (const { details: other } of links)
     if (other?.kind === details.kind && JSON.stringify([other.local, other.remote, other.key, other.external]) === ends)

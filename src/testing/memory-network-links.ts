@@ -5,7 +5,7 @@ import { toLink } from './memory-network-link-entry.js';
 import { enslave, release, setAddress, setMtu, switchLink, tellChanged } from './memory-network-link-states.js';
 import { checkDouble, checkValues, drawnAddress, parentOf, usualMtu } from './memory-network-link-values.js';
 
-/** Interfaces, and how they hang together. */
+/** The interfaces, and their relations. */
 export class MemoryLinks {
   readonly #core: NetworkCore;
   readonly #links = new Map<number, LinkState>();
@@ -17,7 +17,7 @@ export class MemoryLinks {
     this.#make('lo', 'loopback', undefined, { mtu: 65_536, address: '00:00:00:00:00:00' });
   }
 
-  /** In the order of their indexes. */
+  /** Returns all interfaces, sorted by index. */
   all(): LinkState[] {
     return [...this.#links.values()].sort((a, b) => a.index - b.index);
   }
@@ -26,7 +26,7 @@ export class MemoryLinks {
     return this.all().map(toLink);
   }
 
-  /** By one of its names. */
+  /** Finds an interface by its name or an alternative name. */
   named(name: string): LinkState | undefined {
     return this.#names.get(name);
   }
@@ -57,11 +57,11 @@ export class MemoryLinks {
       home.links.#remove(link);
       throw error;
     }
-    // The other end can come up only when both are there.
+    // Set the other end up only now, because both ends must exist.
     if (peer && details.kind === 'veth' && details.peer.up) switchLink(peer, true);
   }
 
-  /** In the kernel's order; what comes before a part that is refused has been done (do_setlink in net/core/rtnetlink.c). */
+  /** Makes changes in the kernel's order; those before a rejected one stay (do_setlink in net/core/rtnetlink.c). */
   set(name: string, changes: LinkChange): void {
     const master = typeof changes.master === 'string' ? this.get(changes.master) : undefined;
     if (changes.name !== undefined) this.get(name);
@@ -87,7 +87,7 @@ export class MemoryLinks {
     this.#remove(link);
   }
 
-  /** Another name that it is found by. */
+  /** Adds an alternative name, like `ip link property add altname`. */
   addAlternativeName(name: string, other: string): void {
     if (this.#names.has(other)) refused(Errno.EEXIST);
     const link = this.get(name);
@@ -169,7 +169,7 @@ export class MemoryLinks {
     this.#names.set(name, link);
   }
 
-  /** All that is on it, and it is down and nobody's port. */
+  /** Releases an interface from its master, sets it down, and removes its addresses, routes and entries. */
   #clear(link: LinkState): void {
     release(link);
     switchLink(link, false);
@@ -185,7 +185,7 @@ export class MemoryLinks {
     this.#core.sysctls.delete(link.name);
   }
 
-  /** With it goes its other end, and what is made on it. */
+  /** Removes an interface, its other end, and the interfaces on top of it. */
   #remove(link: LinkState): void {
     const { peer } = link;
     link.peer = undefined;

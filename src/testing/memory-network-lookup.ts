@@ -17,7 +17,7 @@ import {
 
 const DEFAULT = 253;
 
-/** Finds the way of a packet, in the tables that the rules name. */
+/** Finds the route of a packet in the tables that the rules name. */
 export class RouteLookup {
   readonly #core: NetworkCore;
   readonly #table: RouteTable;
@@ -27,7 +27,7 @@ export class RouteLookup {
     this.#table = table;
   }
 
-  /** As the kernel would send a packet. */
+  /** Returns the route of a packet, like `ip route get`. */
   to(query: RouteQuery): Route {
     const { family, address, source, mark = 0 } = query;
     const { links, sysctls } = this.#core;
@@ -35,7 +35,7 @@ export class RouteLookup {
     const from = query.inputInterface === undefined ? undefined : links.get(query.inputInterface);
     if (out?.up === false) refused(Errno.ENETUNREACH);
     const own = source !== undefined && this.#table.isLocal(addressNumber(source, family), family);
-    // From elsewhere with an address of this host, or from here with another's.
+    // Rejects a received packet with a source address of this host, and a sent packet with a foreign one.
     if (source !== undefined && family === 'ipv4' && own === (from !== undefined))
       refused(own ? Errno.EINVAL : Errno.ENETUNREACH);
     const flow: Flow = {
@@ -50,7 +50,7 @@ export class RouteLookup {
     const stays = from !== undefined && family === 'ipv4' && sysctls.get('ipv4', from.name, 'forwarding') === 0;
     if (typeof found === 'number') {
       if (stays) refused(Errno.EHOSTUNREACH);
-      // An interface that is named is taken for the right one.
+      // Without a route, the kernel sends IPv4 packets out of a named interface.
       if (family === 'ipv6' || !out || found !== Errno.ENETUNREACH) refused(found);
       return this.#answer(query, madeRoute({ family, table: 0, type: 'unicast', network: 0n, length: 0, link: out }));
     }
@@ -60,7 +60,7 @@ export class RouteLookup {
     return this.#answer(query, found.route, found.table);
   }
 
-  /** The route, and the table that the kernel says it is of; or an errno. */
+  /** Returns the route and the table that the kernel reports for it, or an errno. */
   resolve(
     flow: Flow,
     search: Pick<Search, 'link' | 'narrowest'>,
@@ -93,7 +93,7 @@ export class RouteLookup {
     const { link = hop?.link, type, mtu } = route;
     const local = type === 'local';
     const gateway = route.via ?? hop?.via;
-    // An address of this host's is a gateway to nowhere: what is behind it is on the link.
+    // If the gateway is an address of this host, the kernel treats the destination as on-link.
     const own =
       gateway !== undefined &&
       !gateway.includes(':') &&
@@ -121,7 +121,7 @@ export class RouteLookup {
     };
   }
 
-  /** One of the interface's addresses, of the same network if it can be; else of another's (inet_select_addr). */
+  /** Returns an address of the interface, preferably in the same network; otherwise of another (inet_select_addr). */
   #sourceFor(family: Family, link: LinkState | undefined, next: string): string | undefined {
     if (link === undefined) return undefined;
     const other = next.includes(':') ? 'ipv6' : 'ipv4';

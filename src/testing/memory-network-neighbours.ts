@@ -8,7 +8,7 @@ interface NeighbourEntry {
   readonly settings: NeighbourSettings;
 }
 
-/** Which link-layer addresses neighbours have, and for whom this host answers. */
+/** The neighbours with their link-layer addresses, and the proxy entries, for which this host answers. */
 export class MemoryNeighbours {
   readonly #core: NetworkCore;
   readonly #entries = new Map<string, NeighbourEntry>();
@@ -35,7 +35,7 @@ export class MemoryNeighbours {
     const link = this.#core.links.get(settings.interface);
     const entry = { link, settings };
     this.#entries.set(keyOf(link, settings), entry);
-    // Of proxy entries the kernel tells nobody.
+    // The kernel reports no events for proxy entries.
     if (!settings.proxy) this.#core.tell(() => ({ type: 'neighbour-changed', neighbour: toNeighbour(entry) }));
   }
 
@@ -43,7 +43,7 @@ export class MemoryNeighbours {
     const text = keyOf(this.#core.links.get(key.interface), key);
     const entry = this.#entries.get(text);
     if (!entry) refused(Errno.ENOENT);
-    // It fails first, which is told, too (neigh_delete).
+    // The kernel first changes the entry to `failed`, and reports that, too (neigh_delete).
     const failed: NeighbourEntry = {
       ...entry,
       settings: { ...entry.settings, linkAddress: undefined, state: 'failed' },
@@ -52,7 +52,7 @@ export class MemoryNeighbours {
     this.#remove(text, failed);
   }
 
-  /** All of an interface go when it goes down (neigh_ifdown). */
+  /** Removes all entries of an interface that is set down (neigh_ifdown). */
   flush(link: LinkState): void {
     for (const [text, entry] of this.#entries) if (entry.link === link) this.#remove(text, entry);
   }

@@ -9,7 +9,7 @@ import { MAIN, type RouteState, type RouteTable, refusals, usualScope } from './
 
 const SMALLEST_MTU6 = 1280;
 
-/** Finds out how the nexthop of a new route is reached, if it is. */
+/** Finds the interfaces of the nexthops of new routes. */
 export class Nexthops {
   readonly #table: RouteTable;
   readonly #lookup: RouteLookup;
@@ -19,7 +19,7 @@ export class Nexthops {
     this.#lookup = lookup;
   }
 
-  /** The interface that a nexthop is reached by (fib_check_nh, ip6_route_info_create). */
+  /** Returns the interface through which a nexthop is reachable (fib_check_nh, ip6_route_info_create). */
   way(
     { family, type, table, ...settings }: RouteSettings,
     { via, onlink, link }: { via?: string | undefined; onlink: boolean; link: LinkState | undefined },
@@ -48,7 +48,7 @@ export class Nexthops {
     if (scopeNumber(scope) >= scopeNumber('link')) refused(Errno.EINVAL, 'Nexthop has invalid scope');
     const destination = addressNumber(via, 'ipv4');
     const search = { family: 'ipv4', destination, link, narrowest: 'link' } as const;
-    // First in the table of the route itself.
+    // The kernel first searches the table of the route.
     const near = table === MAIN ? undefined : this.#table.find({ ...search, tables: [table] });
     const flow: Flow = {
       family: 'ipv4',
@@ -85,12 +85,12 @@ export class Nexthops {
     const found = this.#lookup.resolve(flow, { link });
     const direct = typeof found !== 'number' && found.route.via === undefined && found.route.type === 'unicast';
     const way = direct ? found.route.link : undefined;
-    // What leads to lo leads nowhere.
+    // A gateway is not reachable through lo.
     return way && way.kind !== 'loopback' ? way : refused(Errno.EHOSTUNREACH);
   }
 }
 
-/** Where IPv6 is off, the interface is none to it. */
+/** Rejects an interface on which IPv6 is off. */
 function checkIPv6({ home, name, mtu }: LinkState): void {
   if (mtu < SMALLEST_MTU6) refused(Errno.ENODEV);
   if (home.sysctls.get('ipv6', name, 'disable_ipv6') !== 0) refused(Errno.EACCES, 'IPv6 is disabled on nexthop device');

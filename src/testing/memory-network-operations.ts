@@ -1,7 +1,7 @@
 import type { NetworkOperation, RouteSettings, RuleSettings } from '../kernel/network/types.js';
 import type { NetworkCore } from './memory-network-core.js';
 
-/** @throws KernelFailure as the kernel refuses it */
+/** Carries out an operation. @throws KernelFailure if the kernel would reject it */
 export function carryOut(core: NetworkCore, operation: NetworkOperation): void {
   switch (operation.operation) {
     case 'add-link':
@@ -47,7 +47,7 @@ export function carryOut(core: NetworkCore, operation: NetworkOperation): void {
   }
 }
 
-/** What it is about, in words: faults are found by them. */
+/** Describes the object of an operation; `Fault.object` is matched with it. */
 export function operationText(operation: NetworkOperation): string {
   switch (operation.operation) {
     case 'add-link':

@@ -1,6 +1,6 @@
 import { type Family, readAddress, writeAddress } from '../kernel/address.js';
 
-/** Addresses as numbers, to be cut and compared. */
+/** Converts an address to a number, for masks and comparisons. */
 export function addressNumber(address: string, family: Family): bigint {
   if (family === 'ipv4') {
     let value = 0;
@@ -21,18 +21,18 @@ export function bitsOf(family: Family): number {
   return family === 'ipv4' ? 32 : 128;
 }
 
-/** A number with all bits behind the prefix 0. */
+/** Clears all bits after the prefix. */
 export function cut(value: bigint, length: number, family: Family): bigint {
   const behind = BigInt(bitsOf(family) - length);
   return (value >> behind) << behind;
 }
 
-/** The last address of a network. */
+/** Returns the last address of a network. */
 export function lastOf(value: bigint, length: number, family: Family): bigint {
   return cut(value, length, family) | ((1n << BigInt(bitsOf(family) - length)) - 1n);
 }
 
-/** Whether `10.0.0.0/8` has an address. */
+/** Returns true if a prefix, for example `10.0.0.0/8`, contains an address. */
 export function contains(prefix: string, value: bigint, family: Family): boolean {
   const [network = '', length = ''] = prefix.split('/');
   return cut(value, Number(length), family) === addressNumber(network, family);
@@ -44,7 +44,7 @@ export function isMulticast(address: string): boolean {
   return first >= 224 && first < 240;
 }
 
-/** Whether a link-layer address is of one interface (is_valid_ether_addr in include/linux/etherdevice.h). */
+/** Returns true for a unicast link-layer address (is_valid_ether_addr in include/linux/etherdevice.h). */
 export function isUnicastLinkAddress(address: string): boolean {
   return (Number.parseInt(address.slice(0, 2), 16) & 1) === 0 && address !== '00:00:00:00:00:00';
 }

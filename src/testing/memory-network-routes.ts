@@ -18,12 +18,12 @@ import {
   usualScope,
 } from './memory-network-table.js';
 
-/** IP6_RT_PRIO_USER, IP6_RT_PRIO_ADDRCONF */
+/** Default metrics of IPv6: IP6_RT_PRIO_USER, IP6_RT_PRIO_ADDRCONF. */
 const METRIC6 = 1024;
 const METRIC6_OF_ADDRESS = 256;
 const leadNowhere: readonly RouteType[] = ['blackhole', 'unreachable', 'prohibit', 'throw'];
 
-/** The routes of all tables: those that are made, and those that the kernel makes of addresses. */
+/** The routes of all tables: those that programs add, and those that the kernel makes for addresses. */
 export class MemoryRoutes {
   readonly #core: NetworkCore;
   readonly #table = new RouteTable();
@@ -40,7 +40,7 @@ export class MemoryRoutes {
     return this.#table.list(filter).map(toRoute);
   }
 
-  /** As the kernel would send a packet. */
+  /** Returns the route of a packet, like `ip route get`. */
   to(query: RouteQuery): Route {
     return this.#lookup.to(query);
   }
@@ -64,7 +64,7 @@ export class MemoryRoutes {
     this.#core.tell(() => ({ type: 'route-changed', route: toRoute(route) }));
   }
 
-  /** The first that has all that is named. */
+  /** Deletes the first route that matches all given fields. */
   delete(settings: RouteSettings): void {
     const { family, table, destination, prefixLength: length, type } = settings;
     const network = addressNumber(destination, family);
@@ -89,7 +89,7 @@ export class MemoryRoutes {
     this.#remove(found, true);
   }
 
-  /** What an address brings with it (fib_add_ifaddr; addrconf_prefix_route). */
+  /** Adds the routes of a new address (fib_add_ifaddr; addrconf_prefix_route). */
   addressAdded(address: AddressState): void {
     for (const route of this.#of(address)) {
       const there = this.#table.same(route).some((other) => sameRoute(other, route));
@@ -111,7 +111,7 @@ export class MemoryRoutes {
     for (const route of [...this.#table.all()]) {
       if (route.family !== family) continue;
       const from = gone && route.source === address.address;
-      // With its last address, an interface is off for IPv4 (fib_disable_ip).
+      // IPv4 is off on an interface without an address (fib_disable_ip).
       if (family === 'ipv4' && (from || (left.length === 0 && route.link === link))) this.#remove(route, false);
       else if (from) route.source = undefined;
     }
@@ -123,12 +123,12 @@ export class MemoryRoutes {
     for (const route of this.#table.all()) for (const hop of route.hops ?? []) if (hop.link === link) hop.dead = false;
   }
 
-  /** Of IPv4, what is this host's own stays (fib_sync_down_dev), and of what goes nobody is told. */
+  /** Removes the routes of an interface, for IPv4 without events; IPv4 routes of scope host stay (fib_sync_down_dev). */
   linkDown(link: LinkState): void {
     this.#flush(link, (route) => route.family === 'ipv6' || route.scope !== 'host');
   }
 
-  /** IPv6 is off on the interface. */
+  /** Removes the routes of a family that is off on the interface now. */
   familyOff(link: LinkState, family: Family): void {
     this.#flush(link, (route) => route.family === family);
   }
@@ -137,7 +137,7 @@ export class MemoryRoutes {
     this.#flush(link, () => true);
   }
 
-  /** ff00::/8, of an interface that packets pass. */
+  /** Adds the route for ff00::/8 through an interface. */
   addMulticast(link: LinkState): void {
     const network = addressNumber('ff00::', 'ipv6');
     const route = madeRoute({ family: 'ipv6', table: LOCAL, type: 'multicast', network, length: 8, link, metric: 256 });
@@ -150,7 +150,7 @@ export class MemoryRoutes {
     if (settings.nexthopId !== undefined) refused(Errno.EINVAL, 'Nexthop id does not exist');
     const { links } = this.#core;
     const named = settings.interface === undefined ? undefined : links.get(settings.interface);
-    // Names are looked up before anything else.
+    // The kernel looks up all names first.
     const ways = nexthops?.map((hop) => ({
       ...hop,
       link: hop.interface === undefined ? undefined : links.get(hop.interface),
@@ -169,7 +169,7 @@ export class MemoryRoutes {
     return {
       ...madeRoute({ family, table, type, network: addressNumber(destination, family), length }),
       via,
-      // Of IPv6, they lead to lo.
+      // For IPv6, routes of these types lead to lo.
       link: nowhere && family === 'ipv4' ? undefined : link,
       source,
       scope,
@@ -182,7 +182,7 @@ export class MemoryRoutes {
     };
   }
 
-  /** The routes that an address stands for, as its interface is now. */
+  /** Returns the routes that the kernel makes for an address, in the current state of its interface. */
   #of({ link, family, address, prefixLength, network, secondary }: AddressState): RouteState[] {
     const bits = bitsOf(family);
     const one = { family, link, network: addressNumber(address, family), length: bits };
@@ -226,7 +226,7 @@ export class MemoryRoutes {
   }
 }
 
-/** All the same: the kernel keeps such a route once (fib_find_info). */
+/** Returns true if the routes are equal: the kernel stores such a route only once (fib_find_info). */
 function sameRoute(a: RouteState, b: RouteState): boolean {
   const parts = ['type', 'link', 'via', 'source', 'scope', 'protocol', 'metric', 'mtu'] as const;
   return a.hops === undefined && parts.every((part) => a[part] === b[part]);

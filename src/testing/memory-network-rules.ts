@@ -4,13 +4,13 @@ import type { RoutingRule, RuleSettings } from '../kernel/network/types.js';
 import { type NetworkCore, refused } from './memory-network-core.js';
 import { contains } from './memory-network-prefix.js';
 
-/** A packet whose way is looked for. */
+/** A packet for which a route is searched. */
 export interface Flow {
   readonly family: Family;
   readonly destination: bigint;
   readonly source?: bigint | undefined;
   readonly mark: number;
-  /** `lo` for what this host sends. */
+  /** Input interface; `lo` for packets that this host sends. */
   readonly inputInterface: string;
   readonly outputInterface?: string | undefined;
 }
@@ -18,7 +18,7 @@ export interface Flow {
 const ALL = 0xffffffff;
 const KERNEL = 2;
 
-/** What rules are compared by when one is added; whether they are inverted is not (rule_exists in net/core/fib_rules.c). */
+/** Fields in which a duplicate of a rule is equal; `invert` does not count (rule_exists in net/core/fib_rules.c). */
 const compared = [
   'priority',
   'action',
@@ -46,7 +46,7 @@ export class MemoryRules {
     ipv4: [lookup('ipv4', 0, 255), lookup('ipv4', 32766, 254), lookup('ipv4', 32767, 253)],
     ipv6: [lookup('ipv6', 0, 255), lookup('ipv6', 32766, 254)],
   };
-  /** Until the first change, IPv4 looks in `local` and `main` as in one table (fib_unmerge). */
+  /** True until the first change of IPv4 rules: the kernel searches `local` and `main` as one table (fib_unmerge). */
   merged = true;
 
   constructor(core: NetworkCore) {
@@ -68,7 +68,7 @@ export class MemoryRules {
     this.#core.tell(() => ({ type: 'rule-added', rule }));
   }
 
-  /** The first that has all that is named; zero is not named. */
+  /** Deletes the first rule that matches all given fields; a zero counts as not given. */
   delete(settings: RuleSettings): void {
     const rules = this.#rules[settings.family];
     const named = canonical({ ...settings, priority: settings.priority ?? 0 });
@@ -83,7 +83,7 @@ export class MemoryRules {
     this.#core.tell(() => ({ type: 'rule-removed', rule }));
   }
 
-  /** The rules that are for a packet, in the order in which they are asked. */
+  /** Yields the rules that match a packet, in order of priority. */
   *for(flow: Flow): Generator<RoutingRule, void, void> {
     const rules = this.#rules[flow.family];
     for (let at = 0; at < rules.length; at++) {
@@ -100,19 +100,19 @@ function lookup(family: Family, priority: number, table: number): RoutingRule {
   return { family, priority, action: 'lookup', table, invert: false, protocol: KERNEL, further: false };
 }
 
-/** Before the second one: behind that for `local` (fib_default_rule_pref). */
+/** Returns the default priority: before the second rule, so after the one for `local` (fib_default_rule_pref). */
 function usualPriority(rules: readonly RoutingRule[]): number {
   const second = rules[1]?.priority ?? 0;
   return second > 0 ? second - 1 : 0;
 }
 
-/** As the kernel gives it back. */
+/** Returns a rule as the kernel shows it. */
 function canonical(settings: Omit<RoutingRule, 'further'>): RoutingRule {
   const { mark, mask } = settings;
   const marked = mark === undefined ? {} : { mark, mask: mask ?? (mark === 0 ? undefined : ALL) };
   const rule = { ...settings, ...marked, protocol: settings.protocol ?? 0, further: false };
   const present = Object.entries(rule).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(present) as unknown as RoutingRule; // only what is undefined is left out
+  return Object.fromEntries(present) as unknown as RoutingRule; // only undefined fields are left out
 }
 
 function same(a: RoutingRule, b: RoutingRule): boolean {

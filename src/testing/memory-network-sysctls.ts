@@ -4,7 +4,7 @@ import { canonicalSysctlValue } from '../kernel/sysctl-values.js';
 import type { MemoryFiles } from './memory-files.js';
 import type { NetworkCore } from './memory-network-core.js';
 
-/** Settings of an interface as a new namespace has them: of `all`, and of `default` if that differs. */
+/** Initial settings of a new namespace: the value of `all`, and that of `default` if it differs. */
 const initial: Readonly<Record<Family, Readonly<Record<string, number | readonly [number, number]>>>> = {
   ipv4: {
     accept_local: 0,
@@ -53,7 +53,7 @@ const initial: Readonly<Record<Family, Readonly<Record<string, number | readonly
   },
 };
 
-/** Of the namespace as a whole, below /proc/sys/net. */
+/** Initial settings of the namespace as a whole, below /proc/sys/net. */
 const others: Readonly<Record<string, string>> = {
   'ipv4/fwmark_reflect': '0',
   'ipv4/ip_default_ttl': '64',
@@ -67,7 +67,7 @@ const others: Readonly<Record<string, string>> = {
   'core/somaxconn': '4096',
 };
 
-/** A list of ports as proc_do_large_bitmap of kernel/sysctl.c reads and writes it. */
+/** Normalises a list of ports, like proc_do_large_bitmap in kernel/sysctl.c; EINVAL if it is invalid. */
 function ports(text: string): string | number {
   const written = text.replace(/\n$/, '');
   if (written === '') return '\n';
@@ -82,7 +82,7 @@ function ports(text: string): string | number {
 /** Settings that a write to `all` sets on every IPv6 interface (net/ipv6/addrconf.c). */
 const ipv6All = ['forwarding', 'addr_gen_mode', 'ignore_routes_with_linkdown'];
 
-/** The settings of interfaces: files that come and go with them. */
+/** The settings of interfaces: files that exist as long as their interface. */
 export class MemorySysctls {
   readonly #core: NetworkCore;
   readonly #files: MemoryFiles;
@@ -90,7 +90,7 @@ export class MemorySysctls {
     ipv4: new Map(),
     ipv6: new Map(),
   };
-  /** IPv4: settings that somebody made for an interface; the others follow `default` (devinet_copy_dflt_conf). */
+  /** IPv4: settings that were written for an interface; the others follow `default` (devinet_copy_dflt_conf). */
   readonly #own = new Map<string, Set<string> | 'all'>();
 
   constructor(core: NetworkCore, files: MemoryFiles) {
@@ -111,12 +111,12 @@ export class MemorySysctls {
     });
   }
 
-  /** Of an interface that is not there: 0. */
+  /** Returns a setting of an interface; 0 if there is no such interface. */
   get(family: Family, name: string, setting: string): number {
     return this.#values[family].get(name)?.[setting] ?? 0;
   }
 
-  /** Whether an interface has it, by itself or by `all`. */
+  /** Returns true if a setting is on, for the interface or for `all`. */
   either(family: Family, name: string, setting: string): boolean {
     return this.get(family, 'all', setting) !== 0 || this.get(family, name, setting) !== 0;
   }
@@ -146,7 +146,7 @@ export class MemorySysctls {
     if (own) this.#own.set(name, own);
   }
 
-  /** With its first address an interface keeps what it has, whatever becomes of `default` (ipv4_devconf_setall). */
+  /** Makes the settings of an interface independent of `default`, after its first address (ipv4_devconf_setall). */
   settle(name: string): void {
     this.#own.set(name, 'all');
   }
@@ -194,7 +194,7 @@ export class MemorySysctls {
     if (values) values[setting] = value;
   }
 
-  /** inet_forward_change in net/ipv4/devinet.c: that of `all` is everyone's, and the opposite of its redirects. */
+  /** Copies `forwarding` of `all` to all interfaces, and inverts `accept_redirects` of `all` (inet_forward_change). */
   #forward4(name: string, before: number, value: number): void {
     if (name !== 'all' || before === value) return;
     for (const each of this.#values.ipv4.keys()) this.#set('ipv4', each, 'forwarding', value);

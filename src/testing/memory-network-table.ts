@@ -10,18 +10,18 @@ export interface HopState {
   readonly link: LinkState;
   readonly weight: number;
   readonly onlink: boolean;
-  /** Its interface is down; comes back when that does. */
+  /** True while its interface is down. */
   dead: boolean;
 }
 
-/** A route with the interfaces themselves. */
+/** A route that refers to its interfaces as objects. */
 export interface RouteState {
   readonly family: Family;
   readonly table: number;
   readonly type: RouteType;
   readonly network: bigint;
   readonly length: number;
-  /** `10.0.0.0/8`, or `default`. */
+  /** Destination as text, for example `10.0.0.0/8`, or `default`. */
   readonly destination: string;
   readonly via: string | undefined;
   readonly link: LinkState | undefined;
@@ -35,32 +35,32 @@ export interface RouteState {
   readonly hops: readonly HopState[] | undefined;
 }
 
-/** Which routes of a table are looked at. */
+/** The conditions of a search for a route. */
 export interface Search {
   readonly family: Family;
   readonly tables: readonly number[];
   readonly destination: bigint;
-  /** IPv4: only what reaches no further than this. */
+  /** Widest scope of the routes to consider (IPv4 only). */
   readonly narrowest?: Scope | undefined;
-  /** Only what leads there. */
+  /** Interface of the routes to consider. */
   readonly link?: LinkState | undefined;
 }
 
-/** What the kernel answers where a route of such a type is found. */
+/** Errnos of the kernel for a packet whose route has this type. */
 export const refusals: Partial<Record<RouteType, number>> = {
   blackhole: Errno.EINVAL,
   unreachable: Errno.EHOSTUNREACH,
   prohibit: Errno.EACCES,
 };
 
-/** Routes by their tables and destinations. */
+/** The routes, by table and destination. */
 export class RouteTable {
   readonly #byKey = new Map<string, RouteState[]>();
   readonly #byTable = new Map<string, Set<RouteState>>();
-  /** Those of type local for more than one address. */
+  /** Routes of type local for more than one address. */
   readonly #wide = new Set<RouteState>();
 
-  /** Those for one destination in one table, the least metric first. */
+  /** Returns the routes for one destination in one table, the least metric first. */
   same(route: Pick<RouteState, 'family' | 'table' | 'network' | 'length'>): readonly RouteState[] {
     return this.#byKey.get(keyOf(route)) ?? [];
   }
@@ -69,7 +69,7 @@ export class RouteTable {
     for (const routes of this.#byTable.values()) yield* routes;
   }
 
-  /** Behind those of the same metric; or in the place of one. */
+  /** Inserts a route after those with the same metric, or in place of `instead`. */
   insert(route: RouteState, instead?: RouteState): void {
     const list = [...this.same(route)];
     const at = instead ? list.indexOf(instead) : list.findIndex((other) => comesBefore(route, other));
@@ -89,7 +89,7 @@ export class RouteTable {
     this.#forget(route);
   }
 
-  /** Whether an address is one of this host's. */
+  /** Returns true if the address belongs to this host. */
   isLocal(value: bigint, family: Family): boolean {
     const own = this.same({ family, table: LOCAL, network: value, length: bitsOf(family) });
     if (own.some(({ type }) => type === 'local')) return true;
@@ -98,7 +98,7 @@ export class RouteTable {
     return false;
   }
 
-  /** The longest prefix, and of those the least metric. */
+  /** Returns the route with the longest prefix; of several, the one with the least metric. */
   find(search: Search): RouteState | undefined {
     const { family, tables, destination } = search;
     let best: RouteState | undefined;
@@ -111,7 +111,7 @@ export class RouteTable {
     return best;
   }
 
-  /** In the kernel's order. */
+  /** Lists routes in the kernel's order. */
   list(filter: {
     readonly table?: number | undefined;
     readonly family?: Family | undefined;
@@ -156,7 +156,7 @@ function comesBefore(route: RouteState, other: RouteState): boolean {
   return a > b || (a === b && route.metric < other.metric);
 }
 
-/** Of routes of the same length: those of `local` are looked at first, where both tables are one. */
+/** Compares routes of the same length: if both tables are merged, the kernel prefers `local`. */
 function isBetter(route: RouteState, best: RouteState): boolean {
   return route.table > best.table || (route.table === best.table && route.metric < best.metric);
 }
@@ -166,13 +166,13 @@ function leads(route: RouteState, { link, narrowest, family }: Search): boolean 
   if ((route.tos ?? 0) !== 0) return false;
   if (route.hops) return route.hops.some((hop) => !hop.dead && (link === undefined || hop.link === link));
   const own = route.link;
-  if (own === undefined) return true; // it leads nowhere, and says so
+  if (own === undefined) return true; // the type of the route decides
   const { sysctls } = own.home;
   if (!own.running && own.up && sysctls.either(family, own.name, 'ignore_routes_with_linkdown')) return false;
   return link === undefined || own === link;
 }
 
-/** By the tables' hash; IPv4 from the lowest address on, IPv6 what is in a network before the network. */
+/** Compares routes by the hash of their tables; then IPv4 by address, and IPv6 with subnets before their network. */
 function inOrder(a: RouteState, b: RouteState): number {
   if (a.family !== b.family) return a.family === 'ipv4' ? -1 : 1;
   if (a.table !== b.table) return (a.table & 255) - (b.table & 255) || b.table - a.table;
@@ -183,7 +183,7 @@ function inOrder(a: RouteState, b: RouteState): number {
   return b.length - a.length || a.metric - b.metric;
 }
 
-/** As the port gives it. */
+/** Returns a route as the port shows it. */
 export function toRoute(route: RouteState): Route {
   const { family, table, type, destination, via, link, source, scope, protocol, metric, tos, mtu, onlink } = route;
   const down = (of: LinkState): boolean => of.up && !of.running;
@@ -215,7 +215,7 @@ export function toRoute(route: RouteState): Route {
   });
 }
 
-/** What `ip route` takes for a scope that is not named, and so does the port. */
+/** Returns the scope of a route; the default is that of `ip route`. */
 export function usualScope({ family, type, via, nexthops, scope }: RouteSettings): Scope {
   if (family === 'ipv6') return 'global';
   if (scope !== undefined) return scope;
@@ -224,7 +224,7 @@ export function usualScope({ family, type, via, nexthops, scope }: RouteSettings
   return type === 'unicast' && via === undefined && nexthops === undefined ? 'link' : 'global';
 }
 
-/** A route as the kernel makes it. */
+/** Returns a route with the defaults of the kernel's own routes. */
 export function madeRoute(
   given: Pick<RouteState, 'family' | 'table' | 'type' | 'network' | 'length'> & Partial<RouteState>,
 ): RouteState {

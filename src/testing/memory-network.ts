@@ -23,24 +23,23 @@ import { NetworkCore, NoNamespace } from './memory-network-core.js';
 import { toLink } from './memory-network-link-entry.js';
 import { carryOut, operationText } from './memory-network-operations.js';
 
-/** A frame that was sent. */
+/** A sent frame. */
 export interface SentFrame {
   readonly interface: string;
   readonly frame: Uint8Array;
 }
 
 /**
- * The network of one namespace in memory: interfaces, addresses, routes, rules, neighbours,
- * forwarding entries and the settings of interfaces, with what the kernel adds and takes away by
- * itself. A new one has `lo`, which is down. Addresses of IPv6 can be used at once: nobody else
- * has them.
+ * The network of one namespace in memory: interfaces, addresses, routes, rules, neighbours, forwarding entries and the
+ * settings of interfaces, including what the kernel adds and removes automatically. A new network has only `lo`, which
+ * is down. IPv6 addresses are usable at once, because duplicate address detection takes no time.
  */
 export class MemoryNetwork {
-  /** What was sent by `announce`. */
+  /** Frames sent by `announce`. */
   readonly frames: SentFrame[] = [];
   readonly #machine: Machine;
   readonly #core: NetworkCore;
-  /** The files of /proc and /sys of this namespace. */
+  /** Files of /proc and /sys of this namespace. */
   readonly files: MemoryFiles;
 
   constructor(
@@ -67,15 +66,15 @@ export class MemoryNetwork {
     return new MemoryNetworkPort(new Handle(this.#machine, 'network'), this.#core, this.files, this.frames);
   }
 
-  /** Whether it is an address of this namespace: of one of its interfaces, or of a route of type local. */
+  /** Returns true if the address belongs to the namespace: to one of its interfaces, or to a route of type local. */
   hasAddress(address: string): boolean {
     const family = familyOf(address);
     return family !== undefined && this.#core.routes.isLocal(address, family);
   }
 
   /**
-   * Does something as another program would, at once.
-   * @throws KernelFailure as the kernel refuses it
+   * Makes a change at once, as another program.
+   * @throws KernelFailure if the kernel would reject it
    */
   change(operation: NetworkOperation): void {
     carryOut(this.#core, operation);
@@ -87,29 +86,29 @@ export class MemoryNetwork {
   }
 
   /**
-   * Another host has this IPv6 address: what is added from now on without `noDad` is found to be a duplicate, and is
-   * there without being used. Detection takes no time here.
+   * Assigns an IPv6 address to another host: if the address is then added without `noDad`, it is a duplicate, which
+   * exists but is not used.
    */
   takeAddress(address: string): void {
     this.#core.addresses.take(address);
   }
 
-  /** Another name that an interface is found by, as `ip link property add altname`. */
+  /** Adds an alternative name to an interface, like `ip link property add altname`. */
   addAlternativeName(name: string, other: string): void {
     this.#core.links.addAlternativeName(name, other);
   }
 
-  /** This kernel has no interfaces of that kind; `fou`: it does not unwrap UDP. */
+  /** Removes support for a kind of interface from this kernel; for `fou`, support for UDP decapsulation. */
   remove(kind: 'dummy' | 'veth' | 'bridge' | 'vxlan' | 'ipip' | 'gre' | 'macvlan' | 'fou'): void {
     this.#core.missing.add(kind);
   }
 
-  /** Watches lose events, as when more come than they read. */
+  /** Makes all watches lose events, as if their buffers were full. */
   overrun(): void {
     this.#core.events.overrun();
   }
 
-  /** How many events wait for a watch before more are lost; of those that are opened from now on. */
+  /** Maximum number of pending events per watch, for watches opened from now on; further events are lost. */
   set eventCapacity(number: number) {
     this.#core.events.capacity = number;
   }

@@ -38,7 +38,7 @@ export interface TrafficConnection {
   packet(bytes?: number): boolean;
   /** Sends a reply of the server, which the director sees only with NAT. */
   reply(bytes?: number): void;
-  /** Closes the client's side: the entry is `FIN_WAIT`, and ends after the timeout `tcpFin`. UDP ends only by timeout. */
+  /** Closes the client's side: the entry becomes `FIN_WAIT` and ends after `tcpFin`. UDP ends only by its timeout. */
   close(): void;
 }
 
