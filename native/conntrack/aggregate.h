@@ -1,4 +1,4 @@
-// Totals of the flows, grouped by some of their fields. No flow becomes an object of its own.
+// Computes totals of the flows, grouped by some of their fields, without an object per flow.
 #pragma once
 
 #include <vector>

@@ -141,7 +141,7 @@ TEST_CASE("a stream that paused and cannot be watched again reports it to whoeve
     const int fd = socket.fd();
     const auto listener = Listening(stopped.io, std::move(socket));
     const test::Script script(fd, std::deque<Datagram>(40, {Message(RTM_NEWLINK, 32 * 1024)}));
-    for (int i = 0; i < 40; ++i) stopped.io.AskAll();  // until it is full, and watches no more
+    for (int i = 0; i < 40; ++i) stopped.io.AskAll();  // until it is full and stops watching
     const ControlFault fault(calls().epoll_ctl, FailWatch(1));
     CHECK(Next<Heard>(*listener)->ok());
     CHECK(Next<Heard>(*listener)->failure().code == ENOSPC);

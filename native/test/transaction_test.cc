@@ -201,7 +201,7 @@ TEST_CASE("who waits for a group can give up, is told when it closes, and is alo
   REQUIRE_MESSAGE(links.usable(), "the tests of namespaces take CAP_SYS_ADMIN");
   auto given_up = links.Next(5);
   CHECK(links.Next(6).get().failure().code == EBUSY);
-  links.Cancel(6);  // another's
+  links.Cancel(6);  // the tag of no waiting call
   links.Cancel(5);
   CHECK(given_up.get().failure().code == ECANCELED);
   auto waiting = links.Next(7);

@@ -1,4 +1,4 @@
-// Benchmarks of connection tracking: against conntrack-reference.c and the conntrack tool.
+// Benchmarks of connection tracking, compared with conntrack-reference.c and the conntrack tool.
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';

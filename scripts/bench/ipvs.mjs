@@ -1,4 +1,4 @@
-// Benchmarks of IPVS: against reference.c and ipvsadm.
+// Benchmarks of IPVS, compared with reference.c and ipvsadm.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Benchmarks of marks in nf_tables: against netfilter-reference.c and nft.
+// Benchmarks of marks in nf_tables, compared with netfilter-reference.c and nft.
 import { execFile } from 'node:child_process';
 import { randomFill } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';

@@ -81,7 +81,7 @@ async function drain(ipvs, service, request, before) {
   const active = () => list(ipvs, { state: 'established' });
   await until('the connections of before are at their end', async () => (await active()).length === 0);
   const long = request([`/slow/${LONG}`]);
-  long.catch(() => {}); // it is awaited below, unless something else fails first
+  long.catch(() => {}); // awaited below, unless another step fails first
   const connection = await until('a connection is established', async () => (await active())[0]);
   print(`A request of ${LONG / 1000} s has begun:`, showConnections([connection]));
   const { serverAddress, serverPort, clientPort } = connection;

@@ -123,7 +123,7 @@ export class MemoryRoutes {
     for (const route of this.#table.all()) for (const hop of route.hops ?? []) if (hop.link === link) hop.dead = false;
   }
 
-  /** Removes the routes of an interface, for IPv4 without events; IPv4 routes of scope host stay (fib_sync_down_dev). */
+  /** Removes the routes of an interface, silently for IPv4; IPv4 routes of scope host stay (fib_sync_down_dev). */
   linkDown(link: LinkState): void {
     this.#flush(link, (route) => route.family === 'ipv6' || route.scope !== 'host');
   }

@@ -134,7 +134,7 @@ export class RouteTable {
 }
 
 export const LOCAL = 255;
-/** RTPROT_KERNEL */
+/** Protocol of routes that the kernel makes (RTPROT_KERNEL). */
 export const KERNEL = 2;
 export const MAIN = 254;
 
