@@ -25,8 +25,8 @@ describe('with every scheduler', () => {
   const world = useWorld();
 
   test.each(Object.entries(selectors))(
-    '%s: made, listed, updated to every other one, deleted',
-    async (_name, select) => {
+    '%s: made, listed, updated to others, deleted',
+    async (name, select) => {
       const { ipvs } = world;
       const compare = async (): Promise<void> =>
         expect(sortedLines(world.ipvsadm('-Sn'))).toEqual(saveText(await ipvs.table()).sort());
@@ -40,13 +40,15 @@ describe('with every scheduler', () => {
         new Set(services.map(({ key }) => JSON.stringify(key))),
       );
       await compare();
-      for (let step = 1; step < schedulers.length; step++) {
+      // From each to every other one takes seconds in the emulated machine: once.
+      const steps = name === 'TCP IPv4' ? schedulers.length : 2;
+      for (let step = 1; step < steps; step++) {
         for (const [number, service] of services.entries()) {
           const scheduler = schedulers[(number + step) % schedulers.length] ?? '';
           const updated = await service.update({ scheduler });
           expect(updated.toJSON()).toEqual({ ...service.toJSON(), scheduler });
         }
-        if (step === 1 || step === schedulers.length - 1) await compare();
+        if (step === 1 || step === steps - 1) await compare();
       }
       for (const service of services) {
         await service.delete();
