@@ -24,40 +24,37 @@ test('the kernel under test has the usual schedulers', () => {
 describe('with every scheduler', () => {
   const world = useWorld();
 
-  test.each(Object.entries(selectors))(
-    '%s: made, listed, updated to others, deleted',
-    async (name, select) => {
-      const { ipvs } = world;
-      const compare = async (): Promise<void> =>
-        expect(sortedLines(world.ipvsadm('-Sn'))).toEqual(saveText(await ipvs.table()).sort());
-      const services = [];
-      for (const [number, scheduler] of schedulers.entries()) {
-        const service = await ipvs.addService({ ...select(number), scheduler });
-        expect(service.scheduler).toBe(scheduler);
-        services.push(service);
+  test.each(Object.entries(selectors))('%s: made, listed, updated to others, deleted', async (name, select) => {
+    const { ipvs } = world;
+    const compare = async (): Promise<void> =>
+      expect(sortedLines(world.ipvsadm('-Sn'))).toEqual(saveText(await ipvs.table()).sort());
+    const services = [];
+    for (const [number, scheduler] of schedulers.entries()) {
+      const service = await ipvs.addService({ ...select(number), scheduler });
+      expect(service.scheduler).toBe(scheduler);
+      services.push(service);
+    }
+    expect(new Set((await ipvs.services()).map(({ key }) => JSON.stringify(key)))).toEqual(
+      new Set(services.map(({ key }) => JSON.stringify(key))),
+    );
+    await compare();
+    // From each to every other one takes seconds in the emulated machine: once.
+    const steps = name === 'TCP IPv4' ? schedulers.length : 2;
+    for (let step = 1; step < steps; step++) {
+      for (const [number, service] of services.entries()) {
+        const scheduler = schedulers[(number + step) % schedulers.length] ?? '';
+        const updated = await service.update({ scheduler });
+        expect(updated.toJSON()).toEqual({ ...service.toJSON(), scheduler });
       }
-      expect(new Set((await ipvs.services()).map(({ key }) => JSON.stringify(key)))).toEqual(
-        new Set(services.map(({ key }) => JSON.stringify(key))),
-      );
-      await compare();
-      // From each to every other one takes seconds in the emulated machine: once.
-      const steps = name === 'TCP IPv4' ? schedulers.length : 2;
-      for (let step = 1; step < steps; step++) {
-        for (const [number, service] of services.entries()) {
-          const scheduler = schedulers[(number + step) % schedulers.length] ?? '';
-          const updated = await service.update({ scheduler });
-          expect(updated.toJSON()).toEqual({ ...service.toJSON(), scheduler });
-        }
-        if (step === 1 || step === steps - 1) await compare();
-      }
-      for (const service of services) {
-        await service.delete();
-        await expect(service.read()).rejects.toMatchObject({ code: 'ERR_IPVS_NO_SUCH_SERVICE' });
-      }
-      expect(await ipvs.services()).toEqual([]);
-      expect(world.ipvsadm('-Sn')).toBe('');
-    },
-  );
+      if (step === 1 || step === steps - 1) await compare();
+    }
+    for (const service of services) {
+      await service.delete();
+      await expect(service.read()).rejects.toMatchObject({ code: 'ERR_IPVS_NO_SUCH_SERVICE' });
+    }
+    expect(await ipvs.services()).toEqual([]);
+    expect(world.ipvsadm('-Sn')).toBe('');
+  });
 
   test('counters, as ipvsadm has them', async () => {
     const service = await world.ipvs.addService({ protocol: 'tcp', address: '10.0.0.1', port: 80 });
