@@ -1,19 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** One after another in one process: they share a kernel, and starting a process takes seconds in the virtual machine. */
-function onKernel(name: string) {
-  return {
-    test: {
-      name,
-      include: [`test/${name}/**/*.test.ts`],
-      pool: 'forks' as const,
-      fileParallelism: false,
-      isolate: false,
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
-    },
-  };
-}
+/** Folders of the tests that talk to a kernel. `kernel`, `roles` and `desired` need IPVS. */
+const onKernel = ['kernel', 'roles', 'desired', 'conntrack', 'netfilter', 'network'];
 
 export default defineConfig({
   test: {
@@ -22,12 +10,18 @@ export default defineConfig({
     projects: [
       // A test waits on nothing but the processor, which others may use: the limit only ends one that hangs.
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], pool: 'forks', testTimeout: 60_000 } },
-      onKernel('kernel'), // IPVS
-      onKernel('roles'), // IPVS too
-      onKernel('desired'), // and here
-      onKernel('conntrack'),
-      onKernel('netfilter'),
-      onKernel('network'),
+      {
+        // One after another in one process: they share a kernel, and importing the library takes 12 s in the virtual machine.
+        test: {
+          name: 'kernel',
+          include: onKernel.map((folder) => `test/${folder}/**/*.test.ts`),
+          pool: 'forks',
+          fileParallelism: false,
+          isolate: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });

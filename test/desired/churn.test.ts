@@ -13,8 +13,8 @@ import { run, runIn } from '../kernel/world.js';
 import { load } from '../roles/lan.js';
 
 /** A multiple of a thousand. */
-const CONNECTIONS = Number(process.env.IPVS_CONNECTIONS ?? 10_000);
-const CHANGES = 100;
+const CONNECTIONS = Number(process.env.IPVS_CONNECTIONS ?? 4000);
+const CHANGES = CONNECTIONS / 100;
 const AT_A_TIME = 20;
 const PORT = 80;
 const SERVER_PORT = 8080;

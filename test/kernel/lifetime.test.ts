@@ -134,7 +134,7 @@ describe('worker threads and processes', () => {
   test.each(['terminate-opening', 'in-flight', 'connections', 'close-in-flight'])(
     'a worker terminated: %s',
     async (job) => {
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 2; i++) {
         const { worker, ready, ended } = start(job);
         await ready;
         await worker.terminate();
