@@ -1,3 +1,10 @@
+export {
+  type ErrorRequest,
+  IpvsError,
+  type IpvsErrorCode,
+  type IpvsErrorOptions,
+  KernelFailure,
+} from './common/errors.js';
 export type { FlowResult } from './conntrack/changes.js';
 export {
   Conntrack,
@@ -80,13 +87,6 @@ export type { ProcessorTotals } from './ipvs/totals.js';
 export { type Persistence, VirtualService } from './ipvs/virtual-service.js';
 export type { ConntrackPort, EventPort } from './kernel/conntrack/port.js';
 export type * from './kernel/conntrack/types.js';
-export {
-  type ErrorRequest,
-  IpvsError,
-  type IpvsErrorCode,
-  type IpvsErrorOptions,
-  KernelFailure,
-} from './kernel/errors.js';
 export type { IpvsPort } from './kernel/ipvs/port.js';
 export type {
   AddressServiceKey,

@@ -1,9 +1,9 @@
-import { checkCallOptions } from '../kernel/check.js';
+import { checkCallOptions } from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { Flow, FlowChange, FlowKey } from '../kernel/conntrack/types.js';
-import { Errno } from '../kernel/errno.js';
-import { IpvsError, invalid, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { limits } from '../kernel/limits.js';
 import type { Context } from './context.js';
 import { errorFor, type Request, translate } from './errors.js';
 import { creation, type FlowOptions } from './flow-options.js';

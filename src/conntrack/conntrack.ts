@@ -1,4 +1,4 @@
-import type { Family } from '../kernel/address.js';
+import type { Family } from '../common/address.js';
 import {
   checkCallOptions,
   checkInteger,
@@ -7,14 +7,14 @@ import {
   checkOneOf,
   checkOptions,
   show,
-} from '../kernel/check.js';
+} from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import { groupBits } from '../kernel/conntrack/layout.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../kernel/conntrack/types.js';
-import { Errno } from '../kernel/errno.js';
-import { IpvsError, invalid, KernelFailure } from '../kernel/errors.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
-import { limits } from '../kernel/limits.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import { Changes, type FlowResult, flowKeyOf } from './changes.js';
 import { Context } from './context.js';

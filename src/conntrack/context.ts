@@ -1,4 +1,4 @@
-import { checkCallOptions } from '../kernel/check.js';
+import { checkCallOptions } from '../common/check.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { type Command, translate } from './errors.js';

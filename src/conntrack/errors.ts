@@ -1,5 +1,5 @@
-import { Errno } from '../kernel/errno.js';
-import { type FileCommand, type Request as KernelRequest, type Meaning, Meanings } from '../kernel/meanings.js';
+import { Errno } from '../common/errno.js';
+import { type FileCommand, type Request as KernelRequest, type Meaning, Meanings } from '../common/meanings.js';
 
 /** The verbs of ctnetlink, and the other requests to a namespace. */
 export type Command =

@@ -1,8 +1,8 @@
-import { checkInteger, checkList, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { checkInteger, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { EventPort } from '../kernel/conntrack/port.js';
 import type { ConntrackEvent, EventSettings } from '../kernel/conntrack/types.js';
-import { invalid } from '../kernel/errors.js';
-import { limits } from '../kernel/limits.js';
 import { translate } from './errors.js';
 import { type FlowFilter, filterNames } from './filter.js';
 import { flatten } from './flatten.js';

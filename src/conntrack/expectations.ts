@@ -1,7 +1,7 @@
-import { checkInteger, checkList, checkName, checkOneOf, checkOptions, valueOr } from '../kernel/check.js';
+import { checkInteger, checkList, checkName, checkOneOf, checkOptions, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { Expectation, ExpectationSettings, Tuple } from '../kernel/conntrack/types.js';
-import { invalid } from '../kernel/errors.js';
-import { limits } from '../kernel/limits.js';
 import { checkU32 } from './filter.js';
 import { checkTuple, checkZone, type TupleOptions } from './tuple.js';
 

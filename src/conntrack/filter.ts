@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { type Family, withoutMapping } from '../kernel/address.js';
+import { type Family, withoutMapping } from '../common/address.js';
 import {
   checkAddress,
   checkInteger,
@@ -9,11 +9,11 @@ import {
   isText,
   show,
   valueOr,
-} from '../kernel/check.js';
+} from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import { stateName, statesOf, statusNames } from '../kernel/conntrack/layout.js';
 import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
-import { invalid } from '../kernel/errors.js';
-import { limits } from '../kernel/limits.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
 /**

@@ -1,5 +1,7 @@
-import { compareAddresses } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkList, checkName, checkOneOf, checkOptions, show } from '../kernel/check.js';
+import { compareAddresses } from '../common/address.js';
+import { checkAddress, checkInteger, checkList, checkName, checkOneOf, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type {
   DccpDetails,
   Directions,
@@ -14,8 +16,6 @@ import type {
   TcpDetails,
   Tuple,
 } from '../kernel/conntrack/types.js';
-import { invalid } from '../kernel/errors.js';
-import { limits } from '../kernel/limits.js';
 import { checkState, checkU32, statusBits } from './filter.js';
 import {
   checkFlowKey,

@@ -1,6 +1,6 @@
-import { checkCallOptions, checkInteger, checkOptions, show } from '../kernel/check.js';
-import { Errno } from '../kernel/errno.js';
-import { invalid } from '../kernel/errors.js';
+import { checkCallOptions, checkInteger, checkOptions, show } from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import { invalid } from '../common/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { errorFor } from './errors.js';

@@ -1,4 +1,4 @@
-import { IpvsError } from '../kernel/errors.js';
+import { IpvsError } from '../common/errors.js';
 
 /** Maximum number of readings of a table whose number of buckets changes during each of them. */
 const ATTEMPTS = 20;

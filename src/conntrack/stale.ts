@@ -1,7 +1,7 @@
-import { canonicalAddress, type Family } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkList, checkOptions, show } from '../kernel/check.js';
+import { canonicalAddress, type Family } from '../common/address.js';
+import { checkAddress, checkInteger, checkList, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { Flow, FlowProtocol } from '../kernel/conntrack/types.js';
-import { invalid } from '../kernel/errors.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
 /** A virtual address and its live servers. */

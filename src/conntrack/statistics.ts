@@ -1,6 +1,6 @@
-import { checkInteger, checkList, checkOptions, show } from '../kernel/check.js';
+import { checkInteger, checkList, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { ProcessorCounters } from '../kernel/conntrack/types.js';
-import { invalid } from '../kernel/errors.js';
 
 /**
  * The counters that `conntrack -S` prints, by the number of their attribute (CTA_STATS_*). Each is a

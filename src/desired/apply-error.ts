@@ -1,4 +1,4 @@
-import { IpvsError } from '../kernel/errors.js';
+import { IpvsError } from '../common/errors.js';
 import type { Failure } from './execute.js';
 import { type PlannedStep, type Step, TableStep, toStep } from './step.js';
 import { differenceWords, ownerWords } from './words.js';

@@ -1,9 +1,9 @@
-import { Errno } from '../kernel/errno.js';
-import { IpvsError, KernelFailure } from '../kernel/errors.js';
+import { Errno } from '../common/errno.js';
+import { IpvsError, KernelFailure } from '../common/errors.js';
+import { recordOf } from '../common/own.js';
+import { isSameSysctlValue } from '../common/sysctl-values.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
-import { recordOf } from '../kernel/own.js';
-import { isSameSysctlValue } from '../kernel/sysctl-values.js';
 import { parseBefore } from '../roles/handlers/sysctl-before.js';
 import { knobOf } from '../roles/handlers/sysctl-knobs.js';
 import type { Item } from '../roles/items.js';

@@ -1,5 +1,5 @@
+import { IpvsError } from '../common/errors.js';
 import { parseService } from '../ipvs/describe.js';
-import { IpvsError } from '../kernel/errors.js';
 import type { NetfilterState } from '../netfilter/changes.js';
 import { markText } from '../netfilter/mark-options.js';
 import type { Item, ItemOf } from '../roles/items.js';

@@ -1,4 +1,4 @@
-import type { Family } from '../kernel/address.js';
+import type { Family } from '../common/address.js';
 import type { ServiceKey } from '../kernel/ipvs/types.js';
 import type { Match, PortRange } from '../kernel/netfilter/types.js';
 import type { NetfilterState } from '../netfilter/changes.js';

@@ -8,8 +8,8 @@ import {
   isText,
   show,
   valueOr,
-} from '../kernel/check.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+} from '../common/check.js';
+import { IpvsError, invalid } from '../common/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { World } from '../roles/world.js';
 import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document.js';

@@ -1,13 +1,13 @@
+import { withoutMapping } from '../common/address.js';
+import { at, checkAddress, checkOptions, isText, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
+import { checkSize } from '../common/size.js';
 import { describeServer } from '../ipvs/describe.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import { heldServerSettings } from '../ipvs/server-options.js';
 import { heldServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
-import { withoutMapping } from '../kernel/address.js';
-import { at, checkAddress, checkOptions, isText, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
 import type { ServiceSettings, Timeouts } from '../kernel/ipvs/types.js';
-import { limits } from '../kernel/limits.js';
-import { checkSize } from '../kernel/size.js';
 import { checkState } from '../netfilter/changes.js';
 import { checkMark, type FwmarkOptions, type FwmarkSelector } from '../netfilter/mark-options.js';
 import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';

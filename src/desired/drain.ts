@@ -1,5 +1,5 @@
+import { IpvsError } from '../common/errors.js';
 import { describeServer, describeService, parseService } from '../ipvs/describe.js';
-import { IpvsError } from '../kernel/errors.js';
 import type { TableEntry } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { World } from '../roles/world.js';

@@ -1,7 +1,7 @@
+import { IpvsError } from '../common/errors.js';
+import { recordOf } from '../common/own.js';
 import { describeService } from '../ipvs/describe.js';
-import { IpvsError } from '../kernel/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
-import { recordOf } from '../kernel/own.js';
 import type { Network } from '../network/network.js';
 import { readSnapshot, type Snapshot } from '../roles/snapshot.js';
 import type { World } from '../roles/world.js';

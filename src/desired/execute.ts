@@ -1,8 +1,8 @@
+import { IpvsError } from '../common/errors.js';
+import { recordOf } from '../common/own.js';
 import type { Ipvs } from '../ipvs/ipvs.js';
-import { IpvsError } from '../kernel/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { recordOf } from '../kernel/own.js';
 import { announceAddress, isAnnounced } from '../roles/handlers/addresses.js';
 import { handlerOf } from '../roles/handlers/index.js';
 import type { Item, ItemOf } from '../roles/items.js';

@@ -1,4 +1,4 @@
-import { type Family, familyOf } from '../kernel/address.js';
+import { type Family, familyOf } from '../common/address.js';
 import type { PortRange } from '../kernel/netfilter/types.js';
 import { cutPrefix } from '../netfilter/prefix.js';
 

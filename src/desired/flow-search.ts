@@ -1,7 +1,7 @@
+import type { Family } from '../common/address.js';
+import { IpvsError } from '../common/errors.js';
 import type { Conntrack } from '../conntrack/conntrack.js';
-import type { Family } from '../kernel/address.js';
 import type { Flow } from '../kernel/conntrack/types.js';
-import { IpvsError } from '../kernel/errors.js';
 import type { World } from '../roles/world.js';
 import { inPrefix } from './flow-matches.js';
 

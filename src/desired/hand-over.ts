@@ -1,4 +1,4 @@
-import { isSameSysctlValue } from '../kernel/sysctl-values.js';
+import { isSameSysctlValue } from '../common/sysctl-values.js';
 import { isValueOf } from '../roles/handlers/sysctl.js';
 import { formatBefore, parseBefore } from '../roles/handlers/sysctl-before.js';
 import { knobOf, resetsOf } from '../roles/handlers/sysctl-knobs.js';

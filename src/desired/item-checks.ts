@@ -1,5 +1,5 @@
-import { at, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { at, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
 import { checkState } from '../netfilter/changes.js';
 import { checkOwner } from '../netfilter/owner.js';

@@ -1,5 +1,5 @@
-import { Errno } from '../kernel/errno.js';
-import { IpvsError, KernelFailure } from '../kernel/errors.js';
+import { Errno } from '../common/errno.js';
+import { IpvsError, KernelFailure } from '../common/errors.js';
 import type { JournalPort } from '../kernel/journal.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { damaged } from './damage.js';

@@ -1,4 +1,4 @@
-import { recordOf } from '../kernel/own.js';
+import { recordOf } from '../common/own.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
 import type { Item } from '../roles/items.js';
 import type { Datagrams } from './datagrams.js';

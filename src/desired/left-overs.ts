@@ -1,4 +1,4 @@
-import { ownValue } from '../kernel/own.js';
+import { ownValue } from '../common/own.js';
 import type { Item } from '../roles/items.js';
 import type { Snapshot } from '../roles/snapshot.js';
 import { keyOf } from './item-checks.js';

@@ -1,7 +1,7 @@
+import { canonicalAddress, familyOf } from '../common/address.js';
+import { at, checkInteger, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import { describeService, parseService } from '../ipvs/describe.js';
-import { canonicalAddress, familyOf } from '../kernel/address.js';
-import { at, checkInteger, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
 import { checkMatch } from '../netfilter/match.js';
 import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
 import { checkBoolean } from '../network/checks.js';

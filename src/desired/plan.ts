@@ -1,5 +1,5 @@
+import { ownValue } from '../common/own.js';
 import { interfaceOfSysctl, resolveInterface, sysctlOf } from '../kernel/network/main-names.js';
-import { ownValue } from '../kernel/own.js';
 import type { NetfilterState } from '../netfilter/changes.js';
 import { checkMark, packetsKey } from '../netfilter/mark-options.js';
 import { checkRule } from '../netfilter/rule-options.js';

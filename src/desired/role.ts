@@ -1,7 +1,7 @@
-import { checkCallOptions, checkKernel, checkOptions, isText, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkCallOptions, checkKernel, checkOptions, isText, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
-import { limits } from '../kernel/limits.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { World } from '../roles/world.js';

@@ -1,5 +1,5 @@
-import { ownValue } from '../kernel/own.js';
-import { isSameSysctlValue } from '../kernel/sysctl-values.js';
+import { ownValue } from '../common/own.js';
+import { isSameSysctlValue } from '../common/sysctl-values.js';
 import type { Item, ItemOf } from '../roles/items.js';
 import { isAcceptSetting, isForwardingDue, keepsRoute, switchesForwardingOn } from '../roles/router-routes.js';
 import type { Snapshot } from '../roles/snapshot.js';

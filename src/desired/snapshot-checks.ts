@@ -1,5 +1,5 @@
-import { show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { Snapshot } from '../roles/snapshot.js';
 
 /** Lists of objects that a snapshot may have. */

@@ -1,7 +1,7 @@
-import { invalid } from '../kernel/errors.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
+import { show } from '../common/show.js';
 import type { ServerEntry, ServiceEntry } from '../kernel/ipvs/types.js';
-import { limits } from '../kernel/limits.js';
-import { show } from '../kernel/show.js';
 import type { Snapshot } from '../roles/snapshot.js';
 import type { CheckedDocument, DesiredDocument } from './document.js';
 import { Ledger } from './ledger.js';

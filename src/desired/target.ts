@@ -1,10 +1,10 @@
+import { show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { isSameSysctlValue } from '../common/sysctl-values.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js';
-import { show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
-import { isSameSysctlValue } from '../kernel/sysctl-values.js';
 import type { NetfilterState } from '../netfilter/changes.js';
 import type { MarkSettings } from '../netfilter/mark-options.js';
 import { knobOf } from '../roles/handlers/sysctl-knobs.js';

@@ -1,5 +1,5 @@
+import { IpvsError } from '../common/errors.js';
 import type { Flow } from '../kernel/conntrack/types.js';
-import { IpvsError } from '../kernel/errors.js';
 import type { Match, Rule } from '../kernel/netfilter/types.js';
 import type { NetfilterState } from '../netfilter/changes.js';
 import { checkMark, type MarkSettings } from '../netfilter/mark-options.js';

@@ -1,4 +1,4 @@
-import type { IpvsError } from '../kernel/errors.js';
+import type { IpvsError } from '../common/errors.js';
 import type { NetworkEventType } from '../kernel/network/types.js';
 import type { Item } from '../roles/items.js';
 import type { World } from '../roles/world.js';

@@ -1,5 +1,5 @@
-import { checkList, checkOptions, show } from '../kernel/check.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { checkList, checkOptions, show } from '../common/check.js';
+import { IpvsError, invalid } from '../common/errors.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';

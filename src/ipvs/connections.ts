@@ -1,5 +1,5 @@
-import { checkAddress, checkCallOptions, checkInteger, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkAddress, checkCallOptions, checkInteger, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { ConnectionEntry } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';

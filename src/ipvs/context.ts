@@ -1,6 +1,6 @@
-import { checkCallOptions } from '../kernel/check.js';
-import { Errno } from '../kernel/errno.js';
-import { type IpvsError, KernelFailure } from '../kernel/errors.js';
+import { checkCallOptions } from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import { type IpvsError, KernelFailure } from '../common/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type { Change } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';

@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { DaemonRole, DaemonSettings } from '../kernel/ipvs/types.js';
 
 /** A daemon to start. The kernel's defaults are group 224.0.0.81, port 8848 and ttl 1. */

@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../kernel/address.js';
+import { formatEndpoint } from '../common/address.js';
 import type { Protocol, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 
 /** Formats a service as ipvsadm does: `TCP 192.168.1.100:80`, `FWM 80`, `FWM 80 IPv6`. */

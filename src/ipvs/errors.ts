@@ -1,12 +1,12 @@
-import { Errno } from '../kernel/errno.js';
-import type { IpvsError } from '../kernel/errors.js';
+import { Errno } from '../common/errno.js';
+import type { IpvsError } from '../common/errors.js';
 import {
   errorOf,
   type FileCommand,
   type Request as KernelRequest,
   type Meaning,
   Meanings,
-} from '../kernel/meanings.js';
+} from '../common/meanings.js';
 
 /** The commands of IPVS, and the other requests to a namespace. */
 export type Command =

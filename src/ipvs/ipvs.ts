@@ -1,5 +1,5 @@
-import { checkCallOptions, checkInteger, checkKernel, checkOptions, show } from '../kernel/check.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { checkCallOptions, checkInteger, checkKernel, checkOptions, show } from '../common/check.js';
+import { IpvsError, invalid } from '../common/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type {
   Change,

@@ -1,6 +1,6 @@
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { IpvsError, invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { ServiceKey, TunnelChecksum, TunnelType } from '../kernel/ipvs/types.js';
-import { limits } from '../kernel/limits.js';
 import { describeServer, describeService } from './describe.js';
 import type { SavedService } from './save.js';
 import { heldServerSettings, type ServerOptions } from './server-options.js';

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
-import { checkCallOptions, checkFlag } from '../kernel/check.js';
-import { IpvsError } from '../kernel/errors.js';
+import { checkCallOptions, checkFlag } from '../common/check.js';
+import { IpvsError } from '../common/errors.js';
 import type {
   Forwarding,
   ServerEntry,

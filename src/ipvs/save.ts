@@ -1,6 +1,6 @@
-import { formatEndpoint } from '../kernel/address.js';
-import { at, checkList, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { formatEndpoint } from '../common/address.js';
+import { at, checkList, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import { type Protocol, type ServerSettings, ServiceFlag, type ServiceSettings } from '../kernel/ipvs/types.js';
 import type { RealServer, Tunnel } from './real-server.js';
 import { heldServerSettings, type ServerOptions, type TunnelOptions } from './server-options.js';

@@ -1,6 +1,6 @@
-import { formatEndpoint } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { formatEndpoint } from '../common/address.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type {
   Forwarding,
   ServerKey,

@@ -7,8 +7,9 @@ import {
   checkOptions,
   show,
   valueOr,
-} from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+} from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import {
   type Family,
   type Protocol,
@@ -16,7 +17,6 @@ import {
   type ServiceKey,
   type ServiceSettings,
 } from '../kernel/ipvs/types.js';
-import { limits } from '../kernel/limits.js';
 
 /** A scheduler of Linux 6.1 to 7.2, whose module is `ip_vs_NAME`, or any other name. */
 export type Scheduler =

@@ -1,6 +1,6 @@
-import { checkInteger, show } from '../kernel/check.js';
-import { Errno } from '../kernel/errno.js';
-import { invalid, KernelFailure } from '../kernel/errors.js';
+import { checkInteger, show } from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import { invalid, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { errorFor } from './errors.js';

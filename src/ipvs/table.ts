@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
-import { checkCallOptions, checkFlag, checkInteger } from '../kernel/check.js';
-import { IpvsError } from '../kernel/errors.js';
+import { checkCallOptions, checkFlag, checkInteger } from '../common/check.js';
+import { IpvsError } from '../common/errors.js';
 import type { TableEntry } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';

@@ -1,6 +1,6 @@
-import { formatEndpoint } from '../kernel/address.js';
-import { checkInteger, isText, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { formatEndpoint } from '../common/address.js';
+import { checkInteger, isText, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import { describeService } from './describe.js';
 import type { RealServer } from './real-server.js';
 import type { VirtualService } from './virtual-service.js';

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { IpvsError } from '../kernel/errors.js';
+import { IpvsError } from '../common/errors.js';
 import {
   type Family,
   type Protocol,

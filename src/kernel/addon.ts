@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { IpvsError } from './errors.js';
+import { IpvsError } from '../common/errors.js';
 import type { Timeouts } from './ipvs/types.js';
 
 /** A daemon in the form of the addon, for arguments and replies. */

@@ -1,6 +1,6 @@
 import { type Stats, statSync } from 'node:fs';
-import { Errno } from './errno.js';
-import { KernelFailure } from './errors.js';
+import { Errno } from '../common/errno.js';
+import { KernelFailure } from '../common/errors.js';
 
 const WRITABLE_BY_OTHERS = 0o022;
 const STICKY = 0o1000;

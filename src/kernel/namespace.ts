@@ -1,6 +1,6 @@
-import { checkInteger, checkOptions, isText, show } from './check.js';
-import { invalid } from './errors.js';
-import { limits } from './limits.js';
+import { checkInteger, checkOptions, isText, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 
 /** Maximum length of a file name, in bytes (NAME_MAX, include/uapi/linux/limits.h). */
 const NAME = 255;

@@ -2,9 +2,9 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSyn
 import { type FileHandle, open, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Errno } from '../common/errno.js';
+import { KernelFailure } from '../common/errors.js';
 import { loadAddon } from './addon.js';
-import { Errno } from './errno.js';
-import { KernelFailure } from './errors.js';
 import { checkDirectory, checkFile } from './file-owner.js';
 import { type JournalPort, type JournalText, MAX_JOURNAL } from './journal.js';
 import type { CallOptions } from './kernel.js';

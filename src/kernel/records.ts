@@ -1,4 +1,4 @@
-import type { Family } from './address.js';
+import type { Family } from '../common/address.js';
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { IpvsError, KernelFailure } from '../common/errors.js';
 import {
   type Addon,
   type ConntrackReplies,
@@ -11,7 +12,6 @@ import {
   type NativeNetlinkSession,
   type NetlinkReplies,
 } from './addon.js';
-import { IpvsError, KernelFailure } from './errors.js';
 import type { CallOptions } from './kernel.js';
 
 export const DEFAULT_TIMEOUT = 30_000;

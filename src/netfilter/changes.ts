@@ -1,5 +1,5 @@
-import { at, checkList, checkOneOf, checkOptions, show } from '../kernel/check.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { at, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { IpvsError, invalid } from '../common/errors.js';
 import type { Rule } from '../kernel/netfilter/types.js';
 import { chainRuleKey } from './layout.js';
 import {

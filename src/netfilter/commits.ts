@@ -1,6 +1,6 @@
-import { checkCallOptions } from '../kernel/check.js';
-import { Errno } from '../kernel/errno.js';
-import { IpvsError, KernelFailure } from '../kernel/errors.js';
+import { checkCallOptions } from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import { IpvsError, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { TableChange, TableEntry } from '../kernel/netfilter/types.js';

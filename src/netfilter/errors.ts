@@ -1,5 +1,5 @@
-import { Errno } from '../kernel/errno.js';
-import { errorOf, type Request as KernelRequest, type Meaning, Meanings } from '../kernel/meanings.js';
+import { Errno } from '../common/errno.js';
+import { errorOf, type Request as KernelRequest, type Meaning, Meanings } from '../common/meanings.js';
 import { ChangeFailure } from '../kernel/netfilter/port.js';
 import type { TableChange } from '../kernel/netfilter/types.js';
 import { chainRuleText } from './layout.js';

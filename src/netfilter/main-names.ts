@@ -1,4 +1,4 @@
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { IpvsError, invalid } from '../common/errors.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
 import type { Match } from '../kernel/netfilter/types.js';
 import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';

@@ -1,6 +1,6 @@
-import { checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
-import { limits } from '../kernel/limits.js';
+import { checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import { mapText } from '../kernel/netfilter/names.js';
 import type { MapKey, MapName, MarkHook, Match, Rule } from '../kernel/netfilter/types.js';
 import { checkInMask, checkMatch, hex, type MatchOptions, markValueText, matchNames, matchText } from './match.js';

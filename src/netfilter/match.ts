@@ -1,6 +1,6 @@
-import { canonicalAddress, type Family, familyOf, withoutMapping } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, isText, show } from '../kernel/check.js';
-import { type IpvsError, invalid } from '../kernel/errors.js';
+import { canonicalAddress, type Family, familyOf, withoutMapping } from '../common/address.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, isText, show } from '../common/check.js';
+import { type IpvsError, invalid } from '../common/errors.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
 import type { Hook, MarkBits, Match, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
 import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';

@@ -1,6 +1,6 @@
-import { checkCallOptions, checkKernel, checkOptions, show } from '../kernel/check.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
-import { withJson } from '../kernel/json.js';
+import { checkCallOptions, checkKernel, checkOptions, show } from '../common/check.js';
+import { IpvsError, invalid } from '../common/errors.js';
+import { withJson } from '../common/json.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';

@@ -1,5 +1,5 @@
-import { show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 
 /**
  * Words that nft's scanner does not accept as a name after `table inet`, in nft 0.9 to 1.1 (src/scanner.l): those of

@@ -1,4 +1,4 @@
-import { IpvsError } from '../kernel/errors.js';
+import { IpvsError } from '../common/errors.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
 import type { MapName, Rule, TableChange, TableEntry } from '../kernel/netfilter/types.js';
 import { chainRuleKey, chainsOf, compareRules, distinctMaps, type Structure } from './layout.js';

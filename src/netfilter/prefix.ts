@@ -1,4 +1,4 @@
-import { type Family, readAddress, writeAddress } from '../kernel/address.js';
+import { type Family, readAddress, writeAddress } from '../common/address.js';
 
 /** Returns the address with all bits beyond the prefix set to 0. */
 export function cutPrefix(address: string, prefix: number, family: Family): string {

@@ -1,5 +1,5 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { Action, Hook, Match, Rule } from '../kernel/netfilter/types.js';
 import {
   checkMarkBits,

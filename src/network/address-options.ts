@@ -1,5 +1,5 @@
-import { checkInteger, checkOptions, valueOr } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkInteger, checkOptions, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
 import { checkBoolean, checkInterface, checkPrefix, checkScope, optional } from './checks.js';
 

@@ -1,4 +1,4 @@
-import { checkAddress, checkInteger, checkOptions, valueOr } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOptions, valueOr } from '../common/check.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { checkInterface } from './checks.js';
 import type { Context } from './context.js';

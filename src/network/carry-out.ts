@@ -1,5 +1,5 @@
-import { Errno } from '../kernel/errno.js';
-import type { IpvsError } from '../kernel/errors.js';
+import { Errno } from '../common/errno.js';
+import type { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import type { NetworkOperation, RuleSettings } from '../kernel/network/types.js';

@@ -1,5 +1,5 @@
-import { checkList, checkOneOf, checkOptions, show } from '../kernel/check.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+import { checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { IpvsError, invalid } from '../common/errors.js';
 import type { NetworkOperation } from '../kernel/network/types.js';
 import {
   type AddressOptions,

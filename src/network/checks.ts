@@ -1,6 +1,6 @@
-import { canonicalAddress, type Family, familyOf, withoutMapping, writeAddress } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkOneOf, isText, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { canonicalAddress, type Family, familyOf, withoutMapping, writeAddress } from '../common/address.js';
+import { checkAddress, checkInteger, checkOneOf, isText, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { Scope } from '../kernel/network/types.js';
 
 /** Checks the name of an interface: its main name, or an alternative one (dev_valid_name in net/core/dev.c). */

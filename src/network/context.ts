@@ -1,6 +1,6 @@
-import { checkCallOptions } from '../kernel/check.js';
-import { Errno } from '../kernel/errno.js';
-import type { IpvsError } from '../kernel/errors.js';
+import { checkCallOptions } from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import type { IpvsError } from '../common/errors.js';
 import type { CallOptions, Clock } from '../kernel/kernel.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import type { NetworkOperation, OperationOutcome } from '../kernel/network/types.js';

@@ -1,4 +1,4 @@
-import type { IpvsError } from '../kernel/errors.js';
+import type { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { readMainNames } from '../kernel/network/main-names.js';
 import type {

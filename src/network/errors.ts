@@ -1,11 +1,11 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 import {
   errorOf,
   type FileCommand,
   type Request as KernelRequest,
   type Meaning,
   Meanings,
-} from '../kernel/meanings.js';
+} from '../common/meanings.js';
 import type { NetworkOperation } from '../kernel/network/types.js';
 
 /** Requests to the network of a namespace. */

@@ -1,4 +1,4 @@
-import { type Family, writeAddress } from '../kernel/address.js';
+import { type Family, writeAddress } from '../common/address.js';
 
 const ETHERNET = 14;
 const ARP = 28;

@@ -1,5 +1,5 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { LinkChange, LinkDetails, LinkSettings, MacvlanMode } from '../kernel/network/types.js';
 import {

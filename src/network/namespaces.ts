@@ -1,5 +1,5 @@
-import { checkCallOptions, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkCallOptions, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { nativeKernel } from '../kernel/native-kernel.js';

@@ -1,6 +1,6 @@
-import type { Family } from '../kernel/address.js';
-import { checkCallOptions, checkKernel, checkOptions, show, valueOr } from '../kernel/check.js';
-import { IpvsError, invalid } from '../kernel/errors.js';
+import type { Family } from '../common/address.js';
+import { checkCallOptions, checkKernel, checkOptions, show, valueOr } from '../common/check.js';
+import { IpvsError, invalid } from '../common/errors.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetworkNamespace } from '../kernel/namespace.js';
 import { nativeKernel } from '../kernel/native-kernel.js';

@@ -1,6 +1,6 @@
-import { Errno } from '../kernel/errno.js';
-import type { IpvsError } from '../kernel/errors.js';
-import { errorOf, type Meaning } from '../kernel/meanings.js';
+import { Errno } from '../common/errno.js';
+import type { IpvsError } from '../common/errors.js';
+import { errorOf, type Meaning } from '../common/meanings.js';
 import type { LinkDetails, LinkSettings, NetworkOperation, OperationOutcome } from '../kernel/network/types.js';
 import { requestOf } from './describe.js';
 import { errorFor } from './errors.js';

@@ -1,7 +1,7 @@
-import { type Family, familyOf, withoutMapping } from '../kernel/address.js';
-import { checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
-import { limits } from '../kernel/limits.js';
+import { type Family, familyOf, withoutMapping } from '../common/address.js';
+import { checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { Nexthop, NexthopSettings, Route, RouteQuery, RouteSettings, Scope } from '../kernel/network/types.js';
 import {
   checkAddressOf,

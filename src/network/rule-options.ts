@@ -1,6 +1,6 @@
-import type { Family } from '../kernel/address.js';
-import { checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import type { Family } from '../common/address.js';
+import { checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { RoutingRule, RuleAction, RuleSettings } from '../kernel/network/types.js';
 import {
   checkBoolean,

@@ -1,8 +1,8 @@
-import { checkCallOptions, checkOneOf, checkOptions, isText, show } from '../kernel/check.js';
-import { Errno } from '../kernel/errno.js';
-import { invalid } from '../kernel/errors.js';
+import { checkCallOptions, checkOneOf, checkOptions, isText, show } from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { limits } from '../kernel/limits.js';
 import { interfaceOfSysctl, readMainNames, sysctlOf } from '../kernel/network/main-names.js';
 import { checkInterface } from './checks.js';
 import type { Context } from './context.js';

@@ -1,6 +1,6 @@
-import type { Family } from '../kernel/address.js';
-import { checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import type { Family } from '../common/address.js';
+import { checkInteger, checkOneOf, checkOptions } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { UdpTunnel } from '../kernel/network/types.js';
 
 /** A UDP port whose packets the kernel unwraps, as `ip fou add` makes it. */

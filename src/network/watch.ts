@@ -1,6 +1,6 @@
-import { checkList, checkOneOf, checkOptions } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
-import { limits } from '../kernel/limits.js';
+import { checkList, checkOneOf, checkOptions } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { NetworkEventPort } from '../kernel/network/port.js';
 import type { NetworkEvent, NetworkEventType } from '../kernel/network/types.js';
 import { translate } from './errors.js';

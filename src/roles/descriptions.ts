@@ -1,4 +1,4 @@
-import { checkOneOf } from '../kernel/check.js';
+import { checkOneOf } from '../common/check.js';
 import { type DirectDirector, directDirector } from './direct-director.js';
 import { type Ingress, ingress } from './ingress.js';
 import type { Part } from './items.js';

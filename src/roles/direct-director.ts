@@ -1,8 +1,8 @@
+import type { Family } from '../common/address.js';
+import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
-import type { Family } from '../kernel/address.js';
-import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { Part } from './items.js';
 import {

@@ -1,5 +1,5 @@
-import { at, checkAddress, checkInteger, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
 import type { Part } from './items.js';

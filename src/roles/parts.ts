@@ -1,9 +1,9 @@
+import { type Family, familyOf } from '../common/address.js';
+import { at, checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
-import { type Family, familyOf } from '../kernel/address.js';
-import { at, checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
 import { checkState, type NetfilterState } from '../netfilter/changes.js';
 import type { Part } from './items.js';
 

@@ -1,5 +1,5 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { Part } from './items.js';
 import { addresses, checkInterfaceName, checkPort, hostAddress, interfaceSysctl, netfilterItem } from './parts.js';
 

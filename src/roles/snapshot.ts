@@ -1,9 +1,9 @@
-import { IpvsError } from '../kernel/errors.js';
+import { IpvsError } from '../common/errors.js';
+import { recordOf } from '../common/own.js';
 import type { TableEntry, Timeouts } from '../kernel/ipvs/types.js';
 import type { TableEntry as NetfilterTable } from '../kernel/netfilter/types.js';
 import { interfaceOfSysctl } from '../kernel/network/main-names.js';
 import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
-import { recordOf } from '../kernel/own.js';
 import type { Item } from './items.js';
 import { type Advertised, isForwardingDue, readAdvertised } from './router-routes.js';
 import type { World } from './world.js';

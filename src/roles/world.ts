@@ -1,6 +1,6 @@
+import { IpvsError } from '../common/errors.js';
 import { Conntrack } from '../conntrack/conntrack.js';
 import { Ipvs } from '../ipvs/ipvs.js';
-import { IpvsError } from '../kernel/errors.js';
 import type { Clock, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native-kernel.js';
 import { Netfilter } from '../netfilter/netfilter.js';

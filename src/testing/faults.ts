@@ -1,5 +1,5 @@
-import { checkFlag, checkInteger, checkOneOf, checkOptions, isText, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
+import { checkFlag, checkInteger, checkOneOf, checkOptions, isText, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 
 const parts = ['ipvs', 'conntrack', 'netfilter', 'network', 'namespaces', 'journal'] as const;
 

@@ -1,8 +1,8 @@
+import { Errno } from '../common/errno.js';
+import { KernelFailure } from '../common/errors.js';
+import { withJson } from '../common/json.js';
 import type { EventPort } from '../kernel/conntrack/port.js';
 import type { ConntrackEvent, EventSettings, FilterSettings, Flow } from '../kernel/conntrack/types.js';
-import { Errno } from '../kernel/errno.js';
-import { KernelFailure } from '../kernel/errors.js';
-import { withJson } from '../kernel/json.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { within } from './machine.js';
 import { flowTest } from './memory-conntrack-filter.js';

@@ -1,5 +1,5 @@
+import { Errno } from '../common/errno.js';
 import type { Expectation, ExpectationSettings, Tuple } from '../kernel/conntrack/types.js';
-import { Errno } from '../kernel/errno.js';
 import { type MemoryFlow, tupleName } from './memory-conntrack-flow.js';
 import { kernelHelpers, type MemoryFlowTable } from './memory-conntrack-table.js';
 

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import type { Family } from '../kernel/address.js';
+import type { Family } from '../common/address.js';
+import { jsonOf } from '../common/json.js';
 import { flowNames } from '../kernel/conntrack/flow-view.js';
 import { statesOf, statusNames } from '../kernel/conntrack/layout.js';
 import { flowLine } from '../kernel/conntrack/line.js';
@@ -15,7 +16,6 @@ import type {
   TcpDetails,
   Tuple,
 } from '../kernel/conntrack/types.js';
-import { jsonOf } from '../kernel/json.js';
 
 /** Bits of `enum ip_conntrack_status` that the in-memory kernel uses. */
 export const Status = {

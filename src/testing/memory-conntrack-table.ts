@@ -1,5 +1,5 @@
+import { Errno } from '../common/errno.js';
 import type { FlowChange, FlowKey, FlowSettings, NatSettings, NewFlowKey, Tuple } from '../kernel/conntrack/types.js';
-import { Errno } from '../kernel/errno.js';
 import { type MemoryFlow, nanoseconds, Status, tupleName } from './memory-conntrack-flow.js';
 import { firstState, write, writeLabels } from './memory-conntrack-write.js';
 

@@ -1,5 +1,5 @@
+import { Errno } from '../common/errno.js';
 import type { Directions, FlowSettings, TcpDetails, Tuple } from '../kernel/conntrack/types.js';
-import { Errno } from '../kernel/errno.js';
 import { type MemoryFlow, Status } from './memory-conntrack-flow.js';
 
 /** `IP_CT_TCP_FLAG_WINDOW_SCALE`: without it the kernel ignores the scale. */

@@ -1,4 +1,6 @@
-import type { Family } from '../kernel/address.js';
+import type { Family } from '../common/address.js';
+import { Errno } from '../common/errno.js';
+import { KernelFailure } from '../common/errors.js';
 import type { ConntrackPort, EventPort } from '../kernel/conntrack/port.js';
 import type {
   EventSettings,
@@ -13,8 +15,6 @@ import type {
   GroupField,
   ProcessorCounters,
 } from '../kernel/conntrack/types.js';
-import { Errno } from '../kernel/errno.js';
-import { KernelFailure } from '../kernel/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { Handle, type Machine } from './machine.js';
 import { MemoryEventStreams } from './memory-conntrack-events.js';

@@ -1,4 +1,4 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 
 /** A file that computes its text when it is read, or has an effect when it is written. */
 export interface MemoryFile {

@@ -1,4 +1,4 @@
-import { canonicalAddress, type Family, readAddress, writeAddress } from '../kernel/address.js';
+import { canonicalAddress, type Family, readAddress, writeAddress } from '../common/address.js';
 import {
   type ConnectionEntry,
   type Protocol,

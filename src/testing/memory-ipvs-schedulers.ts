@@ -1,6 +1,6 @@
-import { familyOf, writeAddress } from '../kernel/address.js';
+import { familyOf, writeAddress } from '../common/address.js';
+import { ownValue } from '../common/own.js';
 import { ServiceFlag } from '../kernel/ipvs/types.js';
-import { ownValue } from '../kernel/own.js';
 import type { MemoryServer, MemoryService } from './memory-ipvs-table.js';
 
 /** The properties of a packet that a scheduler uses. */

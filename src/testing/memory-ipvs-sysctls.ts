@@ -1,4 +1,4 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 import { integers, type MemoryFiles } from './memory-files.js';
 
 const directory = '/proc/sys/net/ipv4/vs';

@@ -1,5 +1,5 @@
-import { formatEndpoint } from '../kernel/address.js';
-import { Errno } from '../kernel/errno.js';
+import { formatEndpoint } from '../common/address.js';
+import { Errno } from '../common/errno.js';
 import {
   type ServerEntry,
   type ServerKey,

@@ -1,5 +1,5 @@
-import { Errno } from '../kernel/errno.js';
-import { KernelFailure } from '../kernel/errors.js';
+import { Errno } from '../common/errno.js';
+import { KernelFailure } from '../common/errors.js';
 import { type JournalPort, type JournalText, MAX_JOURNAL } from '../kernel/journal.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { Handle, type Machine, within } from './machine.js';

@@ -1,11 +1,11 @@
-import { checkFlag, checkInteger, checkList, checkName, checkOptions, show, valueOr } from '../kernel/check.js';
+import { checkFlag, checkInteger, checkList, checkName, checkOptions, show, valueOr } from '../common/check.js';
+import { Errno } from '../common/errno.js';
+import { invalid, KernelFailure } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
-import { Errno } from '../kernel/errno.js';
-import { invalid, KernelFailure } from '../kernel/errors.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type { OpenJournal, ReadJournals } from '../kernel/journal.js';
 import type { Clock, Kernel, OpenOptions } from '../kernel/kernel.js';
-import { limits } from '../kernel/limits.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { NamespacePort, NetworkPort } from '../kernel/network/port.js';

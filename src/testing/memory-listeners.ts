@@ -1,5 +1,5 @@
-import { Errno } from '../kernel/errno.js';
-import { KernelFailure } from '../kernel/errors.js';
+import { Errno } from '../common/errno.js';
+import { KernelFailure } from '../common/errors.js';
 import type { Handle } from './machine.js';
 
 /** The pending events of one listener. Events beyond `capacity` are lost, as in a full socket buffer. */

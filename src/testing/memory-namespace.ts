@@ -1,6 +1,6 @@
-import { isText, show } from '../kernel/check.js';
-import { invalid } from '../kernel/errors.js';
-import { limits } from '../kernel/limits.js';
+import { isText, show } from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { limits } from '../common/limits.js';
 import type { Machine } from './machine.js';
 import { type ConntrackSizes, MemoryConntrack } from './memory-conntrack.js';
 import { MemoryFiles } from './memory-files.js';

@@ -1,4 +1,4 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 import { chainNamed, chainText, mapNamed, mapText } from '../kernel/netfilter/names.js';
 import { readRule, ruleExpressions } from '../kernel/netfilter/rules.js';
 import type {

@@ -1,4 +1,4 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import { mapText } from '../kernel/netfilter/names.js';
 import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../kernel/netfilter/port.js';

@@ -1,5 +1,5 @@
-import { canonicalAddress, type Family } from '../kernel/address.js';
-import { Errno } from '../kernel/errno.js';
+import { canonicalAddress, type Family } from '../common/address.js';
+import { Errno } from '../common/errno.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
 import { scopeNumber } from '../kernel/network/wire.js';
 import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';

@@ -1,5 +1,5 @@
-import { Errno } from '../kernel/errno.js';
-import { KernelFailure } from '../kernel/errors.js';
+import { Errno } from '../common/errno.js';
+import { KernelFailure } from '../common/errors.js';
 import type { LinkDetails, LinkSettings, NetworkEvent, OperationalState, UdpTunnel } from '../kernel/network/types.js';
 import type { MemoryFiles } from './memory-files.js';
 import { Listeners } from './memory-listeners.js';

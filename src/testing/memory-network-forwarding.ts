@@ -1,4 +1,4 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 import type { ForwardingEntry, ForwardingSettings } from '../kernel/network/types.js';
 import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';
 import { isUnicastLinkAddress } from './memory-network-prefix.js';

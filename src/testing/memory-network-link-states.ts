@@ -1,4 +1,4 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 import type { OperationalState } from '../kernel/network/types.js';
 import { type LinkState, refused } from './memory-network-core.js';
 import { toLink } from './memory-network-link-entry.js';

@@ -1,4 +1,4 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 import type { Link, LinkChange, LinkDetails, LinkSettings } from '../kernel/network/types.js';
 import { type LinkState, type NetworkCore, refused, type VethPeer } from './memory-network-core.js';
 import { toLink } from './memory-network-link-entry.js';

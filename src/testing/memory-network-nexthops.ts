@@ -1,4 +1,4 @@
-import { Errno } from '../kernel/errno.js';
+import { Errno } from '../common/errno.js';
 import type { RouteSettings } from '../kernel/network/types.js';
 import { scopeNumber } from '../kernel/network/wire.js';
 import { type LinkState, refused } from './memory-network-core.js';

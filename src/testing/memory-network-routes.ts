@@ -1,5 +1,5 @@
-import type { Family } from '../kernel/address.js';
-import { Errno } from '../kernel/errno.js';
+import type { Family } from '../common/address.js';
+import { Errno } from '../common/errno.js';
 import type { Route, RouteQuery, RouteSettings, RouteType } from '../kernel/network/types.js';
 import type { AddressState } from './memory-network-addresses.js';
 import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';

@@ -1,6 +1,6 @@
-import type { Family } from '../kernel/address.js';
-import { Errno } from '../kernel/errno.js';
-import { canonicalSysctlValue } from '../kernel/sysctl-values.js';
+import type { Family } from '../common/address.js';
+import { Errno } from '../common/errno.js';
+import { canonicalSysctlValue } from '../common/sysctl-values.js';
 import type { MemoryFiles } from './memory-files.js';
 import type { NetworkCore } from './memory-network-core.js';
 

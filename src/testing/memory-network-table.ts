@@ -1,5 +1,5 @@
-import type { Family } from '../kernel/address.js';
-import { Errno } from '../kernel/errno.js';
+import type { Family } from '../common/address.js';
+import { Errno } from '../common/errno.js';
 import type { Route, RouteSettings, RouteType, Scope } from '../kernel/network/types.js';
 import { compact, scopeNumber } from '../kernel/network/wire.js';
 import type { LinkState } from './memory-network-core.js';

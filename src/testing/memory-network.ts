@@ -1,6 +1,6 @@
-import { familyOf } from '../kernel/address.js';
-import { Errno } from '../kernel/errno.js';
-import { KernelFailure } from '../kernel/errors.js';
+import { familyOf } from '../common/address.js';
+import { Errno } from '../common/errno.js';
+import { KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { NetworkEventPort, NetworkPort } from '../kernel/network/port.js';
 import type {

@@ -1,6 +1,6 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../kernel/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { invalid } from '../common/errors.js';
 import type { Tuple } from '../kernel/conntrack/types.js';
-import { invalid } from '../kernel/errors.js';
 import type { Protocol } from '../kernel/ipvs/types.js';
 import type { MemoryConntrack } from './memory-conntrack.js';
 import { type MemoryFlow, Status } from './memory-conntrack-flow.js';

@@ -1,8 +1,8 @@
 // All or nothing: what the kernel refuses, what others change meanwhile, and replies that are lost.
 import { spawn } from 'node:child_process';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Errno } from '../../src/common/errno.js';
 import type { CallOptions, FwmarkOptions, NetfilterChange, NetfilterPort, OpenOptions } from '../../src/index.js';
-import { Errno } from '../../src/kernel/errno.js';
 import { nativeKernel } from '../../src/kernel/native-kernel.js';
 import { ChangeFailure } from '../../src/kernel/netfilter/port.js';
 import type { TableChange } from '../../src/kernel/netfilter/types.js';

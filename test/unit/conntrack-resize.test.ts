@@ -1,8 +1,8 @@
 // Tables that are read while the number of buckets changes.
 import { expect, test } from 'vitest';
+import { KernelFailure } from '../../src/common/errors.js';
 import { Conntrack, type Flow } from '../../src/index.js';
 import type { ConntrackPort } from '../../src/kernel/conntrack/port.js';
-import { KernelFailure } from '../../src/kernel/errors.js';
 import type { Kernel } from '../../src/kernel/kernel.js';
 import { MemoryKernel } from '../../src/testing/index.js';
 

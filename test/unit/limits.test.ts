@@ -1,5 +1,7 @@
 // Limits: checked before anything is walked, and linear work below them.
 import { expect, test } from 'vitest';
+import { limits } from '../../src/common/limits.js';
+import { show } from '../../src/common/show.js';
 import {
   CheckedDocument,
   Conntrack,
@@ -9,8 +11,6 @@ import {
   parseIpvsadm,
   sumStatistics,
 } from '../../src/index.js';
-import { limits } from '../../src/kernel/limits.js';
-import { show } from '../../src/kernel/show.js';
 import { MemoryKernel } from '../../src/testing/index.js';
 
 const invalid = expect.objectContaining({ code: 'ERR_IPVS_INVALID_ARGUMENT' });

@@ -1,12 +1,12 @@
 // IPv4-mapped IPv6 addresses, as sockets of Node report them, stand for IPv4 addresses in every function.
 import { describe, expect, test } from 'vitest';
+import { withoutMapping } from '../../src/common/address.js';
 import { checkFilter } from '../../src/conntrack/filter.js';
 import { staleQuery } from '../../src/conntrack/stale.js';
 import { checkTuple } from '../../src/conntrack/tuple.js';
 import { CheckedDocument } from '../../src/desired/document.js';
 import { checkServerKey } from '../../src/ipvs/server-options.js';
 import { checkServiceKey } from '../../src/ipvs/service-options.js';
-import { withoutMapping } from '../../src/kernel/address.js';
 import { checkMark } from '../../src/netfilter/mark-options.js';
 import { checkRule } from '../../src/netfilter/rule-options.js';
 import { checkAddressOptions, checkAddressSelector } from '../../src/network/address-options.js';

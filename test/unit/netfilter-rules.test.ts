@@ -1,8 +1,8 @@
 // Rules of nf_tables: what is written is what is read, and what is not understood breaks nothing.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Errno } from '../../src/kernel/errno.js';
-import { KernelFailure } from '../../src/kernel/errors.js';
+import { Errno } from '../../src/common/errno.js';
+import { KernelFailure } from '../../src/common/errors.js';
 import { type Expression, readExpression, writeExpression } from '../../src/kernel/netfilter/expressions.js';
 import { keyBytes, keyLayouts, readElement } from '../../src/kernel/netfilter/maps.js';
 import {

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Errno } from '../../src/kernel/errno.js';
-import { IpvsError, KernelFailure } from '../../src/kernel/errors.js';
+import { Errno } from '../../src/common/errno.js';
+import { IpvsError, KernelFailure } from '../../src/common/errors.js';
 import {
   attributesOf,
   commentOf,

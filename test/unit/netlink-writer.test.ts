@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { IpvsError } from '../../src/kernel/errors.js';
+import { IpvsError } from '../../src/common/errors.js';
 import { readAttributes, readMessages } from '../../src/kernel/netlink/reader.js';
 import { MessageWriter } from '../../src/kernel/netlink/writer.js';
 

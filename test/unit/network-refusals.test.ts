@@ -1,7 +1,7 @@
 // What a refusal of the kernel means, by what it was asked.
 import { describe, expect, test } from 'vitest';
+import { Errno } from '../../src/common/errno.js';
 import type { LinkOptions, NetworkNamespace } from '../../src/index.js';
-import { Errno } from '../../src/kernel/errno.js';
 import { type NetworkChange, toOperation } from '../../src/network/changes.js';
 import { refused } from '../../src/network/refusals.js';
 

@@ -1,6 +1,6 @@
 // Spellings that the kernel takes for one value: compared with what Linux 6.18 reads back (test/network/sysctls.test.ts).
 import { expect, test } from 'vitest';
-import { canonicalSysctlValue, isSameSysctlValue } from '../../src/kernel/sysctl-values.js';
+import { canonicalSysctlValue, isSameSysctlValue } from '../../src/common/sysctl-values.js';
 
 test.each([
   ['8080,8081,9000', '8080-8081,9000'],

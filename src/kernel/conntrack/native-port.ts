@@ -1,7 +1,7 @@
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
 import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';
-import type { Family } from '../address.js';
-import { Errno } from '../errno.js';
-import { KernelFailure } from '../errors.js';
 import type { CallOptions } from '../kernel.js';
 import { familyNumber } from '../records.js';
 import type { Sender } from '../requests.js';

@@ -1,4 +1,4 @@
-import type { Family } from '../address.js';
+import type { Family } from '../../common/address.js';
 import type { CallOptions } from '../kernel.js';
 import type {
   ConntrackEvent,

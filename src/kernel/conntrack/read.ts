@@ -1,5 +1,5 @@
-import { readAddress } from '../address.js';
-import { withJson } from '../json.js';
+import { readAddress } from '../../common/address.js';
+import { withJson } from '../../common/json.js';
 import { RecordReader } from '../records.js';
 import { Batch } from './batch.js';
 import { countersAt, FlowView, TupleView } from './flow-view.js';

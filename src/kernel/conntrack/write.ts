@@ -1,4 +1,4 @@
-import { familyOf, writeAddress } from '../address.js';
+import { familyOf, writeAddress } from '../../common/address.js';
 import { familyNumber, RecordWriter } from '../records.js';
 import { Field, layout, protocolNumber, TupleField } from './layout.js';
 import type {

@@ -1,7 +1,7 @@
+import { familyOf, readAddress, writeAddress } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
 import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../addon.js';
-import { familyOf, readAddress, writeAddress } from '../address.js';
-import { Errno } from '../errno.js';
-import { KernelFailure } from '../errors.js';
 import type { CallOptions } from '../kernel.js';
 import { AF_INET6, familyNumber } from '../records.js';
 import type { Arguments, Sender } from '../requests.js';

@@ -1,4 +1,4 @@
-import { readAddress } from '../address.js';
+import { readAddress } from '../../common/address.js';
 import { RecordReader } from '../records.js';
 import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 import type {

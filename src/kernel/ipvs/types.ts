@@ -1,6 +1,6 @@
-import type { Family } from '../address.js';
+import type { Family } from '../../common/address.js';
 
-export type { Family } from '../address.js';
+export type { Family } from '../../common/address.js';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 

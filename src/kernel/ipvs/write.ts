@@ -1,4 +1,4 @@
-import { writeAddress } from '../address.js';
+import { writeAddress } from '../../common/address.js';
 import { familyNumber, RecordWriter } from '../records.js';
 import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 import {

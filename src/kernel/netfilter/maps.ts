@@ -1,4 +1,4 @@
-import { type Family, readAddress, writeAddress } from '../address.js';
+import { type Family, readAddress, writeAddress } from '../../common/address.js';
 import { protocolNumbers, protocolOf } from './rules.js';
 import type { MapElement, MapKey, MapShape } from './types.js';
 

@@ -1,5 +1,5 @@
-import { Errno } from '../errno.js';
-import { KernelFailure } from '../errors.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../kernel.js';
 import type { Message } from '../netlink/reader.js';
 import type { Listener, NetlinkSession } from '../netlink/session.js';

@@ -1,4 +1,4 @@
-import { KernelFailure } from '../errors.js';
+import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../kernel.js';
 import type { MapKey, MapName, RulesetEvent, TableChange, TableEntry } from './types.js';
 

@@ -1,4 +1,4 @@
-import { type Family, familyOf, readAddress, writeAddress } from '../address.js';
+import { type Family, familyOf, readAddress, writeAddress } from '../../common/address.js';
 import { familyNumber } from '../records.js';
 import { CMP, type Expression, META, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER } from './expressions.js';
 import { interfaceBytes, interfacePattern } from './interfaces.js';

@@ -1,4 +1,4 @@
-import type { Family } from '../address.js';
+import type { Family } from '../../common/address.js';
 
 /** The place in the path of a packet at which a rule applies. */
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';

@@ -1,5 +1,5 @@
-import { Errno } from '../errno.js';
-import { KernelFailure } from '../errors.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
 
 const HEADER = 16;
 const TYPE_MASK = 0x3fff;

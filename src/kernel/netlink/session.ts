@@ -1,6 +1,6 @@
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
 import type { NativeNetlinkSession, NativeOutcomes, NetlinkReplies } from '../addon.js';
-import { Errno } from '../errno.js';
-import { KernelFailure } from '../errors.js';
 import type { CallOptions, OpenOptions } from '../kernel.js';
 import { namespacePath } from '../namespace.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from '../requests.js';

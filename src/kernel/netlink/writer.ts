@@ -1,4 +1,4 @@
-import { invalid } from '../errors.js';
+import { invalid } from '../../common/errors.js';
 
 /** Flags of a message (include/uapi/linux/netlink.h). */
 export const NLM_F = {

@@ -1,4 +1,4 @@
-import type { Family } from '../address.js';
+import type { Family } from '../../common/address.js';
 
 /** The scope of an address or a route (include/uapi/linux/rtnetlink.h). Other numbers are user-defined. */
 export type Scope = 'global' | 'site' | 'link' | 'host' | 'nowhere' | number;

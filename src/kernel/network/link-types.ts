@@ -1,4 +1,4 @@
-import type { Family } from '../address.js';
+import type { Family } from '../../common/address.js';
 
 /** The additional properties of an interface of a supported kind. */
 export type LinkData =

@@ -1,5 +1,5 @@
 import { constants, type FileHandle, open, statfs } from 'node:fs/promises';
-import { Errno } from '../errno.js';
+import { Errno } from '../../common/errno.js';
 import type { OperationOutcome } from './types.js';
 
 /** Type of the file system of namespaces (include/uapi/linux/magic.h). */

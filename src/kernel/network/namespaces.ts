@@ -1,6 +1,6 @@
 import { type FileHandle, readdir } from 'node:fs/promises';
-import { Errno } from '../errno.js';
-import { KernelFailure } from '../errors.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../kernel.js';
 import { readAttributes } from '../netlink/reader.js';
 import { NETLINK_ROUTE, NetlinkSession } from '../netlink/session.js';

@@ -1,4 +1,4 @@
-import { writeAddress } from '../address.js';
+import { writeAddress } from '../../common/address.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
 import { familyNumber } from '../records.js';

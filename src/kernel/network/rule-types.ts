@@ -1,4 +1,4 @@
-import type { Family } from '../address.js';
+import type { Family } from '../../common/address.js';
 
 /** The action of a rule (FR_ACT_* in include/uapi/linux/fib_rules.h). */
 export type RuleAction = 'lookup' | 'goto' | 'nop' | 'blackhole' | 'unreachable' | 'prohibit' | 'other';

@@ -1,6 +1,6 @@
-import type { Family } from '../address.js';
-import { Errno } from '../errno.js';
-import { KernelFailure } from '../errors.js';
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../kernel.js';
 import { type Message, readAttributes } from '../netlink/reader.js';
 import type { NetlinkSession } from '../netlink/session.js';

@@ -1,6 +1,6 @@
-import { type Family, readAddress, writeAddress } from '../address.js';
-import { Errno } from '../errno.js';
-import { KernelFailure } from '../errors.js';
+import { type Family, readAddress, writeAddress } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
 import type { MessageWriter } from '../netlink/writer.js';
 import { AF_INET, AF_INET6 } from '../records.js';
 import type { Scope } from './types.js';

@@ -1,5 +1,5 @@
-import { Errno } from '../../kernel/errno.js';
-import { IpvsError } from '../../kernel/errors.js';
+import { Errno } from '../../common/errno.js';
+import { IpvsError } from '../../common/errors.js';
 import { resolveInterface } from '../../kernel/network/main-names.js';
 import { type Item, type ItemOf, missing, other, right } from '../items.js';
 import type { World } from '../world.js';

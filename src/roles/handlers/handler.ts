@@ -1,4 +1,4 @@
-import { IpvsError, type IpvsErrorCode } from '../../kernel/errors.js';
+import { IpvsError, type IpvsErrorCode } from '../../common/errors.js';
 import type { Found, Item, ItemOf } from '../items.js';
 import type { Snapshot } from '../snapshot.js';
 import type { World } from '../world.js';

@@ -1,4 +1,4 @@
-import { ownValue } from '../../kernel/own.js';
+import { ownValue } from '../../common/own.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { compareState } from '../../netfilter/netfilter.js';
 import { missing, other, right } from '../items.js';

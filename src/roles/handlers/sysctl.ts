@@ -1,6 +1,6 @@
-import { IpvsError } from '../../kernel/errors.js';
-import { ownValue } from '../../kernel/own.js';
-import { isSameSysctlValue } from '../../kernel/sysctl-values.js';
+import { IpvsError } from '../../common/errors.js';
+import { ownValue } from '../../common/own.js';
+import { isSameSysctlValue } from '../../common/sysctl-values.js';
 import type { Network } from '../../network/network.js';
 import { type ItemOf, missing, other, right } from '../items.js';
 import type { World } from '../world.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Errno } from '../../../src/kernel/errno.js';
+import { Errno } from '../../../src/common/errno.js';
 import { chainText } from '../../../src/kernel/netfilter/names.js';
 import type { TableChange } from '../../../src/kernel/netfilter/types.js';
 import { chain, element, ip, ipPort, masquerade, natChain, refusal, type Start, sources, table } from './worlds.js';

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
+import type { CallOptions } from '../kernel/kernel.js';
 import { canonicalAddress, type Family, familyOf, withoutMapping } from './address.js';
 import { IpvsError, invalid } from './errors.js';
-import type { CallOptions } from './kernel.js';
 import { limits } from './limits.js';
 import { show } from './show.js';
 
