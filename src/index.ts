@@ -30,7 +30,7 @@ export {
   sumStatistics,
 } from './conntrack/statistics.js';
 export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
-export { ApplyError, type StepOutcome } from './desired/apply-error.js';
+export { ApplyError, type StepOutcome } from './desired/apply/apply-error.js';
 export {
   type ApplyDocumentOptions,
   applyDocument,

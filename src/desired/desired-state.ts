@@ -12,10 +12,10 @@ import {
 import { IpvsError, invalid } from '../common/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { World } from '../roles/world.js';
+import { Engine, placesOf } from './apply/engine.js';
 import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
 import { DriftWatch } from './drift-watch.js';
-import { Engine, placesOf } from './engine.js';
 import type { PlanOptions } from './plan.js';
 import { Plan } from './plan-view.js';
 import { checkRecord } from './role.js';

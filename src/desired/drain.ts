@@ -3,11 +3,11 @@ import { describeServer, describeService, parseService } from '../ipvs/describe.
 import type { TableEntry } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
 import type { World } from '../roles/world.js';
-import { ApplyError } from './apply-error.js';
+import { ApplyError } from './apply/apply-error.js';
+import type { Engine } from './apply/engine.js';
+import { settleOwed } from './apply/settle.js';
 import type { DrainPolicy } from './drain-policy.js';
-import type { Engine } from './engine.js';
 import type { Draining, Ledger } from './ledger.js';
-import { settleOwed } from './settle.js';
 import { StepList, TableStep } from './step.js';
 import { plainServer, planTable, serversOf } from './table-plan.js';
 import type { Target, WantedService, WantedTable } from './target.js';

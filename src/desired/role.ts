@@ -5,7 +5,7 @@ import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { World } from '../roles/world.js';
-import { Engine, placesOf } from './engine.js';
+import { Engine, placesOf } from './apply/engine.js';
 import { type Step, toStep } from './step.js';
 import { type Target, TargetBuilder } from './target.js';
 import { stateWords } from './words.js';

@@ -1,6 +1,6 @@
-import { type Family, familyOf } from '../common/address.js';
-import type { PortRange } from '../kernel/netfilter/types.js';
-import { cutPrefix } from '../netfilter/prefix.js';
+import { type Family, familyOf } from '../../common/address.js';
+import type { PortRange } from '../../kernel/netfilter/types.js';
+import { cutPrefix } from '../../netfilter/prefix.js';
 
 /** Returns the test for addresses in a prefix; undefined matches every address. */
 export function inPrefix(text: string | undefined): (address: string) => boolean {

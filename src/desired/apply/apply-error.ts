@@ -1,7 +1,7 @@
-import { IpvsError } from '../common/errors.js';
+import { IpvsError } from '../../common/errors.js';
+import { type PlannedStep, type Step, TableStep, toStep } from '../step.js';
+import { differenceWords, ownerWords } from '../words.js';
 import type { Failure } from './execute.js';
-import { type PlannedStep, type Step, TableStep, toStep } from './step.js';
-import { differenceWords, ownerWords } from './words.js';
 
 /** Outcome of one step of an apply. */
 export interface StepOutcome {

@@ -1,11 +1,11 @@
-import { IpvsError } from '../common/errors.js';
-import { parseService } from '../ipvs/describe.js';
-import type { NetfilterState } from '../netfilter/changes.js';
-import { markText } from '../netfilter/mark-options.js';
-import type { Item, ItemOf } from '../roles/items.js';
-import type { World } from '../roles/world.js';
-import { type Datagrams, datagramsMarked, marksIn, unionOf } from './datagrams.js';
-import type { Entry, Ledger, Line } from './ledger.js';
+import { IpvsError } from '../../common/errors.js';
+import { parseService } from '../../ipvs/describe.js';
+import type { NetfilterState } from '../../netfilter/changes.js';
+import { markText } from '../../netfilter/mark-options.js';
+import type { Item, ItemOf } from '../../roles/items.js';
+import type { World } from '../../roles/world.js';
+import { type Datagrams, datagramsMarked, marksIn, unionOf } from '../datagrams.js';
+import type { Entry, Ledger, Line } from '../ledger.js';
 import { translationChanges } from './translated-flows.js';
 
 /** Returns the item as it is after it is taken back: a table has its earlier content then. */

@@ -1,23 +1,23 @@
-import { IpvsError } from '../common/errors.js';
-import { recordOf } from '../common/own.js';
-import type { Ipvs } from '../ipvs/ipvs.js';
-import type { Change } from '../kernel/ipvs/types.js';
-import type { Kernel } from '../kernel/kernel.js';
-import { announceAddress, isAnnounced } from '../roles/handlers/addresses.js';
-import { handlerOf } from '../roles/handlers/index.js';
-import type { Item, ItemOf } from '../roles/items.js';
-import { readSnapshot } from '../roles/snapshot.js';
-import type { World } from '../roles/world.js';
-import { type Claims, isShared, wantedValue } from './claims.js';
+import { IpvsError } from '../../common/errors.js';
+import { recordOf } from '../../common/own.js';
+import type { Ipvs } from '../../ipvs/ipvs.js';
+import type { Change } from '../../kernel/ipvs/types.js';
+import type { Kernel } from '../../kernel/kernel.js';
+import { announceAddress, isAnnounced } from '../../roles/handlers/addresses.js';
+import { handlerOf } from '../../roles/handlers/index.js';
+import type { Item, ItemOf } from '../../roles/items.js';
+import { readSnapshot } from '../../roles/snapshot.js';
+import type { World } from '../../roles/world.js';
+import { type Claims, isShared, wantedValue } from '../claims.js';
+import { type Datagrams, unionOf } from '../datagrams.js';
+import { keyOf } from '../item-checks.js';
+import type { Journal } from '../journal.js';
+import type { About, Draining, Entry, Line, Rows } from '../ledger.js';
+import { wordsOf } from '../plan.js';
+import { onInterface } from '../renames.js';
+import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep } from '../step.js';
 import { flowsAfter, stateBefore } from './consequences.js';
-import { type Datagrams, unionOf } from './datagrams.js';
 import { Interfaces } from './interfaces.js';
-import { keyOf } from './item-checks.js';
-import type { Journal } from './journal.js';
-import type { About, Draining, Entry, Line, Rows } from './ledger.js';
-import { wordsOf } from './plan.js';
-import { onInterface } from './renames.js';
-import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep } from './step.js';
 
 /** A step that failed, with its error. */
 export interface Failure {

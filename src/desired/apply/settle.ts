@@ -1,13 +1,13 @@
-import { announceAddress } from '../roles/handlers/addresses.js';
-import type { Item } from '../roles/items.js';
-import type { World } from '../roles/world.js';
+import { announceAddress } from '../../roles/handlers/addresses.js';
+import type { Item } from '../../roles/items.js';
+import type { World } from '../../roles/world.js';
+import type { Journal } from '../journal.js';
+import type { Line } from '../ledger.js';
+import { owedSteps } from '../owed.js';
+import type { OwedStep } from '../step.js';
 import type { Executor } from './execute.js';
 import { deleteFound, type FlowSearch } from './flow-search.js';
-import type { Journal } from './journal.js';
-import type { Line } from './ledger.js';
-import { owedSteps } from './owed.js';
 import { staleSearches } from './stale-flows.js';
-import type { OwedStep } from './step.js';
 import { translatedSearches } from './translated-flows.js';
 
 /** Does all owed work. A failure does not stop the rest. `known` lists the keys of steps that the plan had. */

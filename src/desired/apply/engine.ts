@@ -1,22 +1,22 @@
-import { IpvsError } from '../common/errors.js';
-import { recordOf } from '../common/own.js';
-import { describeService } from '../ipvs/describe.js';
-import type { CallOptions, Kernel } from '../kernel/kernel.js';
-import type { Network } from '../network/network.js';
-import { readSnapshot, type Snapshot } from '../roles/snapshot.js';
-import type { World } from '../roles/world.js';
+import { IpvsError } from '../../common/errors.js';
+import { recordOf } from '../../common/own.js';
+import { describeService } from '../../ipvs/describe.js';
+import type { CallOptions, Kernel } from '../../kernel/kernel.js';
+import type { Network } from '../../network/network.js';
+import { readSnapshot, type Snapshot } from '../../roles/snapshot.js';
+import type { World } from '../../roles/world.js';
+import { Claims, isShared } from '../claims.js';
+import { Journal } from '../journal.js';
+import { type About, Ledger, type Line } from '../ledger.js';
+import { type OtherOwners, readOthers } from '../owners.js';
+import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from '../plan.js';
+import { renameLines } from '../renames.js';
+import { claimedForRoutes } from '../router-routes.js';
+import { isDue, isOwed, type PlannedStep, type Step, TableStep } from '../step.js';
+import { aboutOf, type Target } from '../target.js';
 import { ApplyError, inTheWay } from './apply-error.js';
-import { Claims, isShared } from './claims.js';
 import { Executor } from './execute.js';
-import { Journal } from './journal.js';
-import { type About, Ledger, type Line } from './ledger.js';
-import { type OtherOwners, readOthers } from './owners.js';
-import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from './plan.js';
-import { renameLines } from './renames.js';
-import { claimedForRoutes } from './router-routes.js';
 import { settleOwed } from './settle.js';
-import { isDue, isOwed, type PlannedStep, type Step, TableStep } from './step.js';
-import { aboutOf, type Target } from './target.js';
 
 export interface ApplyOptions extends PlanOptions {
   /** True if the caller can ask for adoption; the error then mentions it. Default: true. */
