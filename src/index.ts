@@ -46,9 +46,9 @@ export {
   type DesiredDocument,
   type DesiredService,
   type DocumentInput,
-} from './desired/document.js';
+} from './desired/document/document.js';
+export type { DrainPolicy } from './desired/document/drain-policy.js';
 export type { DrainOptions, DrainProgress } from './desired/drain.js';
-export type { DrainPolicy } from './desired/drain-policy.js';
 export { DriftWatch } from './desired/drift-watch.js';
 export { Plan } from './desired/plan-view.js';
 export { Role, type RoleOptions, type RoleProblem } from './desired/role.js';

@@ -13,7 +13,7 @@ import { IpvsError, invalid } from '../common/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { World } from '../roles/world.js';
 import { Engine, placesOf } from './apply/engine.js';
-import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document.js';
+import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document/document.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
 import { DriftWatch } from './drift-watch.js';
 import type { PlanOptions } from './plan.js';

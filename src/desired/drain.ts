@@ -6,11 +6,11 @@ import type { World } from '../roles/world.js';
 import { ApplyError } from './apply/apply-error.js';
 import type { Engine } from './apply/engine.js';
 import { settleOwed } from './apply/settle.js';
-import type { DrainPolicy } from './drain-policy.js';
+import type { DrainPolicy } from './document/drain-policy.js';
+import type { Target, WantedService, WantedTable } from './document/target.js';
 import type { Draining, Ledger } from './ledger.js';
 import { StepList, TableStep } from './step.js';
 import { plainServer, planTable, serversOf } from './table-plan.js';
-import type { Target, WantedService, WantedTable } from './target.js';
 
 /** Progress of a draining server: it gets no new connections, and is deleted when its existing ones are over. */
 export interface DrainProgress {

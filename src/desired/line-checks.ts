@@ -5,8 +5,8 @@ import { describeService, parseService } from '../ipvs/describe.js';
 import { checkMatch } from '../netfilter/match.js';
 import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
 import { checkBoolean } from '../network/checks.js';
-import type { Datagrams } from './datagrams.js';
-import { checkDrainPolicy } from './drain-policy.js';
+import type { Datagrams } from './document/datagrams.js';
+import { checkDrainPolicy } from './document/drain-policy.js';
 import { checkBefore, checkItem, keyOf } from './item-checks.js';
 import type { Entry, Line } from './ledger.js';
 

@@ -7,6 +7,7 @@ import { handlerOf } from '../roles/handlers/index.js';
 import type { Found, Item } from '../roles/items.js';
 import type { Needs, Snapshot } from '../roles/snapshot.js';
 import { isSameWanted, isShared, wantedValue } from './claims.js';
+import { EXPIRE, type Target } from './document/target.js';
 import { keyOf } from './item-checks.js';
 import type { Entry, Ledger } from './ledger.js';
 import { leftOvers } from './left-overs.js';
@@ -15,7 +16,6 @@ import { otherNameOf, renameLines } from './renames.js';
 import { settingsForRoutes } from './router-routes.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
 import { type Adoption, planTable, type TablePlanOptions } from './table-plan.js';
-import { EXPIRE, type Target } from './target.js';
 
 export type PlanOptions = Omit<TablePlanOptions, 'time' | 'others' | 'holdsSenders'>;
 

@@ -6,8 +6,8 @@ import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { World } from '../roles/world.js';
 import { Engine, placesOf } from './apply/engine.js';
+import { type Target, TargetBuilder } from './document/target.js';
 import { type Step, toStep } from './step.js';
-import { type Target, TargetBuilder } from './target.js';
 import { stateWords } from './words.js';
 
 export interface RoleOptions extends OpenOptions {

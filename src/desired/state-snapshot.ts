@@ -3,7 +3,7 @@ import { limits } from '../common/limits.js';
 import { show } from '../common/show.js';
 import type { ServerEntry, ServiceEntry } from '../kernel/ipvs/types.js';
 import type { Snapshot } from '../roles/snapshot.js';
-import type { CheckedDocument, DesiredDocument } from './document.js';
+import type { CheckedDocument, DesiredDocument } from './document/document.js';
 import { Ledger } from './ledger.js';
 import { checkLine } from './line-checks.js';
 import { planSteps } from './plan.js';

@@ -10,12 +10,12 @@ import {
   settableFlags,
   type TableEntry,
 } from '../kernel/ipvs/types.js';
-import { type Datagrams, datagramsOf } from './datagrams.js';
-import type { DrainPolicy } from './drain-policy.js';
+import { type Datagrams, datagramsOf } from './document/datagrams.js';
+import type { DrainPolicy } from './document/drain-policy.js';
+import type { WantedService, WantedTable } from './document/target.js';
 import type { Draining, Ledger, OwnedService } from './ledger.js';
 import { type OtherOwners, ownerOf } from './owners.js';
 import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
-import type { WantedService, WantedTable } from './target.js';
 import { serverWords, serviceWords } from './words.js';
 
 /** Rows of others that the owner adopts: none, the wanted ones, or all of the namespace. */

@@ -2,9 +2,9 @@ import type { IpvsError } from '../common/errors.js';
 import type { NetworkEventType } from '../kernel/network/types.js';
 import type { Item } from '../roles/items.js';
 import type { World } from '../roles/world.js';
+import type { Target } from './document/target.js';
 import type { Plan } from './plan-view.js';
 import type { Step } from './step.js';
-import type { Target } from './target.js';
 import { stateWords } from './words.js';
 
 /** One difference from the document. */

@@ -4,7 +4,7 @@ import { withoutMapping } from '../../src/common/address.js';
 import { checkFilter } from '../../src/conntrack/filter.js';
 import { staleQuery } from '../../src/conntrack/stale.js';
 import { checkTuple } from '../../src/conntrack/tuple.js';
-import { CheckedDocument } from '../../src/desired/document.js';
+import { CheckedDocument } from '../../src/desired/document/document.js';
 import { checkServerKey } from '../../src/ipvs/server-options.js';
 import { checkServiceKey } from '../../src/ipvs/service-options.js';
 import { checkMark } from '../../src/netfilter/mark-options.js';

@@ -4,7 +4,7 @@ import type { NetfilterState } from '../../netfilter/changes.js';
 import { markText } from '../../netfilter/mark-options.js';
 import type { Item, ItemOf } from '../../roles/items.js';
 import type { World } from '../../roles/world.js';
-import { type Datagrams, datagramsMarked, marksIn, unionOf } from '../datagrams.js';
+import { type Datagrams, datagramsMarked, marksIn, unionOf } from '../document/datagrams.js';
 import type { Entry, Ledger, Line } from '../ledger.js';
 import { translationChanges } from './translated-flows.js';
 

@@ -6,6 +6,7 @@ import type { Network } from '../../network/network.js';
 import { readSnapshot, type Snapshot } from '../../roles/snapshot.js';
 import type { World } from '../../roles/world.js';
 import { Claims, isShared } from '../claims.js';
+import { aboutOf, type Target } from '../document/target.js';
 import { Journal } from '../journal.js';
 import { type About, Ledger, type Line } from '../ledger.js';
 import { type OtherOwners, readOthers } from '../owners.js';
@@ -13,7 +14,6 @@ import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } fr
 import { renameLines } from '../renames.js';
 import { claimedForRoutes } from '../router-routes.js';
 import { isDue, isOwed, type PlannedStep, type Step, TableStep } from '../step.js';
-import { aboutOf, type Target } from '../target.js';
 import { ApplyError, inTheWay } from './apply-error.js';
 import { Executor } from './execute.js';
 import { settleOwed } from './settle.js';

@@ -9,7 +9,7 @@ import type { Item, ItemOf } from '../../roles/items.js';
 import { readSnapshot } from '../../roles/snapshot.js';
 import type { World } from '../../roles/world.js';
 import { type Claims, isShared, wantedValue } from '../claims.js';
-import { type Datagrams, unionOf } from '../datagrams.js';
+import { type Datagrams, unionOf } from '../document/datagrams.js';
 import { keyOf } from '../item-checks.js';
 import type { Journal } from '../journal.js';
 import type { About, Draining, Entry, Line, Rows } from '../ledger.js';

@@ -2,7 +2,7 @@ import { parseService } from '../../ipvs/describe.js';
 import type { Flow } from '../../kernel/conntrack/types.js';
 import type { ServerEntry } from '../../kernel/ipvs/types.js';
 import type { World } from '../../roles/world.js';
-import type { Datagrams } from '../datagrams.js';
+import type { Datagrams } from '../document/datagrams.js';
 import { familyOfAny, inPorts } from './flow-matches.js';
 import type { FlowSearch } from './flow-search.js';
 

@@ -1,18 +1,18 @@
-import { show } from '../common/check.js';
-import { invalid } from '../common/errors.js';
-import { isSameSysctlValue } from '../common/sysctl-values.js';
-import { describeServer, describeService } from '../ipvs/describe.js';
-import { newServerSettings } from '../ipvs/server-options.js';
-import { checkServiceKey, newServiceSettings } from '../ipvs/service-options.js';
-import type { ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
-import type { NetfilterState } from '../netfilter/changes.js';
-import type { MarkSettings } from '../netfilter/mark-options.js';
-import { knobOf } from '../roles/handlers/sysctl-knobs.js';
-import type { Item, ItemOf, Part } from '../roles/items.js';
+import { show } from '../../common/check.js';
+import { invalid } from '../../common/errors.js';
+import { isSameSysctlValue } from '../../common/sysctl-values.js';
+import { describeServer, describeService } from '../../ipvs/describe.js';
+import { newServerSettings } from '../../ipvs/server-options.js';
+import { checkServiceKey, newServiceSettings } from '../../ipvs/service-options.js';
+import type { ServerSettings, ServiceKey, ServiceSettings } from '../../kernel/ipvs/types.js';
+import type { NetfilterState } from '../../netfilter/changes.js';
+import type { MarkSettings } from '../../netfilter/mark-options.js';
+import { knobOf } from '../../roles/handlers/sysctl-knobs.js';
+import type { Item, ItemOf, Part } from '../../roles/items.js';
+import { keyOf } from '../item-checks.js';
+import type { About } from '../ledger.js';
 import { type Datagrams, datagramsMarked, datagramsOf, marksIn } from './datagrams.js';
 import type { DrainPolicy } from './drain-policy.js';
-import { keyOf } from './item-checks.js';
-import type { About } from './ledger.js';
 
 /** A wanted service, checked, in the kernel's terms. */
 export interface WantedService {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { show } from '../common/check.js';
+import { show } from '../../common/check.js';
 import type { DesiredAddress, DesiredDocument, DesiredService } from './document.js';
 import {
   address,

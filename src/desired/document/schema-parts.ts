@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { shorten } from '../common/show.js';
+import { shorten } from '../../common/show.js';
 
 /** Returns the schema of an object with these options and no others. */
 export function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RoleDescription } from '../roles/descriptions.js';
+import type { RoleDescription } from '../../roles/descriptions.js';
 import {
   address,
   family,

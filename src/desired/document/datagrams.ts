@@ -1,8 +1,8 @@
-import type { Family } from '../common/address.js';
-import type { ServiceKey } from '../kernel/ipvs/types.js';
-import type { Match, PortRange } from '../kernel/netfilter/types.js';
-import type { NetfilterState } from '../netfilter/changes.js';
-import { checkMark, type MarkSettings } from '../netfilter/mark-options.js';
+import type { Family } from '../../common/address.js';
+import type { ServiceKey } from '../../kernel/ipvs/types.js';
+import type { Match, PortRange } from '../../kernel/netfilter/types.js';
+import type { NetfilterState } from '../../netfilter/changes.js';
+import { checkMark, type MarkSettings } from '../../netfilter/mark-options.js';
 
 const ALL = 0xffffffff;
 

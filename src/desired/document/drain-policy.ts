@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from '../common/check.js';
+import { checkInteger, checkOptions } from '../../common/check.js';
 
 /** Drain policy: a draining server gets no new connections, and is deleted when its existing ones are over. */
 export interface DrainPolicy {

@@ -1,6 +1,6 @@
-import { show } from '../common/check.js';
-import { IpvsError, invalid } from '../common/errors.js';
-import { limits } from '../common/limits.js';
+import { show } from '../../common/check.js';
+import { IpvsError, invalid } from '../../common/errors.js';
+import { limits } from '../../common/limits.js';
 
 /**
  * Returns the value of a document that is given as text: JSON, or YAML. Takes time and memory in proportion to the
