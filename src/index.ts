@@ -50,10 +50,10 @@ export {
 export type { DrainPolicy } from './desired/document/drain-policy.js';
 export type { DrainOptions, DrainProgress } from './desired/drain.js';
 export { DriftWatch } from './desired/drift-watch.js';
-export { Plan } from './desired/plan-view.js';
+export { Plan } from './desired/plan/plan-view.js';
+export { StateSnapshot } from './desired/plan/state-snapshot.js';
+export type { Step } from './desired/plan/step.js';
 export { Role, type RoleOptions, type RoleProblem } from './desired/role.js';
-export { StateSnapshot } from './desired/state-snapshot.js';
-export type { Step } from './desired/step.js';
 export type { Drift, DriftReport } from './desired/watch.js';
 export type { ChangeResult, TableChange } from './ipvs/changes.js';
 export type { ConnectionFilter } from './ipvs/connections.js';

@@ -16,12 +16,12 @@ import { Engine, placesOf } from './apply/engine.js';
 import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document/document.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
 import { DriftWatch } from './drift-watch.js';
-import type { PlanOptions } from './plan.js';
-import { Plan } from './plan-view.js';
+import type { PlanOptions } from './plan/plan.js';
+import { Plan } from './plan/plan-view.js';
+import { checkSame, StateSnapshot } from './plan/state-snapshot.js';
+import { type Step, toStep } from './plan/step.js';
+import type { Adoption } from './plan/table-plan.js';
 import { checkRecord } from './role.js';
-import { checkSame, StateSnapshot } from './state-snapshot.js';
-import { type Step, toStep } from './step.js';
-import type { Adoption } from './table-plan.js';
 import { type DriftReport, driftOf, Waker } from './watch.js';
 
 export interface DesiredStateOptions extends CallOptions {

@@ -7,8 +7,8 @@ import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { World } from '../roles/world.js';
 import { Engine, placesOf } from './apply/engine.js';
 import { type Target, TargetBuilder } from './document/target.js';
-import { type Step, toStep } from './step.js';
-import { stateWords } from './words.js';
+import { type Step, toStep } from './plan/step.js';
+import { stateWords } from './plan/words.js';
 
 export interface RoleOptions extends OpenOptions {
   /**

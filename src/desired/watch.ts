@@ -3,9 +3,9 @@ import type { NetworkEventType } from '../kernel/network/types.js';
 import type { Item } from '../roles/items.js';
 import type { World } from '../roles/world.js';
 import type { Target } from './document/target.js';
-import type { Plan } from './plan-view.js';
-import type { Step } from './step.js';
-import { stateWords } from './words.js';
+import type { Plan } from './plan/plan-view.js';
+import type { Step } from './plan/step.js';
+import { stateWords } from './plan/words.js';
 
 /** One difference from the document. */
 export interface Drift {

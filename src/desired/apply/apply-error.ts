@@ -1,6 +1,6 @@
 import { IpvsError } from '../../common/errors.js';
-import { type PlannedStep, type Step, TableStep, toStep } from '../step.js';
-import { differenceWords, ownerWords } from '../words.js';
+import { type PlannedStep, type Step, TableStep, toStep } from '../plan/step.js';
+import { differenceWords, ownerWords } from '../plan/words.js';
 import type { Failure } from './execute.js';
 
 /** Outcome of one step of an apply. */

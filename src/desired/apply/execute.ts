@@ -13,9 +13,9 @@ import { type Datagrams, unionOf } from '../document/datagrams.js';
 import { keyOf } from '../item-checks.js';
 import type { Journal } from '../journal.js';
 import type { About, Draining, Entry, Line, Rows } from '../ledger.js';
-import { wordsOf } from '../plan.js';
-import { onInterface } from '../renames.js';
-import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep } from '../step.js';
+import { wordsOf } from '../plan/plan.js';
+import { onInterface } from '../plan/renames.js';
+import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep } from '../plan/step.js';
 import { flowsAfter, stateBefore } from './consequences.js';
 import { Interfaces } from './interfaces.js';
 

@@ -1,6 +1,6 @@
-import { describeServer, describeService } from '../ipvs/describe.js';
-import { serverAgrees, serverDifferences, serviceAgrees, serviceDifferences } from '../ipvs/differences.js';
-import { keepsPort } from '../ipvs/server-options.js';
+import { describeServer, describeService } from '../../ipvs/describe.js';
+import { serverAgrees, serverDifferences, serviceAgrees, serviceDifferences } from '../../ipvs/differences.js';
+import { keepsPort } from '../../ipvs/server-options.js';
 import {
   type Change,
   type ServerEntry,
@@ -9,12 +9,12 @@ import {
   type ServiceSettings,
   settableFlags,
   type TableEntry,
-} from '../kernel/ipvs/types.js';
-import { type Datagrams, datagramsOf } from './document/datagrams.js';
-import type { DrainPolicy } from './document/drain-policy.js';
-import type { WantedService, WantedTable } from './document/target.js';
-import type { Draining, Ledger, OwnedService } from './ledger.js';
-import { type OtherOwners, ownerOf } from './owners.js';
+} from '../../kernel/ipvs/types.js';
+import { type Datagrams, datagramsOf } from '../document/datagrams.js';
+import type { DrainPolicy } from '../document/drain-policy.js';
+import type { WantedService, WantedTable } from '../document/target.js';
+import type { Draining, Ledger, OwnedService } from '../ledger.js';
+import { type OtherOwners, ownerOf } from '../owners.js';
 import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
 import { serverWords, serviceWords } from './words.js';
 

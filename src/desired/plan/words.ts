@@ -1,8 +1,8 @@
-import type { SettingDifference, SettingValue } from '../ipvs/differences.js';
-import { sameServer } from '../ipvs/real-server.js';
-import { showNetmask, showSchedulerFlags } from '../ipvs/service-options.js';
-import type { ServerSettings, ServiceSettings } from '../kernel/ipvs/types.js';
-import { ServiceFlag } from '../kernel/ipvs/types.js';
+import type { SettingDifference, SettingValue } from '../../ipvs/differences.js';
+import { sameServer } from '../../ipvs/real-server.js';
+import { showNetmask, showSchedulerFlags } from '../../ipvs/service-options.js';
+import type { ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
+import { ServiceFlag } from '../../kernel/ipvs/types.js';
 
 /** Returns the settings of a service in words, without the defaults. */
 export function serviceWords({ key, scheduler, flags, timeout, netmask, engine }: ServiceSettings): string {
