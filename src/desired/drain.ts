@@ -8,9 +8,9 @@ import type { Engine } from './apply/engine.js';
 import { settleOwed } from './apply/settle.js';
 import type { DrainPolicy } from './document/drain-policy.js';
 import type { Target, WantedService, WantedTable } from './document/target.js';
-import type { Draining, Ledger } from './ledger.js';
 import { StepList, TableStep } from './plan/step.js';
 import { plainServer, planTable, serversOf } from './plan/table-plan.js';
+import type { Draining, Ledger } from './record/ledger.js';
 
 /** Progress of a draining server: it gets no new connections, and is deleted when its existing ones are over. */
 export interface DrainProgress {

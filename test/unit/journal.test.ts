@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DesiredState } from '../../src/desired/desired-state.js';
-import { Journal } from '../../src/desired/journal.js';
+import { Journal } from '../../src/desired/record/journal.js';
 import { openNativeJournal } from '../../src/kernel/native-journal.js';
 import { nativeKernel } from '../../src/kernel/native-kernel.js';
 

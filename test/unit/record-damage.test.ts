@@ -2,8 +2,8 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Journal } from '../../src/desired/journal.js';
-import { checkLine } from '../../src/desired/line-checks.js';
+import { Journal } from '../../src/desired/record/journal.js';
+import { checkLine } from '../../src/desired/record/line-checks.js';
 import { applyDocument, DesiredState, IpvsError, Network, planDocument, StateSnapshot } from '../../src/index.js';
 import { MemoryKernel } from '../../src/testing/index.js';
 import { after, before, RecordWorld } from './record-world.js';

@@ -5,7 +5,7 @@ import { markText } from '../../netfilter/mark-options.js';
 import type { Item, ItemOf } from '../../roles/items.js';
 import type { World } from '../../roles/world.js';
 import { type Datagrams, datagramsMarked, marksIn, unionOf } from '../document/datagrams.js';
-import type { Entry, Ledger, Line } from '../ledger.js';
+import type { Entry, Ledger, Line } from '../record/ledger.js';
 import { translationChanges } from './translated-flows.js';
 
 /** Returns the item as it is after it is taken back: a table has its earlier content then. */

@@ -8,14 +8,14 @@ import { handlerOf } from '../../roles/handlers/index.js';
 import type { Item, ItemOf } from '../../roles/items.js';
 import { readSnapshot } from '../../roles/snapshot.js';
 import type { World } from '../../roles/world.js';
-import { type Claims, isShared, wantedValue } from '../claims.js';
 import { type Datagrams, unionOf } from '../document/datagrams.js';
-import { keyOf } from '../item-checks.js';
-import type { Journal } from '../journal.js';
-import type { About, Draining, Entry, Line, Rows } from '../ledger.js';
 import { wordsOf } from '../plan/plan.js';
 import { onInterface } from '../plan/renames.js';
 import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep } from '../plan/step.js';
+import { type Claims, isShared, wantedValue } from '../record/claims.js';
+import { keyOf } from '../record/item-checks.js';
+import type { Journal } from '../record/journal.js';
+import type { About, Draining, Entry, Line, Rows } from '../record/ledger.js';
 import { flowsAfter, stateBefore } from './consequences.js';
 import { Interfaces } from './interfaces.js';
 

@@ -1,8 +1,8 @@
 import type { Link } from '../../kernel/network/types.js';
 import type { Item } from '../../roles/items.js';
 import type { World } from '../../roles/world.js';
-import type { Entry, Ledger, Line } from '../ledger.js';
 import { interfaceOf, otherNameOf } from '../plan/renames.js';
+import type { Entry, Ledger, Line } from '../record/ledger.js';
 
 /** Finds the indexes of interfaces. Reads the links once, and again after a link is made. */
 export class Interfaces {

@@ -1,10 +1,10 @@
 import { announceAddress } from '../../roles/handlers/addresses.js';
 import type { Item } from '../../roles/items.js';
 import type { World } from '../../roles/world.js';
-import type { Journal } from '../journal.js';
-import type { Line } from '../ledger.js';
 import { owedSteps } from '../plan/owed.js';
 import type { OwedStep } from '../plan/step.js';
+import type { Journal } from '../record/journal.js';
+import type { Line } from '../record/ledger.js';
 import type { Executor } from './execute.js';
 import { deleteFound, type FlowSearch } from './flow-search.js';
 import { staleSearches } from './stale-flows.js';

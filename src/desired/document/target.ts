@@ -9,8 +9,8 @@ import type { NetfilterState } from '../../netfilter/changes.js';
 import type { MarkSettings } from '../../netfilter/mark-options.js';
 import { knobOf } from '../../roles/handlers/sysctl-knobs.js';
 import type { Item, ItemOf, Part } from '../../roles/items.js';
-import { keyOf } from '../item-checks.js';
-import type { About } from '../ledger.js';
+import { keyOf } from '../record/item-checks.js';
+import type { About } from '../record/ledger.js';
 import { type Datagrams, datagramsMarked, datagramsOf, marksIn } from './datagrams.js';
 import type { DrainPolicy } from './drain-policy.js';
 

@@ -2,8 +2,8 @@ import { ownValue } from '../../common/own.js';
 import type { Item } from '../../roles/items.js';
 import type { Snapshot } from '../../roles/snapshot.js';
 import type { Target } from '../document/target.js';
-import { keyOf } from '../item-checks.js';
-import type { Ledger } from '../ledger.js';
+import { keyOf } from '../record/item-checks.js';
+import type { Ledger } from '../record/ledger.js';
 import { type ItemStep, Phase } from './step.js';
 
 /** Routing tables that the kernel has: default, main, local. */

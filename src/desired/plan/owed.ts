@@ -1,5 +1,5 @@
 import type { Snapshot } from '../../roles/snapshot.js';
-import type { Ledger } from '../ledger.js';
+import type { Ledger } from '../record/ledger.js';
 import { type OwedStep, Phase } from './step.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { Link } from '../../kernel/network/types.js';
 import { handlerOf } from '../../roles/handlers/index.js';
 import type { Item } from '../../roles/items.js';
-import type { Entry, Ledger, Line } from '../ledger.js';
+import type { Entry, Ledger, Line } from '../record/ledger.js';
 
 /** Returns the interface that an item is on; a link is on itself. */
 export function interfaceOf(item: Item): string | undefined {

@@ -3,7 +3,7 @@ import { isSameSysctlValue } from '../../common/sysctl-values.js';
 import type { Item, ItemOf } from '../../roles/items.js';
 import { isAcceptSetting, isForwardingDue, keepsRoute, switchesForwardingOn } from '../../roles/router-routes.js';
 import type { Snapshot } from '../../roles/snapshot.js';
-import type { Ledger } from '../ledger.js';
+import type { Ledger } from '../record/ledger.js';
 
 type Claims = NonNullable<Snapshot['claims']>;
 

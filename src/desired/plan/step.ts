@@ -2,7 +2,7 @@ import type { SettingDifference } from '../../ipvs/differences.js';
 import type { Change, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
 import type { Item } from '../../roles/items.js';
 import type { Datagrams } from '../document/datagrams.js';
-import type { Draining } from '../ledger.js';
+import type { Draining } from '../record/ledger.js';
 import { serverWords, serviceWords } from './words.js';
 
 /** One step of a plan: a change to make, or an object that stays as it is. */

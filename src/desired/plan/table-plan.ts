@@ -13,8 +13,8 @@ import {
 import { type Datagrams, datagramsOf } from '../document/datagrams.js';
 import type { DrainPolicy } from '../document/drain-policy.js';
 import type { WantedService, WantedTable } from '../document/target.js';
-import type { Draining, Ledger, OwnedService } from '../ledger.js';
-import { type OtherOwners, ownerOf } from '../owners.js';
+import type { Draining, Ledger, OwnedService } from '../record/ledger.js';
+import { type OtherOwners, ownerOf } from '../record/owners.js';
 import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
 import { serverWords, serviceWords } from './words.js';
 

@@ -1,6 +1,6 @@
-import { checkOptions, show } from '../common/check.js';
-import { invalid } from '../common/errors.js';
-import { recordOf } from '../common/own.js';
+import { checkOptions, show } from '../../common/check.js';
+import { invalid } from '../../common/errors.js';
+import { recordOf } from '../../common/own.js';
 import { checkLineOfText, checkSysctlBefore, checkSysctlPath, checkTimeout } from './item-checks.js';
 
 /** A namespace-wide setting that owners have changed. */

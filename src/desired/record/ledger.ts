@@ -1,8 +1,8 @@
-import { recordOf } from '../common/own.js';
-import type { RuleOptions } from '../netfilter/rule-options.js';
-import type { Item } from '../roles/items.js';
-import type { Datagrams } from './document/datagrams.js';
-import type { DrainPolicy } from './document/drain-policy.js';
+import { recordOf } from '../../common/own.js';
+import type { RuleOptions } from '../../netfilter/rule-options.js';
+import type { Item } from '../../roles/items.js';
+import type { Datagrams } from '../document/datagrams.js';
+import type { DrainPolicy } from '../document/drain-policy.js';
 
 /** An object that an owner made, with the state that is needed to take it back. */
 export interface Entry {

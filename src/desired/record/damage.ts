@@ -1,4 +1,4 @@
-import { IpvsError } from '../common/errors.js';
+import { IpvsError } from '../../common/errors.js';
 
 /** Maximum length of the reason in a message, in characters. */
 const LONGEST = 300;

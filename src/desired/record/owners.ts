@@ -1,4 +1,4 @@
-import type { Kernel } from '../kernel/kernel.js';
+import type { Kernel } from '../../kernel/kernel.js';
 import { ledgerOf } from './journal.js';
 import type { Ledger, Rows } from './ledger.js';
 

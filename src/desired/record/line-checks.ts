@@ -1,12 +1,12 @@
-import { canonicalAddress, familyOf } from '../common/address.js';
-import { at, checkInteger, checkOptions, show } from '../common/check.js';
-import { invalid } from '../common/errors.js';
-import { describeService, parseService } from '../ipvs/describe.js';
-import { checkMatch } from '../netfilter/match.js';
-import { checkRule, type RuleOptions } from '../netfilter/rule-options.js';
-import { checkBoolean } from '../network/checks.js';
-import type { Datagrams } from './document/datagrams.js';
-import { checkDrainPolicy } from './document/drain-policy.js';
+import { canonicalAddress, familyOf } from '../../common/address.js';
+import { at, checkInteger, checkOptions, show } from '../../common/check.js';
+import { invalid } from '../../common/errors.js';
+import { describeService, parseService } from '../../ipvs/describe.js';
+import { checkMatch } from '../../netfilter/match.js';
+import { checkRule, type RuleOptions } from '../../netfilter/rule-options.js';
+import { checkBoolean } from '../../network/checks.js';
+import type { Datagrams } from '../document/datagrams.js';
+import { checkDrainPolicy } from '../document/drain-policy.js';
 import { checkBefore, checkItem, keyOf } from './item-checks.js';
 import type { Entry, Line } from './ledger.js';
 
