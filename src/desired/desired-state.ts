@@ -10,8 +10,8 @@ import {
   valueOr,
 } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { World } from '../items/world.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
-import { World } from '../roles/world.js';
 import { Engine, placesOf } from './apply/engine.js';
 import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document/document.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';

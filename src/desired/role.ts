@@ -1,10 +1,10 @@
 import { checkCallOptions, checkKernel, checkOptions, isText, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { World } from '../items/world.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
-import { World } from '../roles/world.js';
 import { Engine, placesOf } from './apply/engine.js';
 import { type Target, TargetBuilder } from './document/target.js';
 import { type Step, toStep } from './plan/step.js';

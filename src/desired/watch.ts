@@ -1,7 +1,7 @@
 import type { IpvsError } from '../common/errors.js';
+import type { Item } from '../items/items.js';
+import type { World } from '../items/world.js';
 import type { NetworkEventType } from '../kernel/network/types.js';
-import type { Item } from '../roles/items.js';
-import type { World } from '../roles/world.js';
 import type { Target } from './document/target.js';
 import type { Plan } from './plan/plan-view.js';
 import type { Step } from './plan/step.js';

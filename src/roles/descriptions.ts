@@ -1,7 +1,7 @@
 import { checkOneOf } from '../common/check.js';
+import type { Part } from '../items/items.js';
 import { type DirectDirector, directDirector } from './direct-director.js';
 import { type Ingress, ingress } from './ingress.js';
-import type { Part } from './items.js';
 import { type NatDirector, natDirector } from './nat-director.js';
 import { type Node, node } from './node.js';
 import { type RealServerRole, realServer } from './real-server.js';

@@ -3,8 +3,8 @@ import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr
 import { invalid } from '../common/errors.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
+import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
-import type { Part } from './items.js';
 import {
   addresses,
   checkInterfaceName,

@@ -1,9 +1,9 @@
 import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
+import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import { checkNetwork } from '../network/checks.js';
-import type { Part } from './items.js';
 import {
   checkInterfaceName,
   checkPorts,

@@ -1,8 +1,8 @@
 import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
-import type { Part } from './items.js';
 import {
   checkInterfaceName,
   distinctServices,

@@ -3,10 +3,10 @@ import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr
 import { invalid } from '../common/errors.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
+import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
 import { checkNetwork, formatPrefix } from '../network/checks.js';
-import type { Part } from './items.js';
 import {
   checkInterfaceName,
   checkPort,

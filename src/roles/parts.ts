@@ -4,8 +4,8 @@ import { invalid } from '../common/errors.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
+import type { Part } from '../items/items.js';
 import { checkState, type NetfilterState } from '../netfilter/changes.js';
-import type { Part } from './items.js';
 
 /** A published port, which is not translated. */
 export interface PublishedPort {

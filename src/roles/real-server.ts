@@ -1,6 +1,6 @@
 import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import type { Part } from './items.js';
+import type { Part } from '../items/items.js';
 import { addresses, checkInterfaceName, checkPort, hostAddress, interfaceSysctl, netfilterItem } from './parts.js';
 
 /** Tunnel by which packets from the director arrive. */

@@ -1,9 +1,9 @@
 import { IpvsError } from '../../common/errors.js';
 import { parseService } from '../../ipvs/describe.js';
+import type { Item, ItemOf } from '../../items/items.js';
+import type { World } from '../../items/world.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { markText } from '../../netfilter/mark-options.js';
-import type { Item, ItemOf } from '../../roles/items.js';
-import type { World } from '../../roles/world.js';
 import { type Datagrams, datagramsMarked, marksIn, unionOf } from '../document/datagrams.js';
 import type { Entry, Ledger, Line } from '../record/ledger.js';
 import { translationChanges } from './translated-flows.js';

@@ -1,10 +1,10 @@
 import { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import { describeService } from '../../ipvs/describe.js';
+import { readSnapshot, type Snapshot } from '../../items/snapshot.js';
+import type { World } from '../../items/world.js';
 import type { CallOptions, Kernel } from '../../kernel/kernel.js';
 import type { Network } from '../../network/network.js';
-import { readSnapshot, type Snapshot } from '../../roles/snapshot.js';
-import type { World } from '../../roles/world.js';
 import { aboutOf, type Target } from '../document/target.js';
 import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from '../plan/plan.js';
 import { renameLines } from '../plan/renames.js';

@@ -1,13 +1,13 @@
 import { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import type { Ipvs } from '../../ipvs/ipvs.js';
+import { announceAddress, isAnnounced } from '../../items/addresses.js';
+import { handlerOf } from '../../items/handlers.js';
+import type { Item, ItemOf } from '../../items/items.js';
+import { readSnapshot } from '../../items/snapshot.js';
+import type { World } from '../../items/world.js';
 import type { Change } from '../../kernel/ipvs/types.js';
 import type { Kernel } from '../../kernel/kernel.js';
-import { announceAddress, isAnnounced } from '../../roles/handlers/addresses.js';
-import { handlerOf } from '../../roles/handlers/index.js';
-import type { Item, ItemOf } from '../../roles/items.js';
-import { readSnapshot } from '../../roles/snapshot.js';
-import type { World } from '../../roles/world.js';
 import { type Datagrams, unionOf } from '../document/datagrams.js';
 import { wordsOf } from '../plan/plan.js';
 import { onInterface } from '../plan/renames.js';

@@ -1,8 +1,8 @@
 import type { Family } from '../../common/address.js';
 import { IpvsError } from '../../common/errors.js';
 import type { Conntrack } from '../../conntrack/conntrack.js';
+import type { World } from '../../items/world.js';
 import type { Flow } from '../../kernel/conntrack/types.js';
-import type { World } from '../../roles/world.js';
 import { inPrefix } from './flow-matches.js';
 
 /** A search for UDP flows by their original direction, with a test for those to delete. */

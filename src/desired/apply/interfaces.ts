@@ -1,6 +1,6 @@
+import type { Item } from '../../items/items.js';
+import type { World } from '../../items/world.js';
 import type { Link } from '../../kernel/network/types.js';
-import type { Item } from '../../roles/items.js';
-import type { World } from '../../roles/world.js';
 import { interfaceOf, otherNameOf } from '../plan/renames.js';
 import type { Entry, Ledger, Line } from '../record/ledger.js';
 

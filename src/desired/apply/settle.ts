@@ -1,6 +1,6 @@
-import { announceAddress } from '../../roles/handlers/addresses.js';
-import type { Item } from '../../roles/items.js';
-import type { World } from '../../roles/world.js';
+import { announceAddress } from '../../items/addresses.js';
+import type { Item } from '../../items/items.js';
+import type { World } from '../../items/world.js';
 import { owedSteps } from '../plan/owed.js';
 import type { OwedStep } from '../plan/step.js';
 import type { Journal } from '../record/journal.js';

@@ -1,7 +1,7 @@
 import { parseService } from '../../ipvs/describe.js';
+import type { World } from '../../items/world.js';
 import type { Flow } from '../../kernel/conntrack/types.js';
 import type { ServerEntry } from '../../kernel/ipvs/types.js';
-import type { World } from '../../roles/world.js';
 import type { Datagrams } from '../document/datagrams.js';
 import { familyOfAny, inPorts } from './flow-matches.js';
 import type { FlowSearch } from './flow-search.js';

@@ -1,6 +1,6 @@
 import { ownValue } from '../../common/own.js';
-import type { Item } from '../../roles/items.js';
-import type { Snapshot } from '../../roles/snapshot.js';
+import type { Item } from '../../items/items.js';
+import type { Snapshot } from '../../items/snapshot.js';
 import type { Target } from '../document/target.js';
 import { keyOf } from '../record/item-checks.js';
 import type { Ledger } from '../record/ledger.js';

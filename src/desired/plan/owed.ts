@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../roles/snapshot.js';
+import type { Snapshot } from '../../items/snapshot.js';
 import type { Ledger } from '../record/ledger.js';
 import { type OwedStep, Phase } from './step.js';
 

@@ -1,11 +1,11 @@
 import { ownValue } from '../../common/own.js';
+import { handlerOf } from '../../items/handlers.js';
+import type { Found, Item } from '../../items/items.js';
+import type { Needs, Snapshot } from '../../items/snapshot.js';
 import { interfaceOfSysctl, resolveInterface, sysctlOf } from '../../kernel/network/main-names.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { checkMark, packetsKey } from '../../netfilter/mark-options.js';
 import { checkRule } from '../../netfilter/rule-options.js';
-import { handlerOf } from '../../roles/handlers/index.js';
-import type { Found, Item } from '../../roles/items.js';
-import type { Needs, Snapshot } from '../../roles/snapshot.js';
 import { EXPIRE, type Target } from '../document/target.js';
 import { isSameWanted, isShared, wantedValue } from '../record/claims.js';
 import { keyOf } from '../record/item-checks.js';

@@ -1,6 +1,6 @@
+import { handlerOf } from '../../items/handlers.js';
+import type { Item } from '../../items/items.js';
 import type { Link } from '../../kernel/network/types.js';
-import { handlerOf } from '../../roles/handlers/index.js';
-import type { Item } from '../../roles/items.js';
 import type { Entry, Ledger, Line } from '../record/ledger.js';
 
 /** Returns the interface that an item is on; a link is on itself. */

@@ -1,8 +1,8 @@
 import { ownValue } from '../../common/own.js';
 import { isSameSysctlValue } from '../../common/sysctl-values.js';
-import type { Item, ItemOf } from '../../roles/items.js';
-import { isAcceptSetting, isForwardingDue, keepsRoute, switchesForwardingOn } from '../../roles/router-routes.js';
-import type { Snapshot } from '../../roles/snapshot.js';
+import type { Item, ItemOf } from '../../items/items.js';
+import { isAcceptSetting, isForwardingDue, keepsRoute, switchesForwardingOn } from '../../items/router-routes.js';
+import type { Snapshot } from '../../items/snapshot.js';
 import type { Ledger } from '../record/ledger.js';
 
 type Claims = NonNullable<Snapshot['claims']>;

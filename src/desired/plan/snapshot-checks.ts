@@ -1,6 +1,6 @@
 import { show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
-import type { Snapshot } from '../../roles/snapshot.js';
+import type { Snapshot } from '../../items/snapshot.js';
 
 /** Lists of objects that a snapshot may have. */
 const LISTS = ['table', 'links', 'addresses', 'routes', 'rules', 'udpTunnels', 'advertised'] as const;

@@ -1,8 +1,8 @@
 import { invalid } from '../../common/errors.js';
 import { limits } from '../../common/limits.js';
 import { show } from '../../common/show.js';
+import type { Snapshot } from '../../items/snapshot.js';
 import type { ServerEntry, ServiceEntry } from '../../kernel/ipvs/types.js';
-import type { Snapshot } from '../../roles/snapshot.js';
 import type { CheckedDocument, DesiredDocument } from '../document/document.js';
 import { Ledger } from '../record/ledger.js';
 import { checkLine } from '../record/line-checks.js';

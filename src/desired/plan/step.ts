@@ -1,6 +1,6 @@
 import type { SettingDifference } from '../../ipvs/differences.js';
+import type { Item } from '../../items/items.js';
 import type { Change, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
-import type { Item } from '../../roles/items.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { Draining } from '../record/ledger.js';
 import { serverWords, serviceWords } from './words.js';

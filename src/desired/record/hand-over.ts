@@ -1,8 +1,8 @@
 import { isSameSysctlValue } from '../../common/sysctl-values.js';
-import { isValueOf } from '../../roles/handlers/sysctl.js';
-import { formatBefore, parseBefore } from '../../roles/handlers/sysctl-before.js';
-import { knobOf, resetsOf } from '../../roles/handlers/sysctl-knobs.js';
-import type { Item } from '../../roles/items.js';
+import type { Item } from '../../items/items.js';
+import { isValueOf } from '../../items/sysctl.js';
+import { formatBefore, parseBefore } from '../../items/sysctl-before.js';
+import { knobOf, resetsOf } from '../../items/sysctl-knobs.js';
 
 /** A claim on a setting: its name in the book, the text before the first owner, and a value that an owner wants. */
 export interface OrderedClaim {

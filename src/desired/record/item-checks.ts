@@ -1,5 +1,8 @@
 import { at, checkInteger, checkOneOf, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
+import { handlerOf } from '../../items/handlers.js';
+import type { Item, ItemOf } from '../../items/items.js';
+import { parseBefore } from '../../items/sysctl-before.js';
 import type { Timeouts } from '../../kernel/ipvs/types.js';
 import { checkState } from '../../netfilter/changes.js';
 import { checkOwner } from '../../netfilter/owner.js';
@@ -7,9 +10,6 @@ import { checkBoolean, checkFamily, checkInterface, checkPrefix, formatPrefix } 
 import { checkLink } from '../../network/link-options.js';
 import { checkRoute } from '../../network/route-options.js';
 import { checkRule } from '../../network/rule-options.js';
-import { handlerOf } from '../../roles/handlers/index.js';
-import { parseBefore } from '../../roles/handlers/sysctl-before.js';
-import type { Item, ItemOf } from '../../roles/items.js';
 
 type Checks = { readonly [Kind in Item['kind']]: (item: ItemOf<Kind>) => void };
 

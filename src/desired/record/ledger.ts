@@ -1,6 +1,6 @@
 import { recordOf } from '../../common/own.js';
+import type { Item } from '../../items/items.js';
 import type { RuleOptions } from '../../netfilter/rule-options.js';
-import type { Item } from '../../roles/items.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { DrainPolicy } from '../document/drain-policy.js';
 

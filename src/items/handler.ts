@@ -1,7 +1,7 @@
-import { IpvsError, type IpvsErrorCode } from '../../common/errors.js';
-import type { Found, Item, ItemOf } from '../items.js';
-import type { Snapshot } from '../snapshot.js';
-import type { World } from '../world.js';
+import { IpvsError, type IpvsErrorCode } from '../common/errors.js';
+import type { Found, Item, ItemOf } from './items.js';
+import type { Snapshot } from './snapshot.js';
+import type { World } from './world.js';
 
 /** Operations on the items of one kind. */
 export interface Handler<Kind extends Item['kind']> {

@@ -1,5 +1,5 @@
-import { missing, other, right } from '../items.js';
 import type { Handler } from './handler.js';
+import { missing, other, right } from './items.js';
 
 /** Handles the times, in seconds, that IPVS remembers connections; they hold for all services of the namespace. */
 export const timeout: Handler<'timeout'> = {

@@ -1,8 +1,8 @@
-import { resolveInterface } from '../../kernel/network/main-names.js';
-import type { Link } from '../../kernel/network/types.js';
-import type { LinkOptions } from '../../network/link-options.js';
-import { missing, other, right } from '../items.js';
+import { resolveInterface } from '../kernel/network/main-names.js';
+import type { Link } from '../kernel/network/types.js';
+import type { LinkOptions } from '../network/link-options.js';
 import { type Handler, unlessGone } from './handler.js';
+import { missing, other, right } from './items.js';
 
 /** Returns true if a link matches the options, as far as the data that was read shows it. */
 function agrees(options: LinkOptions, { kind, data }: Link): boolean {

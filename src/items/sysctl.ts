@@ -1,12 +1,12 @@
-import { IpvsError } from '../../common/errors.js';
-import { ownValue } from '../../common/own.js';
-import { isSameSysctlValue } from '../../common/sysctl-values.js';
-import type { Network } from '../../network/network.js';
-import { type ItemOf, missing, other, right } from '../items.js';
-import type { World } from '../world.js';
+import { IpvsError } from '../common/errors.js';
+import { ownValue } from '../common/own.js';
+import { isSameSysctlValue } from '../common/sysctl-values.js';
+import type { Network } from '../network/network.js';
 import { type Handler, unlessGone } from './handler.js';
+import { type ItemOf, missing, other, right } from './items.js';
 import { formatBefore, parseBefore, type Texts } from './sysctl-before.js';
 import { type Knob, knobOf, type Reset, resetsOf } from './sysctl-knobs.js';
+import type { World } from './world.js';
 
 type Sysctl = ItemOf<'sysctl'>;
 

@@ -1,8 +1,8 @@
-import { ownValue } from '../../common/own.js';
-import type { NetfilterState } from '../../netfilter/changes.js';
-import { compareState } from '../../netfilter/netfilter.js';
-import { missing, other, right } from '../items.js';
+import { ownValue } from '../common/own.js';
+import type { NetfilterState } from '../netfilter/changes.js';
+import { compareState } from '../netfilter/netfilter.js';
 import type { Handler } from './handler.js';
+import { missing, other, right } from './items.js';
 
 /** Handles all marks and NAT rules of a role: one table, which is its own. */
 export const netfilter: Handler<'netfilter'> = {

@@ -1,5 +1,5 @@
-import { missing, right } from '../items.js';
 import { type Handler, unlessGone } from './handler.js';
+import { missing, right } from './items.js';
 
 /** Returns true if `is` has all the wanted values. */
 function agrees(wanted: object, is: object): boolean {

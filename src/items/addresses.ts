@@ -1,9 +1,9 @@
-import { Errno } from '../../common/errno.js';
-import { IpvsError } from '../../common/errors.js';
-import { resolveInterface } from '../../kernel/network/main-names.js';
-import { type Item, type ItemOf, missing, other, right } from '../items.js';
-import type { World } from '../world.js';
+import { Errno } from '../common/errno.js';
+import { IpvsError } from '../common/errors.js';
+import { resolveInterface } from '../kernel/network/main-names.js';
 import { type Handler, unlessGone } from './handler.js';
+import { type Item, type ItemOf, missing, other, right } from './items.js';
+import type { World } from './world.js';
 
 export const address: Handler<'address'> = {
   name: (item) => `address ${item.address} on ${item.interface}`,

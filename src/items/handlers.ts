@@ -1,6 +1,6 @@
-import type { Item } from '../items.js';
 import { address } from './addresses.js';
 import type { Handler } from './handler.js';
+import type { Item } from './items.js';
 import { guePort, link, up } from './links.js';
 import { netfilter } from './netfilter.js';
 import { route, routingRule } from './routing.js';
