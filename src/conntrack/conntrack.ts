@@ -15,7 +15,7 @@ import { groupBits } from '../kernel/conntrack/layout.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../kernel/conntrack/types.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
-import { nativeKernel } from '../kernel/native-kernel.js';
+import { nativeKernel } from '../linux/linux-kernel.js';
 import { Changes, type FlowResult, flowKeyOf } from './changes.js';
 import { Context } from './context.js';
 import { translate } from './errors.js';

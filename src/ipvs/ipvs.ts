@@ -13,7 +13,7 @@ import type {
   Timeouts,
 } from '../kernel/ipvs/types.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
-import { nativeKernel } from '../kernel/native-kernel.js';
+import { nativeKernel } from '../linux/linux-kernel.js';
 import { type ChangeResult, type TableChange, toKernelChanges } from './changes.js';
 import { type ConnectionFilter, readConnections } from './connections.js';
 import { Context } from './context.js';

@@ -2,7 +2,7 @@ import { IpvsError } from '../common/errors.js';
 import { Conntrack } from '../conntrack/conntrack.js';
 import { Ipvs } from '../ipvs/ipvs.js';
 import type { Clock, Kernel, OpenOptions } from '../kernel/kernel.js';
-import { nativeKernel } from '../kernel/native-kernel.js';
+import { nativeKernel } from '../linux/linux-kernel.js';
 import { Netfilter } from '../netfilter/netfilter.js';
 import { Network } from '../network/network.js';
 

@@ -2,11 +2,11 @@ import { checkCallOptions, checkKernel, checkOptions, show } from '../common/che
 import { IpvsError, invalid } from '../common/errors.js';
 import { withJson } from '../common/json.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
-import { nativeKernel } from '../kernel/native-kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { Counter, Rule, TableEntry } from '../kernel/netfilter/types.js';
 import { resolveInterface } from '../kernel/network/main-names.js';
 import type { Link } from '../kernel/network/types.js';
+import { nativeKernel } from '../linux/linux-kernel.js';
 import { checkEdits, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
 import { Commits } from './commits.js';
 import { type Difference, differences } from './differences.js';

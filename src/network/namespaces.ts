@@ -2,8 +2,8 @@ import { checkCallOptions, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { CallOptions, Kernel } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
-import { nativeKernel } from '../kernel/native-kernel.js';
 import type { NamespaceEntry } from '../kernel/network/types.js';
+import { nativeKernel } from '../linux/linux-kernel.js';
 import { type Request, translate } from './errors.js';
 
 export interface NamespaceOptions extends CallOptions {

@@ -3,7 +3,6 @@ import { checkCallOptions, checkKernel, checkOptions, show, valueOr } from '../c
 import { IpvsError, invalid } from '../common/errors.js';
 import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetworkNamespace } from '../kernel/namespace.js';
-import { nativeKernel } from '../kernel/native-kernel.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import type {
   ForwardingEntry,
@@ -14,6 +13,7 @@ import type {
   RoutingRule,
   UdpTunnel,
 } from '../kernel/network/types.js';
+import { nativeKernel } from '../linux/linux-kernel.js';
 import type { AddressOptions, AddressSelector } from './address-options.js';
 import { type AnnounceOptions, announce } from './announce.js';
 import { carryOut } from './carry-out.js';

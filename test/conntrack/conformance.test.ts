@@ -1,5 +1,5 @@
 // The kernel in memory is tested by what this one does.
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { conntrackConformance } from '../conformance/conntrack.js';
 import { deleteNamespace, run } from '../kernel/world.js';
 

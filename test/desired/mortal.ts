@@ -1,6 +1,6 @@
 // A kernel at which a change fails, or at which the program dies: nothing works for it from then on.
 import { type Kernel, KernelFailure } from '../../src/index.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 
 const EIO = 5;
 const changes = ['apply', 'setTimeouts', 'commit', 'sendFrame', 'writeFile'];

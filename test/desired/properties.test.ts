@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type DesiredDocument, DesiredState, IpvsError, Network } from '../../src/index.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { MemoryKernel } from '../../src/testing/index.js';
 import { deleteNamespace, run } from '../kernel/world.js';
 import { load, records } from '../roles/lan.js';

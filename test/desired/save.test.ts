@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DesiredState, formatIpvsadm, Ipvs, parseIpvsadm, type SavedService, savedServices } from '../../src/index.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { deleteNamespace, makeNamespace, sortedLines } from '../kernel/world.js';
 import { records } from '../roles/lan.js';
 import { shell } from '../roles/talk.js';

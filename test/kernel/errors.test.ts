@@ -8,8 +8,8 @@ import { errorFor } from '../../src/ipvs/errors.js';
 import { layout } from '../../src/kernel/ipvs/layout.js';
 import type { ServerSettings, ServiceSettings } from '../../src/kernel/ipvs/types.js';
 import { writeChanges } from '../../src/kernel/ipvs/write.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
-import { requests } from '../../src/kernel/requests.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
+import { requests } from '../../src/linux/requests.js';
 import { deleteNamespace, makeNamespace, run, useWorld } from './world.js';
 
 const world = useWorld();

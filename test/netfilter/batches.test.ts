@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
 import type { CallOptions, FwmarkOptions, NetfilterChange, NetfilterPort, OpenOptions } from '../../src/index.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
 import { ChangeFailure } from '../../src/kernel/netfilter/port.js';
 import type { TableChange } from '../../src/kernel/netfilter/types.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { until, useWorld } from './world.js';
 
 const world = useWorld();

@@ -1,6 +1,6 @@
 // The real kernel does what the one in memory does; see test/unit/conformance-netfilter.test.ts.
 import { createNamespace, deleteNamespace } from '../../src/index.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { netfilterConformance } from '../conformance/netfilter.js';
 import './world.js'; // loads the modules
 

@@ -1,6 +1,6 @@
 // The name of an owner's table, as nft reads it.
 import { beforeEach, expect, test } from 'vitest';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { runIn, useWorld } from './world.js';
 
 const world = useWorld();

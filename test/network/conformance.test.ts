@@ -1,7 +1,7 @@
 // The real kernel does what the one in memory does; see test/unit/conformance-network.test.ts.
 import { spawnSync } from 'node:child_process';
 import { createNamespace, deleteNamespace } from '../../src/index.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { networkConformance } from '../conformance/network.js';
 import { hasKind, newName } from './world.js';
 

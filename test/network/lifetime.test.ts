@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { Network } from '../../src/index.js';
-import { loadAddon } from '../../src/kernel/addon.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { loadAddon } from '../../src/linux/addon.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { until } from '../until.js';
 import { holdings, usePlaces } from './world.js';
 

@@ -1,7 +1,7 @@
 // A kernel that somebody meddles with: before and after each change that is asked of it.
 import type { Kernel } from '../../src/index.js';
 import type { JournalPort } from '../../src/kernel/journal.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 
 const changes = ['apply', 'commit', 'sendFrame', 'addUdpTunnel', 'deleteUdpTunnel', 'writeFile'];
 

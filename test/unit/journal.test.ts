@@ -20,8 +20,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DesiredState } from '../../src/desired/desired-state.js';
 import { Journal } from '../../src/desired/record/journal.js';
-import { openNativeJournal } from '../../src/kernel/native-journal.js';
-import { nativeKernel } from '../../src/kernel/native-kernel.js';
+import { openNativeJournal } from '../../src/linux/journal.js';
+import { nativeKernel } from '../../src/linux/linux-kernel.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'journal-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -104,7 +104,7 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
 
   test('the lock goes with the program that is killed', async () => {
     const path = newPath();
-    const module = fileURLToPath(new URL('../../dist/kernel/native-journal.js', import.meta.url));
+    const module = fileURLToPath(new URL('../../dist/linux/journal.js', import.meta.url));
     const program = `const { openNativeJournal } = await import(${JSON.stringify(module)});
       const journal = await openNativeJournal(${JSON.stringify(path)});
       await journal.replace('mine\\n'); console.log('has it'); setInterval(() => {}, 1000);`;

@@ -1,7 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { type Family, readAddress } from '../../common/address.js';
 import { jsonOf } from '../../common/json.js';
-import type { RecordReader } from '../records.js';
+import type { RecordReader } from '../../linux/records.js';
 import type { Batch } from './batch.js';
 import { Field, layout, protocolName, statesOf, statusNames, TupleField } from './layout.js';
 import { flowLine } from './line.js';

@@ -1,10 +1,10 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';
+import type { ConntrackReplies, NativeConntrackSession } from '../../linux/addon.js';
+import { familyNumber } from '../../linux/records.js';
+import type { Sender } from '../../linux/requests.js';
 import type { CallOptions } from '../kernel.js';
-import { familyNumber } from '../records.js';
-import type { Sender } from '../requests.js';
 import { groupBits } from './layout.js';
 import type { ConntrackPort, EventPort } from './port.js';
 import {

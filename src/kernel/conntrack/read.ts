@@ -1,6 +1,6 @@
 import { readAddress } from '../../common/address.js';
 import { withJson } from '../../common/json.js';
-import { RecordReader } from '../records.js';
+import { RecordReader } from '../../linux/records.js';
 import { Batch } from './batch.js';
 import { countersAt, FlowView, TupleView } from './flow-view.js';
 import { eventNames, Field, groupBits, layout, protocolName, statesOf } from './layout.js';

@@ -1,5 +1,5 @@
 import { familyOf, writeAddress } from '../../common/address.js';
-import { familyNumber, RecordWriter } from '../records.js';
+import { familyNumber, RecordWriter } from '../../linux/records.js';
 import { Field, layout, protocolNumber, TupleField } from './layout.js';
 import type {
   ExpectationSettings,

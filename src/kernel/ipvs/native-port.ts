@@ -1,10 +1,10 @@
 import { familyOf, readAddress, writeAddress } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../addon.js';
+import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../../linux/addon.js';
+import { AF_INET6, familyNumber } from '../../linux/records.js';
+import type { Arguments, Sender } from '../../linux/requests.js';
 import type { CallOptions } from '../kernel.js';
-import { AF_INET6, familyNumber } from '../records.js';
-import type { Arguments, Sender } from '../requests.js';
 import type { IpvsPort } from './port.js';
 import { readConnections, readServers, readServersByService, readServices } from './read.js';
 import type {

@@ -1,5 +1,5 @@
 import { readAddress } from '../../common/address.js';
-import { RecordReader } from '../records.js';
+import { RecordReader } from '../../linux/records.js';
 import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 import type {
   ConnectionEntry,

@@ -1,5 +1,5 @@
 import { writeAddress } from '../../common/address.js';
-import { familyNumber, RecordWriter } from '../records.js';
+import { familyNumber, RecordWriter } from '../../linux/records.js';
 import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 import {
   type Change,

@@ -1,5 +1,5 @@
 import { type Family, familyOf, readAddress, writeAddress } from '../../common/address.js';
-import { familyNumber } from '../records.js';
+import { familyNumber } from '../../linux/records.js';
 import { CMP, type Expression, META, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER } from './expressions.js';
 import { interfaceBytes, interfacePattern } from './interfaces.js';
 import { mapNamed, mapText } from './names.js';

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { IpvsError, KernelFailure } from '../common/errors.js';
+import type { CallOptions } from '../kernel/kernel.js';
 import {
   type Addon,
   type ConntrackReplies,
@@ -12,7 +13,6 @@ import {
   type NativeNetlinkSession,
   type NetlinkReplies,
 } from './addon.js';
-import type { CallOptions } from './kernel.js';
 
 export const DEFAULT_TIMEOUT = 30_000;
 

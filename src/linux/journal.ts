@@ -4,10 +4,10 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Errno } from '../common/errno.js';
 import { KernelFailure } from '../common/errors.js';
+import { type JournalPort, type JournalText, MAX_JOURNAL } from '../kernel/journal.js';
+import type { CallOptions } from '../kernel/kernel.js';
 import { loadAddon } from './addon.js';
 import { checkDirectory, checkFile } from './file-owner.js';
-import { type JournalPort, type JournalText, MAX_JOURNAL } from './journal.js';
-import type { CallOptions } from './kernel.js';
 import { DEFAULT_TIMEOUT } from './requests.js';
 
 /** Time between two attempts to get the lock, in milliseconds. */

@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
+import { NativeConntrackPort } from '../kernel/conntrack/native-port.js';
+import { NativeIpvsPort } from '../kernel/ipvs/native-port.js';
+import type { Kernel, OpenOptions } from '../kernel/kernel.js';
+import { namespacePath } from '../kernel/namespace.js';
+import { NativeNetfilterPort } from '../kernel/netfilter/native-port.js';
+import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSession } from '../kernel/netlink/session.js';
+import { nativeNamespaces } from '../kernel/network/namespaces.js';
+import { NativeNetworkPort } from '../kernel/network/native-port.js';
 import { loadAddon, type NativeHandle } from './addon.js';
-import { NativeConntrackPort } from './conntrack/native-port.js';
-import { NativeIpvsPort } from './ipvs/native-port.js';
-import type { Kernel, OpenOptions } from './kernel.js';
-import { namespacePath } from './namespace.js';
-import { openNativeJournal, readNativeJournals } from './native-journal.js';
-import { NativeNetfilterPort } from './netfilter/native-port.js';
-import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSession } from './netlink/session.js';
-import { nativeNamespaces } from './network/namespaces.js';
-import { NativeNetworkPort } from './network/native-port.js';
+import { openNativeJournal, readNativeJournals } from './journal.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from './requests.js';
 
 /** The kernel of this machine, through the addon. */

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { IpvsError } from '../common/errors.js';
-import type { Timeouts } from './ipvs/types.js';
+import type { Timeouts } from '../kernel/ipvs/types.js';
 
 /** A daemon in the form of the addon, for arguments and replies. */
 export interface NativeDaemon {
