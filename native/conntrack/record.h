@@ -1,4 +1,4 @@
-// Records of connection tracking for the exchange with JavaScript; src/kernel/conntrack/layout.ts has the same layout.
+// Records of connection tracking for the exchange with JavaScript; src/linux/conntrack/layout.ts has the same layout.
 // Numbers are in host order (little-endian).
 #pragma once
 

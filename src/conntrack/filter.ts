@@ -12,8 +12,8 @@ import {
 } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
-import { stateName, statesOf, statusNames } from '../kernel/conntrack/layout.js';
 import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
+import { stateName, statesOf, statusNames } from '../linux/conntrack/layout.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
 /**

@@ -3,11 +3,11 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readAddress } from '../../src/common/address.js';
-import { HEADER_SIZE, layout, protocolName, protocolNumbers } from '../../src/kernel/conntrack/layout.js';
-import { allGroups, largestGroups, readEvents, readFlows, readGroups } from '../../src/kernel/conntrack/read.js';
 import type { FlowKey, Tuple } from '../../src/kernel/conntrack/types.js';
-import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKeys } from '../../src/kernel/conntrack/write.js';
 import type { Addon } from '../../src/linux/addon.js';
+import { HEADER_SIZE, layout, protocolName, protocolNumbers } from '../../src/linux/conntrack/layout.js';
+import { allGroups, largestGroups, readEvents, readFlows, readGroups } from '../../src/linux/conntrack/read.js';
+import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKeys } from '../../src/linux/conntrack/write.js';
 
 const onLinux = process.platform === 'linux';
 

@@ -1,10 +1,17 @@
 import { readAddress } from '../../common/address.js';
 import { withJson } from '../../common/json.js';
-import { RecordReader } from '../../linux/records.js';
+import type {
+  ConntrackEvent,
+  Expectation,
+  Flow,
+  FlowGroup,
+  GroupField,
+  ProcessorCounters,
+} from '../../kernel/conntrack/types.js';
+import { RecordReader } from '../records.js';
 import { Batch } from './batch.js';
 import { countersAt, FlowView, TupleView } from './flow-view.js';
 import { eventNames, Field, groupBits, layout, protocolName, statesOf } from './layout.js';
-import type { ConntrackEvent, Expectation, Flow, FlowGroup, GroupField, ProcessorCounters } from './types.js';
 
 export interface FlowPiece {
   readonly flows: readonly Flow[];

@@ -1,6 +1,4 @@
 import { familyOf, writeAddress } from '../../common/address.js';
-import { familyNumber, RecordWriter } from '../../linux/records.js';
-import { Field, layout, protocolNumber, TupleField } from './layout.js';
 import type {
   ExpectationSettings,
   FilterSettings,
@@ -11,7 +9,9 @@ import type {
   SequenceAdjustment,
   Tuple,
   TupleFilter,
-} from './types.js';
+} from '../../kernel/conntrack/types.js';
+import { familyNumber, RecordWriter } from '../records.js';
+import { Field, layout, protocolNumber, TupleField } from './layout.js';
 
 class Pen extends RecordWriter {
   tuple(at: number, tuple: Tuple): void {

@@ -1,4 +1,4 @@
-import type { FlowProtocol, FlowStatus, GroupField } from './types.js';
+import type { FlowProtocol, FlowStatus, GroupField } from '../../kernel/conntrack/types.js';
 
 /**
  * Offsets of the fields of native/conntrack/record.h (and aggregate.h, messages.h), in bytes. All

@@ -1,10 +1,6 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { type Family, readAddress } from '../../common/address.js';
 import { jsonOf } from '../../common/json.js';
-import type { RecordReader } from '../../linux/records.js';
-import type { Batch } from './batch.js';
-import { Field, layout, protocolName, statesOf, statusNames, TupleField } from './layout.js';
-import { flowLine } from './line.js';
 import type {
   Counters,
   DccpDetails,
@@ -17,7 +13,11 @@ import type {
   Synproxy,
   TcpDetails,
   Tuple,
-} from './types.js';
+} from '../../kernel/conntrack/types.js';
+import type { RecordReader } from '../records.js';
+import type { Batch } from './batch.js';
+import { Field, layout, protocolName, statesOf, statusNames, TupleField } from './layout.js';
+import { flowLine } from './line.js';
 
 const tupleNames = ['family', 'protocol', 'source', 'destination', 'sourcePort', 'destinationPort', 'icmp', 'zone'];
 /** The properties of a flow, in the order of its JSON. */

@@ -1,4 +1,4 @@
-import { RecordReader } from '../../linux/records.js';
+import { RecordReader } from '../records.js';
 import { HEADER_SIZE, layout } from './layout.js';
 
 /** The records of one reply. Each field is read on demand. */

@@ -1,21 +1,7 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { ConntrackReplies, NativeConntrackSession } from '../../linux/addon.js';
-import { familyNumber } from '../../linux/records.js';
-import type { Sender } from '../../linux/requests.js';
-import type { CallOptions } from '../kernel.js';
-import { groupBits } from './layout.js';
-import type { ConntrackPort, EventPort } from './port.js';
-import {
-  allGroups,
-  largestGroups,
-  readEvents,
-  readExpectations,
-  readFlows,
-  readGroups,
-  readProcessorCounters,
-} from './read.js';
+import type { ConntrackPort, EventPort } from '../../kernel/conntrack/port.js';
 import type {
   ConntrackEvent,
   EventSettings,
@@ -29,7 +15,21 @@ import type {
   FlowList,
   GroupField,
   ProcessorCounters,
-} from './types.js';
+} from '../../kernel/conntrack/types.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';
+import { familyNumber } from '../records.js';
+import type { Sender } from '../requests.js';
+import { groupBits } from './layout.js';
+import {
+  allGroups,
+  largestGroups,
+  readEvents,
+  readExpectations,
+  readFlows,
+  readGroups,
+  readProcessorCounters,
+} from './read.js';
 import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKeys } from './write.js';
 
 type Session = Sender<NativeConntrackSession, ConntrackReplies>;
