@@ -1,5 +1,5 @@
 // Services, servers and connections as fixed records. JavaScript gets them unchanged, many in one ArrayBuffer;
-// src/kernel/ipvs/layout.ts has the same offsets (test/unit/ipvs-records.test.ts compares them).
+// src/linux/ipvs/layout.ts has the same offsets (test/unit/ipvs-records.test.ts compares them).
 #pragma once
 
 #include <array>

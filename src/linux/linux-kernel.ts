@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { NativeIpvsPort } from '../kernel/ipvs/native-port.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { NativeNetfilterPort } from '../kernel/netfilter/native-port.js';
@@ -10,6 +9,7 @@ import { nativeNamespaces } from '../kernel/network/namespaces.js';
 import { NativeNetworkPort } from '../kernel/network/native-port.js';
 import { loadAddon, type NativeHandle } from './addon.js';
 import { NativeConntrackPort } from './conntrack/port.js';
+import { NativeIpvsPort } from './ipvs/port.js';
 import { openNativeJournal, readNativeJournals } from './journal.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from './requests.js';
 

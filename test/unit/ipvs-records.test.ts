@@ -3,11 +3,11 @@ import { isIPv4 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { familyOf, readAddress, writeAddress } from '../../src/common/address.js';
-import { layout } from '../../src/kernel/ipvs/layout.js';
-import { readConnections, readServers, readServersByService, readServices } from '../../src/kernel/ipvs/read.js';
 import type { ServerSettings, ServiceSettings } from '../../src/kernel/ipvs/types.js';
-import { writeChanges } from '../../src/kernel/ipvs/write.js';
 import type { Addon } from '../../src/linux/addon.js';
+import { layout } from '../../src/linux/ipvs/layout.js';
+import { readConnections, readServers, readServersByService, readServices } from '../../src/linux/ipvs/read.js';
+import { writeChanges } from '../../src/linux/ipvs/write.js';
 
 const onLinux = process.platform === 'linux';
 

@@ -1,6 +1,4 @@
 import { writeAddress } from '../../common/address.js';
-import { familyNumber, RecordWriter } from '../../linux/records.js';
-import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 import {
   type Change,
   type ServerKey,
@@ -8,7 +6,9 @@ import {
   type ServiceKey,
   type ServiceSettings,
   settableFlags,
-} from './types.js';
+} from '../../kernel/ipvs/types.js';
+import { familyNumber, RecordWriter } from '../records.js';
+import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 
 const commands = {
   NEW_SERVICE: 1,

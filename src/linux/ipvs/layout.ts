@@ -1,4 +1,4 @@
-import type { Forwarding, Protocol, TunnelChecksum, TunnelType } from './types.js';
+import type { Forwarding, Protocol, TunnelChecksum, TunnelType } from '../../kernel/ipvs/types.js';
 
 /**
  * Offsets of the fields of native/ipvs/record.h, in bytes. All numbers are little-endian.

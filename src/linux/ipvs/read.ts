@@ -1,6 +1,4 @@
 import { readAddress } from '../../common/address.js';
-import { RecordReader } from '../../linux/records.js';
-import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 import type {
   ConnectionEntry,
   Forwarding,
@@ -12,7 +10,9 @@ import type {
   Statistics,
   TunnelChecksum,
   TunnelType,
-} from './types.js';
+} from '../../kernel/ipvs/types.js';
+import { RecordReader } from '../records.js';
+import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 
 const HAS_TUNNEL = 2;
 const protocolNames = new Map(Object.entries(protocolNumbers).map(([name, number]) => [number, name as Protocol]));

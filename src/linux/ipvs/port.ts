@@ -1,12 +1,7 @@
 import { familyOf, readAddress, writeAddress } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../../linux/addon.js';
-import { AF_INET6, familyNumber } from '../../linux/records.js';
-import type { Arguments, Sender } from '../../linux/requests.js';
-import type { CallOptions } from '../kernel.js';
-import type { IpvsPort } from './port.js';
-import { readConnections, readServers, readServersByService, readServices } from './read.js';
+import type { IpvsPort } from '../../kernel/ipvs/port.js';
 import type {
   Change,
   ConnectionEntry,
@@ -19,7 +14,12 @@ import type {
   ServiceKey,
   TableEntry,
   Timeouts,
-} from './types.js';
+} from '../../kernel/ipvs/types.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../addon.js';
+import { AF_INET6, familyNumber } from '../records.js';
+import type { Arguments, Sender } from '../requests.js';
+import { readConnections, readServers, readServersByService, readServices } from './read.js';
 import { writeChanges, writeServiceKey } from './write.js';
 
 const daemonStates: Readonly<Record<DaemonRole, number>> = { master: 1, backup: 2 };
