@@ -1,6 +1,5 @@
 import { Errno } from '../common/errno.js';
 import { chainNamed, chainText, mapNamed, mapText } from '../kernel/netfilter/names.js';
-import { readRule, ruleExpressions } from '../kernel/netfilter/rules.js';
 import type {
   ChainName,
   ChainRule,
@@ -13,6 +12,7 @@ import type {
   TableChange,
   TableEntry,
 } from '../kernel/netfilter/types.js';
+import { readRule, ruleExpressions } from '../linux/netfilter/rules.js';
 
 const noCounter: Counter = { packets: 0n, bytes: 0n };
 

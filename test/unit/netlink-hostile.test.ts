@@ -5,14 +5,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
 import { IpvsError, KernelFailure } from '../../src/common/errors.js';
-import {
-  attributesOf,
-  commentOf,
-  readChain,
-  readElements,
-  readMap,
-  readRuleEntry,
-} from '../../src/kernel/netfilter/messages.js';
 import type { mapNamed } from '../../src/kernel/netfilter/names.js';
 import { type Attribute, type Message, readAttributes, readMessages } from '../../src/kernel/netlink/reader.js';
 import { decodeAddress, toAddress } from '../../src/kernel/network/addresses.js';
@@ -21,6 +13,14 @@ import { decodeLink, relatives, toLink } from '../../src/kernel/network/links.js
 import { decodeNeighbour, toNeighbour } from '../../src/kernel/network/neighbours.js';
 import { decodeRoute, interfacesOf, toRoute } from '../../src/kernel/network/routes.js';
 import { decodeRule } from '../../src/kernel/network/rules.js';
+import {
+  attributesOf,
+  commentOf,
+  readChain,
+  readElements,
+  readMap,
+  readRuleEntry,
+} from '../../src/linux/netfilter/messages.js';
 
 const recorded = JSON.parse(
   readFileSync(new URL('fixtures/netlink-replies.json', import.meta.url), 'utf8'),

@@ -1,10 +1,19 @@
-import { type Message, readAttributes } from '../netlink/reader.js';
-import { type Messages, MessageWriter, NLM_F } from '../netlink/writer.js';
+import { baseChain, chainNamed, chainText, mapNamed, mapText } from '../../kernel/netfilter/names.js';
+import type {
+  ChainEntry,
+  ChainName,
+  MapElement,
+  MapEntry,
+  MapKey,
+  MapName,
+  RuleEntry,
+  TableChange,
+} from '../../kernel/netfilter/types.js';
+import { type Message, readAttributes } from '../../kernel/netlink/reader.js';
+import { type Messages, MessageWriter, NLM_F } from '../../kernel/netlink/writer.js';
 import { readExpression, writeExpression } from './expressions.js';
 import { keyBytes, keyLayouts, readElement, TYPE_MARK } from './maps.js';
-import { baseChain, chainNamed, chainText, mapNamed, mapText } from './names.js';
 import { counterOf, readRule, ruleExpressions } from './rules.js';
-import type { ChainEntry, ChainName, MapElement, MapEntry, MapKey, MapName, RuleEntry, TableChange } from './types.js';
 
 /** Message types (enum nf_tables_msg_types) of nfnetlink's subsystem 10. */
 export const NFT_MSG = {

@@ -1,10 +1,21 @@
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { CallOptions } from '../kernel.js';
-import type { Message } from '../netlink/reader.js';
-import type { Listener, NetlinkSession } from '../netlink/session.js';
-import { NLM_F } from '../netlink/writer.js';
-import { Interfaces } from '../network/interfaces.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import { chainText, mapText } from '../../kernel/netfilter/names.js';
+import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../../kernel/netfilter/port.js';
+import type {
+  ChainEntry,
+  MapEntry,
+  MapKey,
+  MapName,
+  RulesetEvent,
+  TableChange,
+  TableEntry,
+} from '../../kernel/netfilter/types.js';
+import type { Message } from '../../kernel/netlink/reader.js';
+import type { Listener, NetlinkSession } from '../../kernel/netlink/session.js';
+import { NLM_F } from '../../kernel/netlink/writer.js';
+import { Interfaces } from '../../kernel/network/interfaces.js';
 import {
   attributesOf,
   batch,
@@ -18,9 +29,6 @@ import {
   typeOf,
   writeElement,
 } from './messages.js';
-import { chainText, mapText } from './names.js';
-import { ChangeFailure, type NetfilterPort, type RulesetListener } from './port.js';
-import type { ChainEntry, MapEntry, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from './types.js';
 
 /** Maximum number of readings of a table that changes during each of them. */
 const READINGS = 20;
