@@ -5,8 +5,6 @@ import { Errno } from '../../src/common/errno.js';
 import { KernelFailure } from '../../src/common/errors.js';
 import { chainNamed, chainText, mapNamed, mapText } from '../../src/kernel/netfilter/names.js';
 import { type ChainName, type Hook, mapShapes, type TableChange } from '../../src/kernel/netfilter/types.js';
-import { readAttributes, readMessages } from '../../src/kernel/netlink/reader.js';
-import { MessageWriter } from '../../src/kernel/netlink/writer.js';
 import { type Expression, readExpression, writeExpression } from '../../src/linux/netfilter/expressions.js';
 import { keyBytes, keyLayouts, readElement } from '../../src/linux/netfilter/maps.js';
 import {
@@ -19,6 +17,8 @@ import {
   readRuleEntry,
 } from '../../src/linux/netfilter/messages.js';
 import { readRule, ruleExpressions } from '../../src/linux/netfilter/rules.js';
+import { readAttributes, readMessages } from '../../src/linux/netlink/reader.js';
+import { MessageWriter } from '../../src/linux/netlink/writer.js';
 import { checkMark, mapOf, markOf, ruleOf } from '../../src/netfilter/mark-options.js';
 import { checkRule, ruleOptions as optionsOf } from '../../src/netfilter/rule-options.js';
 import { markOptions, ruleOptions } from '../netfilter/arbitraries.js';

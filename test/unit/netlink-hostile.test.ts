@@ -6,7 +6,6 @@ import { describe, expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
 import { IpvsError, KernelFailure } from '../../src/common/errors.js';
 import type { mapNamed } from '../../src/kernel/netfilter/names.js';
-import { type Attribute, type Message, readAttributes, readMessages } from '../../src/kernel/netlink/reader.js';
 import { decodeAddress, toAddress } from '../../src/kernel/network/addresses.js';
 import { decodeForwardingEntry, toForwardingEntry } from '../../src/kernel/network/forwarding.js';
 import { decodeLink, relatives, toLink } from '../../src/kernel/network/links.js';
@@ -21,6 +20,7 @@ import {
   readMap,
   readRuleEntry,
 } from '../../src/linux/netfilter/messages.js';
+import { type Attribute, type Message, readAttributes, readMessages } from '../../src/linux/netlink/reader.js';
 
 const recorded = JSON.parse(
   readFileSync(new URL('fixtures/netlink-replies.json', import.meta.url), 'utf8'),

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { IpvsError } from '../../src/common/errors.js';
-import { readAttributes, readMessages } from '../../src/kernel/netlink/reader.js';
-import { MessageWriter } from '../../src/kernel/netlink/writer.js';
+import { readAttributes, readMessages } from '../../src/linux/netlink/reader.js';
+import { MessageWriter } from '../../src/linux/netlink/writer.js';
 
 /** Bytes in the content of one attribute. */
 const MOST = 65_531;

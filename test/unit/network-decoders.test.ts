@@ -2,14 +2,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IpvsError, KernelFailure } from '../../src/index.js';
-import { readMessages } from '../../src/kernel/netlink/reader.js';
-import { MessageWriter } from '../../src/kernel/netlink/writer.js';
 import { decodeAddress, encodeAddAddress } from '../../src/kernel/network/addresses.js';
 import { decodeForwardingEntry, encodeForwardingEntry } from '../../src/kernel/network/forwarding.js';
 import { decodeLink, encodeAddLink, encodeSetLink, toLink } from '../../src/kernel/network/links.js';
 import { decodeNeighbour, encodeSetNeighbour } from '../../src/kernel/network/neighbours.js';
 import { decodeRoute, encodeRoute } from '../../src/kernel/network/routes.js';
 import { decodeRule, encodeRule } from '../../src/kernel/network/rules.js';
+import { readMessages } from '../../src/linux/netlink/reader.js';
+import { MessageWriter } from '../../src/linux/netlink/writer.js';
 import { checkAddressOptions } from '../../src/network/address-options.js';
 import { announcement } from '../../src/network/frames.js';
 import { checkLink, checkLinkChanges } from '../../src/network/link-options.js';

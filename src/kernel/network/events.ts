@@ -1,7 +1,7 @@
+import type { Message } from '../../linux/netlink/reader.js';
+import type { Listener, NetlinkSession } from '../../linux/netlink/session.js';
+import { MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
 import type { CallOptions } from '../kernel.js';
-import type { Message } from '../netlink/reader.js';
-import type { Listener, NetlinkSession } from '../netlink/session.js';
-import { MessageWriter, NLM_F } from '../netlink/writer.js';
 import { decodeAddress, encodeListAddresses, toAddress } from './addresses.js';
 import { decodeForwardingEntry, toForwardingEntry } from './forwarding.js';
 import { Interfaces } from './interfaces.js';

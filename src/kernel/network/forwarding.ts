@@ -1,5 +1,5 @@
-import { type Attribute, readAttributes } from '../netlink/reader.js';
-import { type MessageWriter, NLM_F } from '../netlink/writer.js';
+import { type Attribute, readAttributes } from '../../linux/netlink/reader.js';
+import { type MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
 import { NDA, NEIGHBOUR_HEADER, NTF, neighbourHeader } from './neighbours.js';
 import type { ForwardingEntry, ForwardingSettings, ForwardingState } from './types.js';
 import {

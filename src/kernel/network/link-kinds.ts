@@ -1,5 +1,5 @@
-import type { Attribute } from '../netlink/reader.js';
-import type { MessageWriter } from '../netlink/writer.js';
+import type { Attribute } from '../../linux/netlink/reader.js';
+import type { MessageWriter } from '../../linux/netlink/writer.js';
 import type { LinkData, LinkDetails, MacvlanMode } from './types.js';
 import { addressAttribute, addressUnlessZero, compact, type IndexOf } from './wire.js';
 

@@ -1,9 +1,9 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
+import { NETLINK_ROUTE, NetlinkSession, type Outcome } from '../../linux/netlink/session.js';
+import { MessageWriter } from '../../linux/netlink/writer.js';
 import type { CallOptions } from '../kernel.js';
-import { NETLINK_ROUTE, NetlinkSession, type Outcome } from '../netlink/session.js';
-import { MessageWriter } from '../netlink/writer.js';
 import { decodeAddress, encodeListAddresses, toAddress } from './addresses.js';
 import { NativeNetworkEvents } from './events.js';
 import { decodeForwardingEntry, encodeListForwardingEntries, toForwardingEntry } from './forwarding.js';

@@ -1,6 +1,6 @@
+import { type Attribute, readAttributes } from '../../linux/netlink/reader.js';
+import { type MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
 import { familyNumber } from '../../linux/records.js';
-import { type Attribute, readAttributes } from '../netlink/reader.js';
-import { type MessageWriter, NLM_F } from '../netlink/writer.js';
 import type { Neighbour, NeighbourKey, NeighbourSettings, NeighbourState } from './types.js';
 import {
   AF_UNSPEC,

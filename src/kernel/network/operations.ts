@@ -1,4 +1,4 @@
-import type { MessageWriter } from '../netlink/writer.js';
+import type { MessageWriter } from '../../linux/netlink/writer.js';
 import { encodeAddAddress, encodeDeleteAddress } from './addresses.js';
 import { encodeForwardingEntry } from './forwarding.js';
 import { encodeAddLink, encodeDeleteLink, encodeSetLink } from './links.js';

@@ -1,7 +1,7 @@
 import { writeAddress } from '../../common/address.js';
+import { type Attribute, readAttributes } from '../../linux/netlink/reader.js';
+import { type MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
 import { familyNumber } from '../../linux/records.js';
-import { type Attribute, readAttributes } from '../netlink/reader.js';
-import { type MessageWriter, NLM_F } from '../netlink/writer.js';
 import type { Nexthop, NexthopSettings, Route, RouteQuery, RouteSettings, RouteType } from './types.js';
 import {
   addressAttribute,

@@ -1,8 +1,8 @@
 import { type Family, readAddress, writeAddress } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
+import type { MessageWriter } from '../../linux/netlink/writer.js';
 import { AF_INET, AF_INET6 } from '../../linux/records.js';
-import type { MessageWriter } from '../netlink/writer.js';
 import type { Scope } from './types.js';
 
 /** Message types of NETLINK_ROUTE (include/uapi/linux/rtnetlink.h). */

@@ -1,5 +1,5 @@
-import type { Attribute } from '../../kernel/netlink/reader.js';
-import type { MessageWriter } from '../../kernel/netlink/writer.js';
+import type { Attribute } from '../netlink/reader.js';
+import type { MessageWriter } from '../netlink/writer.js';
 
 /** First register of 16 bytes, of four. Its parts are also the registers 8 to 11 of 4 bytes (enum nft_registers). */
 export const REGISTER = 1;

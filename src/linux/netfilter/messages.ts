@@ -9,8 +9,8 @@ import type {
   RuleEntry,
   TableChange,
 } from '../../kernel/netfilter/types.js';
-import { type Message, readAttributes } from '../../kernel/netlink/reader.js';
-import { type Messages, MessageWriter, NLM_F } from '../../kernel/netlink/writer.js';
+import { type Message, readAttributes } from '../netlink/reader.js';
+import { type Messages, MessageWriter, NLM_F } from '../netlink/writer.js';
 import { readExpression, writeExpression } from './expressions.js';
 import { keyBytes, keyLayouts, readElement, TYPE_MARK } from './maps.js';
 import { counterOf, readRule, ruleExpressions } from './rules.js';

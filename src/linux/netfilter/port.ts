@@ -12,10 +12,10 @@ import type {
   TableChange,
   TableEntry,
 } from '../../kernel/netfilter/types.js';
-import type { Message } from '../../kernel/netlink/reader.js';
-import type { Listener, NetlinkSession } from '../../kernel/netlink/session.js';
-import { NLM_F } from '../../kernel/netlink/writer.js';
 import { Interfaces } from '../../kernel/network/interfaces.js';
+import type { Message } from '../netlink/reader.js';
+import type { Listener, NetlinkSession } from '../netlink/session.js';
+import { NLM_F } from '../netlink/writer.js';
 import {
   attributesOf,
   batch,

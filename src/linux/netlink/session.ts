@@ -1,9 +1,9 @@
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { NativeNetlinkSession, NativeOutcomes, NetlinkReplies } from '../../linux/addon.js';
-import { DEFAULT_TIMEOUT, requests, type Sender } from '../../linux/requests.js';
-import type { CallOptions, OpenOptions } from '../kernel.js';
-import { namespacePath } from '../namespace.js';
+import type { CallOptions, OpenOptions } from '../../kernel/kernel.js';
+import { namespacePath } from '../../kernel/namespace.js';
+import type { NativeNetlinkSession, NativeOutcomes, NetlinkReplies } from '../addon.js';
+import { DEFAULT_TIMEOUT, requests, type Sender } from '../requests.js';
 import { type Message, readMessages } from './reader.js';
 import type { Messages } from './writer.js';
 
