@@ -3,14 +3,14 @@ import { uptime } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
-import { nativeNamespaces } from '../kernel/network/namespaces.js';
-import { NativeNetworkPort } from '../kernel/network/native-port.js';
 import { loadAddon, type NativeHandle } from './addon.js';
 import { NativeConntrackPort } from './conntrack/port.js';
 import { NativeIpvsPort } from './ipvs/port.js';
 import { openNativeJournal, readNativeJournals } from './journal.js';
 import { NativeNetfilterPort } from './netfilter/port.js';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSession } from './netlink/session.js';
+import { nativeNamespaces } from './network/namespaces.js';
+import { NativeNetworkPort } from './network/port.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from './requests.js';
 
 /** The kernel of this machine, through the addon. */

@@ -1,7 +1,7 @@
 import { canonicalAddress, type Family } from '../common/address.js';
 import { Errno } from '../common/errno.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
-import { scopeNumber } from '../kernel/network/wire.js';
+import { scopeNumber } from '../linux/network/wire.js';
 import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';
 import { addressNumber, cut, isMulticast } from './memory-network-prefix.js';
 

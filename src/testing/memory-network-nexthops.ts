@@ -1,6 +1,6 @@
 import { Errno } from '../common/errno.js';
 import type { RouteSettings } from '../kernel/network/types.js';
-import { scopeNumber } from '../kernel/network/wire.js';
+import { scopeNumber } from '../linux/network/wire.js';
 import { type LinkState, refused } from './memory-network-core.js';
 import type { RouteLookup } from './memory-network-lookup.js';
 import { addressNumber } from './memory-network-prefix.js';

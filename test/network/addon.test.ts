@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createNamespace, deleteNamespace } from '../../src/index.js';
-import { encodeGetLink } from '../../src/kernel/network/links.js';
 import { loadAddon, type NativeHandle, type NativeNetlinkSession } from '../../src/linux/addon.js';
 import { NETLINK_ROUTE, NetlinkSession } from '../../src/linux/netlink/session.js';
 import { MessageWriter, NLM_F } from '../../src/linux/netlink/writer.js';
+import { encodeGetLink } from '../../src/linux/network/links.js';
 import { newName } from './world.js';
 
 const name = newName();

@@ -6,12 +6,6 @@ import { describe, expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
 import { IpvsError, KernelFailure } from '../../src/common/errors.js';
 import type { mapNamed } from '../../src/kernel/netfilter/names.js';
-import { decodeAddress, toAddress } from '../../src/kernel/network/addresses.js';
-import { decodeForwardingEntry, toForwardingEntry } from '../../src/kernel/network/forwarding.js';
-import { decodeLink, relatives, toLink } from '../../src/kernel/network/links.js';
-import { decodeNeighbour, toNeighbour } from '../../src/kernel/network/neighbours.js';
-import { decodeRoute, interfacesOf, toRoute } from '../../src/kernel/network/routes.js';
-import { decodeRule } from '../../src/kernel/network/rules.js';
 import {
   attributesOf,
   commentOf,
@@ -21,6 +15,12 @@ import {
   readRuleEntry,
 } from '../../src/linux/netfilter/messages.js';
 import { type Attribute, type Message, readAttributes, readMessages } from '../../src/linux/netlink/reader.js';
+import { decodeAddress, toAddress } from '../../src/linux/network/addresses.js';
+import { decodeForwardingEntry, toForwardingEntry } from '../../src/linux/network/forwarding.js';
+import { decodeLink, relatives, toLink } from '../../src/linux/network/links.js';
+import { decodeNeighbour, toNeighbour } from '../../src/linux/network/neighbours.js';
+import { decodeRoute, interfacesOf, toRoute } from '../../src/linux/network/routes.js';
+import { decodeRule } from '../../src/linux/network/rules.js';
 
 const recorded = JSON.parse(
   readFileSync(new URL('fixtures/netlink-replies.json', import.meta.url), 'utf8'),

@@ -12,10 +12,10 @@ import type {
   TableChange,
   TableEntry,
 } from '../../kernel/netfilter/types.js';
-import { Interfaces } from '../../kernel/network/interfaces.js';
 import type { Message } from '../netlink/reader.js';
 import type { Listener, NetlinkSession } from '../netlink/session.js';
 import { NLM_F } from '../netlink/writer.js';
+import { Interfaces } from '../network/interfaces.js';
 import {
   attributesOf,
   batch,

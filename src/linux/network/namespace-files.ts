@@ -1,6 +1,6 @@
 import { constants, type FileHandle, open, statfs } from 'node:fs/promises';
 import { Errno } from '../../common/errno.js';
-import type { OperationOutcome } from './types.js';
+import type { OperationOutcome } from '../../kernel/network/types.js';
 
 /** Type of the file system of namespaces (include/uapi/linux/magic.h). */
 const NSFS_MAGIC = 0x6e736673;

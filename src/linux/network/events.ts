@@ -1,16 +1,16 @@
-import type { Message } from '../../linux/netlink/reader.js';
-import type { Listener, NetlinkSession } from '../../linux/netlink/session.js';
-import { MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
-import type { CallOptions } from '../kernel.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { NetworkEventPort } from '../../kernel/network/port.js';
+import type { NetworkEvent, NetworkEventType } from '../../kernel/network/types.js';
+import type { Message } from '../netlink/reader.js';
+import type { Listener, NetlinkSession } from '../netlink/session.js';
+import { MessageWriter, NLM_F } from '../netlink/writer.js';
 import { decodeAddress, encodeListAddresses, toAddress } from './addresses.js';
 import { decodeForwardingEntry, toForwardingEntry } from './forwarding.js';
 import { Interfaces } from './interfaces.js';
 import { decodeLink, toLink } from './links.js';
 import { decodeNeighbour, toNeighbour } from './neighbours.js';
-import type { NetworkEventPort } from './port.js';
 import { decodeRoute, toRoute } from './routes.js';
 import { decodeRule } from './rules.js';
-import type { NetworkEvent, NetworkEventType } from './types.js';
 import { RTM } from './wire.js';
 
 /** RTNLGRP_* (include/uapi/linux/rtnetlink.h) by the object of events. */

@@ -1,20 +1,8 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import { NETLINK_ROUTE, NetlinkSession, type Outcome } from '../../linux/netlink/session.js';
-import { MessageWriter } from '../../linux/netlink/writer.js';
-import type { CallOptions } from '../kernel.js';
-import { decodeAddress, encodeListAddresses, toAddress } from './addresses.js';
-import { NativeNetworkEvents } from './events.js';
-import { decodeForwardingEntry, encodeListForwardingEntries, toForwardingEntry } from './forwarding.js';
-import { Interfaces } from './interfaces.js';
-import { encodeSetLink, relatives, toLink } from './links.js';
-import { OpenNamespaces } from './namespace-files.js';
-import { decodeNeighbour, encodeListNeighbours, toNeighbour } from './neighbours.js';
-import { changesNames, encodeOperation, interfaceNames, namespacePaths } from './operations.js';
-import type { NetworkEventPort, NetworkPort } from './port.js';
-import { decodeRoute, encodeListRoutes, encodeRouteTo, interfacesOf, toRoute } from './routes.js';
-import { decodeRule, encodeListRules } from './rules.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { NetworkEventPort, NetworkPort } from '../../kernel/network/port.js';
 import type {
   ForwardingEntry,
   InterfaceAddress,
@@ -27,7 +15,19 @@ import type {
   RouteQuery,
   RoutingRule,
   UdpTunnel,
-} from './types.js';
+} from '../../kernel/network/types.js';
+import { NETLINK_ROUTE, NetlinkSession, type Outcome } from '../netlink/session.js';
+import { MessageWriter } from '../netlink/writer.js';
+import { decodeAddress, encodeListAddresses, toAddress } from './addresses.js';
+import { NativeNetworkEvents } from './events.js';
+import { decodeForwardingEntry, encodeListForwardingEntries, toForwardingEntry } from './forwarding.js';
+import { Interfaces } from './interfaces.js';
+import { encodeSetLink, relatives, toLink } from './links.js';
+import { OpenNamespaces } from './namespace-files.js';
+import { decodeNeighbour, encodeListNeighbours, toNeighbour } from './neighbours.js';
+import { changesNames, encodeOperation, interfaceNames, namespacePaths } from './operations.js';
+import { decodeRoute, encodeListRoutes, encodeRouteTo, interfacesOf, toRoute } from './routes.js';
+import { decodeRule, encodeListRules } from './rules.js';
 import { UdpTunnels } from './udp-tunnels.js';
 import type { NameOf } from './wire.js';
 

@@ -1,8 +1,15 @@
 import { writeAddress } from '../../common/address.js';
-import { type Attribute, readAttributes } from '../../linux/netlink/reader.js';
-import { type MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
-import { familyNumber } from '../../linux/records.js';
-import type { Nexthop, NexthopSettings, Route, RouteQuery, RouteSettings, RouteType } from './types.js';
+import type {
+  Nexthop,
+  NexthopSettings,
+  Route,
+  RouteQuery,
+  RouteSettings,
+  RouteType,
+} from '../../kernel/network/types.js';
+import { type Attribute, readAttributes } from '../netlink/reader.js';
+import { type MessageWriter, NLM_F } from '../netlink/writer.js';
+import { familyNumber } from '../records.js';
 import {
   addressAttribute,
   addressOf,

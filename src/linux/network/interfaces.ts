@@ -1,6 +1,6 @@
-import type { NetlinkSession, Outcome } from '../../linux/netlink/session.js';
-import { MessageWriter } from '../../linux/netlink/writer.js';
-import type { CallOptions } from '../kernel.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { NetlinkSession, Outcome } from '../netlink/session.js';
+import { MessageWriter } from '../netlink/writer.js';
 import { decodeLink, encodeGetLink, encodeListLinks, type RawLink } from './links.js';
 import type { NameOf } from './wire.js';
 

@@ -1,6 +1,6 @@
-import type { Attribute } from '../../linux/netlink/reader.js';
-import type { MessageWriter } from '../../linux/netlink/writer.js';
-import type { LinkData, LinkDetails, MacvlanMode } from './types.js';
+import type { LinkData, LinkDetails, MacvlanMode } from '../../kernel/network/types.js';
+import type { Attribute } from '../netlink/reader.js';
+import type { MessageWriter } from '../netlink/writer.js';
 import { addressAttribute, addressUnlessZero, compact, type IndexOf } from './wire.js';
 
 /** Attribute of the peer of a veth (include/uapi/linux/veth.h). */

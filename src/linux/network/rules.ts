@@ -1,7 +1,7 @@
-import { type Attribute, readAttributes } from '../../linux/netlink/reader.js';
-import { type MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
-import { familyNumber } from '../../linux/records.js';
-import type { NumberRange, RoutingRule, RuleAction, RuleSettings } from './types.js';
+import type { NumberRange, RoutingRule, RuleAction, RuleSettings } from '../../kernel/network/types.js';
+import { type Attribute, readAttributes } from '../netlink/reader.js';
+import { type MessageWriter, NLM_F } from '../netlink/writer.js';
+import { familyNumber } from '../records.js';
 import {
   addressAttribute,
   addressOf,

@@ -1,11 +1,11 @@
-import type { MessageWriter } from '../../linux/netlink/writer.js';
+import type { NetworkOperation } from '../../kernel/network/types.js';
+import type { MessageWriter } from '../netlink/writer.js';
 import { encodeAddAddress, encodeDeleteAddress } from './addresses.js';
 import { encodeForwardingEntry } from './forwarding.js';
 import { encodeAddLink, encodeDeleteLink, encodeSetLink } from './links.js';
 import { encodeDeleteNeighbour, encodeSetNeighbour } from './neighbours.js';
 import { encodeRoute } from './routes.js';
 import { encodeRule } from './rules.js';
-import type { NetworkOperation } from './types.js';
 import type { IndexOf } from './wire.js';
 
 /** Returns the names of the interfaces whose indexes the message of an operation contains. */

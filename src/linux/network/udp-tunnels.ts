@@ -1,12 +1,12 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import { type Message, readAttributes } from '../../linux/netlink/reader.js';
-import type { NetlinkSession } from '../../linux/netlink/session.js';
-import { MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
-import { AF_INET6, familyNumber } from '../../linux/records.js';
-import type { CallOptions } from '../kernel.js';
-import type { UdpTunnel } from './types.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { UdpTunnel } from '../../kernel/network/types.js';
+import { type Message, readAttributes } from '../netlink/reader.js';
+import type { NetlinkSession } from '../netlink/session.js';
+import { MessageWriter, NLM_F } from '../netlink/writer.js';
+import { AF_INET6, familyNumber } from '../records.js';
 
 /** Numbers of generic netlink (include/uapi/linux/genetlink.h). */
 const GENL_ID_CTRL = 0x10;

@@ -1,7 +1,7 @@
-import { type Attribute, readAttributes } from '../../linux/netlink/reader.js';
-import { type MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
+import type { ForwardingEntry, ForwardingSettings, ForwardingState } from '../../kernel/network/types.js';
+import { type Attribute, readAttributes } from '../netlink/reader.js';
+import { type MessageWriter, NLM_F } from '../netlink/writer.js';
 import { NDA, NEIGHBOUR_HEADER, NTF, neighbourHeader } from './neighbours.js';
-import type { ForwardingEntry, ForwardingSettings, ForwardingState } from './types.js';
 import {
   AF_BRIDGE,
   addressAttribute,

@@ -1,9 +1,9 @@
 import { type Family, readAddress, writeAddress } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { MessageWriter } from '../../linux/netlink/writer.js';
-import { AF_INET, AF_INET6 } from '../../linux/records.js';
-import type { Scope } from './types.js';
+import type { Scope } from '../../kernel/network/types.js';
+import type { MessageWriter } from '../netlink/writer.js';
+import { AF_INET, AF_INET6 } from '../records.js';
 
 /** Message types of NETLINK_ROUTE (include/uapi/linux/rtnetlink.h). */
 export const RTM = {

@@ -1,7 +1,7 @@
-import { type Attribute, readAttributes } from '../../linux/netlink/reader.js';
-import { type MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
+import type { Link, LinkChange, LinkSettings, OperationalState } from '../../kernel/network/types.js';
+import { type Attribute, readAttributes } from '../netlink/reader.js';
+import { type MessageWriter, NLM_F } from '../netlink/writer.js';
 import { decodeData, encodeData, type RawData } from './link-kinds.js';
-import type { Link, LinkChange, LinkSettings, OperationalState } from './types.js';
 import {
   AF_UNSPEC,
   compact,

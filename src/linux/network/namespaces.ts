@@ -1,14 +1,14 @@
 import { type FileHandle, readdir } from 'node:fs/promises';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import { readAttributes } from '../../linux/netlink/reader.js';
-import { NETLINK_ROUTE, NetlinkSession } from '../../linux/netlink/session.js';
-import { MessageWriter, NLM_F } from '../../linux/netlink/writer.js';
-import { DEFAULT_TIMEOUT, requests } from '../../linux/requests.js';
-import type { CallOptions } from '../kernel.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { NamespacePort } from '../../kernel/network/port.js';
+import type { NamespaceEntry } from '../../kernel/network/types.js';
+import { readAttributes } from '../netlink/reader.js';
+import { NETLINK_ROUTE, NetlinkSession } from '../netlink/session.js';
+import { MessageWriter, NLM_F } from '../netlink/writer.js';
+import { DEFAULT_TIMEOUT, requests } from '../requests.js';
 import { openNamespace } from './namespace-files.js';
-import type { NamespacePort } from './port.js';
-import type { NamespaceEntry } from './types.js';
 import { RTM } from './wire.js';
 
 const directory = '/run/netns';
