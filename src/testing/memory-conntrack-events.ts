@@ -4,7 +4,7 @@ import { withJson } from '../common/json.js';
 import type { EventPort } from '../kernel/conntrack/port.js';
 import type { ConntrackEvent, EventSettings, FilterSettings, Flow } from '../kernel/conntrack/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { within } from './machine.js';
+import { within } from '../memory/machine.js';
 import { flowTest } from './memory-conntrack-filter.js';
 import { tupleName } from './memory-conntrack-flow.js';
 

@@ -16,13 +16,13 @@ import type {
   ProcessorCounters,
 } from '../kernel/conntrack/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { Handle, type Machine } from './machine.js';
+import { integers, type MemoryFiles } from '../memory/files.js';
+import { Handle, type Machine } from '../memory/machine.js';
 import { MemoryEventStreams } from './memory-conntrack-events.js';
 import { MemoryExpectations } from './memory-conntrack-expectations.js';
 import { flowTest, groupsOf } from './memory-conntrack-filter.js';
 import { describeTuple, nanoseconds, snapshot } from './memory-conntrack-flow.js';
 import { MemoryFlowTable, noCounters } from './memory-conntrack-table.js';
-import { integers, type MemoryFiles } from './memory-files.js';
 
 const directory = '/proc/sys/net/netfilter';
 /** Number of flows in one piece of a list. */

@@ -16,8 +16,8 @@ import type {
   Timeouts,
 } from '../kernel/ipvs/types.js';
 import type { CallOptions } from '../kernel/kernel.js';
-import { Handle, type Machine } from './machine.js';
-import type { MemoryFiles } from './memory-files.js';
+import type { MemoryFiles } from '../memory/files.js';
+import { Handle, type Machine } from '../memory/machine.js';
 import { MemoryConnections, type MemoryEntry, type Packet, type Tracker } from './memory-ipvs-connections.js';
 import { type MemoryCounters, SAMPLE_MILLISECONDS, totalsByProcessorText, totalsText } from './memory-ipvs-counters.js';
 import { statusText } from './memory-ipvs-status.js';

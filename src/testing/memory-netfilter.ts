@@ -3,8 +3,8 @@ import type { CallOptions } from '../kernel/kernel.js';
 import { mapText } from '../kernel/netfilter/names.js';
 import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../kernel/netfilter/port.js';
 import type { Counter, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from '../kernel/netfilter/types.js';
-import { Handle, type Machine } from './machine.js';
-import { Listeners } from './memory-listeners.js';
+import { Listeners } from '../memory/listeners.js';
+import { Handle, type Machine } from '../memory/machine.js';
 import { type MemoryPacket, markPacket } from './memory-netfilter-packets.js';
 import {
   changeText,

@@ -1,8 +1,8 @@
 import { Errno } from '../common/errno.js';
 import { KernelFailure } from '../common/errors.js';
 import type { LinkDetails, LinkSettings, NetworkEvent, OperationalState, UdpTunnel } from '../kernel/network/types.js';
-import type { MemoryFiles } from './memory-files.js';
-import { Listeners } from './memory-listeners.js';
+import type { MemoryFiles } from '../memory/files.js';
+import { Listeners } from '../memory/listeners.js';
 import { MemoryAddresses } from './memory-network-addresses.js';
 import { MemoryForwarding } from './memory-network-forwarding.js';
 import { MemoryLinks } from './memory-network-links.js';

@@ -17,8 +17,8 @@ import type {
   RoutingRule,
   UdpTunnel,
 } from '../kernel/network/types.js';
-import { Handle, type Machine } from './machine.js';
-import { MemoryFiles } from './memory-files.js';
+import { MemoryFiles } from '../memory/files.js';
+import { Handle, type Machine } from '../memory/machine.js';
 import { NetworkCore, NoNamespace } from './memory-network-core.js';
 import { toLink } from './memory-network-link-entry.js';
 import { carryOut, operationText } from './memory-network-operations.js';

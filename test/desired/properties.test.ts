@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type DesiredDocument, DesiredState, IpvsError, Network } from '../../src/index.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 import { deleteNamespace, run } from '../kernel/world.js';
 import { load, records } from '../roles/lan.js';
 import { documents } from './arbitraries.js';

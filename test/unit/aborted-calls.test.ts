@@ -1,7 +1,7 @@
 // Roles and documents take a signal and a timeout in every call; what was given up before its turn did nothing.
 import { expect, test } from 'vitest';
 import { type CallOptions, type DesiredDocument, DesiredState, Role } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const document: DesiredDocument = { owner: 'test', sysctls: { 'net.ipv4.ip_forward': 1 } };
 const calls = {

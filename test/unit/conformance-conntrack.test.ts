@@ -1,5 +1,5 @@
 // The kernel in memory is one: what is said of every kernel that tracks connections.
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 import { conntrackConformance } from '../conformance/conntrack.js';
 
 conntrackConformance(async () => {

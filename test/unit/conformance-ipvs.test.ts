@@ -1,5 +1,5 @@
 // The kernel in memory is one: what is said of every kernel with IPVS.
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 import { ipvsConformance } from '../conformance/ipvs.js';
 
 ipvsConformance(async () => {

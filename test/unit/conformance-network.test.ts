@@ -1,5 +1,5 @@
 // The kernel in memory does what the real one does; see test/network/conformance.test.ts.
-import { MemoryKernel } from '../../src/testing/memory-kernel.js';
+import { MemoryKernel } from '../../src/memory/kernel.js';
 import { networkConformance } from '../conformance/network.js';
 
 const kernel = new MemoryKernel();

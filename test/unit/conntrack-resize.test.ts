@@ -4,7 +4,7 @@ import { KernelFailure } from '../../src/common/errors.js';
 import { Conntrack, type Flow } from '../../src/index.js';
 import type { ConntrackPort } from '../../src/kernel/conntrack/port.js';
 import type { Kernel } from '../../src/kernel/kernel.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const unstable = { code: 'ERR_IPVS_UNSTABLE', errnoName: 'EINTR' };
 

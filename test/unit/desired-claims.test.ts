@@ -1,7 +1,7 @@
 // Settings that several owners want: sysctls and timeouts have one value for all of them.
 import { expect, test } from 'vitest';
 import { applyDocument, type DesiredDocument, DesiredState, Network } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const NAME = 'net.ipv4.vs.am_droprate'; // 10, if nobody sets it
 const wanted = (owner: string, value = 5): DesiredDocument => ({ owner, sysctls: { [NAME]: value } });

@@ -10,7 +10,7 @@ import {
   planDocument,
   type RuleOptions,
 } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 interface Tuple {
   readonly from?: string;

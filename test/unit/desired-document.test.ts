@@ -1,7 +1,7 @@
 // Documents: what is refused, and where; what a plan says; snapshots.
 import { describe, expect, test } from 'vitest';
 import { CheckedDocument, DesiredState, Ipvs, Network, planDocument, StateSnapshot } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 async function problem(text: string): Promise<string> {
   const error = await CheckedDocument.parse(`owner: x\n${text}`).then(

@@ -8,7 +8,7 @@ import {
   Ipvs,
   Netfilter,
 } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const VIP = '192.0.2.1';
 const document = (addresses: readonly string[], more: Partial<DesiredDocument> = {}): DesiredDocument => ({

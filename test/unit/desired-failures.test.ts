@@ -9,7 +9,7 @@ import {
   Ipvs,
   planDocument,
 } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const VIP = '192.0.2.1';
 const setting: Partial<DesiredDocument> = { sysctls: { 'net.ipv4.vs.am_droprate': 5 } };

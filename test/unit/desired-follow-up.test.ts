@@ -10,7 +10,7 @@ import {
   Network,
   Role,
 } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const VIP = '10.0.0.1';
 const VIP6 = 'fd00::1';

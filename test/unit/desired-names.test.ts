@@ -10,7 +10,7 @@ import {
   Role,
   StateSnapshot,
 } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const names = ['constructor', 'toString', 'hasOwnProperty', 'valueOf', '__proto__', '__defineGetter__'];
 const NAME = 'net.ipv4.vs.am_droprate'; // 10, if nobody sets it

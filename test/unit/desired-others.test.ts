@@ -14,7 +14,7 @@ import {
   savedServices,
 } from '../../src/index.js';
 import { ServiceFlag } from '../../src/kernel/ipvs/types.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const mark = { fwmark: 256, scheduler: 'rr' } as const;
 

@@ -9,7 +9,7 @@ import {
   Network,
   type StepOutcome,
 } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 import { documents } from '../desired/arbitraries.js';
 import { INTERFACE, makeForeign, stateOf, withState } from '../desired/world.js';
 

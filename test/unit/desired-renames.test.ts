@@ -1,7 +1,7 @@
 // Interfaces that get other names while a document is applied, on the kernel in memory.
 import { describe, expect, test } from 'vitest';
 import { type DesiredDocument, DesiredState, Network } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 async function machine() {
   const kernel = new MemoryKernel();

@@ -1,7 +1,7 @@
 // What once went wrong with documents: each was found by somebody who tried to break them.
 import { expect, test } from 'vitest';
 import { Conntrack, type DesiredDocument, DesiredState, Ipvs, Netfilter, Network, Role } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 import { collect } from '../collect.js';
 import { until } from '../until.js';
 

@@ -1,7 +1,7 @@
 // The stream of drift reports: when it begins, and every way in which it ends.
 import { expect, test } from 'vitest';
 import { type DesiredDocument, DesiredState, Netfilter } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const document: DesiredDocument = { owner: 'test', marks: [{ destination: '192.0.2.1', mark: 7 }] };
 

@@ -78,7 +78,7 @@ test('another kernel can stand in for the real one', () => {
 test('the kernel in memory works without an addon, on any system', () => {
   const output = run(`
     Object.defineProperty(process, 'platform', { value: 'darwin' });
-    const { MemoryKernel } = await import(${JSON.stringify(join(directory, 'ipvs/dist/testing/index.js'))});
+    const { MemoryKernel } = await import(${JSON.stringify(join(directory, 'ipvs/dist/memory/index.js'))});
     const kernel = new MemoryKernel();
     const ipvs = await library.Ipvs.open({ kernel });
     const service = await ipvs.addService({ protocol: 'tcp', address: '192.0.2.1', port: 80 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Ipvs } from '../../src/index.js';
 import { parseStatus } from '../../src/ipvs/status.js';
 import type { IpvsPort } from '../../src/kernel/ipvs/port.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 // As Linux 7.3 prints it, with chains of connections as in the description of the patch that added the file.
 const text = `Conns:\t9401

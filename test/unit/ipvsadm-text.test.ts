@@ -11,7 +11,7 @@ import {
   type Step,
   savedServices,
 } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 import { tables } from '../desired/random-table.js';
 
 const text = `-A -t 192.168.1.100:80 -s wlc -p 300 -M 255.255.255.0

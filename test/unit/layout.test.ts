@@ -38,7 +38,7 @@ test('imports run downwards only', () => {
 /** Files outside the layer of the kernel that may use the clock of the host, and why. */
 const usesHost: Readonly<Record<string, RegExp>> = {
   // A time limit of a call is real time there too: a test that waits for ever ends.
-  'src/testing/machine.ts': /setTimeout/,
+  'src/memory/machine.ts': /setTimeout/,
 };
 
 test('only the layer of the kernel reads the host: its files, its clock, its processes', () => {

@@ -11,7 +11,7 @@ import {
   parseIpvsadm,
   sumStatistics,
 } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const invalid = expect.objectContaining({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
 

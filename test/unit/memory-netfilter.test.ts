@@ -1,7 +1,7 @@
 // What tests do with nf_tables in memory that no program can: marks of packets, other programs, failures.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Netfilter } from '../../src/index.js';
-import { Machine } from '../../src/testing/machine.js';
+import { Machine } from '../../src/memory/machine.js';
 import { MemoryNetfilter } from '../../src/testing/memory-netfilter.js';
 import type { MemoryPacket } from '../../src/testing/memory-netfilter-packets.js';
 

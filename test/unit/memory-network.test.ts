@@ -2,8 +2,8 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { Network, type NetworkChange } from '../../src/index.js';
 import type { Kernel } from '../../src/kernel/kernel.js';
-import { Machine } from '../../src/testing/machine.js';
-import { MemoryKernel } from '../../src/testing/memory-kernel.js';
+import { MemoryKernel } from '../../src/memory/kernel.js';
+import { Machine } from '../../src/memory/machine.js';
 import { MemoryNetwork } from '../../src/testing/memory-network.js';
 
 let machine: Machine;

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type FwmarkOptions, Netfilter, type NetfilterChange, type RuleOptions } from '../../src/index.js';
 import type { NetfilterPort } from '../../src/kernel/netfilter/port.js';
-import { Machine } from '../../src/testing/machine.js';
+import { Machine } from '../../src/memory/machine.js';
 import { MemoryNetfilter } from '../../src/testing/memory-netfilter.js';
 
 let memory: MemoryNetfilter;

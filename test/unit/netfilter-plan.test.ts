@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { type FwmarkOptions, Netfilter, type NetfilterState, type RuleOptions } from '../../src/index.js';
 import { chainText } from '../../src/kernel/netfilter/names.js';
 import type { TableChange, TableEntry } from '../../src/kernel/netfilter/types.js';
+import { Machine } from '../../src/memory/machine.js';
 import { rewriteLongChains } from '../../src/netfilter/chain-rewrites.js';
 import { checkState } from '../../src/netfilter/changes.js';
 import { differences } from '../../src/netfilter/differences.js';
@@ -11,7 +12,6 @@ import { chainRuleKey } from '../../src/netfilter/layout.js';
 import { checkMark, markKey, markText } from '../../src/netfilter/mark-options.js';
 import { planAll } from '../../src/netfilter/plan.js';
 import { checkRule } from '../../src/netfilter/rule-options.js';
-import { Machine } from '../../src/testing/machine.js';
 import { MemoryNetfilter } from '../../src/testing/memory-netfilter.js';
 import { markOptions, ruleOptions } from '../netfilter/arbitraries.js';
 

@@ -1,8 +1,8 @@
 // The examples of the documentation, in memory.
 import { expect, test } from 'vitest';
 import { DesiredState, Ipvs, type RoleDescription } from '../../src/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 import { describe } from '../../src/roles/descriptions.js';
-import { MemoryKernel } from '../../src/testing/index.js';
 import { examples } from '../guide.js';
 
 test('each kind of role has an example, and each example is one that can be', async () => {

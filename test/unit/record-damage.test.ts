@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { Journal } from '../../src/desired/record/journal.js';
 import { checkLine } from '../../src/desired/record/line-checks.js';
 import { applyDocument, DesiredState, IpvsError, Network, planDocument, StateSnapshot } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 import { after, before, RecordWorld } from './record-world.js';
 
 const HEAD = '{"version":1}\n';

@@ -1,6 +1,6 @@
 // A machine in memory, and two documents of one owner that make and change items of every kind.
 import { type DesiredDocument, Ipvs, Netfilter, Network } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const sysctls = [
   'net.ipv4.ip_forward',

@@ -1,7 +1,7 @@
 // Roles on the kernel in memory: what is as good as wanted, and by whichever name.
 import { expect, test } from 'vitest';
 import { Network, Role } from '../../src/index.js';
-import { MemoryKernel } from '../../src/testing/index.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const VIP = '192.168.1.100';
 

@@ -1,7 +1,7 @@
 // A call of every public function and method, with valid arguments: all options that there are.
 import * as library from '../../../src/index.js';
-import type { MemoryKernel } from '../../../src/testing/index.js';
-import * as testing from '../../../src/testing/index.js';
+import type { MemoryKernel } from '../../../src/memory/index.js';
+import * as testing from '../../../src/memory/index.js';
 import type { Call } from './run.js';
 
 const { Ipvs, Conntrack, Netfilter, Network, DesiredState, Role } = library;

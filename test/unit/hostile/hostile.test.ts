@@ -1,7 +1,7 @@
 // Every public function with arguments that no argument should be: an IpvsError, and nothing is sent.
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as library from '../../../src/index.js';
-import * as testing from '../../../src/testing/index.js';
+import * as testing from '../../../src/memory/index.js';
 import { calls } from './calls.js';
 import { findings } from './run.js';
 

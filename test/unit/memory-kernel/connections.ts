@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { TrafficConnection } from '../../../src/testing/index.js';
+import type { TrafficConnection } from '../../../src/memory/index.js';
 import { addresses, last, start, times, virtual } from './world.js';
 
 export function connectionTests(): void {

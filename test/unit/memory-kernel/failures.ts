@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Ipvs } from '../../../src/index.js';
-import { MemoryKernel } from '../../../src/testing/index.js';
+import { MemoryKernel } from '../../../src/memory/index.js';
 import { failure } from '../../conformance/place.js';
 import { addresses, start, times, virtual } from './world.js';
 

@@ -1,6 +1,6 @@
 // A kernel in memory, handles on it, and connections through it.
 import { Conntrack, Ipvs } from '../../../src/index.js';
-import { MemoryKernel, type TrafficConnection, type TrafficOptions } from '../../../src/testing/index.js';
+import { MemoryKernel, type TrafficConnection, type TrafficOptions } from '../../../src/memory/index.js';
 
 export const virtual = { protocol: 'tcp', address: '192.0.2.1', port: 80 } as const;
 export const addresses = ['10.1.0.1', '10.1.0.2', '10.1.0.3'];

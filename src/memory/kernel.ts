@@ -9,12 +9,12 @@ import type { Clock, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { NamespacePort, NetworkPort } from '../kernel/network/port.js';
+import type { ConntrackSizes } from '../testing/memory-conntrack.js';
+import { kernelSchedulers } from '../testing/memory-ipvs.js';
 import { checkFault, type Fault, type KernelPart } from './faults.js';
+import { MemoryJournals } from './journal.js';
 import { Handle, Machine, type RequestRecord } from './machine.js';
-import type { ConntrackSizes } from './memory-conntrack.js';
-import { kernelSchedulers } from './memory-ipvs.js';
-import { MemoryJournals } from './memory-journal.js';
-import { MemoryNamespace, type MemoryParts } from './memory-namespace.js';
+import { MemoryNamespace, type MemoryParts } from './namespace.js';
 
 /** Options of the in-memory kernel. */
 export interface MemoryKernelOptions {

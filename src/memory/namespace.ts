@@ -1,13 +1,13 @@
 import { isText, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { type ConntrackSizes, MemoryConntrack } from '../testing/memory-conntrack.js';
+import { MemoryIpvs, type MemoryIpvsOptions } from '../testing/memory-ipvs.js';
+import { MemoryNetfilter } from '../testing/memory-netfilter.js';
+import { MemoryNetwork } from '../testing/memory-network.js';
+import { MemoryFiles } from './files.js';
 import type { Machine } from './machine.js';
-import { type ConntrackSizes, MemoryConntrack } from './memory-conntrack.js';
-import { MemoryFiles } from './memory-files.js';
-import { MemoryIpvs, type MemoryIpvsOptions } from './memory-ipvs.js';
-import { MemoryNetfilter } from './memory-netfilter.js';
-import { MemoryNetwork } from './memory-network.js';
-import { FlowTracker, MemoryTraffic, type TrafficConnection, type TrafficOptions } from './memory-traffic.js';
+import { FlowTracker, MemoryTraffic, type TrafficConnection, type TrafficOptions } from './traffic.js';
 
 /** The objects that all namespaces of a machine share. */
 export interface MemoryParts extends MemoryIpvsOptions {
