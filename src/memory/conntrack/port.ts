@@ -1,7 +1,7 @@
-import type { Family } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import { KernelFailure } from '../common/errors.js';
-import type { ConntrackPort, EventPort } from '../kernel/conntrack/port.js';
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
+import type { ConntrackPort, EventPort } from '../../kernel/conntrack/port.js';
 import type {
   EventSettings,
   Expectation,
@@ -14,15 +14,15 @@ import type {
   FlowList,
   GroupField,
   ProcessorCounters,
-} from '../kernel/conntrack/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
-import { integers, type MemoryFiles } from '../memory/files.js';
-import { Handle, type Machine } from '../memory/machine.js';
-import { MemoryEventStreams } from './memory-conntrack-events.js';
-import { MemoryExpectations } from './memory-conntrack-expectations.js';
-import { flowTest, groupsOf } from './memory-conntrack-filter.js';
-import { describeTuple, nanoseconds, snapshot } from './memory-conntrack-flow.js';
-import { MemoryFlowTable, noCounters } from './memory-conntrack-table.js';
+} from '../../kernel/conntrack/types.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import { integers, type MemoryFiles } from '../files.js';
+import { Handle, type Machine } from '../machine.js';
+import { MemoryEventStreams } from './events.js';
+import { MemoryExpectations } from './expectations.js';
+import { flowTest, groupsOf } from './filter.js';
+import { describeTuple, nanoseconds, snapshot } from './flow.js';
+import { MemoryFlowTable, noCounters } from './table.js';
 
 const directory = '/proc/sys/net/netfilter';
 /** Number of flows in one piece of a list. */

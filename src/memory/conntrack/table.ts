@@ -1,7 +1,14 @@
-import { Errno } from '../common/errno.js';
-import type { FlowChange, FlowKey, FlowSettings, NatSettings, NewFlowKey, Tuple } from '../kernel/conntrack/types.js';
-import { type MemoryFlow, nanoseconds, Status, tupleName } from './memory-conntrack-flow.js';
-import { firstState, write, writeLabels } from './memory-conntrack-write.js';
+import { Errno } from '../../common/errno.js';
+import type {
+  FlowChange,
+  FlowKey,
+  FlowSettings,
+  NatSettings,
+  NewFlowKey,
+  Tuple,
+} from '../../kernel/conntrack/types.js';
+import { type MemoryFlow, nanoseconds, Status, tupleName } from './flow.js';
+import { firstState, write, writeLabels } from './write.js';
 
 /** A helper of the kernel: its protocols, and the limits of its expectations per flow. */
 export interface MemoryHelper {

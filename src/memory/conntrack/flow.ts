@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
-import type { Family } from '../common/address.js';
-import { jsonOf } from '../common/json.js';
+import type { Family } from '../../common/address.js';
+import { jsonOf } from '../../common/json.js';
 import type {
   Counters,
   DccpDetails,
@@ -12,10 +12,10 @@ import type {
   Synproxy,
   TcpDetails,
   Tuple,
-} from '../kernel/conntrack/types.js';
-import { flowNames } from '../linux/conntrack/flow-view.js';
-import { statesOf, statusNames } from '../linux/conntrack/layout.js';
-import { flowLine } from '../linux/conntrack/line.js';
+} from '../../kernel/conntrack/types.js';
+import { flowNames } from '../../linux/conntrack/flow-view.js';
+import { statesOf, statusNames } from '../../linux/conntrack/layout.js';
+import { flowLine } from '../../linux/conntrack/line.js';
 
 /** Bits of `enum ip_conntrack_status` that the in-memory kernel uses. */
 export const Status = {

@@ -1,7 +1,7 @@
-import { Errno } from '../common/errno.js';
-import type { Expectation, ExpectationSettings, Tuple } from '../kernel/conntrack/types.js';
-import { type MemoryFlow, tupleName } from './memory-conntrack-flow.js';
-import { kernelHelpers, type MemoryFlowTable } from './memory-conntrack-table.js';
+import { Errno } from '../../common/errno.js';
+import type { Expectation, ExpectationSettings, Tuple } from '../../kernel/conntrack/types.js';
+import { type MemoryFlow, tupleName } from './flow.js';
+import { kernelHelpers, type MemoryFlowTable } from './table.js';
 
 interface Entry {
   readonly settings: ExpectationSettings;

@@ -1,12 +1,12 @@
-import { Errno } from '../common/errno.js';
-import { KernelFailure } from '../common/errors.js';
-import { withJson } from '../common/json.js';
-import type { EventPort } from '../kernel/conntrack/port.js';
-import type { ConntrackEvent, EventSettings, FilterSettings, Flow } from '../kernel/conntrack/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
-import { within } from '../memory/machine.js';
-import { flowTest } from './memory-conntrack-filter.js';
-import { tupleName } from './memory-conntrack-flow.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
+import { withJson } from '../../common/json.js';
+import type { EventPort } from '../../kernel/conntrack/port.js';
+import type { ConntrackEvent, EventSettings, FilterSettings, Flow } from '../../kernel/conntrack/types.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import { within } from '../machine.js';
+import { flowTest } from './filter.js';
+import { tupleName } from './flow.js';
 
 /** Default receive buffer of a socket, in bytes (net.core.rmem_default). */
 const RECEIVE_BUFFER = 212_992;

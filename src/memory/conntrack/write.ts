@@ -1,6 +1,6 @@
-import { Errno } from '../common/errno.js';
-import type { Directions, FlowSettings, TcpDetails, Tuple } from '../kernel/conntrack/types.js';
-import { type MemoryFlow, Status } from './memory-conntrack-flow.js';
+import { Errno } from '../../common/errno.js';
+import type { Directions, FlowSettings, TcpDetails, Tuple } from '../../kernel/conntrack/types.js';
+import { type MemoryFlow, Status } from './flow.js';
 
 /** `IP_CT_TCP_FLAG_WINDOW_SCALE`: without it the kernel ignores the scale. */
 const WINDOW_SCALE = 1;
