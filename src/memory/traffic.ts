@@ -2,11 +2,11 @@ import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } f
 import { invalid } from '../common/errors.js';
 import type { Tuple } from '../kernel/conntrack/types.js';
 import type { Protocol } from '../kernel/ipvs/types.js';
-import type { MemoryIpvs } from '../testing/memory-ipvs.js';
-import type { MemoryEntry, Packet, TrackedFlow, Tracker } from '../testing/memory-ipvs-connections.js';
-import type { MemoryServer } from '../testing/memory-ipvs-table.js';
 import { type MemoryFlow, Status } from './conntrack/flow.js';
 import type { MemoryConntrack } from './conntrack/port.js';
+import type { MemoryEntry, Packet, TrackedFlow, Tracker } from './ipvs/connections.js';
+import type { MemoryIpvs } from './ipvs/port.js';
+import type { MemoryServer } from './ipvs/table.js';
 
 /** A connection that a client opens. */
 export interface TrafficOptions {

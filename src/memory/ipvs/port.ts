@@ -1,7 +1,7 @@
-import { familyOf } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import { KernelFailure } from '../common/errors.js';
-import type { IpvsPort } from '../kernel/ipvs/port.js';
+import { familyOf } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
+import type { IpvsPort } from '../../kernel/ipvs/port.js';
 import type {
   Change,
   ConnectionEntry,
@@ -14,15 +14,15 @@ import type {
   ServiceKey,
   TableEntry,
   Timeouts,
-} from '../kernel/ipvs/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
-import type { MemoryFiles } from '../memory/files.js';
-import { Handle, type Machine } from '../memory/machine.js';
-import { MemoryConnections, type MemoryEntry, type Packet, type Tracker } from './memory-ipvs-connections.js';
-import { type MemoryCounters, SAMPLE_MILLISECONDS, totalsByProcessorText, totalsText } from './memory-ipvs-counters.js';
-import { statusText } from './memory-ipvs-status.js';
-import { ipvsSysctl, setIpvsSysctls } from './memory-ipvs-sysctls.js';
-import { MemoryTable, serverName, serviceName } from './memory-ipvs-table.js';
+} from '../../kernel/ipvs/types.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { MemoryFiles } from '../files.js';
+import { Handle, type Machine } from '../machine.js';
+import { MemoryConnections, type MemoryEntry, type Packet, type Tracker } from './connections.js';
+import { type MemoryCounters, SAMPLE_MILLISECONDS, totalsByProcessorText, totalsText } from './counters.js';
+import { statusText } from './status.js';
+import { ipvsSysctl, setIpvsSysctls } from './sysctls.js';
+import { MemoryTable, serverName, serviceName } from './table.js';
 
 /** Schedulers of Linux 6.1 to 7.2. */
 export const kernelSchedulers = 'rr wrr lc wlc fo ovf lblc lblcr dh sh mh sed nq twos'.split(' ');

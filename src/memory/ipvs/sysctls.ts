@@ -1,5 +1,5 @@
-import { Errno } from '../common/errno.js';
-import { integers, type MemoryFiles } from '../memory/files.js';
+import { Errno } from '../../common/errno.js';
+import { integers, type MemoryFiles } from '../files.js';
 
 const directory = '/proc/sys/net/ipv4/vs';
 

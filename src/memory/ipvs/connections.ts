@@ -1,15 +1,15 @@
-import { canonicalAddress, type Family, readAddress, writeAddress } from '../common/address.js';
+import { canonicalAddress, type Family, readAddress, writeAddress } from '../../common/address.js';
 import {
   type ConnectionEntry,
   type Protocol,
   ServiceFlag,
   type ServiceKey,
   type Timeouts,
-} from '../kernel/ipvs/types.js';
-import { Counter } from './memory-ipvs-counters.js';
-import { schedule } from './memory-ipvs-schedulers.js';
-import type { MemorySysctl } from './memory-ipvs-sysctls.js';
-import { type MemoryServer, type MemoryService, type MemoryTable, serviceName } from './memory-ipvs-table.js';
+} from '../../kernel/ipvs/types.js';
+import { Counter } from './counters.js';
+import { schedule } from './schedulers.js';
+import type { MemorySysctl } from './sysctls.js';
+import { type MemoryServer, type MemoryService, type MemoryTable, serviceName } from './table.js';
 
 /** Time by which an expired template with connections is extended, in milliseconds (ip_vs_conn_expire). */
 const TEMPLATE_WAIT = 60_000;

@@ -1,5 +1,5 @@
-import { formatEndpoint } from '../common/address.js';
-import { Errno } from '../common/errno.js';
+import { formatEndpoint } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
 import {
   type ServerEntry,
   type ServerKey,
@@ -8,8 +8,8 @@ import {
   ServiceFlag,
   type ServiceKey,
   type ServiceSettings,
-} from '../kernel/ipvs/types.js';
-import { MemoryCounters } from './memory-ipvs-counters.js';
+} from '../../kernel/ipvs/types.js';
+import { MemoryCounters } from './counters.js';
 
 /** Time after which an unused removed server is forgotten (IP_VS_DEST_TRASH_PERIOD). */
 const TRASH_MILLISECONDS = 120_000;

@@ -1,7 +1,7 @@
-import { familyOf, writeAddress } from '../common/address.js';
-import { ownValue } from '../common/own.js';
-import { ServiceFlag } from '../kernel/ipvs/types.js';
-import type { MemoryServer, MemoryService } from './memory-ipvs-table.js';
+import { familyOf, writeAddress } from '../../common/address.js';
+import { ownValue } from '../../common/own.js';
+import { ServiceFlag } from '../../kernel/ipvs/types.js';
+import type { MemoryServer, MemoryService } from './table.js';
 
 /** The properties of a packet that a scheduler uses. */
 export interface Arrival {

@@ -1,4 +1,4 @@
-import type { Statistics } from '../kernel/ipvs/types.js';
+import type { Statistics } from '../../kernel/ipvs/types.js';
 
 /** Interval at which the kernel samples its counters, in milliseconds (net/netfilter/ipvs/ip_vs_est.c). */
 export const SAMPLE_MILLISECONDS = 2000;
