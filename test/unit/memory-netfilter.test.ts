@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Netfilter } from '../../src/index.js';
 import { Machine } from '../../src/memory/machine.js';
-import { MemoryNetfilter } from '../../src/testing/memory-netfilter.js';
-import type { MemoryPacket } from '../../src/testing/memory-netfilter-packets.js';
+import type { MemoryPacket } from '../../src/memory/netfilter/packets.js';
+import { MemoryNetfilter } from '../../src/memory/netfilter/port.js';
 
 let machine: Machine;
 let memory: MemoryNetfilter;

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { type FwmarkOptions, Netfilter, type NetfilterChange, type RuleOptions } from '../../src/index.js';
 import type { NetfilterPort } from '../../src/kernel/netfilter/port.js';
 import { Machine } from '../../src/memory/machine.js';
-import { MemoryNetfilter } from '../../src/testing/memory-netfilter.js';
+import { MemoryNetfilter } from '../../src/memory/netfilter/port.js';
 
 let memory: MemoryNetfilter;
 let port: NetfilterPort;

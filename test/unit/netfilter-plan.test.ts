@@ -5,6 +5,7 @@ import { type FwmarkOptions, Netfilter, type NetfilterState, type RuleOptions } 
 import { chainText } from '../../src/kernel/netfilter/names.js';
 import type { TableChange, TableEntry } from '../../src/kernel/netfilter/types.js';
 import { Machine } from '../../src/memory/machine.js';
+import { MemoryNetfilter } from '../../src/memory/netfilter/port.js';
 import { rewriteLongChains } from '../../src/netfilter/chain-rewrites.js';
 import { checkState } from '../../src/netfilter/changes.js';
 import { differences } from '../../src/netfilter/differences.js';
@@ -12,7 +13,6 @@ import { chainRuleKey } from '../../src/netfilter/layout.js';
 import { checkMark, markKey, markText } from '../../src/netfilter/mark-options.js';
 import { planAll } from '../../src/netfilter/plan.js';
 import { checkRule } from '../../src/netfilter/rule-options.js';
-import { MemoryNetfilter } from '../../src/testing/memory-netfilter.js';
 import { markOptions, ruleOptions } from '../netfilter/arbitraries.js';
 
 const marks = fc.uniqueArray(markOptions(true), { maxLength: 8, selector: (mark) => markKey(checkMark(mark)) });

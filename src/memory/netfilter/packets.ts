@@ -1,7 +1,7 @@
-import { type Family, familyOf, writeAddress } from '../common/address.js';
-import { matchesInterface } from '../kernel/netfilter/interfaces.js';
-import type { ChainRule, Counter, Hook, MapKey, MapShape, Match, PortProtocol } from '../kernel/netfilter/types.js';
-import { type ChainState, keyText, type MapState, type TableState } from './memory-netfilter-tables.js';
+import { type Family, familyOf, writeAddress } from '../../common/address.js';
+import { matchesInterface } from '../../kernel/netfilter/interfaces.js';
+import type { ChainRule, Counter, Hook, MapKey, MapShape, Match, PortProtocol } from '../../kernel/netfilter/types.js';
+import { type ChainState, keyText, type MapState, type TableState } from './tables.js';
 
 /** The properties of a packet that rules can match. */
 export interface MemoryPacket {

@@ -1,5 +1,5 @@
-import { Errno } from '../common/errno.js';
-import { chainNamed, chainText, mapNamed, mapText } from '../kernel/netfilter/names.js';
+import { Errno } from '../../common/errno.js';
+import { chainNamed, chainText, mapNamed, mapText } from '../../kernel/netfilter/names.js';
 import type {
   ChainName,
   ChainRule,
@@ -11,8 +11,8 @@ import type {
   RuleEntry,
   TableChange,
   TableEntry,
-} from '../kernel/netfilter/types.js';
-import { readRule, ruleExpressions } from '../linux/netfilter/rules.js';
+} from '../../kernel/netfilter/types.js';
+import { readRule, ruleExpressions } from '../../linux/netfilter/rules.js';
 
 const noCounter: Counter = { packets: 0n, bytes: 0n };
 

@@ -1,20 +1,12 @@
-import { Errno } from '../common/errno.js';
-import type { CallOptions } from '../kernel/kernel.js';
-import { mapText } from '../kernel/netfilter/names.js';
-import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../kernel/netfilter/port.js';
-import type { Counter, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from '../kernel/netfilter/types.js';
-import { Listeners } from '../memory/listeners.js';
-import { Handle, type Machine } from '../memory/machine.js';
-import { type MemoryPacket, markPacket } from './memory-netfilter-packets.js';
-import {
-  changeText,
-  isOurName,
-  keyText,
-  NetfilterTables,
-  type TableState,
-  tableEntry,
-  type Undo,
-} from './memory-netfilter-tables.js';
+import { Errno } from '../../common/errno.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import { mapText } from '../../kernel/netfilter/names.js';
+import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../../kernel/netfilter/port.js';
+import type { Counter, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from '../../kernel/netfilter/types.js';
+import { Listeners } from '../listeners.js';
+import { Handle, type Machine } from '../machine.js';
+import { type MemoryPacket, markPacket } from './packets.js';
+import { changeText, isOurName, keyText, NetfilterTables, type TableState, tableEntry, type Undo } from './tables.js';
 
 /** An object of another program in a table. */
 export type ForeignThing =
