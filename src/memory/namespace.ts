@@ -1,12 +1,12 @@
 import { isText, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
-import { MemoryNetwork } from '../testing/memory-network.js';
 import { type ConntrackSizes, MemoryConntrack } from './conntrack/port.js';
 import { MemoryFiles } from './files.js';
 import { MemoryIpvs, type MemoryIpvsOptions } from './ipvs/port.js';
 import type { Machine } from './machine.js';
 import { MemoryNetfilter } from './netfilter/port.js';
+import { MemoryNetwork } from './network/port.js';
 import { FlowTracker, MemoryTraffic, type TrafficConnection, type TrafficOptions } from './traffic.js';
 
 /** The objects that all namespaces of a machine share. */

@@ -4,7 +4,7 @@ import { Network, type NetworkChange } from '../../src/index.js';
 import type { Kernel } from '../../src/kernel/kernel.js';
 import { MemoryKernel } from '../../src/memory/kernel.js';
 import { Machine } from '../../src/memory/machine.js';
-import { MemoryNetwork } from '../../src/testing/memory-network.js';
+import { MemoryNetwork } from '../../src/memory/network/port.js';
 
 let machine: Machine;
 let memory: MemoryNetwork;

@@ -1,11 +1,11 @@
-import type { Family } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import type { Route, RouteQuery, RouteSettings, RouteType } from '../kernel/network/types.js';
-import type { AddressState } from './memory-network-addresses.js';
-import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';
-import { RouteLookup } from './memory-network-lookup.js';
-import { Nexthops } from './memory-network-nexthops.js';
-import { addressNumber, bitsOf, lastOf } from './memory-network-prefix.js';
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import type { Route, RouteQuery, RouteSettings, RouteType } from '../../kernel/network/types.js';
+import type { AddressState } from './addresses.js';
+import { type LinkState, type NetworkCore, refused } from './core.js';
+import { RouteLookup } from './lookup.js';
+import { Nexthops } from './nexthops.js';
+import { addressNumber, bitsOf, lastOf } from './prefix.js';
 import {
   type HopState,
   KERNEL,
@@ -16,7 +16,7 @@ import {
   RouteTable,
   toRoute,
   usualScope,
-} from './memory-network-table.js';
+} from './table.js';
 
 /** Default metrics of IPv6: IP6_RT_PRIO_USER, IP6_RT_PRIO_ADDRCONF. */
 const METRIC6 = 1024;

@@ -1,9 +1,9 @@
-import type { Family } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import type { Route, RouteSettings, RouteType, Scope } from '../kernel/network/types.js';
-import { compact, scopeNumber } from '../linux/network/wire.js';
-import type { LinkState } from './memory-network-core.js';
-import { bitsOf, cut, lastOf, numberAddress } from './memory-network-prefix.js';
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import type { Route, RouteSettings, RouteType, Scope } from '../../kernel/network/types.js';
+import { compact, scopeNumber } from '../../linux/network/wire.js';
+import type { LinkState } from './core.js';
+import { bitsOf, cut, lastOf, numberAddress } from './prefix.js';
 
 export interface HopState {
   readonly via: string | undefined;

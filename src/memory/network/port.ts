@@ -1,8 +1,8 @@
-import { familyOf } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import { KernelFailure } from '../common/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
-import type { NetworkEventPort, NetworkPort } from '../kernel/network/port.js';
+import { familyOf } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
+import type { CallOptions } from '../../kernel/kernel.js';
+import type { NetworkEventPort, NetworkPort } from '../../kernel/network/port.js';
 import type {
   ForwardingEntry,
   InterfaceAddress,
@@ -16,12 +16,12 @@ import type {
   RouteQuery,
   RoutingRule,
   UdpTunnel,
-} from '../kernel/network/types.js';
-import { MemoryFiles } from '../memory/files.js';
-import { Handle, type Machine } from '../memory/machine.js';
-import { NetworkCore, NoNamespace } from './memory-network-core.js';
-import { toLink } from './memory-network-link-entry.js';
-import { carryOut, operationText } from './memory-network-operations.js';
+} from '../../kernel/network/types.js';
+import { MemoryFiles } from '../files.js';
+import { Handle, type Machine } from '../machine.js';
+import { NetworkCore, NoNamespace } from './core.js';
+import { toLink } from './link-entry.js';
+import { carryOut, operationText } from './operations.js';
 
 /** A sent frame. */
 export interface SentFrame {

@@ -1,7 +1,7 @@
-import type { Family } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import type { Neighbour, NeighbourKey, NeighbourSettings } from '../kernel/network/types.js';
-import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import type { Neighbour, NeighbourKey, NeighbourSettings } from '../../kernel/network/types.js';
+import { type LinkState, type NetworkCore, refused } from './core.js';
 
 interface NeighbourEntry {
   readonly link: LinkState;

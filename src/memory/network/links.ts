@@ -1,9 +1,9 @@
-import { Errno } from '../common/errno.js';
-import type { Link, LinkChange, LinkDetails, LinkSettings } from '../kernel/network/types.js';
-import { type LinkState, type NetworkCore, refused, type VethPeer } from './memory-network-core.js';
-import { toLink } from './memory-network-link-entry.js';
-import { enslave, release, setAddress, setMtu, switchLink, tellChanged } from './memory-network-link-states.js';
-import { checkDouble, checkValues, drawnAddress, parentOf, usualMtu } from './memory-network-link-values.js';
+import { Errno } from '../../common/errno.js';
+import type { Link, LinkChange, LinkDetails, LinkSettings } from '../../kernel/network/types.js';
+import { type LinkState, type NetworkCore, refused, type VethPeer } from './core.js';
+import { toLink } from './link-entry.js';
+import { enslave, release, setAddress, setMtu, switchLink, tellChanged } from './link-states.js';
+import { checkDouble, checkValues, drawnAddress, parentOf, usualMtu } from './link-values.js';
 
 /** The interfaces, and their relations. */
 export class MemoryLinks {

@@ -1,15 +1,21 @@
-import { Errno } from '../common/errno.js';
-import { KernelFailure } from '../common/errors.js';
-import type { LinkDetails, LinkSettings, NetworkEvent, OperationalState, UdpTunnel } from '../kernel/network/types.js';
-import type { MemoryFiles } from '../memory/files.js';
-import { Listeners } from '../memory/listeners.js';
-import { MemoryAddresses } from './memory-network-addresses.js';
-import { MemoryForwarding } from './memory-network-forwarding.js';
-import { MemoryLinks } from './memory-network-links.js';
-import { MemoryNeighbours } from './memory-network-neighbours.js';
-import { MemoryRoutes } from './memory-network-routes.js';
-import { MemoryRules } from './memory-network-rules.js';
-import { MemorySysctls } from './memory-network-sysctls.js';
+import { Errno } from '../../common/errno.js';
+import { KernelFailure } from '../../common/errors.js';
+import type {
+  LinkDetails,
+  LinkSettings,
+  NetworkEvent,
+  OperationalState,
+  UdpTunnel,
+} from '../../kernel/network/types.js';
+import type { MemoryFiles } from '../files.js';
+import { Listeners } from '../listeners.js';
+import { MemoryAddresses } from './addresses.js';
+import { MemoryForwarding } from './forwarding.js';
+import { MemoryLinks } from './links.js';
+import { MemoryNeighbours } from './neighbours.js';
+import { MemoryRoutes } from './routes.js';
+import { MemoryRules } from './rules.js';
+import { MemorySysctls } from './sysctls.js';
 
 /** An interface; it may move to another namespace. */
 export interface LinkState {

@@ -1,8 +1,8 @@
-import type { Family } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import type { RoutingRule, RuleSettings } from '../kernel/network/types.js';
-import { type NetworkCore, refused } from './memory-network-core.js';
-import { contains } from './memory-network-prefix.js';
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import type { RoutingRule, RuleSettings } from '../../kernel/network/types.js';
+import { type NetworkCore, refused } from './core.js';
+import { contains } from './prefix.js';
 
 /** A packet for which a route is searched. */
 export interface Flow {

@@ -1,19 +1,11 @@
-import type { Family } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import type { Route, RouteQuery } from '../kernel/network/types.js';
-import type { AddressState } from './memory-network-addresses.js';
-import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';
-import { addressNumber, bitsOf, cut } from './memory-network-prefix.js';
-import type { Flow } from './memory-network-rules.js';
-import {
-  LOCAL,
-  MAIN,
-  madeRoute,
-  type RouteState,
-  type RouteTable,
-  refusals,
-  type Search,
-} from './memory-network-table.js';
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import type { Route, RouteQuery } from '../../kernel/network/types.js';
+import type { AddressState } from './addresses.js';
+import { type LinkState, type NetworkCore, refused } from './core.js';
+import { addressNumber, bitsOf, cut } from './prefix.js';
+import type { Flow } from './rules.js';
+import { LOCAL, MAIN, madeRoute, type RouteState, type RouteTable, refusals, type Search } from './table.js';
 
 const DEFAULT = 253;
 

@@ -1,4 +1,4 @@
-import { type Family, readAddress, writeAddress } from '../common/address.js';
+import { type Family, readAddress, writeAddress } from '../../common/address.js';
 
 /** Converts an address to a number, for masks and comparisons. */
 export function addressNumber(address: string, family: Family): bigint {

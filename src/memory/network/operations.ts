@@ -1,5 +1,5 @@
-import type { NetworkOperation, RouteSettings, RuleSettings } from '../kernel/network/types.js';
-import type { NetworkCore } from './memory-network-core.js';
+import type { NetworkOperation, RouteSettings, RuleSettings } from '../../kernel/network/types.js';
+import type { NetworkCore } from './core.js';
 
 /** Carries out an operation. @throws KernelFailure if the kernel would reject it */
 export function carryOut(core: NetworkCore, operation: NetworkOperation): void {

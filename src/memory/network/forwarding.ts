@@ -1,7 +1,7 @@
-import { Errno } from '../common/errno.js';
-import type { ForwardingEntry, ForwardingSettings } from '../kernel/network/types.js';
-import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';
-import { isUnicastLinkAddress } from './memory-network-prefix.js';
+import { Errno } from '../../common/errno.js';
+import type { ForwardingEntry, ForwardingSettings } from '../../kernel/network/types.js';
+import { type LinkState, type NetworkCore, refused } from './core.js';
+import { isUnicastLinkAddress } from './prefix.js';
 
 type Vxlan = Extract<NonNullable<LinkState['details']>, { kind: 'vxlan' }>;
 

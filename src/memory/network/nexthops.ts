@@ -1,11 +1,11 @@
-import { Errno } from '../common/errno.js';
-import type { RouteSettings } from '../kernel/network/types.js';
-import { scopeNumber } from '../linux/network/wire.js';
-import { type LinkState, refused } from './memory-network-core.js';
-import type { RouteLookup } from './memory-network-lookup.js';
-import { addressNumber } from './memory-network-prefix.js';
-import type { Flow } from './memory-network-rules.js';
-import { MAIN, type RouteState, type RouteTable, refusals, usualScope } from './memory-network-table.js';
+import { Errno } from '../../common/errno.js';
+import type { RouteSettings } from '../../kernel/network/types.js';
+import { scopeNumber } from '../../linux/network/wire.js';
+import { type LinkState, refused } from './core.js';
+import type { RouteLookup } from './lookup.js';
+import { addressNumber } from './prefix.js';
+import type { Flow } from './rules.js';
+import { MAIN, type RouteState, type RouteTable, refusals, usualScope } from './table.js';
 
 const SMALLEST_MTU6 = 1280;
 

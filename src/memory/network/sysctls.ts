@@ -1,8 +1,8 @@
-import type { Family } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import { canonicalSysctlValue } from '../common/sysctl-values.js';
-import type { MemoryFiles } from '../memory/files.js';
-import type { NetworkCore } from './memory-network-core.js';
+import type { Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import { canonicalSysctlValue } from '../../common/sysctl-values.js';
+import type { MemoryFiles } from '../files.js';
+import type { NetworkCore } from './core.js';
 
 /** Initial settings of a new namespace: the value of `all`, and that of `default` if it differs. */
 const initial: Readonly<Record<Family, Readonly<Record<string, number | readonly [number, number]>>>> = {

@@ -1,9 +1,9 @@
-import { canonicalAddress, type Family } from '../common/address.js';
-import { Errno } from '../common/errno.js';
-import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
-import { scopeNumber } from '../linux/network/wire.js';
-import { type LinkState, type NetworkCore, refused } from './memory-network-core.js';
-import { addressNumber, cut, isMulticast } from './memory-network-prefix.js';
+import { canonicalAddress, type Family } from '../../common/address.js';
+import { Errno } from '../../common/errno.js';
+import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../../kernel/network/types.js';
+import { scopeNumber } from '../../linux/network/wire.js';
+import { type LinkState, type NetworkCore, refused } from './core.js';
+import { addressNumber, cut, isMulticast } from './prefix.js';
 
 /** An address of an interface. */
 export interface AddressState {
