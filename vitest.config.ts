@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** Folders of the tests that talk to a kernel. `kernel`, `roles` and `desired` need IPVS. */
-const onKernel = ['kernel', 'roles', 'desired', 'conntrack', 'netfilter', 'network'];
+/** Folders of the tests that talk to a kernel. `ipvs`, `roles` and `desired` need IPVS. */
+const onKernel = ['ipvs', 'roles', 'desired', 'conntrack', 'netfilter', 'network'];
 
 export default defineConfig({
   test: {

@@ -1,7 +1,7 @@
 // The kernel in memory is tested by what this one does.
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { conntrackConformance } from '../conformance/conntrack.js';
-import { deleteNamespace, run } from '../kernel/world.js';
+import { deleteNamespace, run } from '../ipvs/world.js';
 
 let count = 0;
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Conntrack, type FlowOptions, IpvsError, Netfilter, Network, type TupleOptions } from '../../src/index.js';
-import { deleteNamespace, run } from '../kernel/world.js';
+import { deleteNamespace, run } from '../ipvs/world.js';
 
 const namespace = `conntrack-life-${process.pid}`;
 const FLOWS = 20_000;

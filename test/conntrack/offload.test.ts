@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { Lab } from '../../scripts/lab.mjs';
 import { Conntrack } from '../../src/index.js';
-import { hasModule, runIn } from '../kernel/world.js';
+import { hasModule, runIn } from '../ipvs/world.js';
 import { until } from '../until.js';
 
 const lab = new Lab();

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Conntrack } from '../../src/index.js';
 import { examples } from '../guide.js';
-import { deleteNamespace, run } from '../kernel/world.js';
+import { deleteNamespace, run } from '../ipvs/world.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const file = `${root}/readme-conntrack.mjs`;

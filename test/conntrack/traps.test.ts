@@ -2,7 +2,7 @@
 // kernel that this library was written from, and a test that it does no harm.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Conntrack, compareStatistics, type Flow, type FlowOptions, type TupleOptions } from '../../src/index.js';
-import { deleteNamespace, run, runIn } from '../kernel/world.js';
+import { deleteNamespace, run, runIn } from '../ipvs/world.js';
 import { until } from '../until.js';
 import { ownsMachine } from '../user-namespace.js';
 

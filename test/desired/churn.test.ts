@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addDirector, Lab } from '../../scripts/lab.mjs';
 import { type DesiredDocument, type DesiredService, DesiredState } from '../../src/index.js';
-import { run, runIn } from '../kernel/world.js';
+import { run, runIn } from '../ipvs/world.js';
 import { load } from '../roles/lan.js';
 
 /** A multiple of a thousand. */

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type DesiredDocument, DesiredState, IpvsError, Network } from '../../src/index.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { MemoryKernel } from '../../src/memory/index.js';
-import { deleteNamespace, run } from '../kernel/world.js';
+import { deleteNamespace, run } from '../ipvs/world.js';
 import { load, records } from '../roles/lan.js';
 import { documents } from './arbitraries.js';
 import { MortalKernel } from './mortal.js';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DesiredState, formatIpvsadm, Ipvs, parseIpvsadm, type SavedService, savedServices } from '../../src/index.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
-import { deleteNamespace, makeNamespace, sortedLines } from '../kernel/world.js';
+import { deleteNamespace, makeNamespace, sortedLines } from '../ipvs/world.js';
 import { records } from '../roles/lan.js';
 import { shell } from '../roles/talk.js';
 import { tables } from './random-table.js';
