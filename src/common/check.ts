@@ -1,5 +1,4 @@
 import { types } from 'node:util';
-import type { CallOptions } from '../kernel/kernel.js';
 import { canonicalAddress, type Family, familyOf, withoutMapping } from './address.js';
 import { IpvsError, invalid } from './errors.js';
 import { limits } from './limits.js';
@@ -105,7 +104,10 @@ export function checkFlag(what: string, value: unknown): boolean {
 }
 
 /** Checks the options of a call: `signal`, `timeout` and the names in `others`. */
-export function checkCallOptions(options: CallOptions = {}, others: readonly string[] = []): void {
+export function checkCallOptions(
+  options: { readonly signal?: unknown; readonly timeout?: unknown } = {},
+  others: readonly string[] = [],
+): void {
   checkOptions('a call', options, ['signal', 'timeout', ...others]);
   const { signal, timeout } = options;
   if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY) checkInteger('timeout', timeout, 1, 0x7fffffff);
