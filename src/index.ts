@@ -40,14 +40,9 @@ export {
   planDocument,
   type WatchDocumentOptions,
 } from './desired/desired-state.js';
-export {
-  CheckedDocument,
-  type DesiredAddress,
-  type DesiredDocument,
-  type DesiredService,
-  type DocumentInput,
-} from './desired/document/document.js';
+export { CheckedDocument, type DocumentInput } from './desired/document/document.js';
 export type { DrainPolicy } from './desired/document/drain-policy.js';
+export type { DesiredAddress, DesiredDocument, DesiredService } from './desired/document/types.js';
 export type { DrainOptions, DrainProgress } from './desired/drain.js';
 export { DriftWatch } from './desired/drift-watch.js';
 export { Plan } from './desired/plan/plan-view.js';
@@ -85,6 +80,7 @@ export { type TableOptions, TableRow } from './ipvs/table.js';
 export { tableHeading } from './ipvs/text.js';
 export type { ProcessorTotals } from './ipvs/totals.js';
 export { type Persistence, VirtualService } from './ipvs/virtual-service.js';
+export type { CallOptions } from './kernel/call.js';
 export type { ConntrackPort, EventPort } from './kernel/conntrack/port.js';
 export type * from './kernel/conntrack/types.js';
 export type { IpvsPort } from './kernel/ipvs/port.js';
@@ -113,7 +109,7 @@ export type {
   TunnelType,
 } from './kernel/ipvs/types.js';
 export { ServiceFlag } from './kernel/ipvs/types.js';
-export type { CallOptions, Kernel, OpenOptions } from './kernel/kernel.js';
+export type { Kernel, OpenOptions } from './kernel/kernel.js';
 export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
 export type { NetfilterPort, RulesetListener } from './kernel/netfilter/port.js';
 export type {

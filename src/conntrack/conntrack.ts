@@ -11,9 +11,10 @@ import {
 import { Errno } from '../common/errno.js';
 import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../kernel/conntrack/types.js';
-import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { groupBits } from '../linux/conntrack/layout.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
 import { Changes, type FlowResult, flowKeyOf } from './changes.js';

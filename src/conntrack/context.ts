@@ -1,6 +1,6 @@
 import { checkCallOptions } from '../common/check.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import { type Command, translate } from './errors.js';
 
 /** Calls the kernel and translates its failures into errors that name the request. */

@@ -13,7 +13,7 @@ import {
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
-import { stateName, statesOf, statusNames } from '../linux/conntrack/layout.js';
+import { stateName, statesOf, statusNames } from '../kernel/conntrack/vocabulary.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
 /**

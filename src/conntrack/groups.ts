@@ -1,5 +1,5 @@
 import type { Flow, FlowKey, FlowProtocol, FlowSettings } from '../kernel/conntrack/types.js';
-import { stateNumber } from '../linux/conntrack/layout.js';
+import { stateNumber } from '../kernel/conntrack/vocabulary.js';
 
 /**
  * The protocol groups that the kernel stores as a whole, and rejects with EINVAL when a member is

@@ -2,8 +2,7 @@ import { formatEndpoint } from '../common/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { FlowKey, FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
-import { flowNames } from '../linux/conntrack/flow-view.js';
-import { protocolNumber, protocolNumbers } from '../linux/conntrack/layout.js';
+import { flowNames, protocolNumber, protocolNumbers } from '../kernel/conntrack/vocabulary.js';
 
 /** One direction of a flow. */
 export interface TupleOptions {

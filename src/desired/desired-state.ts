@@ -11,9 +11,11 @@ import {
 } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { World } from '../items/world.js';
-import type { CallOptions, Kernel } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
+import type { Kernel } from '../kernel/kernel.js';
 import { Engine, placesOf } from './apply/engine.js';
-import { CheckedDocument, type DesiredDocument, type DocumentInput } from './document/document.js';
+import { CheckedDocument, type DocumentInput } from './document/document.js';
+import type { DesiredDocument } from './document/types.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
 import { DriftWatch } from './drift-watch.js';
 import type { PlanOptions } from './plan/plan.js';

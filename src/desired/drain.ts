@@ -1,8 +1,8 @@
 import { IpvsError } from '../common/errors.js';
 import { describeServer, describeService, parseService } from '../ipvs/describe.js';
 import type { World } from '../items/world.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { TableEntry } from '../kernel/ipvs/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import { ApplyError } from './apply/apply-error.js';
 import type { Engine } from './apply/engine.js';
 import { settleOwed } from './apply/settle.js';

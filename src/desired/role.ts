@@ -2,7 +2,8 @@ import { checkCallOptions, checkKernel, checkOptions, isText, show } from '../co
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { World } from '../items/world.js';
-import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
+import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { Engine, placesOf } from './apply/engine.js';

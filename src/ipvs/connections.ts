@@ -1,7 +1,7 @@
 import { checkAddress, checkCallOptions, checkInteger, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { ConnectionEntry } from '../kernel/ipvs/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { translate } from './errors.js';
 

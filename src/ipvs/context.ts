@@ -1,9 +1,9 @@
 import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { type IpvsError, KernelFailure } from '../common/errors.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type { Change } from '../kernel/ipvs/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import { describeServer, describeService } from './describe.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
 

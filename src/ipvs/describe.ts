@@ -3,8 +3,13 @@ import type { Protocol, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 
 /** Formats a service as ipvsadm does: `TCP 192.168.1.100:80`, `FWM 80`, `FWM 80 IPv6`. */
 export function describeService(key: ServiceKey): string {
-  if ('fwmark' in key) return key.family === 'ipv6' ? `FWM ${key.fwmark} IPv6` : `FWM ${key.fwmark}`;
-  return `${key.protocol.toUpperCase()} ${formatEndpoint(key.address, key.port)}`;
+  return wordsOfService(key).join(' ');
+}
+
+/** Returns the words that identify a service: `TCP` and `192.168.1.100:80`, or `FWM`, `80` and, for IPv6, `IPv6`. */
+export function wordsOfService(key: ServiceKey): [string, ...string[]] {
+  if ('fwmark' in key) return ['FWM', String(key.fwmark), ...(key.family === 'ipv6' ? ['IPv6'] : [])];
+  return [key.protocol.toUpperCase(), formatEndpoint(key.address, key.port)];
 }
 
 export function describeServer(key: ServerKey): string {

@@ -1,5 +1,6 @@
 import { checkCallOptions, checkInteger, checkKernel, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type {
   Change,
@@ -12,7 +13,7 @@ import type {
   TableEntry,
   Timeouts,
 } from '../kernel/ipvs/types.js';
-import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
 import { type ChangeResult, type TableChange, toKernelChanges } from './changes.js';
 import { type ConnectionFilter, readConnections } from './connections.js';

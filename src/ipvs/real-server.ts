@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { checkCallOptions, checkFlag } from '../common/check.js';
 import { IpvsError } from '../common/errors.js';
+import type { CallOptions } from '../kernel/call.js';
 import type {
   Forwarding,
   ServerEntry,
@@ -11,7 +12,6 @@ import type {
   TunnelChecksum,
   TunnelType,
 } from '../kernel/ipvs/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeServer, describeService } from './describe.js';
 import { serverAgrees } from './differences.js';

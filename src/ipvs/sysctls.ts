@@ -1,7 +1,7 @@
 import { checkInteger, show } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { invalid, KernelFailure } from '../common/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { Context } from './context.js';
 import { errorFor } from './errors.js';
 

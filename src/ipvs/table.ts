@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import { checkCallOptions, checkFlag, checkInteger } from '../common/check.js';
 import { IpvsError } from '../common/errors.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { TableEntry } from '../kernel/ipvs/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeServer, serviceId } from './describe.js';
 import { RealServer, sameServer } from './real-server.js';

@@ -1,9 +1,30 @@
-import { formatEndpoint } from '../common/address.js';
+import { type Family, formatEndpoint } from '../common/address.js';
 import { checkInteger, isText, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import { describeService } from './describe.js';
-import type { RealServer } from './real-server.js';
-import type { VirtualService } from './virtual-service.js';
+import type { Forwarding, ServiceKey } from '../kernel/ipvs/types.js';
+import { wordsOfService } from './describe.js';
+
+/** The fields of a service that its line shows. */
+interface ServiceFields {
+  readonly key: ServiceKey;
+  readonly family: Family;
+  readonly scheduler: string;
+  readonly schedulerFlags: readonly string[];
+  readonly persistence:
+    | { readonly timeout: number; readonly netmask: number | string; readonly engine?: string | undefined }
+    | undefined;
+  readonly onePacket: boolean;
+}
+
+/** The fields of a server that its line shows. */
+interface ServerFields {
+  readonly address: string;
+  readonly port: number;
+  readonly forwarding: Forwarding;
+  readonly weight: number;
+  readonly activeConnections: number;
+  readonly inactiveConnections: number;
+}
 
 const forwardingNames = { nat: 'Masq', local: 'Local', tunnel: 'Tunnel', direct: 'Route', bypass: 'Bypass' } as const;
 
@@ -20,10 +41,9 @@ export function tableHeading(version: string, size: number): string[] {
 }
 
 /** Formats a service as `ipvsadm -Ln` does: `TCP  192.168.1.100:80 wlc persistent 300`. */
-export function serviceLine(service: VirtualService): string {
-  const name = describeService(service.key);
-  const space = name.indexOf(' ');
-  const words = [`${name.slice(0, space).padEnd(4)} ${name.slice(space + 1)}`, service.scheduler];
+export function serviceLine(service: ServiceFields): string {
+  const [kind, ...rest] = wordsOfService(service.key);
+  const words = [kind.padEnd(4), ...rest, service.scheduler];
   const flags = service.schedulerFlags.join(',');
   if (flags !== '') words.push(`(${flags})`);
   const { persistence } = service;
@@ -44,7 +64,7 @@ function maskText(netmask: number | string, family: string): string {
 }
 
 /** Formats a server as `ipvsadm -Ln` does. */
-export function serverLine(server: RealServer): string {
+export function serverLine(server: ServerFields): string {
   const endpoint = formatEndpoint(server.address, server.port).padEnd(28);
   const forwarding = forwardingNames[server.forwarding].padEnd(7);
   const numbers = `${String(server.weight).padEnd(6)} ${String(server.activeConnections).padEnd(10)} ${server.inactiveConnections}`;

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { IpvsError } from '../common/errors.js';
+import type { CallOptions } from '../kernel/call.js';
 import {
   type Family,
   type Protocol,
@@ -9,7 +10,6 @@ import {
   type ServiceSettings,
   type Statistics,
 } from '../kernel/ipvs/types.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import type { Context } from './context.js';
 import { describeService } from './describe.js';
 import { serviceAgrees } from './differences.js';

@@ -1,4 +1,4 @@
-import type { CallOptions } from './kernel.js';
+import type { CallOptions } from './call.js';
 
 /** Maximum size of a journal, in bytes: 64 MiB, which is enough for two million servers. */
 export const MAX_JOURNAL = 64 * 1024 * 1024;

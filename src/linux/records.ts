@@ -1,7 +1,5 @@
 import type { Family } from '../common/address.js';
-
-export const AF_INET = 2;
-export const AF_INET6 = 10;
+import { AF_INET6 } from '../kernel/families.js';
 
 /** Reads packed records of the addon, each field on demand. All numbers are little-endian. */
 export class RecordReader {
@@ -58,8 +56,4 @@ export class RecordWriter {
   text(at: number, text: string): void {
     for (let i = 0; i < text.length; i++) this.bytes[at + i] = text.charCodeAt(i);
   }
-}
-
-export function familyNumber(family: Family): number {
-  return family === 'ipv6' ? AF_INET6 : AF_INET;
 }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { IpvsError, KernelFailure } from '../common/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import {
   type Addon,
   type ConntrackReplies,

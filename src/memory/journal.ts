@@ -1,7 +1,7 @@
 import { Errno } from '../common/errno.js';
 import { KernelFailure } from '../common/errors.js';
+import type { CallOptions } from '../kernel/call.js';
 import { type JournalPort, type JournalText, MAX_JOURNAL } from '../kernel/journal.js';
-import type { CallOptions } from '../kernel/kernel.js';
 import { Handle, type Machine, within } from './machine.js';
 
 /** The journals of a machine: their texts, by path. */

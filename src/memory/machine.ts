@@ -1,6 +1,6 @@
 import { Errno } from '../common/errno.js';
 import { IpvsError, KernelFailure } from '../common/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import { Faults, type KernelPart } from './faults.js';
 
 /** A request to the in-memory kernel. */

@@ -1,7 +1,7 @@
 import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { IpvsError, KernelFailure } from '../common/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { TableChange, TableEntry } from '../kernel/netfilter/types.js';
 import { rewriteLongChains } from './chain-rewrites.js';

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { checkOptions } from '../common/check.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { Counter, MarkHook, Match } from '../kernel/netfilter/types.js';
 import { type FwmarkSelector, type MarkSettings, markText } from './mark-options.js';
 

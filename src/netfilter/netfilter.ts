@@ -1,7 +1,8 @@
 import { checkCallOptions, checkKernel, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { withJson } from '../common/json.js';
-import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
+import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
 import type { Counter, Rule, TableEntry } from '../kernel/netfilter/types.js';
 import { resolveInterface } from '../kernel/network/main-names.js';

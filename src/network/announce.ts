@@ -1,5 +1,5 @@
 import { checkAddress, checkInteger, checkOptions, valueOr } from '../common/check.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import { checkInterface } from './checks.js';
 import type { Context } from './context.js';
 import { refusal } from './errors.js';

@@ -1,6 +1,6 @@
 import { Errno } from '../common/errno.js';
 import type { IpvsError } from '../common/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import type { NetworkOperation, RuleSettings } from '../kernel/network/types.js';
 import type { Context } from './context.js';

@@ -1,7 +1,8 @@
 import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import type { IpvsError } from '../common/errors.js';
-import type { CallOptions, Clock } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
+import type { Clock } from '../kernel/kernel.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import type { NetworkOperation, OperationOutcome } from '../kernel/network/types.js';
 import { requestOf } from './describe.js';

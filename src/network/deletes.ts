@@ -1,5 +1,5 @@
 import type { IpvsError } from '../common/errors.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import { readMainNames } from '../kernel/network/main-names.js';
 import type {
   ForwardingEntry,

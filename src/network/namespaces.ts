@@ -1,6 +1,7 @@
 import { checkCallOptions, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import type { CallOptions, Kernel } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
+import type { Kernel } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import type { NamespaceEntry } from '../kernel/network/types.js';
 import { nativeKernel } from '../linux/linux-kernel.js';

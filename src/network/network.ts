@@ -1,7 +1,8 @@
 import type { Family } from '../common/address.js';
 import { checkCallOptions, checkKernel, checkOptions, show, valueOr } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
-import type { CallOptions, Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
+import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetworkNamespace } from '../kernel/namespace.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import type {

@@ -2,7 +2,7 @@ import { checkCallOptions, checkOneOf, checkOptions, isText, show } from '../com
 import { Errno } from '../common/errno.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
-import type { CallOptions } from '../kernel/kernel.js';
+import type { CallOptions } from '../kernel/call.js';
 import { interfaceOfSysctl, readMainNames, sysctlOf } from '../kernel/network/main-names.js';
 import { checkInterface } from './checks.js';
 import type { Context } from './context.js';

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readAddress } from '../../src/common/address.js';
 import type { FlowKey, Tuple } from '../../src/kernel/conntrack/types.js';
+import { protocolName, protocolNumbers } from '../../src/kernel/conntrack/vocabulary.js';
 import type { Addon } from '../../src/linux/addon.js';
-import { HEADER_SIZE, layout, protocolName, protocolNumbers } from '../../src/linux/conntrack/layout.js';
+import { HEADER_SIZE, layout } from '../../src/linux/conntrack/layout.js';
 import { allGroups, largestGroups, readEvents, readFlows, readGroups } from '../../src/linux/conntrack/read.js';
 import { writeExpectation, writeFilter, writeFlowChanges, writeFlowKeys } from '../../src/linux/conntrack/write.js';
 

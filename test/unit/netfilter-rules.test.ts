@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
 import { KernelFailure } from '../../src/common/errors.js';
+import type { Expression } from '../../src/kernel/netfilter/expression.js';
 import { chainNamed, chainText, mapNamed, mapText } from '../../src/kernel/netfilter/names.js';
+import { readRule, ruleExpressions } from '../../src/kernel/netfilter/rules.js';
 import { type ChainName, type Hook, mapShapes, type TableChange } from '../../src/kernel/netfilter/types.js';
-import { type Expression, readExpression, writeExpression } from '../../src/linux/netfilter/expressions.js';
+import { readExpression, writeExpression } from '../../src/linux/netfilter/expressions.js';
 import { keyBytes, keyLayouts, readElement } from '../../src/linux/netfilter/maps.js';
 import {
   attributesOf,
@@ -16,7 +18,6 @@ import {
   readMap,
   readRuleEntry,
 } from '../../src/linux/netfilter/messages.js';
-import { readRule, ruleExpressions } from '../../src/linux/netfilter/rules.js';
 import { readAttributes, readMessages } from '../../src/linux/netlink/reader.js';
 import { MessageWriter } from '../../src/linux/netlink/writer.js';
 import { checkMark, mapOf, markOf, ruleOf } from '../../src/netfilter/mark-options.js';

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { show } from '../../common/check.js';
-import type { DesiredAddress, DesiredDocument, DesiredService } from './document.js';
 import {
   address,
   drain,
@@ -16,6 +15,7 @@ import {
   tunnel,
 } from './schema-parts.js';
 import { roleSchema } from './schema-roles.js';
+import type { DesiredAddress, DesiredDocument, DesiredService } from './types.js';
 
 const portRange = object({ from: port, to: port });
 const portProtocol = z.enum(['tcp', 'udp', 'sctp', 'dccp', 'udplite']);

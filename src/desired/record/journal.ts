@@ -1,7 +1,8 @@
 import { Errno } from '../../common/errno.js';
 import { IpvsError, KernelFailure } from '../../common/errors.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { JournalPort } from '../../kernel/journal.js';
-import type { CallOptions, Kernel } from '../../kernel/kernel.js';
+import type { Kernel } from '../../kernel/kernel.js';
 import { damaged } from './damage.js';
 import { Ledger, type Line } from './ledger.js';
 import { checkLine } from './line-checks.js';

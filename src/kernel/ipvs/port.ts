@@ -1,4 +1,4 @@
-import type { CallOptions } from '../kernel.js';
+import type { CallOptions } from '../call.js';
 import type {
   Change,
   ConnectionEntry,

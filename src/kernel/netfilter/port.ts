@@ -1,5 +1,5 @@
 import { KernelFailure } from '../../common/errors.js';
-import type { CallOptions } from '../kernel.js';
+import type { CallOptions } from '../call.js';
 import type { MapKey, MapName, RulesetEvent, TableChange, TableEntry } from './types.js';
 
 /** A failed batch, of which the kernel has executed nothing. */

@@ -1,4 +1,4 @@
-import { CMP, type Expression, NETWORK_HEADER } from '../../linux/netfilter/expressions.js';
+import { CMP, type Expression, NETWORK_HEADER } from './expression.js';
 
 /** Length of the address at each offset of the network header, in bytes. The offsets of IPv4 and IPv6 differ. */
 const fullLengths = new Map([

@@ -1,6 +1,6 @@
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { CallOptions } from '../kernel.js';
+import type { CallOptions } from '../call.js';
 import type { NetworkPort } from './port.js';
 import type { Link } from './types.js';
 

@@ -1,5 +1,5 @@
 import type { Family } from '../../common/address.js';
-import type { CallOptions } from '../kernel.js';
+import type { CallOptions } from '../call.js';
 import type {
   ForwardingEntry,
   InterfaceAddress,

@@ -1,6 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { type Family, readAddress } from '../../common/address.js';
 import { jsonOf } from '../../common/json.js';
+import { flowLine } from '../../kernel/conntrack/line.js';
 import type {
   Counters,
   DccpDetails,
@@ -14,38 +15,12 @@ import type {
   TcpDetails,
   Tuple,
 } from '../../kernel/conntrack/types.js';
+import { flowNames, protocolName, statesOf, statusNames } from '../../kernel/conntrack/vocabulary.js';
 import type { RecordReader } from '../records.js';
 import type { Batch } from './batch.js';
-import { Field, layout, protocolName, statesOf, statusNames, TupleField } from './layout.js';
-import { flowLine } from './line.js';
+import { Field, layout, TupleField } from './layout.js';
 
 const tupleNames = ['family', 'protocol', 'source', 'destination', 'sourcePort', 'destinationPort', 'icmp', 'zone'];
-/** The properties of a flow, in the order of its JSON. */
-export const flowNames: readonly string[] = [
-  'family',
-  'protocol',
-  'original',
-  'reply',
-  'zone',
-  'id',
-  'status',
-  'mark',
-  'timeout',
-  'state',
-  'counters',
-  'started',
-  'stopped',
-  'labels',
-  'helper',
-  'tcp',
-  'sctp',
-  'dccp',
-  'master',
-  'sequenceAdjustment',
-  'synproxy',
-  'securityContext',
-  'use',
-];
 
 /** Copies the values of getters to a plain object, for JSON and for printing. Omits absent values. */
 function plain(value: object, names: readonly string[]): Record<string, unknown> {

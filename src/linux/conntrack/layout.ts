@@ -1,4 +1,4 @@
-import type { FlowProtocol, FlowStatus, GroupField } from '../../kernel/conntrack/types.js';
+import type { GroupField } from '../../kernel/conntrack/types.js';
 
 /**
  * Offsets of the fields of native/conntrack/record.h (and aggregate.h, messages.h), in bytes. All
@@ -168,98 +168,6 @@ export const Field = {
 } as const;
 
 export const eventNames = [undefined, 'new', 'update', 'destroy', 'overrun', 'resynchronised'] as const;
-
-export const protocolNumbers = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  dccp: 33,
-  gre: 47,
-  icmpv6: 58,
-  sctp: 132,
-  udplite: 136,
-} as const;
-
-const protocolNames = new Map<number, FlowProtocol>(
-  Object.entries(protocolNumbers).map(([name, number]) => [number, name as FlowProtocol]),
-);
-
-export function protocolName(number: number): FlowProtocol {
-  return protocolNames.get(number) ?? number;
-}
-
-export function protocolNumber(protocol: FlowProtocol): number {
-  return typeof protocol === 'number' ? protocol : protocolNumbers[protocol];
-}
-
-export const statusNames: readonly FlowStatus[] = [
-  'expected',
-  'seen-reply',
-  'assured',
-  'confirmed',
-  'source-nat',
-  'destination-nat',
-  'sequence-adjust',
-  'source-nat-done',
-  'destination-nat-done',
-  'dying',
-  'fixed-timeout',
-  'template',
-  'untracked',
-  'helper',
-  'offload',
-  'hardware-offload',
-];
-
-/** Names of states in the spelling of conntrack, in the kernel's order (`enum tcp_conntrack` and similar). */
-const states: Readonly<Record<number, readonly string[]>> = {
-  6: [
-    'NONE',
-    'SYN_SENT',
-    'SYN_RECV',
-    'ESTABLISHED',
-    'FIN_WAIT',
-    'CLOSE_WAIT',
-    'LAST_ACK',
-    'TIME_WAIT',
-    'CLOSE',
-    'SYN_SENT2',
-  ],
-  33: ['NONE', 'REQUEST', 'RESPOND', 'PARTOPEN', 'OPEN', 'CLOSEREQ', 'CLOSING', 'TIMEWAIT', 'IGNORE', 'INVALID'],
-  132: [
-    'NONE',
-    'CLOSED',
-    'COOKIE_WAIT',
-    'COOKIE_ECHOED',
-    'ESTABLISHED',
-    'SHUTDOWN_SENT',
-    'SHUTDOWN_RECD',
-    'SHUTDOWN_ACK_SENT',
-    'HEARTBEAT_SENT',
-    'HEARTBEAT_ACKED',
-  ],
-};
-
-/** Returns the states of a protocol, or an empty list. */
-export function statesOf(protocol: FlowProtocol): readonly string[] {
-  return states[protocolNumber(protocol)] ?? [];
-}
-
-/** Returns the number of a state that was read. A state without a name is a number in text form. */
-export function stateNumber(protocol: FlowProtocol, state: string): number {
-  const number = statesOf(protocol).indexOf(state);
-  return number === -1 ? Number(state) : number;
-}
-
-/** Other names of states that the conntrack tool accepts. Old versions of it print SYN_SENT2 as LISTEN. */
-const otherStates: Readonly<Record<number, Readonly<Record<string, string>>>> = { 6: { LISTEN: 'SYN_SENT2' } };
-
-/** Returns the state for a name in upper or lower case, or the name in upper case if it is no other name. */
-export function stateName(protocol: FlowProtocol, name: string): string {
-  const upper = name.toUpperCase();
-  const others = otherStates[protocolNumber(protocol)] ?? {};
-  return Object.hasOwn(others, upper) ? (others[upper] ?? upper) : upper;
-}
 
 /** Bits of `GroupField` in native/conntrack/aggregate.h. */
 export const groupBits: Readonly<Record<GroupField, number>> = {

@@ -1,6 +1,7 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { ConntrackPort, EventPort } from '../../kernel/conntrack/port.js';
 import type {
   ConntrackEvent,
@@ -16,9 +17,8 @@ import type {
   GroupField,
   ProcessorCounters,
 } from '../../kernel/conntrack/types.js';
-import type { CallOptions } from '../../kernel/kernel.js';
+import { familyNumber } from '../../kernel/families.js';
 import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';
-import { familyNumber } from '../records.js';
 import type { Sender } from '../requests.js';
 import { groupBits } from './layout.js';
 import {

@@ -8,10 +8,11 @@ import type {
   GroupField,
   ProcessorCounters,
 } from '../../kernel/conntrack/types.js';
+import { protocolName, statesOf } from '../../kernel/conntrack/vocabulary.js';
 import { RecordReader } from '../records.js';
 import { Batch } from './batch.js';
 import { countersAt, FlowView, TupleView } from './flow-view.js';
-import { eventNames, Field, groupBits, layout, protocolName, statesOf } from './layout.js';
+import { eventNames, Field, groupBits, layout } from './layout.js';
 
 export interface FlowPiece {
   readonly flows: readonly Flow[];

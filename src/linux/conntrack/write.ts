@@ -10,8 +10,10 @@ import type {
   Tuple,
   TupleFilter,
 } from '../../kernel/conntrack/types.js';
-import { familyNumber, RecordWriter } from '../records.js';
-import { Field, layout, protocolNumber, TupleField } from './layout.js';
+import { protocolNumber } from '../../kernel/conntrack/vocabulary.js';
+import { familyNumber } from '../../kernel/families.js';
+import { RecordWriter } from '../records.js';
+import { Field, layout, TupleField } from './layout.js';
 
 class Pen extends RecordWriter {
   tuple(at: number, tuple: Tuple): void {

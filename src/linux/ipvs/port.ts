@@ -1,6 +1,8 @@
 import { familyOf, readAddress, writeAddress } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
+import type { CallOptions } from '../../kernel/call.js';
+import { AF_INET6, familyNumber } from '../../kernel/families.js';
 import type { IpvsPort } from '../../kernel/ipvs/port.js';
 import type {
   Change,
@@ -15,9 +17,7 @@ import type {
   TableEntry,
   Timeouts,
 } from '../../kernel/ipvs/types.js';
-import type { CallOptions } from '../../kernel/kernel.js';
 import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../addon.js';
-import { AF_INET6, familyNumber } from '../records.js';
 import type { Arguments, Sender } from '../requests.js';
 import { readConnections, readServers, readServersByService, readServices } from './read.js';
 import { writeChanges, writeServiceKey } from './write.js';

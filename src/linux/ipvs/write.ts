@@ -1,4 +1,5 @@
 import { writeAddress } from '../../common/address.js';
+import { familyNumber } from '../../kernel/families.js';
 import {
   type Change,
   type ServerKey,
@@ -7,7 +8,7 @@ import {
   type ServiceSettings,
   settableFlags,
 } from '../../kernel/ipvs/types.js';
-import { familyNumber, RecordWriter } from '../records.js';
+import { RecordWriter } from '../records.js';
 import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
 
 const commands = {

@@ -1,6 +1,6 @@
 import { type Family, readAddress, writeAddress } from '../../common/address.js';
+import { protocolNumbers, protocolOf } from '../../kernel/netfilter/rules.js';
 import type { MapElement, MapKey, MapShape } from '../../kernel/netfilter/types.js';
-import { protocolNumbers, protocolOf } from './rules.js';
 
 /** Data types of nft, so that it prints keys in readable form (its include/datatype.h). The kernel ignores them. */
 const TYPE = { ipv4: 7, ipv6: 8, protocol: 12, port: 13 } as const;

@@ -1,4 +1,5 @@
 import { baseChain, chainNamed, chainText, mapNamed, mapText } from '../../kernel/netfilter/names.js';
+import { counterOf, readRule, ruleExpressions } from '../../kernel/netfilter/rules.js';
 import type {
   ChainEntry,
   ChainName,
@@ -13,7 +14,6 @@ import { type Message, readAttributes } from '../netlink/reader.js';
 import { type Messages, MessageWriter, NLM_F } from '../netlink/writer.js';
 import { readExpression, writeExpression } from './expressions.js';
 import { keyBytes, keyLayouts, readElement, TYPE_MARK } from './maps.js';
-import { counterOf, readRule, ruleExpressions } from './rules.js';
 
 /** Message types (enum nf_tables_msg_types) of nfnetlink's subsystem 10. */
 export const NFT_MSG = {

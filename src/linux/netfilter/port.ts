@@ -1,6 +1,6 @@
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { CallOptions } from '../../kernel/kernel.js';
+import type { CallOptions } from '../../kernel/call.js';
 import { chainText, mapText } from '../../kernel/netfilter/names.js';
 import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../../kernel/netfilter/port.js';
 import type {

@@ -1,6 +1,7 @@
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { CallOptions, OpenOptions } from '../../kernel/kernel.js';
+import type { CallOptions } from '../../kernel/call.js';
+import type { OpenOptions } from '../../kernel/kernel.js';
 import { namespacePath } from '../../kernel/namespace.js';
 import type { NativeNetlinkSession, NativeOutcomes, NetlinkReplies } from '../addon.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from '../requests.js';

@@ -1,20 +1,19 @@
+import { compact } from '../../common/compact.js';
+import { familyNumber } from '../../kernel/families.js';
+import { scopeNumber, scopeOf } from '../../kernel/network/scopes.js';
 import type { AddressKey, AddressSettings, InterfaceAddress } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
-import { familyNumber } from '../records.js';
 import {
   AF_UNSPEC,
   addressBytes,
   addressOf,
   addressSize,
-  compact,
   familyOfNumber,
   fixedPart,
   malformed,
   type NameOf,
   RTM,
-  scopeNumber,
-  scopeOf,
 } from './wire.js';
 
 /** Attributes IFA_* (include/uapi/linux/if_addr.h). */

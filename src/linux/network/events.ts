@@ -1,4 +1,4 @@
-import type { CallOptions } from '../../kernel/kernel.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { NetworkEventPort } from '../../kernel/network/port.js';
 import type { NetworkEvent, NetworkEventType } from '../../kernel/network/types.js';
 import type { Message } from '../netlink/reader.js';

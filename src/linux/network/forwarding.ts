@@ -1,3 +1,4 @@
+import { compact } from '../../common/compact.js';
 import type { ForwardingEntry, ForwardingSettings, ForwardingState } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
@@ -6,7 +7,6 @@ import {
   AF_BRIDGE,
   addressAttribute,
   addressOf,
-  compact,
   fixedPart,
   formatLinkAddress,
   type IndexOf,

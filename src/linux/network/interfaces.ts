@@ -1,4 +1,4 @@
-import type { CallOptions } from '../../kernel/kernel.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { NetlinkSession, Outcome } from '../netlink/session.js';
 import { MessageWriter } from '../netlink/writer.js';
 import { decodeLink, encodeGetLink, encodeListLinks, type RawLink } from './links.js';

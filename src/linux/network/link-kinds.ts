@@ -1,7 +1,8 @@
+import { compact } from '../../common/compact.js';
 import type { LinkData, LinkDetails, MacvlanMode } from '../../kernel/network/types.js';
 import type { Attribute } from '../netlink/reader.js';
 import type { MessageWriter } from '../netlink/writer.js';
-import { addressAttribute, addressUnlessZero, compact, type IndexOf } from './wire.js';
+import { addressAttribute, addressUnlessZero, type IndexOf } from './wire.js';
 
 /** Attribute of the peer of a veth (include/uapi/linux/veth.h). */
 const VETH_INFO_PEER = 1;

@@ -1,10 +1,10 @@
+import { compact } from '../../common/compact.js';
 import type { Link, LinkChange, LinkSettings, OperationalState } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
 import { decodeData, encodeData, type RawData } from './link-kinds.js';
 import {
   AF_UNSPEC,
-  compact,
   fixedPart,
   formatLinkAddress,
   type IndexOf,

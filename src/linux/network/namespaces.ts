@@ -1,7 +1,7 @@
 import { type FileHandle, readdir } from 'node:fs/promises';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { CallOptions } from '../../kernel/kernel.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { NamespacePort } from '../../kernel/network/port.js';
 import type { NamespaceEntry } from '../../kernel/network/types.js';
 import { readAttributes } from '../netlink/reader.js';

@@ -1,13 +1,13 @@
+import { compact } from '../../common/compact.js';
+import { familyNumber } from '../../kernel/families.js';
 import type { Neighbour, NeighbourKey, NeighbourSettings, NeighbourState } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
-import { familyNumber } from '../records.js';
 import {
   AF_UNSPEC,
   addressAttribute,
   addressOf,
   addressSize,
-  compact,
   familyOfNumber,
   fixedPart,
   formatLinkAddress,

@@ -1,4 +1,7 @@
 import { writeAddress } from '../../common/address.js';
+import { compact } from '../../common/compact.js';
+import { familyNumber } from '../../kernel/families.js';
+import { scopeNumber, scopeOf } from '../../kernel/network/scopes.js';
 import type {
   Nexthop,
   NexthopSettings,
@@ -9,12 +12,10 @@ import type {
 } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
-import { familyNumber } from '../records.js';
 import {
   addressAttribute,
   addressOf,
   addressSize,
-  compact,
   familyOfNumber,
   fixedPart,
   type IndexOf,
@@ -22,8 +23,6 @@ import {
   type NameOf,
   nameAt,
   RTM,
-  scopeNumber,
-  scopeOf,
 } from './wire.js';
 
 /** Attributes RTA_* (include/uapi/linux/rtnetlink.h). */

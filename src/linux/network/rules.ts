@@ -1,18 +1,9 @@
+import { compact } from '../../common/compact.js';
+import { familyNumber } from '../../kernel/families.js';
 import type { NumberRange, RoutingRule, RuleAction, RuleSettings } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
-import { familyNumber } from '../records.js';
-import {
-  addressAttribute,
-  addressOf,
-  addressSize,
-  compact,
-  familyOfNumber,
-  fixedPart,
-  malformed,
-  nameAt,
-  RTM,
-} from './wire.js';
+import { addressAttribute, addressOf, addressSize, familyOfNumber, fixedPart, malformed, nameAt, RTM } from './wire.js';
 
 /** Attributes FRA_* (include/uapi/linux/fib_rules.h). */
 const FRA = {

@@ -1,12 +1,12 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { CallOptions } from '../../kernel/kernel.js';
+import type { CallOptions } from '../../kernel/call.js';
+import { AF_INET6, familyNumber } from '../../kernel/families.js';
 import type { UdpTunnel } from '../../kernel/network/types.js';
 import { type Message, readAttributes } from '../netlink/reader.js';
 import type { NetlinkSession } from '../netlink/session.js';
 import { MessageWriter, NLM_F } from '../netlink/writer.js';
-import { AF_INET6, familyNumber } from '../records.js';
 
 /** Numbers of generic netlink (include/uapi/linux/genetlink.h). */
 const GENL_ID_CTRL = 0x10;

@@ -1,9 +1,8 @@
 import { type Family, readAddress, writeAddress } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { Scope } from '../../kernel/network/types.js';
+import { AF_INET, AF_INET6 } from '../../kernel/families.js';
 import type { MessageWriter } from '../netlink/writer.js';
-import { AF_INET, AF_INET6 } from '../records.js';
 
 /** Message types of NETLINK_ROUTE (include/uapi/linux/rtnetlink.h). */
 export const RTM = {
@@ -84,30 +83,7 @@ export function malformed(): KernelFailure {
   return new KernelFailure(Errno.EBADMSG, 'malformed reply');
 }
 
-const scopes = new Map<number, Scope>([
-  [0, 'global'],
-  [200, 'site'],
-  [253, 'link'],
-  [254, 'host'],
-  [255, 'nowhere'],
-]);
-const scopeNumbers = new Map([...scopes].map(([number, name]) => [name, number]));
-
-export function scopeOf(number: number): Scope {
-  return scopes.get(number) ?? number;
-}
-
-export function scopeNumber(scope: Scope): number {
-  return typeof scope === 'number' ? scope : (scopeNumbers.get(scope) ?? 0);
-}
-
 /** Returns the name of a number in a list of names, indexed by the numbers. */
 export function nameAt<T extends string>(names: readonly T[], number: number): T | undefined {
   return names[number];
-}
-
-/** Deletes the undefined properties of an object and returns it. */
-export function compact<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
-  for (const name of Object.keys(value) as (keyof T)[]) if (value[name] === undefined) delete value[name];
-  return value as T;
 }

@@ -1,9 +1,9 @@
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
 import { withJson } from '../../common/json.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { EventPort } from '../../kernel/conntrack/port.js';
 import type { ConntrackEvent, EventSettings, FilterSettings, Flow } from '../../kernel/conntrack/types.js';
-import type { CallOptions } from '../../kernel/kernel.js';
 import { within } from '../machine.js';
 import { flowTest } from './filter.js';
 import { tupleName } from './flow.js';

@@ -1,7 +1,7 @@
 import { familyOf, writeAddress } from '../../common/address.js';
 import { withJson } from '../../common/json.js';
 import type { FilterSettings, Flow, FlowGroup, GroupField, Tuple, TupleFilter } from '../../kernel/conntrack/types.js';
-import { statesOf } from '../../linux/conntrack/layout.js';
+import { statesOf } from '../../kernel/conntrack/vocabulary.js';
 
 type Test<T> = (value: T) => boolean;
 

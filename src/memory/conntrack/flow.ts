@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { Family } from '../../common/address.js';
 import { jsonOf } from '../../common/json.js';
+import { flowLine } from '../../kernel/conntrack/line.js';
 import type {
   Counters,
   DccpDetails,
@@ -13,9 +14,7 @@ import type {
   TcpDetails,
   Tuple,
 } from '../../kernel/conntrack/types.js';
-import { flowNames } from '../../linux/conntrack/flow-view.js';
-import { statesOf, statusNames } from '../../linux/conntrack/layout.js';
-import { flowLine } from '../../linux/conntrack/line.js';
+import { flowNames, statesOf, statusNames } from '../../kernel/conntrack/vocabulary.js';
 
 /** Bits of `enum ip_conntrack_status` that the in-memory kernel uses. */
 export const Status = {

@@ -1,6 +1,7 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { ConntrackPort, EventPort } from '../../kernel/conntrack/port.js';
 import type {
   EventSettings,
@@ -15,7 +16,6 @@ import type {
   GroupField,
   ProcessorCounters,
 } from '../../kernel/conntrack/types.js';
-import type { CallOptions } from '../../kernel/kernel.js';
 import { integers, type MemoryFiles } from '../files.js';
 import { Handle, type Machine } from '../machine.js';
 import { MemoryEventStreams } from './events.js';

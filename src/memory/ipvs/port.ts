@@ -1,6 +1,7 @@
 import { familyOf } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { IpvsPort } from '../../kernel/ipvs/port.js';
 import type {
   Change,
@@ -15,7 +16,6 @@ import type {
   TableEntry,
   Timeouts,
 } from '../../kernel/ipvs/types.js';
-import type { CallOptions } from '../../kernel/kernel.js';
 import type { MemoryFiles } from '../files.js';
 import { Handle, type Machine } from '../machine.js';
 import { MemoryConnections, type MemoryEntry, type Packet, type Tracker } from './connections.js';

@@ -1,5 +1,5 @@
 import { Errno } from '../../common/errno.js';
-import type { CallOptions } from '../../kernel/kernel.js';
+import type { CallOptions } from '../../kernel/call.js';
 import { mapText } from '../../kernel/netfilter/names.js';
 import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../../kernel/netfilter/port.js';
 import type { Counter, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from '../../kernel/netfilter/types.js';

@@ -1,5 +1,6 @@
 import { Errno } from '../../common/errno.js';
 import { chainNamed, chainText, mapNamed, mapText } from '../../kernel/netfilter/names.js';
+import { readRule, ruleExpressions } from '../../kernel/netfilter/rules.js';
 import type {
   ChainName,
   ChainRule,
@@ -12,7 +13,6 @@ import type {
   TableChange,
   TableEntry,
 } from '../../kernel/netfilter/types.js';
-import { readRule, ruleExpressions } from '../../linux/netfilter/rules.js';
 
 const noCounter: Counter = { packets: 0n, bytes: 0n };
 

@@ -1,7 +1,7 @@
 import { canonicalAddress, type Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
+import { scopeNumber } from '../../kernel/network/scopes.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../../kernel/network/types.js';
-import { scopeNumber } from '../../linux/network/wire.js';
 import { type LinkState, type NetworkCore, refused } from './core.js';
 import { addressNumber, cut, isMulticast } from './prefix.js';
 

@@ -1,6 +1,6 @@
 import { Errno } from '../../common/errno.js';
+import { scopeNumber } from '../../kernel/network/scopes.js';
 import type { RouteSettings } from '../../kernel/network/types.js';
-import { scopeNumber } from '../../linux/network/wire.js';
 import { type LinkState, refused } from './core.js';
 import type { RouteLookup } from './lookup.js';
 import { addressNumber } from './prefix.js';

@@ -1,7 +1,7 @@
 import { familyOf } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
-import type { CallOptions } from '../../kernel/kernel.js';
+import type { CallOptions } from '../../kernel/call.js';
 import type { NetworkEventPort, NetworkPort } from '../../kernel/network/port.js';
 import type {
   ForwardingEntry,

@@ -1,7 +1,8 @@
 import type { Family } from '../../common/address.js';
+import { compact } from '../../common/compact.js';
 import { Errno } from '../../common/errno.js';
+import { scopeNumber } from '../../kernel/network/scopes.js';
 import type { Route, RouteSettings, RouteType, Scope } from '../../kernel/network/types.js';
-import { compact, scopeNumber } from '../../linux/network/wire.js';
 import type { LinkState } from './core.js';
 import { bitsOf, cut, lastOf, numberAddress } from './prefix.js';
 

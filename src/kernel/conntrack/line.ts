@@ -1,5 +1,5 @@
-import type { Counters, Flow, Tuple } from '../../kernel/conntrack/types.js';
-import { protocolNumber } from './layout.js';
+import type { Counters, Flow, Tuple } from './types.js';
+import { protocolNumber } from './vocabulary.js';
 
 /** Formats a flow as `conntrack -L -o extended,id,labels` does. */
 export function flowLine(flow: Flow): string {

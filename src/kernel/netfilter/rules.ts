@@ -1,19 +1,10 @@
 import { type Family, familyOf, readAddress, writeAddress } from '../../common/address.js';
-import { interfaceBytes, interfacePattern } from '../../kernel/netfilter/interfaces.js';
-import { mapNamed, mapText } from '../../kernel/netfilter/names.js';
-import { maskLength, prefixMask, withWholeAddresses } from '../../kernel/netfilter/prefixes.js';
-import type {
-  Action,
-  ChainRule,
-  Counter,
-  Hook,
-  MapShape,
-  MarkHook,
-  Match,
-  PortProtocol,
-} from '../../kernel/netfilter/types.js';
-import { familyNumber } from '../records.js';
-import { CMP, type Expression, META, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER } from './expressions.js';
+import { familyNumber } from '../families.js';
+import { CMP, type Expression, META, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER } from './expression.js';
+import { interfaceBytes, interfacePattern } from './interfaces.js';
+import { mapNamed, mapText } from './names.js';
+import { maskLength, prefixMask, withWholeAddresses } from './prefixes.js';
+import type { Action, ChainRule, Counter, Hook, MapShape, MarkHook, Match, PortProtocol } from './types.js';
 
 export const protocolNumbers: Readonly<Record<PortProtocol, number>> = {
   tcp: 6,
