@@ -1,6 +1,6 @@
-// The house: what is where, and what may use what.
+// Which code may read the host, and which sources each build has. Imports are in layers.test.ts.
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -11,41 +11,17 @@ function sources(directory: string): string[] {
     .map((name) => join(directory, name));
 }
 
-/** Floors from the ground up; rooms on one floor do not know each other. */
-const floors = [
-  ['kernel'],
-  ['ipvs', 'conntrack', 'netfilter', 'network', 'testing'],
-  ['roles'],
-  ['desired', 'doctor', 'metrics'],
-  ['cli'],
-];
-
-test('imports run downwards only', () => {
-  const wrong = sources('src').flatMap((file) => {
-    const [, room = ''] = relative(root, resolve(root, file)).split('/');
-    if (room.endsWith('.ts')) return []; // src/index.ts shows everything
-    const floor = floors.findIndex((rooms) => rooms.includes(room));
-    expect(floor, `${file} is in a room that has no floor`).toBeGreaterThanOrEqual(0);
-    const imports = [...readFileSync(join(root, file), 'utf8').matchAll(/from '(\.[^']+)'/g)];
-    return imports
-      .map(([, path = '']) => relative(join(root, 'src'), resolve(root, dirname(file), path)).split('/')[0] ?? '')
-      .filter((other) => other !== room && floors.findIndex((rooms) => rooms.includes(other)) >= floor)
-      .map((other) => `${file} uses ${other}`);
-  });
-  expect(wrong).toEqual([]);
-});
-
-/** Files outside the layer of the kernel that may use the clock of the host, and why. */
+/** Files outside src/linux that may use the clock of the host, and why. */
 const usesHost: Readonly<Record<string, RegExp>> = {
-  // A time limit of a call is real time there too: a test that waits for ever ends.
+  // A time limit of a call is real time in memory too: a test that waits forever ends.
   'src/memory/machine.ts': /setTimeout/,
 };
 
-test('only the layer of the kernel reads the host: its files, its clock, its processes', () => {
+test('only src/linux reads the host: its files, its clock, its processes', () => {
   const host =
     /from 'node:(?:fs|os|timers|child_process|worker_threads|process)(?:\/\w+)?'|(?<![.\w])set(?:Timeout|Interval)\(|\b(?:performance|Date)\.now\(|\bnew Date\(|\bprocess\.(?:env|hrtime|uptime)\b/g;
   const wrong = sources('src')
-    .filter((file) => !file.startsWith('src/kernel/') && !file.startsWith('src/cli/'))
+    .filter((file) => !file.startsWith('src/linux/') && !file.startsWith('src/cli/'))
     .flatMap((file) => {
       const found = readFileSync(join(root, file), 'utf8').match(host) ?? [];
       return found.filter((use) => !usesHost[file]?.test(use)).map((use) => `${file}: ${use}`);

@@ -2,26 +2,8 @@ import { canonicalAddress, type Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { scopeNumber } from '../../kernel/network/scopes.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../../kernel/network/types.js';
-import { type LinkState, type NetworkCore, refused } from './core.js';
 import { addressNumber, cut, isMulticast } from './prefix.js';
-
-/** An address of an interface. */
-export interface AddressState {
-  readonly link: LinkState;
-  readonly family: Family;
-  /** Address without its prefix length. */
-  readonly address: string;
-  readonly prefixLength: number;
-  /** Number of its network address. */
-  readonly network: bigint;
-  readonly scope: Scope;
-  readonly label: string | undefined;
-  readonly protocol: number | undefined;
-  readonly noDad: boolean;
-  secondary: boolean;
-  /** True if duplicate address detection failed. */
-  duplicate: boolean;
-}
+import { type AddressState, type LinkState, type NetworkState, refused } from './state.js';
 
 /** IFAPROT_* (include/uapi/linux/if_addr.h): addresses that the kernel makes for `lo`, or from a link-layer address. */
 const OF_LOOPBACK = 1;
@@ -30,12 +12,12 @@ const SMALLEST_MTU = { ipv4: 68, ipv6: 1280 } as const;
 
 /** The addresses of interfaces, in the kernel's order. */
 export class MemoryAddresses {
-  readonly #core: NetworkCore;
+  readonly #core: NetworkState;
   /** IPv6 addresses of other hosts. */
   readonly #taken = new Set<string>();
   readonly #addresses: Readonly<Record<Family, Map<LinkState, AddressState[]>>> = { ipv4: new Map(), ipv6: new Map() };
 
-  constructor(core: NetworkCore) {
+  constructor(core: NetworkState) {
     this.#core = core;
   }
 

@@ -1,7 +1,7 @@
 import { Errno } from '../../common/errno.js';
 import type { ForwardingEntry, ForwardingSettings } from '../../kernel/network/types.js';
-import { type LinkState, type NetworkCore, refused } from './core.js';
 import { isUnicastLinkAddress } from './prefix.js';
+import { type LinkState, type NetworkState, refused } from './state.js';
 
 type Vxlan = Extract<NonNullable<LinkState['details']>, { kind: 'vxlan' }>;
 
@@ -17,10 +17,10 @@ const parts = ['vlan', 'destination', 'port', 'vni', 'sourceVni', 'via'] as cons
 
 /** The forwarding tables of bridges and vxlans. */
 export class MemoryForwarding {
-  readonly #core: NetworkCore;
+  readonly #core: NetworkState;
   #entries: EntryState[] = [];
 
-  constructor(core: NetworkCore) {
+  constructor(core: NetworkState) {
     this.#core = core;
   }
 

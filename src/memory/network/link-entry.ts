@@ -1,5 +1,5 @@
 import type { Link, LinkData } from '../../kernel/network/types.js';
-import type { LinkState } from './core.js';
+import type { LinkState } from './state.js';
 
 /** Returns an interface as the port shows it. */
 export function toLink(link: LinkState): Link {

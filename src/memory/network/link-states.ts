@@ -1,8 +1,8 @@
 import { Errno } from '../../common/errno.js';
 import type { OperationalState } from '../../kernel/network/types.js';
-import { type LinkState, refused } from './core.js';
 import { toLink } from './link-entry.js';
 import { checkValues } from './link-values.js';
+import { type LinkState, refused } from './state.js';
 
 export function setAddress(link: LinkState, address: string): void {
   if (link.address === undefined || link.kind === 'loopback') refused(Errno.EOPNOTSUPP);

@@ -1,7 +1,7 @@
 import { Errno } from '../../common/errno.js';
 import type { LinkDetails } from '../../kernel/network/types.js';
-import { type LinkState, refused } from './core.js';
 import { isMulticast, isUnicastLinkAddress } from './prefix.js';
+import { type LinkState, refused } from './state.js';
 
 const LARGEST_MTU = 65_535;
 /** Smallest MTU (of IPv4), in bytes; dummies and loopbacks accept any MTU. */

@@ -1,20 +1,20 @@
 import { Errno } from '../../common/errno.js';
 import type { Link, LinkChange, LinkDetails, LinkSettings } from '../../kernel/network/types.js';
-import { type LinkState, type NetworkCore, refused, type VethPeer } from './core.js';
 import { toLink } from './link-entry.js';
 import { enslave, release, setAddress, setMtu, switchLink, tellChanged } from './link-states.js';
 import { checkDouble, checkValues, drawnAddress, parentOf, usualMtu } from './link-values.js';
+import { type LinkState, type NetworkState, refused, type VethPeer } from './state.js';
 
 /** The interfaces, and their relations. */
 export class MemoryLinks {
-  readonly #core: NetworkCore;
+  readonly #core: NetworkState;
   readonly #links = new Map<number, LinkState>();
   readonly #names = new Map<string, LinkState>();
   #last = 0;
 
-  constructor(core: NetworkCore) {
+  constructor(core: NetworkState) {
     this.#core = core;
-    this.#make('lo', 'loopback', undefined, { mtu: 65_536, address: '00:00:00:00:00:00' });
+    this.make('lo', 'loopback', undefined, { mtu: 65_536, address: '00:00:00:00:00:00' });
   }
 
   /** Returns all interfaces, sorted by index. */
@@ -47,14 +47,14 @@ export class MemoryLinks {
     if (this.#core.missing.has(details.kind)) refused(Errno.EOPNOTSUPP, 'Unknown device type');
     checkValues(details.kind, settings);
     checkDouble(details, home.links.all());
-    const peer = details.kind === 'veth' ? peerHome.links.#addPeer(details.peer, home, settings.name) : undefined;
-    const link = home.links.#make(settings.name, details.kind, details, settings, below);
+    const peer = details.kind === 'veth' ? peerHome.links.addPeer(details.peer, home, settings.name) : undefined;
+    const link = home.links.make(settings.name, details.kind, details, settings, below);
     if (peer) [peer.peer, link.peer] = [link, peer];
     try {
       if (master !== undefined) enslave(link, this.get(master));
       if (up) switchLink(link, true);
     } catch (error) {
-      home.links.#remove(link);
+      home.links.remove(link);
       throw error;
     }
     // Set the other end up only now, because both ends must exist.
@@ -72,7 +72,7 @@ export class MemoryLinks {
       if (target !== this.#core) this.#move(link, target, changes.name ?? link.name);
       if (changes.address !== undefined) setAddress(link, changes.address);
       if (changes.mtu !== undefined) setMtu(link, changes.mtu);
-      if (changes.name !== undefined) link.home.links.#rename(link, changes.name);
+      if (changes.name !== undefined) link.home.links.rename(link, changes.name);
       if (master) enslave(link, master);
       if (changes.master === null) release(link);
     } finally {
@@ -84,7 +84,7 @@ export class MemoryLinks {
   delete(name: string): void {
     const link = this.get(name);
     if (link.kind === 'loopback') refused(Errno.EOPNOTSUPP);
-    this.#remove(link);
+    this.remove(link);
   }
 
   /** Adds an alternative name, like `ip link property add altname`. */
@@ -96,14 +96,14 @@ export class MemoryLinks {
     tellChanged(link);
   }
 
-  #addPeer(peer: VethPeer, otherHome: NetworkCore, otherName: string): LinkState {
+  addPeer(peer: VethPeer, otherHome: NetworkState, otherName: string): LinkState {
     checkValues('veth', peer);
     const same = otherHome === this.#core && otherName === peer.name;
     if (same || this.#names.has(peer.name)) refused(Errno.EEXIST);
-    return this.#make(peer.name, 'veth', { kind: 'veth', peer }, peer);
+    return this.make(peer.name, 'veth', { kind: 'veth', peer }, peer);
   }
 
-  #make(
+  make(
     name: string,
     kind: LinkState['kind'],
     details: LinkDetails | undefined,
@@ -139,16 +139,16 @@ export class MemoryLinks {
     return link;
   }
 
-  #move(link: LinkState, target: NetworkCore, name: string): void {
+  #move(link: LinkState, target: NetworkState, name: string): void {
     if (link.kind === 'loopback' || link.kind === 'bridge') refused(Errno.EINVAL, 'The interface netns is immutable');
     if (target.links.named(name)) refused(Errno.EEXIST);
     this.#clear(link);
     this.#forget(link);
     this.#core.tell(() => ({ type: 'link-removed', link: toLink(link) }));
-    target.links.#take(link, name);
+    target.links.take(link, name);
   }
 
-  #take(link: LinkState, name: string): void {
+  take(link: LinkState, name: string): void {
     link.home = this.#core;
     link.name = name;
     if (this.#links.has(link.index)) link.index = this.#last + 1;
@@ -160,7 +160,7 @@ export class MemoryLinks {
     this.#core.forwarding.linkAdded(link);
   }
 
-  #rename(link: LinkState, name: string): void {
+  rename(link: LinkState, name: string): void {
     if (name === link.name) return;
     if (this.#names.has(name)) refused(Errno.EEXIST);
     this.#names.delete(link.name);
@@ -186,12 +186,12 @@ export class MemoryLinks {
   }
 
   /** Removes an interface, its other end, and the interfaces on top of it. */
-  #remove(link: LinkState): void {
+  remove(link: LinkState): void {
     const { peer } = link;
     link.peer = undefined;
     if (this.#links.get(link.index) !== link) return;
     for (const other of this.all()) {
-      if (other.parent === link) this.#remove(other);
+      if (other.parent === link) this.remove(other);
       if (other.master === link) {
         release(other);
         tellChanged(other);
@@ -202,6 +202,6 @@ export class MemoryLinks {
     this.#core.tell(() => ({ type: 'link-removed', link: toLink(link) }));
     if (!peer) return;
     peer.peer = undefined;
-    peer.home.links.#remove(peer);
+    peer.home.links.remove(peer);
   }
 }

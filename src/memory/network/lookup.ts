@@ -1,20 +1,19 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import type { Route, RouteQuery } from '../../kernel/network/types.js';
-import type { AddressState } from './addresses.js';
-import { type LinkState, type NetworkCore, refused } from './core.js';
 import { addressNumber, bitsOf, cut } from './prefix.js';
-import type { Flow } from './rules.js';
+import type { AddressState, Flow } from './state.js';
+import { type LinkState, type NetworkState, refused } from './state.js';
 import { LOCAL, MAIN, madeRoute, type RouteState, type RouteTable, refusals, type Search } from './table.js';
 
 const DEFAULT = 253;
 
 /** Finds the route of a packet in the tables that the rules name. */
 export class RouteLookup {
-  readonly #core: NetworkCore;
+  readonly #core: NetworkState;
   readonly #table: RouteTable;
 
-  constructor(core: NetworkCore, table: RouteTable) {
+  constructor(core: NetworkState, table: RouteTable) {
     this.#core = core;
     this.#table = table;
   }

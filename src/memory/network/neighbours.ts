@@ -1,7 +1,7 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import type { Neighbour, NeighbourKey, NeighbourSettings } from '../../kernel/network/types.js';
-import { type LinkState, type NetworkCore, refused } from './core.js';
+import { type LinkState, type NetworkState, refused } from './state.js';
 
 interface NeighbourEntry {
   readonly link: LinkState;
@@ -10,10 +10,10 @@ interface NeighbourEntry {
 
 /** The neighbours with their link-layer addresses, and the proxy entries, for which this host answers. */
 export class MemoryNeighbours {
-  readonly #core: NetworkCore;
+  readonly #core: NetworkState;
   readonly #entries = new Map<string, NeighbourEntry>();
 
-  constructor(core: NetworkCore) {
+  constructor(core: NetworkState) {
     this.#core = core;
   }
 

@@ -1,10 +1,10 @@
 import { Errno } from '../../common/errno.js';
 import { scopeNumber } from '../../kernel/network/scopes.js';
 import type { RouteSettings } from '../../kernel/network/types.js';
-import { type LinkState, refused } from './core.js';
 import type { RouteLookup } from './lookup.js';
 import { addressNumber } from './prefix.js';
-import type { Flow } from './rules.js';
+import type { Flow } from './state.js';
+import { type LinkState, refused } from './state.js';
 import { MAIN, type RouteState, type RouteTable, refusals, usualScope } from './table.js';
 
 const SMALLEST_MTU6 = 1280;

@@ -19,9 +19,10 @@ import type {
 } from '../../kernel/network/types.js';
 import { MemoryFiles } from '../files.js';
 import { Handle, type Machine } from '../machine.js';
-import { NetworkCore, NoNamespace } from './core.js';
+import { NetworkCore } from './core.js';
 import { toLink } from './link-entry.js';
 import { carryOut, operationText } from './operations.js';
+import { NoNamespace } from './state.js';
 
 /** A sent frame. */
 export interface SentFrame {

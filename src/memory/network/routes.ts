@@ -1,11 +1,11 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import type { Route, RouteQuery, RouteSettings, RouteType } from '../../kernel/network/types.js';
-import type { AddressState } from './addresses.js';
-import { type LinkState, type NetworkCore, refused } from './core.js';
 import { RouteLookup } from './lookup.js';
 import { Nexthops } from './nexthops.js';
 import { addressNumber, bitsOf, lastOf } from './prefix.js';
+import type { AddressState } from './state.js';
+import { type LinkState, type NetworkState, refused } from './state.js';
 import {
   type HopState,
   KERNEL,
@@ -25,12 +25,12 @@ const leadNowhere: readonly RouteType[] = ['blackhole', 'unreachable', 'prohibit
 
 /** The routes of all tables: those that programs add, and those that the kernel makes for addresses. */
 export class MemoryRoutes {
-  readonly #core: NetworkCore;
+  readonly #core: NetworkState;
   readonly #table = new RouteTable();
   readonly #lookup: RouteLookup;
   readonly #nexthops: Nexthops;
 
-  constructor(core: NetworkCore) {
+  constructor(core: NetworkState) {
     this.#core = core;
     this.#lookup = new RouteLookup(core, this.#table);
     this.#nexthops = new Nexthops(this.#table, this.#lookup);

@@ -1,19 +1,8 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import type { RoutingRule, RuleSettings } from '../../kernel/network/types.js';
-import { type NetworkCore, refused } from './core.js';
 import { contains } from './prefix.js';
-
-/** A packet for which a route is searched. */
-export interface Flow {
-  readonly family: Family;
-  readonly destination: bigint;
-  readonly source?: bigint | undefined;
-  readonly mark: number;
-  /** Input interface; `lo` for packets that this host sends. */
-  readonly inputInterface: string;
-  readonly outputInterface?: string | undefined;
-}
+import { type Flow, type NetworkState, refused } from './state.js';
 
 const ALL = 0xffffffff;
 const KERNEL = 2;
@@ -41,7 +30,7 @@ const ranges = ['sourcePorts', 'destinationPorts', 'users'] as const;
 
 /** The rules of policy routing. */
 export class MemoryRules {
-  readonly #core: NetworkCore;
+  readonly #core: NetworkState;
   readonly #rules: Record<Family, RoutingRule[]> = {
     ipv4: [lookup('ipv4', 0, 255), lookup('ipv4', 32766, 254), lookup('ipv4', 32767, 253)],
     ipv6: [lookup('ipv6', 0, 255), lookup('ipv6', 32766, 254)],
@@ -49,7 +38,7 @@ export class MemoryRules {
   /** True until the first change of IPv4 rules: the kernel searches `local` and `main` as one table (fib_unmerge). */
   merged = true;
 
-  constructor(core: NetworkCore) {
+  constructor(core: NetworkState) {
     this.#core = core;
   }
 

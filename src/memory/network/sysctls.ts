@@ -2,7 +2,7 @@ import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { canonicalSysctlValue } from '../../common/sysctl-values.js';
 import type { MemoryFiles } from '../files.js';
-import type { NetworkCore } from './core.js';
+import type { NetworkState } from './state.js';
 
 /** Initial settings of a new namespace: the value of `all`, and that of `default` if it differs. */
 const initial: Readonly<Record<Family, Readonly<Record<string, number | readonly [number, number]>>>> = {
@@ -84,7 +84,7 @@ const ipv6All = ['forwarding', 'addr_gen_mode', 'ignore_routes_with_linkdown'];
 
 /** The settings of interfaces: files that exist as long as their interface. */
 export class MemorySysctls {
-  readonly #core: NetworkCore;
+  readonly #core: NetworkState;
   readonly #files: MemoryFiles;
   readonly #values: Readonly<Record<Family, Map<string, Record<string, number>>>> = {
     ipv4: new Map(),
@@ -93,7 +93,7 @@ export class MemorySysctls {
   /** IPv4: settings that were written for an interface; the others follow `default` (devinet_copy_dflt_conf). */
   readonly #own = new Map<string, Set<string> | 'all'>();
 
-  constructor(core: NetworkCore, files: MemoryFiles) {
+  constructor(core: NetworkState, files: MemoryFiles) {
     this.#core = core;
     this.#files = files;
     for (const family of ['ipv4', 'ipv6'] as const) {

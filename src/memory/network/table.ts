@@ -3,8 +3,8 @@ import { compact } from '../../common/compact.js';
 import { Errno } from '../../common/errno.js';
 import { scopeNumber } from '../../kernel/network/scopes.js';
 import type { Route, RouteSettings, RouteType, Scope } from '../../kernel/network/types.js';
-import type { LinkState } from './core.js';
 import { bitsOf, cut, lastOf, numberAddress } from './prefix.js';
+import type { LinkState } from './state.js';
 
 export interface HopState {
   readonly via: string | undefined;
