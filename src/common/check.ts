@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { canonicalAddress, type Family, familyOf, withoutMapping } from './address.js';
+import { didYouMean } from './did-you-mean.js';
 import { IpvsError, invalid } from './errors.js';
 import { limits } from './limits.js';
 import { show } from './show.js';
@@ -49,7 +50,9 @@ export function checkOptions(what: string, value: unknown, known: readonly strin
   // Avoids Object.keys(), because bulk changes call this tens of thousands of times.
   for (const name in value) {
     if (!known.includes(name) && Object.hasOwn(value, name))
-      throw invalid(`${what} has no option ${name.length > 50 ? show(name) : `'${name}'`}; it has ${known.join(', ')}`);
+      throw invalid(
+        `${what} has no option ${name.length > 50 ? show(name) : `'${name}'`}; it has ${known.join(', ')}${didYouMean(name, known)}`,
+      );
   }
 }
 

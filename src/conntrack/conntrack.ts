@@ -296,7 +296,7 @@ export class Conntrack {
   async deleteMatching(filter: FlowFilter, options: CallOptions = {}): Promise<number> {
     checkCallOptions(options);
     if (!isSelective(checkFilter(filter)))
-      throw invalid('a filter that matches every flow (of a family); to delete all, flush()');
+      throw invalid('this filter matches every flow (of a family); use flush() to delete all');
     return this.#changes.deleteEach(this.flows(filter, options), () => true, options);
   }
 

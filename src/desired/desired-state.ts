@@ -205,7 +205,7 @@ export class DesiredState {
   async *drain(options: DrainOptions = {}): AsyncGenerator<DrainProgress, void, void> {
     checkOptions('drain', options, ['interval', 'signal', 'timeout']);
     const { signal, timeout } = callOptions(options);
-    const interval = checkInteger('interval', valueOr(options.interval, 1000), 10, 0x7fffffff);
+    const interval = checkInteger('interval (in milliseconds)', valueOr(options.interval, 1000), 10, 0x7fffffff);
     const told = new Map<string, DrainProgress>();
     for (;;) {
       const { all, owns } = await stepDrains(this.#engine, this.#checked.target, this.document.drain, {
@@ -257,7 +257,7 @@ export class DesiredState {
     const { signal, timeout } = callOptions(options);
     checkFlag('repair', repair);
     planOptions(undefined, options);
-    const interval = checkInteger('interval', valueOr(options.interval, 2000), 10, 0x7fffffff);
+    const interval = checkInteger('interval (in milliseconds)', valueOr(options.interval, 2000), 10, 0x7fffffff);
     const waker = new Waker();
     await waker.listen(this.#engine.world, this.#checked.target);
     if (signal?.aborted) waker.close();

@@ -123,7 +123,8 @@ export function parseIpvsadm(text: string): SavedService[] {
 
 function readLine(services: Map<string, ParsedService>, [first = '', ...words]: readonly string[], at: number): void {
   const command = shortName(first);
-  if (command !== '-A' && command !== '-a') throw invalid(`it begins with -A or -a, not with ${first}`);
+  if (command !== '-A' && command !== '-a')
+    throw invalid(`a line begins with -A or -a, as ipvsadm -Sn writes it, not with ${first}`);
   const line = readOptions(words, command === '-A' ? 'services' : 'servers');
   const identity = identityOf(line);
   const key = checkServiceKey(identity);
@@ -136,7 +137,7 @@ function readLine(services: Map<string, ParsedService>, [first = '', ...words]: 
     services.set(name, { options, servers: [], at, known: new Map() });
     return;
   }
-  if (!known) throw invalid(`its service does not stand above it: ${name}`);
+  if (!known) throw invalid(`there is no -A line for ${name} above this line`);
   const server = serverOf(line);
   const serverName = describeServer(heldServerSettings(server, key).key);
   const before = known.known.get(serverName);
@@ -184,7 +185,7 @@ function shortName(word: string): string {
 }
 
 function unknownWord(word: string): never {
-  if (word.startsWith('-')) throw invalid(`${word} is not known here`);
+  if (word.startsWith('-')) throw invalid(`ipvsadm -Sn writes no option ${word}`);
   throw invalid(`${word} is not an option: this reads what ipvsadm -Sn writes`);
 }
 

@@ -201,7 +201,7 @@ export function changeService(
     throw invalid(`one-packet scheduling is for UDP, not for ${key.protocol.toUpperCase()}`);
   }
   if (persist !== undefined && 'port' in key && key.port === 0 && (flags & ServiceFlag.persistent) === 0) {
-    throw invalid('port 0 (every port) takes persistence: without it the kernel schedules no connection');
+    throw invalid('port 0 (every port) requires persistence: without it the kernel schedules no connection');
   }
   return settings;
 }

@@ -26,6 +26,9 @@ export interface JournalPort {
 /** Opens a journal and waits for its lock. Rejects with ETIMEDOUT or the signal's reason. */
 export type OpenJournal = (path: string, options?: CallOptions) => Promise<JournalPort>;
 
+/** Returns the absolute path of a journal, the same for every spelling: symbolic links of directories are followed. */
+export type JournalPath = (path: string) => Promise<string>;
+
 /** The path and the text of a journal. */
 export interface JournalText {
   readonly path: string;

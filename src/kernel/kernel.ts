@@ -1,7 +1,7 @@
 import type { CallOptions } from './call.js';
 import type { ConntrackPort } from './conntrack/port.js';
 import type { IpvsPort } from './ipvs/port.js';
-import type { OpenJournal, ReadJournals } from './journal.js';
+import type { JournalPath, OpenJournal, ReadJournals } from './journal.js';
 import type { NetworkNamespace } from './namespace.js';
 import type { NetfilterPort } from './netfilter/port.js';
 import type { NamespacePort, NetworkPort } from './network/port.js';
@@ -30,6 +30,7 @@ export interface Kernel {
   openNetwork(options: OpenOptions): Promise<NetworkPort>;
   /** The named network namespaces. */
   readonly namespaces: NamespacePort;
+  readonly journalPath: JournalPath;
   readonly openJournal: OpenJournal;
   readonly readJournals: ReadJournals;
   readonly clock: Clock;

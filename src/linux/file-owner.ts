@@ -22,7 +22,11 @@ export function checkDirectory(path: string): void {
  * @throws KernelFailure EINVAL, EPERM
  */
 export function checkFile(path: string, stats: Stats): void {
-  if (!stats.isFile()) throw new KernelFailure(Errno.EINVAL, `${path} is not a regular file`);
+  if (!stats.isFile())
+    throw new KernelFailure(
+      Errno.EINVAL,
+      `${path} is not a regular file${stats.isDirectory() ? ' but a directory: record is the path of a file' : ''}`,
+    );
   if ((stats.mode & WRITABLE_BY_OTHERS) === 0 && isTrusted(stats.uid)) return;
   throw notOurs('the file', path, stats);
 }

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import { type FileHandle, open, readdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { type FileHandle, open, readdir, realpath, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Errno } from '../common/errno.js';
 import { KernelFailure } from '../common/errors.js';
@@ -43,6 +43,22 @@ function opened(path: string, lock: number): NativeJournal {
 /** Returns the path of the file that replaces the journal. */
 function temporaryOf(path: string): string {
   return `${path}.new`;
+}
+
+/** Returns the absolute path of a journal. Follows symbolic links of directories, also if some do not exist yet. */
+export async function nativeJournalPath(path: string): Promise<string> {
+  const absolute = resolve(path);
+  return join(await realDirectory(dirname(absolute)), basename(absolute));
+}
+
+async function realDirectory(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    // Opening the journal makes missing directories, and reports other errors.
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) return path;
+    return join(await realDirectory(dirname(path)), basename(path));
+  }
 }
 
 /** Reads all journals whose path begins with `prefix`. Omits files that cannot be read. */

@@ -6,7 +6,7 @@ import { namespacePath } from '../kernel/namespace.js';
 import { loadAddon, type NativeHandle } from './addon.js';
 import { NativeConntrackPort } from './conntrack/port.js';
 import { NativeIpvsPort } from './ipvs/port.js';
-import { openNativeJournal, readNativeJournals } from './journal.js';
+import { nativeJournalPath, openNativeJournal, readNativeJournals } from './journal.js';
 import { NativeNetfilterPort } from './netfilter/port.js';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSession } from './netlink/session.js';
 import { nativeNamespaces } from './network/namespaces.js';
@@ -41,6 +41,7 @@ export const nativeKernel: Kernel = {
 
   namespaces: nativeNamespaces,
 
+  journalPath: nativeJournalPath,
   openJournal: openNativeJournal,
   readJournals: readNativeJournals,
 

@@ -1,10 +1,11 @@
+import { resolve } from 'node:path';
 import { checkFlag, checkInteger, checkList, checkName, checkOptions, show, valueOr } from '../common/check.js';
 import { Errno } from '../common/errno.js';
-import { invalid, KernelFailure } from '../common/errors.js';
+import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
-import type { OpenJournal, ReadJournals } from '../kernel/journal.js';
+import type { JournalPath, OpenJournal, ReadJournals } from '../kernel/journal.js';
 import type { Clock, Kernel, OpenOptions } from '../kernel/kernel.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
@@ -43,6 +44,7 @@ const named = '/run/netns';
  */
 export class MemoryKernel implements Kernel {
   readonly clock: Clock;
+  readonly journalPath: JournalPath = async (path) => resolve('/', path);
   readonly openJournal: OpenJournal;
   readonly readJournals: ReadJournals;
   /** True if the program has CAP_NET_ADMIN from now on. */
@@ -200,13 +202,16 @@ export class MemoryKernel implements Kernel {
 
   /**
    * Returns the controls of a namespace. Default: the namespace in which the program runs.
-   * @throws KernelFailure ENOENT if there is no such namespace
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_NAMESPACE`
    */
   namespace(namespace?: NetworkNamespace): MemoryNamespace {
     const path = namespace === undefined ? HOST : namespacePath(namespace);
     const found = this.#find(path);
-    if (!found) throw new KernelFailure(Errno.ENOENT, path);
-    return found;
+    if (found) return found;
+    throw new IpvsError(
+      'ERR_IPVS_NO_SUCH_NAMESPACE',
+      `the kernel in memory has no network namespace ${path}. Make it with addNamespace(), or createNamespace(name, { kernel })`,
+    );
   }
 
   #find(path: string): MemoryNamespace | undefined {

@@ -115,7 +115,7 @@ export function checkState(
   /** Returns the name of a mark in the input of the caller. */
   placeOf = (index: number): string => `marks[${index}]`,
 ): { marks: Edits['addMarks']; rules: Edits['addRules'] } {
-  checkOptions('the desired state', state, ['marks', 'rules']);
+  checkOptions('the wanted state { marks, rules }', state, ['marks', 'rules']);
   const listOf = <T>(what: string, list: readonly T[] = []): readonly T[] => checkList(what, list);
   const places = new Places(placeOf);
   // Not map(), which skips holes.

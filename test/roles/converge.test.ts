@@ -106,7 +106,7 @@ test('another description takes the fewest steps, or none', async () => {
     const [ended] = await Promise.allSettled([role.apply()]);
     if (ended.status === 'rejected') {
       failures++;
-      expect(ended.reason.message).toMatch(/taken back$/);
+      expect(ended.reason.message).toMatch(/undone$/);
       expect(await place.state()).toBe(there);
       continue;
     }

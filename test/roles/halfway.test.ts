@@ -31,7 +31,7 @@ describe.each([
       );
       if (error) {
         expect(error).toMatchObject({ code: 'ERR_IPVS_STEP_FAILED', cause: expect.anything() });
-        expect(error.message).toMatch(/^cannot (make|change) .*; what was done before it was taken back$/);
+        expect(error.message).toMatch(/^cannot (make|change) .*; everything done before it was undone$/);
         expect(await place.state()).toBe(place.before);
         expect(records()).toEqual([]);
       } else {
@@ -53,7 +53,7 @@ describe.each([
       const later = await place.open(description);
       const left = await later.remove();
       if (!failed) expect(number).toBeGreaterThan(3);
-      else if (left.length === 0) expect(message).toMatch(/taken back$/);
+      else if (left.length === 0) expect(message).toMatch(/undone$/);
       else {
         const whats = left.map(({ what }) => what).sort();
         const told = message.split('; left: ')[1]?.split('; ').sort();
@@ -103,7 +103,7 @@ test('an interface that vanishes in the middle', async () => {
     });
     const error = await failure(role.apply());
     expect(error.code).toBe('ERR_IPVS_STEP_FAILED');
-    expect(error.message).toMatch(/address 192\.168\.1\.100\/32 on lan: .*; what was done before it was taken back$/);
+    expect(error.message).toMatch(/address 192\.168\.1\.100\/32 on lan: .*; everything done before it was undone$/);
     expect(error.cause).toMatchObject({ code: 'ERR_IPVS_NO_SUCH_INTERFACE' });
     expect(await place.ipvs.table()).toEqual([]);
     expect(records()).toEqual([]);

@@ -12,6 +12,18 @@ async function begin() {
   return { kernel, value: () => network.sysctl(NAME) };
 }
 
+test('a record under another spelling of its path is the same owner', async () => {
+  const kernel = new MemoryKernel();
+  const sysctls = { 'net.ipv4.ip_forward': 1 };
+  await using network = await Network.open({ kernel });
+  const before = await network.sysctl('net.ipv4.ip_forward');
+  await applyDocument({ owner: 'a', sysctls }, { kernel, record: 'b/../a.json' });
+  expect(await network.sysctl('net.ipv4.ip_forward')).toBe('1');
+  await using state = await DesiredState.open({ owner: 'a' }, { kernel, record: '/a.json' });
+  await state.remove();
+  expect(await network.sysctl('net.ipv4.ip_forward')).toBe(before);
+});
+
 test('an owner that comes while another goes has what it wants', async () => {
   for (let turns = 0; turns < 60; turns += 3) {
     const { kernel, value } = await begin();

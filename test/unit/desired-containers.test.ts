@@ -152,7 +152,7 @@ test('leaves what it adopted in a call that failed', async () => {
   const there = await world.state();
   const more = [...(before.services ?? []), { fwmark: 99, servers: ['10.0.0.1'] }];
   kernel.fail({ command: 'NEW_DEST', errno: 12 });
-  await expect(applyDocument({ ...before, services: more }, { kernel, adopt: true })).rejects.toThrow('taken back');
+  await expect(applyDocument({ ...before, services: more }, { kernel, adopt: true })).rejects.toThrow('undone');
   expect(await world.state()).toBe(there);
   expect(await world.records()).toEqual({});
 });

@@ -44,7 +44,10 @@ describe('what is wrong is told with its place', () => {
       'services: [{ fwmark: 1, drain: { timeout: soon } }]',
       'services[0].drain.timeout: a number is expected, not "soon"',
     ],
-    ['roles: [{ role: ingres }]', "roles[0].role: Invalid discriminator value. Expected 'direct-director'"],
+    [
+      'roles: [{ role: ingres }]',
+      'roles[0].role: one of direct-director, real-server, nat-director, ingress, node is expected, not "ingres"',
+    ],
     ['roles: [{ role: ingress }]', 'roles[0].interface: is missing: text is expected; roles[0].network'],
     ['roles: [{ role: real-server, vip: x1, interface: eth0 }]', 'roles[0]: vip is an IPv4 or IPv6 address'],
     ['nat: [{ type: snat }]', 'nat[0].to: is missing'],
@@ -168,7 +171,7 @@ test('what is left half done is told, and gone on from', async () => {
   expect(error).toMatchObject({
     code: 'ERR_IPVS_STEP_FAILED',
     message: expect.stringMatching(
-      /10\.0\.0\.20.*ENOMEM.*4 steps were done and stay, 1 failed, 2 were not tried; the next apply goes on/,
+      /10\.0\.0\.20.*ENOMEM.*4 steps were done and stay, 1 failed, 2 were not tried; the next apply continues/,
     ),
     cause: { errno: 12 },
   });

@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -15,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DesiredState } from '../../src/desired/desired-state.js';
@@ -47,6 +48,23 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
     await again.replace('');
     await again.close();
     expect(readdirSync(join(path, '..'))).toEqual([]);
+  });
+
+  test('has one path, however it is spelt', async () => {
+    const path = newPath();
+    const above = join(path, '..');
+    mkdirSync(join(above, 'real'), { recursive: true });
+    symlinkSync(join(above, 'real'), join(above, 'link'));
+    const real = join(realpathSync(above), 'real', 'owner.json');
+    for (const spelling of [
+      join(above, 'link', 'owner.json'),
+      `${above}/link/../real//owner.json`,
+      relative(process.cwd(), join(above, 'link', 'owner.json')),
+    ])
+      expect(await nativeKernel.journalPath(spelling)).toBe(real);
+    const missing = join(above, 'link', 'not', 'there', 'owner.json');
+    expect(await nativeKernel.journalPath(missing)).toBe(join(realpathSync(above), 'real/not/there/owner.json'));
+    for (const name of ['real', 'link']) rmSync(join(above, name), { recursive: true });
   });
 
   test('is not written through what stands where it is written anew', async () => {

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { checkOptions } from '../../src/common/check.js';
+import { didYouMean } from '../../src/common/did-you-mean.js';
 import { connectionMatcher } from '../../src/ipvs/connections.js';
 import { daemonSettings } from '../../src/ipvs/daemon.js';
 import { changeServer, newServerSettings } from '../../src/ipvs/server-options.js';
@@ -82,6 +84,21 @@ test('netmasks are shown as prefix lengths where they are some', () => {
     '0.0.0.0',
   ]);
   expect(showNetmask(64, 'ipv6')).toBe(64);
+});
+
+test('a misspelt option is answered with the likely one', () => {
+  const known = ['scheduler', 'persistence', 'address', 'port'];
+  for (const [given, likely] of [
+    ['sheduler', 'scheduler'],
+    ['Scheduler', 'scheduler'],
+    ['adress', 'address'],
+    ['prot', 'port'],
+    ['persistance', 'persistence'],
+  ] as const) {
+    expect(didYouMean(given, known)).toBe(`; did you mean '${likely}'?`);
+    expect(() => checkOptions('a service', { [given]: 1 }, known)).toThrow(`did you mean '${likely}'?`);
+  }
+  for (const given of ['weight', 'po', '', 'x'.repeat(1000), '__proto__']) expect(didYouMean(given, known)).toBe('');
 });
 
 test('sysctls, both ways', () => {

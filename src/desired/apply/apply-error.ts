@@ -56,10 +56,10 @@ function rest(
   notTried: readonly PlannedStep[],
   left: readonly string[] | undefined,
 ): string {
-  if (left?.length === 0) return 'what was done before it was taken back';
+  if (left?.length === 0) return 'everything done before it was undone';
   if (left) return `left: ${left.join('; ')}`;
   const done = errors.filter((error) => error === undefined).length;
-  return `${done} steps were done and stay, ${errors.length - done} failed, ${notTried.length} were not tried; the next apply goes on`;
+  return `${done} steps were done and stay, ${errors.length - done} failed, ${notTried.length} were not tried; the next apply continues`;
 }
 
 /** Maximum number of conflicts that a message lists. */

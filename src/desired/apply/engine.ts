@@ -319,10 +319,13 @@ export async function placesOf(
   const namespace = `${DIRECTORY}/${boot.slice(0, 8)}-${cookie}`;
   const records = `${namespace}-`;
   if (record === false) return { journal: undefined, records, claims: undefined, claimant: owner };
+  const usual = `${records}${owner}.json`;
+  // One file under two spellings would be two owners.
+  const journal = record === undefined ? usual : await kernel.journalPath(record);
   return {
-    journal: record ?? `${records}${owner}.json`,
+    journal,
     records,
     claims: `${namespace}.shared.json`,
-    claimant: record === undefined ? owner : `${owner} (${record})`,
+    claimant: journal === usual ? owner : `${owner} (${journal})`,
   };
 }

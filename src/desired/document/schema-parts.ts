@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { didYouMean } from '../../common/did-you-mean.js';
 import { shorten } from '../../common/show.js';
 
 /** Returns the schema of an object with these options and no others. */
@@ -8,9 +9,17 @@ export function object<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
       if (issue.code !== 'unrecognized_keys') return undefined;
       const keys = issue.keys as string[];
       const shown = keys.slice(0, 10).map((key) => shorten(key, 50));
-      return `no option ${shown.join(', ')}${keys.length > 10 ? ', ...' : ''}; there are ${Object.keys(shape).join(', ')}`;
+      return `no option ${shown.join(', ')}${keys.length > 10 ? ', ...' : ''}; there are ${Object.keys(shape).join(', ')}${didYouMean(keys.length === 1 ? (keys[0] ?? '') : '', Object.keys(shape))}`;
     },
   });
+}
+
+/** Returns the error of a union whose alternatives differ in one property with these values. */
+export function oneOf(...values: readonly string[]) {
+  return {
+    error: (issue: { readonly code?: string }) =>
+      issue.code === 'invalid_union' ? `one of ${values.join(', ')} is expected` : undefined,
+  };
 }
 
 export const address = z.string().min(2).max(64);
@@ -25,7 +34,7 @@ export const forwarding = z.enum(['nat', 'direct', 'tunnel']).describe('Default:
 
 export const tunnel = object({
   type: z.enum(['ipip', 'gue', 'gre']).describe('Default: ipip.').optional(),
-  port: port.describe('Of GUE: UDP.').optional(),
+  port: port.describe('UDP port of GUE.').optional(),
   checksum: z.enum(['none', 'checksum', 'remote']).describe('Default: none.').optional(),
 });
 
@@ -44,13 +53,19 @@ export const persistence = z
       timeout: persistenceTimeout.describe('Seconds. Default: 300.').optional(),
       netmask: z
         .union([z.int().min(0).max(128), z.string()])
-        .describe('Clients that stay together. Default: each for itself; 0 or 0.0.0.0: all of IPv4.')
+        .describe(
+          'Clients with the same network stay on the same server. Default: each client individually; 0 or 0.0.0.0: all of IPv4.',
+        )
         .optional(),
-      engine: z.string().nullable().describe('sip goes by the Call-ID. Default: none.').optional(),
+      engine: z.string().nullable().describe('Persistence engine; sip uses the Call-ID. Default: none.').optional(),
     }),
   ])
   .describe('A client stays on its server: true, seconds, or more. Default: false.');
 
 export const drain = object({
-  timeout: z.int().min(0).max(2_147_483).describe('Seconds after which a server goes anyway; 0: at once.'),
+  timeout: z
+    .int()
+    .min(0)
+    .max(2_147_483)
+    .describe('Seconds after which a removed server is deleted in any case; 0: immediately.'),
 });

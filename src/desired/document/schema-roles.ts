@@ -7,6 +7,7 @@ import {
   interfaceName,
   newInterfaceName,
   object,
+  oneOf,
   persistence,
   port,
   protocol,
@@ -148,10 +149,8 @@ const node = object({
   strictArp: z.boolean().optional(),
 });
 
-export const roleSchema: z.ZodType<RoleDescription> = z.discriminatedUnion('role', [
-  directDirector,
-  realServer,
-  natDirector,
-  ingress,
-  node,
-]);
+export const roleSchema: z.ZodType<RoleDescription> = z.discriminatedUnion(
+  'role',
+  [directDirector, realServer, natDirector, ingress, node],
+  oneOf('direct-director', 'real-server', 'nat-director', 'ingress', 'node'),
+);

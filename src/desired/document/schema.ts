@@ -8,6 +8,7 @@ import {
   interfaceName,
   mark,
   object,
+  oneOf,
   persistence,
   port,
   protocol,
@@ -25,54 +26,58 @@ const match = {
   source: address.describe('An address or a prefix.').optional(),
   destination: address.describe('An address or a prefix.').optional(),
   protocol: portProtocol.optional(),
-  port: z.union([port, portRange]).describe('Of the destination; takes a protocol.').optional(),
+  port: z.union([port, portRange]).describe('Destination port. Requires a protocol.').optional(),
   inputInterface: interfaceName.optional(),
   outputInterface: interfaceName.optional(),
-  local: z.boolean().describe('Whether the destination is an address of this namespace.').optional(),
+  local: z.boolean().describe('True: only packets to an address of this namespace; false: only others.').optional(),
 };
 
 const packets = {
   ...match,
-  hook: z.enum(['prerouting', 'input', 'output']).describe('Where they are marked. Default: prerouting.').optional(),
-  mask: z.int().min(1).max(0xffffffff).describe('The bits that are set. Default: all.').optional(),
+  hook: z.enum(['prerouting', 'input', 'output']).describe('Hook that sets the mark. Default: prerouting.').optional(),
+  mask: z.int().min(1).max(0xffffffff).describe('Bits of the mark that are set. Default: all.').optional(),
 };
 
 const ruleMatch = {
   ...match,
   mark: z
     .union([mark, object({ mark, mask: mark.optional() })])
-    .describe('Of the packet, or some bits of it.')
+    .describe('Mark of the packet, or some of its bits.')
     .optional(),
 };
 
-const rule = z.discriminatedUnion('type', [
-  object({ type: z.literal('masquerade'), hook: z.literal('postrouting').optional(), ...ruleMatch }),
-  object({
-    type: z.literal('snat'),
-    to: address,
-    hook: z.enum(['postrouting', 'input']).optional(),
-    ...ruleMatch,
-  }),
-  object({
-    type: z.literal('dnat'),
-    to: address,
-    toPort: port.optional(),
-    hook: z.enum(['prerouting', 'output']).optional(),
-    ...ruleMatch,
-  }),
-  object({
-    type: z.literal('redirect'),
-    toPort: port,
-    hook: z.enum(['prerouting', 'output']).optional(),
-    ...ruleMatch,
-  }),
-  object({
-    type: z.literal('clamp-mss'),
-    size: z.union([z.int().min(1).max(65535), z.literal('path')]),
-    hook: z.enum(['forward', 'output', 'postrouting']).optional(),
-    ...ruleMatch,
-  }),
-]);
+const rule = z.discriminatedUnion(
+  'type',
+  [
+    object({ type: z.literal('masquerade'), hook: z.literal('postrouting').optional(), ...ruleMatch }),
+    object({
+      type: z.literal('snat'),
+      to: address,
+      hook: z.enum(['postrouting', 'input']).optional(),
+      ...ruleMatch,
+    }),
+    object({
+      type: z.literal('dnat'),
+      to: address,
+      toPort: port.optional(),
+      hook: z.enum(['prerouting', 'output']).optional(),
+      ...ruleMatch,
+    }),
+    object({
+      type: z.literal('redirect'),
+      toPort: port,
+      hook: z.enum(['prerouting', 'output']).optional(),
+      ...ruleMatch,
+    }),
+    object({
+      type: z.literal('clamp-mss'),
+      size: z.union([z.int().min(1).max(65535), z.literal('path')]),
+      hook: z.enum(['forward', 'output', 'postrouting']).optional(),
+      ...ruleMatch,
+    }),
+  ],
+  oneOf('masquerade', 'snat', 'dnat', 'redirect', 'clamp-mss'),
+);
 
 const server = object({
   address,
@@ -80,7 +85,7 @@ const server = object({
     .int()
     .min(0)
     .max(65535)
-    .describe('Default: that of the service; of a service by mark 0, which keeps it.')
+    .describe('Default: the port of the service. With a service by mark: 0, which keeps the port of the packet.')
     .optional(),
   forwarding: forwarding.optional(),
   tunnel: tunnel.optional(),
@@ -89,13 +94,15 @@ const server = object({
     .int()
     .min(0)
     .max(0x7fffffff)
-    .describe('No new connections above so many. Default: 0, no limit.')
+    .describe('Number of connections above which the server gets no new ones. Default: 0, no limit.')
     .optional(),
   lowerThreshold: z
     .int()
     .min(0)
     .max(0x7fffffff)
-    .describe('New ones again below so many. Default: 0, three quarters.')
+    .describe(
+      'Number of connections below which it gets new ones again. Default: 0, three quarters of the upper threshold.',
+    )
     .optional(),
 });
 const anyServer = z.union([address, server]);
@@ -104,13 +111,15 @@ const serviceCommon = {
   scheduler: z.string().min(1).max(15).describe('rr, wrr, lc, wlc, sh, mh, ... Default: wlc.').optional(),
   schedulerFlags: schedulerFlags.optional(),
   persistence: persistence.optional(),
-  onePacket: z.boolean().describe('Schedule each packet by itself (UDP). Default: false.').optional(),
+  onePacket: z.boolean().describe('Schedules each packet individually (UDP). Default: false.').optional(),
   servers: z.array(anyServer).describe('Default: none.').optional(),
-  sorryServer: anyServer.describe('Takes connections as long as no other server does.').optional(),
-  drain: drain.describe('How servers leave. Default: that of the document.').optional(),
+  sorryServer: anyServer.describe('Takes connections while no other server does.').optional(),
+  drain: drain.describe('How removed servers leave. Default: as the document says.').optional(),
   shared: z
     .boolean()
-    .describe('Whether another owner or program may have made it: then only own servers are added. Default: false.')
+    .describe(
+      'True: another owner or program may have made the service; only own servers are added and removed. Default: false.',
+    )
     .optional(),
 };
 
@@ -118,14 +127,17 @@ const service: z.ZodType<DesiredService> = z.union(
   [
     object({
       fwmark: z.int().min(1).max(0xffffffff),
-      family: family.describe('Of the packets. Default: ipv4.').optional(),
-      marks: z.array(object(packets)).describe('The packets that get the mark. Default: others mark them.').optional(),
+      family: family.describe('Address family of the packets. Default: ipv4.').optional(),
+      marks: z
+        .array(object(packets))
+        .describe('Packets that get the mark. Default: none, another program marks them.')
+        .optional(),
       ...serviceCommon,
     }),
     object({
       protocol,
       address,
-      port: z.int().min(0).max(65535).describe('0: every port, of a persistent service.'),
+      port: z.int().min(0).max(65535).describe('0: every port; requires persistence.'),
       family: family.optional(),
       ...serviceCommon,
     }),
@@ -135,8 +147,11 @@ const service: z.ZodType<DesiredService> = z.union(
 
 const desiredAddress: z.ZodType<DesiredAddress> = object({
   interface: interfaceName,
-  address: address.describe('With its prefix length. Default: 32, or 128.'),
-  announce: z.boolean().describe('The neighbours are told. Default: false.').optional(),
+  address: address.describe('Address with prefix length. Default length: 32, or 128 for IPv6.'),
+  announce: z
+    .boolean()
+    .describe('Announces the address to the neighbours (gratuitous ARP). Default: false.')
+    .optional(),
 });
 
 const seconds = z.int().min(1).max(2_147_483);
@@ -146,25 +161,29 @@ export const documentSchema: z.ZodType<DesiredDocument> = object({
   owner: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,48}$/)
-    .describe('Who wants this. All that was made under this name, and is not in the document, goes.'),
-  namespace: z.string().min(1).describe('A name as of "ip netns", or a path. Default: that of the process.').optional(),
-  roles: z.array(roleSchema).describe('What the namespace is in a load balancer.').optional(),
+    .describe('Name of the owner. Objects made under this name that the document lacks are deleted.'),
+  namespace: z
+    .string()
+    .min(1)
+    .describe('Network namespace: a name as in "ip netns", or a path. Default: that of the process.')
+    .optional(),
+  roles: z.array(roleSchema).describe('Roles of the machine in a load balancer.').optional(),
   services: z.array(service).describe('Virtual services.').optional(),
   addresses: z.array(desiredAddress).optional(),
   marks: z
     .array(object({ mark, ...packets }))
-    .describe('Marks that belong to no service here.')
+    .describe('Marks that belong to no service of this document.')
     .optional(),
-  nat: z.array(rule).describe('Rules of NAT, and for segment sizes.').optional(),
-  drain: drain.describe('How servers leave. Default: at once.').optional(),
+  nat: z.array(rule).describe('NAT rules, and rules that limit the segment size of TCP.').optional(),
+  drain: drain.describe('How removed servers leave. Default: immediately.').optional(),
   timeouts: object({ tcp: seconds.optional(), tcpFin: seconds.optional(), udp: seconds.optional() })
-    .describe('Seconds, for all services of the namespace.')
+    .describe('Timeouts in seconds, for all services of the namespace.')
     .optional(),
   sysctls: z
     .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
-    .describe('net.ipv4.vs.conntrack: 1. Set back when they are not wanted any more.')
+    .describe('Kernel settings such as net.ipv4.vs.conntrack: 1. Restored when no longer wanted.')
     .optional(),
-}).describe('What one owner wants of one network namespace.');
+}).describe('Everything that one owner wants of one network namespace.');
 
 /** Returns the schema as JSON Schema (draft 2020-12), for editors and other languages. */
 export function documentJsonSchema(): object {
