@@ -5,6 +5,7 @@ import { show } from '../../src/common/show.js';
 import {
   CheckedDocument,
   Conntrack,
+  DesiredState,
   IpvsError,
   KernelFailure,
   Netfilter,
@@ -95,6 +96,20 @@ const documents: readonly [string, () => unknown, RegExp][] = [
   ['bytes', () => new Uint8Array(limits.documentText + 1), /at most 16777216 bytes/],
   ['tokens', () => `a: [${'x,'.repeat(400_000)}]`, /at most 1000000 tokens/],
   ['anchors', () => Array.from({ length: 1001 }, (_, i) => `- &a${i} x\n`).join(''), /at most 1000 anchors/],
+  ['depth of brackets as YAML', () => '['.repeat(100_000), /nested/],
+  ['depth of maps in braces', () => `owner: a\nx-a: ${'{a: '.repeat(100_000)}`, /nested/],
+  ['depth of lists on one line', () => `owner: a\nx-a:\n  ${'- '.repeat(100_000)}b`, /nested/],
+  ['depth of keys', () => `owner: a\nx-a:\n  ${'? '.repeat(100_000)}b`, /nested/],
+  ['depth by indentation', () => Array.from({ length: 1000 }, (_, at) => `${' '.repeat(at)}a:\n`).join(''), /nested/],
+  [
+    'depth by indentation, with texts of several lines between',
+    () =>
+      Array.from(
+        { length: 1000 },
+        (_, at) => `${' '.repeat(at)}x: |\n${' '.repeat(at + 1)}t\n${' '.repeat(at)}a:\n`,
+      ).join(''),
+    /nested/,
+  ],
   ['depth as JSON', () => `{"owner":"a","x-a":${'['.repeat(5000)}${']'.repeat(5000)}}`, /nested deeper than 64/],
   ['a list', () => ({ owner: 'a', services: new Array(2 ** 32 - 1) }), /at most 1048576 entries/],
   ['a hole', () => ({ owner: 'a', services: new Array(3) }), /has a hole/],
@@ -176,4 +191,19 @@ test('the message of an error is bounded, whichever text is in it', () => {
   const error = new IpvsError('ERR_IPVS_SYSTEM', long, { request: { action: 'read', object: long } });
   expect(error.message.length).toBeLessThan(most);
   expect(JSON.stringify(error).length).toBeLessThan(3 * most);
+});
+
+test('thousands of NAT rules are applied and removed in time proportional to their number', {
+  timeout: 60_000,
+}, async () => {
+  const kernel = new MemoryKernel();
+  const nat = Array.from({ length: 4000 }, (_, i) => ({
+    type: 'snat' as const,
+    destination: `10.20.${i >> 8}.${i & 255}`,
+    to: '10.0.0.1',
+  }));
+  await using state = await DesiredState.open({ owner: 'a', nat }, { kernel });
+  expect(await state.apply()).toHaveLength(1);
+  expect(await state.apply()).toEqual([]);
+  await state.remove();
 });

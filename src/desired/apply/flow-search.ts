@@ -48,7 +48,11 @@ function anyOf(searches: readonly FlowSearch[]): (flow: Flow) => boolean {
   const others: FlowSearch[] = [];
   for (const one of searches) {
     if (one.destination === undefined || one.destination.includes('/')) others.push(one);
-    else byAddress.set(one.destination, [...(byAddress.get(one.destination) ?? []), one]);
+    else {
+      const known = byAddress.get(one.destination);
+      if (known) known.push(one);
+      else byAddress.set(one.destination, [one]);
+    }
   }
   const tests = new Map(searches.map((one) => [one, testOf(one)]));
   return (flow) => {

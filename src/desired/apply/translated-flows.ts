@@ -75,26 +75,39 @@ interface Ends {
   readonly port: number | undefined;
 }
 
+/** A rule of the table, with the test for flows that it matches. */
+interface Judged {
+  readonly rule: Rule;
+  readonly isFor: (flow: Flow) => boolean;
+}
+
 /** Compares flows with the rules of a table. */
 class Judge {
-  readonly #rules: readonly Rule[];
   readonly #marks: readonly MarkSettings[];
   readonly #isLocal: (address: string) => boolean;
+  /** Rules that translate the source, and those that translate the destination. Narrowest first. */
+  readonly #groups: { readonly source: readonly Judged[]; readonly destination: readonly Judged[] };
+  readonly #texts: ReadonlySet<string>;
 
   constructor(rules: readonly Rule[], marks: readonly MarkSettings[], isLocal: (address: string) => boolean) {
-    this.#rules = rules.toSorted(byNarrowness);
     this.#marks = marks;
     this.#isLocal = isLocal;
+    // Once for all changed rules: a table may have many thousands.
+    const translating = rules.filter(isTranslation).toSorted(byNarrowness);
+    const judged = translating.map((rule) => ({ rule, isFor: this.#matcherOf(rule) }));
+    this.#groups = {
+      source: judged.filter(({ rule }) => translatesSource(rule)),
+      destination: judged.filter(({ rule }) => !translatesSource(rule)),
+    };
+    this.#texts = new Set(translating.map((rule) => JSON.stringify(rule)));
   }
 
   /** Returns the test for flows that a changed rule matches, and that the current rules would translate differently. */
   testOf(changed: Rule): (flow: Flow) => boolean {
     const ofSource = translatesSource(changed);
     const isFor = this.#matcherOf(changed);
-    const group = this.#rules
-      .filter((rule) => translatesSource(rule) === ofSource && isTranslation(rule))
-      .map((rule) => ({ rule, isFor: this.#matcherOf(rule) }));
-    const isAdded = group.some(({ rule }) => JSON.stringify(rule) === JSON.stringify(changed));
+    const group = this.#groups[ofSource ? 'source' : 'destination'];
+    const isAdded = this.#texts.has(JSON.stringify(changed));
     return (flow) => {
       if (!isFor(flow)) return false;
       for (const each of group) {

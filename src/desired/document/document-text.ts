@@ -83,13 +83,55 @@ async function parseYaml(text: string): Promise<unknown> {
 function checkTokens(tokens: Iterable<string>): void {
   let count = 0;
   let anchors = 0;
+  const nesting = new Nesting();
   for (const token of tokens) {
+    if (nesting.after(token) > MOST_NESTED) throw invalid(`the document is nested at most ${limits.depth} levels deep`);
     if (++count > limits.yamlTokens)
       throw invalid(
         `the document has at most ${limits.yamlTokens} tokens as YAML; give a larger one as JSON or as an object`,
       );
     if ((token.startsWith('&') || token.startsWith('*')) && ++anchors > limits.yamlAnchors)
       throw invalid(`the document has at most ${limits.yamlAnchors} anchors and aliases as YAML`);
+  }
+}
+
+/**
+ * Maximum depth of nesting in tokens, a bound that no document of {@link limits.depth} levels reaches. The parser calls
+ * itself for each level: it must not see a text that exhausts the stack.
+ */
+const MOST_NESTED = 4 * limits.depth;
+
+/** Follows how deep the tokens of a YAML text are nested: in brackets, and by their columns. */
+class Nesting {
+  #flow = 0;
+  #column = 0;
+  /** True if the next token may begin a node: the first of a line, or after an indicator. */
+  #begins = true;
+  readonly #columns: number[] = [];
+
+  /** Returns the depth after a token. It is too large by some levels in documents with many scalars of several lines. */
+  after(token: string): number {
+    const first = token[0] ?? '';
+    const lineEnd = token.lastIndexOf('\n');
+    if (lineEnd >= 0) {
+      // A line break, or a scalar of several lines, which has no nodes in it.
+      this.#column = token.length - lineEnd - 1;
+      this.#begins = this.#column === 0;
+    } else if (first >= ' ') {
+      if (token === '[' || token === '{') this.#flow++;
+      else if (token === ']' || token === '}') this.#flow = Math.max(0, this.#flow - 1);
+      if (token.trim() !== '') {
+        if (this.#begins && this.#flow === 0) this.#beginAt(this.#column);
+        this.#begins = token === '-' || token === '?' || token === ':';
+      }
+      this.#column += token.length;
+    } // else a mark of the lexer, without characters of the text
+    return this.#columns.length + this.#flow;
+  }
+
+  #beginAt(column: number): void {
+    while ((this.#columns.at(-1) ?? -1) > column) this.#columns.pop();
+    if ((this.#columns.at(-1) ?? -1) < column) this.#columns.push(column);
   }
 }
 
