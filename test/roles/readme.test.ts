@@ -31,7 +31,8 @@ function runExample(imported: string, text = '', name: 'host' | 'other' = 'host'
 }
 
 test('the roles of docs/roles.md', () => {
-  const output = runExample('Role');
+  runExample('Role', "role: 'real-server'");
+  const output = runExample('Role', "role: 'direct-director'");
   expect(output).toMatch(/^make service FWM 80: lc\n/);
   expect(output).toContain('make nf_tables table inet ipvs-direct-director');
   expect(output.trimEnd().split('\n').at(-1)).toBe('[]');

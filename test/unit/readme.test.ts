@@ -7,7 +7,8 @@ import { examples } from '../guide.js';
 
 test('each kind of role has an example, and each example is one that can be', async () => {
   const told: string[] = [];
-  const role = { plan: async () => [], apply: async () => [], verify: async () => [], remove: async () => [] };
+  const nothing = async () => [];
+  const role = { plan: nothing, apply: nothing, verify: nothing, remove: nothing, close: nothing };
   const Role = {
     open: async (description: RoleDescription) => {
       told.push(description.role);
