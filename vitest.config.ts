@@ -18,8 +18,9 @@ export default defineConfig({
           pool: 'forks',
           fileParallelism: false,
           isolate: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Emulated machines on a busy one are slow: the limits only end a test that hangs.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],

@@ -37,7 +37,7 @@ try {
   console.log();
   for (const { hook, selector, mark, counter } of await netfilter.marks())
     console.log(`${hook}: ${selector.destination} has the mark 0x${mark.toString(16)}: ${counter.packets} packets`);
-  await netfilter.removeMark({ hook: 'input', destination: vip });
+  await netfilter.deleteMark({ hook: 'input', destination: vip });
   await netfilter.close();
   console.log('problems:', await roles.at(-1).verify());
   await roles.at(-1).remove();

@@ -20,6 +20,6 @@ const time = performance.now() - start;
 await setTimeout(10);
 delay.disable();
 const grown = process.resourceUsage().maxRSS * KIBI - before;
-await netfilter.delete();
+await netfilter.deleteTable();
 await netfilter.close();
 console.log(JSON.stringify({ time, grown, blocked: delay.max / 1e6 - RESOLUTION }));

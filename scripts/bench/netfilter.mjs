@@ -81,7 +81,7 @@ function apply() {
      * @param {() => number | Promise<number>} work
      */
     const sample = (name, work) => async () => {
-      await netfilter.delete();
+      await netfilter.deleteTable();
       await setTimeout(50); // the kernel frees deleted objects later
       const time = await work();
       if (checked.has(name)) return time;
@@ -96,7 +96,7 @@ function apply() {
       set: sample('set', () => milliseconds(() => netfilter.set({ marks }))),
       tool: sample('nft', () => milliseconds(() => run([...inside(namespace), 'nft', '-f', '-'], text))),
     });
-    await netfilter.delete();
+    await netfilter.deleteTable();
     return [
       row('marks-apply', samples.apply, 'nft -f', samples.tool, { target: 1.5 }),
       row('marks-apply', samples.apply, 'C, one batch', samples.c),
@@ -170,7 +170,7 @@ function change() {
         return (time / CHANGES) * 1000;
       },
     });
-    await netfilter.delete();
+    await netfilter.deleteTable();
     return [
       row(`marks-change, ${TOGETHER} at a time`, samples.together, 'C, one batch each', samples.c, {
         unit: 'us',

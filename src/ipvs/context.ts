@@ -13,7 +13,7 @@ const actions: Readonly<Record<Change['command'], string>> = {
   DEL_SERVICE: 'delete service',
   NEW_DEST: 'add server',
   SET_DEST: 'update server',
-  DEL_DEST: 'remove server',
+  DEL_DEST: 'delete server',
   ZERO: 'zero the counters of',
   FLUSH: 'flush',
 };

@@ -19,11 +19,11 @@ export type NetfilterChange =
   | { readonly change: 'add-mark'; readonly mark: FwmarkOptions }
   /** Replaces the mark of packets that have one. */
   | { readonly change: 'set-mark'; readonly mark: FwmarkOptions }
-  | { readonly change: 'remove-mark'; readonly mark: FwmarkSelector }
+  | { readonly change: 'delete-mark'; readonly mark: FwmarkSelector }
   | { readonly change: 'add-rule'; readonly rule: RuleOptions }
-  | { readonly change: 'remove-rule'; readonly rule: RuleOptions };
+  | { readonly change: 'delete-rule'; readonly rule: RuleOptions };
 
-const kinds = ['add-mark', 'set-mark', 'remove-mark', 'add-rule', 'remove-rule'] as const;
+const kinds = ['add-mark', 'set-mark', 'delete-mark', 'add-rule', 'delete-rule'] as const;
 
 export function checkEdits(changes: readonly NetfilterChange[]): Edits {
   checkList('changes', changes);
@@ -60,11 +60,11 @@ function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSet
       return { mark: put(edits.addMarks, checkMark(change.mark)) };
     case 'set-mark':
       return { mark: put(edits.setMarks, checkMark(change.mark)) };
-    case 'remove-mark':
+    case 'delete-mark':
       return { mark: put(edits.removeMarks, checkMarkSelector(change.mark)) };
     case 'add-rule':
       return { rule: put(edits.addRules, checkRule(change.rule)) };
-    case 'remove-rule':
+    case 'delete-rule':
       return { rule: put(edits.removeRules, checkRule(change.rule)) };
   }
 }

@@ -55,11 +55,11 @@ function requestOf(table: string, change: TableChange): Request {
     case 'add-element':
       return { command, action: 'add mark', object: markText(markOf(change.map, change.element, change.element.mark)) };
     case 'delete-element':
-      return { command, action: 'remove mark of', object: packetsText(markOf(change.map, change.key, 0)) };
+      return { command, action: 'delete mark of', object: packetsText(markOf(change.map, change.key, 0)) };
     case 'add-rule':
       return { command, action: 'add rule', object: chainRuleText(change.chain.hook, change.rule) };
     case 'delete-rule':
-      return { command, action: 'remove rule', object: `handle ${change.handle} of ${change.chain}` };
+      return { command, action: 'delete rule', object: `handle ${change.handle} of ${change.chain}` };
     case 'add-table':
     case 'delete-table':
       return { command, action: command.replace('-', ' '), object: `inet ${table}` };

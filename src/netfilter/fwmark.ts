@@ -7,7 +7,7 @@ import { type FwmarkSelector, type MarkSettings, markText } from './mark-options
 /** Methods that a mark needs of its table. */
 export interface MarkTable {
   setMark(selector: FwmarkSelector, mark: number, options?: CallOptions): Promise<Fwmark>;
-  removeMark(selector: FwmarkSelector, options?: CallOptions): Promise<void>;
+  deleteMark(selector: FwmarkSelector, options?: CallOptions): Promise<void>;
 }
 
 /** A mark as it was read, with the packets that get it. */
@@ -48,7 +48,7 @@ export class Fwmark {
 
   /** Removes the mark. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async delete(options?: CallOptions): Promise<void> {
-    await this.#table.removeMark(this.selector, options);
+    await this.#table.deleteMark(this.selector, options);
   }
 
   toString(): string {

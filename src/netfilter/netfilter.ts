@@ -167,7 +167,7 @@ export class Netfilter {
   }
 
   /** Removes the mark of these packets. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
-  async removeMark(selector: FwmarkSelector, options?: CallOptions): Promise<void> {
+  async deleteMark(selector: FwmarkSelector, options?: CallOptions): Promise<void> {
     await this.#commits.edit({ ...noEdits, removeMarks: [checkMarkSelector(selector)] }, options);
   }
 
@@ -187,7 +187,7 @@ export class Netfilter {
   }
 
   /** Removes a rule. @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
-  async removeRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
+  async deleteRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
     await this.#commits.edit({ ...noEdits, removeRules: [checkRule(rule)] }, options);
   }
 
@@ -238,7 +238,7 @@ export class Netfilter {
   }
 
   /** Deletes the table with its content. Succeeds if no table exists. */
-  async delete(options?: CallOptions): Promise<void> {
+  async deleteTable(options?: CallOptions): Promise<void> {
     await this.set({}, options);
   }
 

@@ -119,14 +119,14 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
     return known ? undefined : present;
   };
   const take = (rule: Rule): boolean => general.delete(editKey(rule)) || known;
-  const noMark = (verb: 'change' | 'remove', settings: MarkSettings): IpvsError =>
+  const noMark = (verb: 'change' | 'delete', settings: MarkSettings): IpvsError =>
     new IpvsError('ERR_IPVS_NO_SUCH_MARK', `cannot ${verb} ${markWords(settings)}: these packets have no mark`);
   for (const settings of edits.removeMarks) {
     const place = mapOf(settings);
     if (!place) {
-      if (!take(ruleOf(settings))) throw noMark('remove', settings);
+      if (!take(ruleOf(settings))) throw noMark('delete', settings);
     } else if (!maps.some(({ hook, shape }) => hook === place.map.hook && shape === place.map.shape)) {
-      if (!known) throw noMark('remove', settings);
+      if (!known) throw noMark('delete', settings);
     } else if (!known || present.has(elementKey(place.map, place.key)))
       elements.push({ change: 'delete-element', map: place.map, key: place.key });
   }
@@ -158,7 +158,7 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   }
   for (const rule of edits.removeRules)
     if (!take(rule))
-      throw new IpvsError('ERR_IPVS_NO_SUCH_RULE', `cannot remove rule ${ruleText(rule)}: it is not there`);
+      throw new IpvsError('ERR_IPVS_NO_SUCH_RULE', `cannot delete rule ${ruleText(rule)}: it is not there`);
   for (const rule of edits.addRules)
     if (put(rule))
       throw new IpvsError('ERR_IPVS_RULE_EXISTS', `cannot add rule ${ruleText(rule)}: it is there already`);

@@ -21,7 +21,7 @@ test('the least that is free, whatever has the others', async () => {
   await expect(netfilter.allocateMark(tcp(4), { from: 1, to: 9 })).rejects.toMatchObject({
     code: 'ERR_IPVS_MARK_EXISTS',
   });
-  await netfilter.removeMark(tcp(2));
+  await netfilter.deleteMark(tcp(2));
   expect((await netfilter.allocateMark(tcp(6), range)).mark).toBe(102);
   const mark = await netfilter.allocateMark({ destination: '10.7.0.0/16' }, { from: 0xffffffff, to: 0xffffffff });
   expect(String(mark)).toBe('prerouting ip daddr 10.7.0.0/16 mark set 0xffffffff');

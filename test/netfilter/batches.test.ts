@@ -47,7 +47,7 @@ describe('a batch with one change that cannot be', () => {
     await netfilter.apply(Array.from({ length: 10 }, (_, i) => add(port(i + 1))));
     const before = await generation();
     const changes = [1, 2, 99, 3].map((number) => ({
-      change: 'remove-mark' as const,
+      change: 'delete-mark' as const,
       mark: { protocol: 'tcp' as const, port: number },
     }));
     await expect(netfilter.apply(changes)).rejects.toMatchObject({
@@ -90,7 +90,7 @@ describe('a batch with one change that cannot be', () => {
     });
     expect(await generation()).toBe(before);
     expect(await netfilter.check({ marks })).toEqual([]);
-    await netfilter.apply(marks.map(({ destination }) => ({ change: 'remove-mark', mark: { destination } })));
+    await netfilter.apply(marks.map(({ destination }) => ({ change: 'delete-mark', mark: { destination } })));
     expect(await netfilter.marks()).toEqual([]);
   }, 240_000);
 
@@ -101,13 +101,13 @@ describe('a batch with one change that cannot be', () => {
     await expect(netfilter.addRule({ type: 'masquerade', mark: 1 })).rejects.toMatchObject({
       code: 'ERR_IPVS_RULE_EXISTS',
     });
-    await expect(netfilter.removeRule({ type: 'masquerade', mark: 2 })).rejects.toMatchObject({
+    await expect(netfilter.deleteRule({ type: 'masquerade', mark: 2 })).rejects.toMatchObject({
       code: 'ERR_IPVS_NO_SUCH_RULE',
     });
     const wide = { destination: '10.0.0.0/8' } as const;
     await netfilter.addMark({ ...wide, mark: 1 });
     await expect(netfilter.addMark({ ...wide, mark: 2 })).rejects.toMatchObject({ code: 'ERR_IPVS_MARK_EXISTS' });
-    await expect(netfilter.removeMark({ ...wide, mask: 1 })).rejects.toMatchObject({ code: 'ERR_IPVS_NO_SUCH_MARK' });
+    await expect(netfilter.deleteMark({ ...wide, mask: 1 })).rejects.toMatchObject({ code: 'ERR_IPVS_NO_SUCH_MARK' });
     expect(await generation()).toBe(before + 1);
   });
 });
@@ -151,23 +151,23 @@ describe('others that change rules at the same time', () => {
     const [first, second] = [world.netfilter, await world.open()];
     const known = async (): Promise<void> => {
       for (const number of [1, 2]) await first.addMark(port(number));
-      for (const number of [1, 2]) await first.removeMark({ protocol: 'tcp', port: number });
+      for (const number of [1, 2]) await first.deleteMark({ protocol: 'tcp', port: number });
     };
     const rule = { type: 'masquerade', mark: 9 } as const;
     await known();
     await second.addRule(rule);
-    await first.removeRule(rule);
+    await first.deleteRule(rule);
     await known();
     await second.addMark({ destination: '10.0.0.0/8', mark: 1 });
     await expect(first.addMark({ destination: '10.0.0.0/8', mark: 1 })).rejects.toMatchObject({
       code: 'ERR_IPVS_MARK_EXISTS',
     });
     await known();
-    await second.removeMark({ destination: '10.0.0.0/8' });
+    await second.deleteMark({ destination: '10.0.0.0/8' });
     await first.addMark({ destination: '10.0.0.0/8', mark: 1 });
     await known();
     await second.addMark({ destination: '10.0.0.1', mark: 1 });
-    await first.removeMark({ destination: '10.0.0.1' });
+    await first.deleteMark({ destination: '10.0.0.1' });
   });
 });
 
@@ -209,7 +209,7 @@ describe('a reply that is lost (ENOBUFS)', () => {
       () => netfilter.setMark({ protocol: 'tcp', port: 80 }, 2),
       () => netfilter.setMark(wide, 2),
       () => netfilter.addRule(rule),
-      () => netfilter.apply([add(port(82)), { change: 'remove-mark', mark: { protocol: 'tcp', port: 81 } }]),
+      () => netfilter.apply([add(port(82)), { change: 'delete-mark', mark: { protocol: 'tcp', port: 81 } }]),
       () => netfilter.allocateMark({ protocol: 'tcp', port: 83 }, { from: 1000, to: 2000 }),
       () => netfilter.allocateMark({ destination: '10.1.0.0/16' }, { from: 1000, to: 2000 }),
     ];
@@ -226,9 +226,9 @@ describe('a reply that is lost (ENOBUFS)', () => {
     ]);
     expect(await netfilter.rules()).toHaveLength(1);
     for (const step of [
-      () => netfilter.removeMark({ protocol: 'tcp', port: 82 }),
-      () => netfilter.removeMark(wide),
-      () => netfilter.removeRule(rule),
+      () => netfilter.deleteMark({ protocol: 'tcp', port: 82 }),
+      () => netfilter.deleteMark(wide),
+      () => netfilter.deleteRule(rule),
       () => netfilter.set({ marks: [port(1), port(2)], rules: [rule] }),
       () => netfilter.set({ marks: [port(2)] }),
     ]) {
@@ -237,7 +237,7 @@ describe('a reply that is lost (ENOBUFS)', () => {
     }
     expect((await netfilter.marks()).map(String)).toEqual(['prerouting tcp dport 2 mark set 0x2']);
     kernel.again();
-    await netfilter.delete();
+    await netfilter.deleteTable();
     expect(world.list()).toBe('');
   });
 

@@ -32,7 +32,7 @@ test.each(constructs)('$name', async ({ state, text }) => {
   // A second time nothing is changed.
   await netfilter.set(state);
   expect(world.list('ruleset', '-a')).toBe(before);
-  await netfilter.delete();
+  await netfilter.deleteTable();
 });
 
 test('nothing is left of them', () => {

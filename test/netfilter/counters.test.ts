@@ -75,7 +75,7 @@ test('counters count exactly the packets, and stay through a thousand changes of
   await netfilter.setMark(first, 5);
   await same('another mark for one');
   await netfilter.apply(
-    many.slice(1, 1 + 400).map(({ mark: _, ...mark }) => ({ change: 'remove-mark', mark }) as const),
+    many.slice(1, 1 + 400).map(({ mark: _, ...mark }) => ({ change: 'delete-mark', mark }) as const),
   );
   await same('removing 400');
   for (const destination of ['10.79.0.0/24', '10.80.0.0/16', '10.76.1.1'])
@@ -84,7 +84,7 @@ test('counters count exactly the packets, and stay through a thousand changes of
   await netfilter.addMark({ destination: '10.9.3.0/24', mark: 1 });
   await netfilter.addMark({ destination: '10.9.1.0/24', mark: 0x100, mask: 0x100 });
   await same('adding marks that are rules');
-  await netfilter.removeRule({ type: 'masquerade', destination: '10.79.0.0/24' });
+  await netfilter.deleteRule({ type: 'masquerade', destination: '10.79.0.0/24' });
   await same('removing a rule');
   await netfilter.set({ marks: [...many.slice(200), ...kept].reverse(), rules: [...rules].reverse() });
   await same('setting all, in another order');
@@ -176,7 +176,7 @@ test('the narrowest mark wins, whatever came first', async () => {
   const seen = new Set<string>();
   const rulesOf = (): string => network.list('chain inet ipvs mark_prerouting');
   for (const order of orders(marks)) {
-    await netfilter.delete();
+    await netfilter.deleteTable();
     for (const mark of order) await netfilter.addMark(mark);
     seen.add(rulesOf());
     expect(await netfilter.check({ marks })).toEqual([]);
@@ -216,7 +216,7 @@ test('the narrowest NAT rule wins, whatever came first', async () => {
   ];
   const seen = new Set<string>();
   for (const order of orders(rules)) {
-    await netfilter.delete();
+    await netfilter.deleteTable();
     for (const rule of order) await netfilter.addRule(rule);
     seen.add(network.list('table inet ipvs'));
     expect((await netfilter.rules())[0]?.rule).toMatchObject({ to: '10.9.2.77' });

@@ -134,7 +134,7 @@ describe('input that is refused before anything is sent', () => {
       message: expect.stringMatching(/^marks\[1\]: /),
     });
     if (whole === options || !('mark' in (options as object)))
-      await expect(netfilter.removeMark(options as never)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
+      await expect(netfilter.deleteMark(options as never)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
   });
 
   test.each([
@@ -169,7 +169,7 @@ describe('input that is refused before anything is sent', () => {
     const netfilter = await open();
     const rule = options as RuleOptions;
     await expect(netfilter.addRule(rule)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
-    await expect(netfilter.removeRule(rule)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
+    await expect(netfilter.deleteRule(rule)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
     await expect(netfilter.check({ rules: [rule] })).rejects.toMatchObject(code('INVALID_ARGUMENT'));
   });
 
@@ -180,7 +180,7 @@ describe('input that is refused before anything is sent', () => {
       ['no list', () => netfilter.apply({} as never)],
       ['no change', () => netfilter.apply([add, { change: 'add' } as never])],
       ['a hole', () => netfilter.apply(Object.assign([add], { 2: add }))],
-      ['twice the same packets', () => netfilter.apply([add, { change: 'remove-mark', mark }])],
+      ['twice the same packets', () => netfilter.apply([add, { change: 'delete-mark', mark }])],
       ['what does not belong to it', () => netfilter.apply([{ ...add, rule: {} } as never])],
       [
         'twice the same packets in a state',
@@ -198,7 +198,7 @@ describe('input that is refused before anything is sent', () => {
       ['a range backwards', () => netfilter.allocateMark(mark, { from: 2, to: 1 })],
       ['a timeout of 0', () => netfilter.marks({ timeout: 0 })],
       ['no signal', () => netfilter.watch({ signal: {} as never })],
-      ['another option', () => netfilter.delete({ force: true } as never)],
+      ['another option', () => netfilter.deleteTable({ force: true } as never)],
     ];
     for (const [name, call] of wrong)
       await expect((async () => call())(), name).rejects.toMatchObject(code('INVALID_ARGUMENT'));
@@ -222,7 +222,7 @@ test('a handle that is closed', async () => {
     () => netfilter.addMark({ protocol: 'tcp', port: 3, mark: 1 }),
     () => netfilter.set({}),
     () => netfilter.watch(),
-    () => netfilter.delete(),
+    () => netfilter.deleteTable(),
   ];
   for (const call of calls) await expect(call()).rejects.toMatchObject(code('CLOSED'));
   await netfilter.close();

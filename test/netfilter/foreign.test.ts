@@ -29,11 +29,11 @@ async function everyChange(netfilter: Netfilter, look: (after: string) => void):
       () =>
         netfilter.apply([
           { change: 'add-rule', rule: { type: 'dnat', to: '10.1.1.1', destination: '10.0.0.9' } },
-          { change: 'remove-mark', mark: { protocol: 'tcp', port: 80 } },
+          { change: 'delete-mark', mark: { protocol: 'tcp', port: 80 } },
           { change: 'add-mark', mark: { hook: 'input', destination: 'fd00::1', mark: 3 } },
         ]),
     ],
-    ['removeRule', () => netfilter.removeRule({ type: 'masquerade', mark: 81 })],
+    ['deleteRule', () => netfilter.deleteRule({ type: 'masquerade', mark: 81 })],
     [
       'set',
       () =>
@@ -42,8 +42,8 @@ async function everyChange(netfilter: Netfilter, look: (after: string) => void):
           rules: [{ type: 'clamp-mss', size: 'path' }],
         }),
     ],
-    ['removeMark', () => netfilter.removeMark({ protocol: 'udp', port: 53 })],
-    ['delete', () => netfilter.delete()],
+    ['deleteMark', () => netfilter.deleteMark({ protocol: 'udp', port: 53 })],
+    ['delete', () => netfilter.deleteTable()],
   ];
   for (const [name, step] of steps) {
     await step();
@@ -115,15 +115,15 @@ describe('a table of our name that is not ours', () => {
       netfilter.mark(mark),
       netfilter.addMark({ ...mark, mark: 1 }),
       netfilter.setMark(mark, 1),
-      netfilter.removeMark(mark),
+      netfilter.deleteMark(mark),
       netfilter.allocateMark(mark, { from: 1, to: 2 }),
       netfilter.rules(),
       netfilter.addRule({ type: 'masquerade', mark: 1 }),
-      netfilter.removeRule({ type: 'masquerade', mark: 1 }),
+      netfilter.deleteRule({ type: 'masquerade', mark: 1 }),
       netfilter.apply([{ change: 'add-mark', mark: { ...mark, mark: 1 } }]),
       netfilter.set({ marks: [{ ...mark, mark: 1 }] }),
       netfilter.check({}),
-      netfilter.delete(),
+      netfilter.deleteTable(),
     ];
     for (const attempt of await Promise.allSettled(attempts))
       expect(attempt).toMatchObject({ status: 'rejected', reason: foreign });
@@ -131,7 +131,7 @@ describe('a table of our name that is not ours', () => {
     const other = await world.open({ owner: 'director-2' });
     await other.addMark({ ...mark, mark: 1 });
     expect(world.list('ruleset', '-a')).toContain(before.trim());
-    await other.delete();
+    await other.deleteTable();
     expect(world.list('ruleset', '-a')).toBe(before);
   });
 

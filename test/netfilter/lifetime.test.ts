@@ -95,7 +95,7 @@ test('20 000 changes on one handle leave no descriptors and no memory behind', a
   const round = async (changes: number): Promise<void> => {
     for (let i = 0; i < changes / 2; i++) {
       await add(1000 + (i % 7));
-      await netfilter.removeMark({ protocol: 'tcp', port: 1000 + (i % 7) });
+      await netfilter.deleteMark({ protocol: 'tcp', port: 1000 + (i % 7) });
       if (i % 100 !== 0) continue;
       const watch = await netfilter.watch();
       await netfilter.set({
@@ -104,7 +104,7 @@ test('20 000 changes on one handle leave no descriptors and no memory behind', a
       });
       await watch.next();
       watch.close();
-      await netfilter.removeMark({ protocol: 'udp', port: 1 }).catch(() => {});
+      await netfilter.deleteMark({ protocol: 'udp', port: 1 }).catch(() => {});
     }
   };
   await round(4000); // what is kept for later is taken now

@@ -35,7 +35,7 @@ test.skipIf(!ownsMachine)(
     world.load('flush ruleset');
     await netfilter.set({ rules: [...stay, rule(COUNT)] });
     expect((await netfilter.rules()).map((one) => one.rule.source)).toEqual(order);
-    await netfilter.delete();
+    await netfilter.deleteTable();
   },
 );
 
@@ -44,8 +44,8 @@ test('a rule of another program in a long chain stays where single rules are rem
   const rules = Array.from({ length: COUNT }, (_, index) => rule(index));
   await netfilter.set({ rules });
   world.load('insert rule inet ipvs nat_postrouting ip daddr 192.0.2.1 counter packets 3 bytes 4 accept');
-  await netfilter.apply(rules.slice(100).map((one) => ({ change: 'remove-rule', rule: one }) as const));
+  await netfilter.apply(rules.slice(100).map((one) => ({ change: 'delete-rule', rule: one }) as const));
   expect(await netfilter.rules()).toHaveLength(100);
   expect(world.list()).toContain('ip daddr 192.0.2.1 counter packets 3 bytes 4 accept');
-  await netfilter.delete();
+  await netfilter.deleteTable();
 });

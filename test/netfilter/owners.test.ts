@@ -90,7 +90,7 @@ test('a table with the name of a keyword that an earlier version made is read, r
   const [mark] = await netfilter.marks();
   await mark?.update({ mark: 7 });
   expect((await netfilter.marks()).map((one) => one.mark)).toEqual([7]);
-  await netfilter.removeMark({ destination: '10.0.0.1' });
-  await netfilter.delete();
+  await netfilter.deleteMark({ destination: '10.0.0.1' });
+  await netfilter.deleteTable();
   expect(world.list()).not.toContain('table inet limit');
 });

@@ -16,7 +16,7 @@ describe('loaded by hand', () => {
     const before = world.list('ruleset', '-a');
     await netfilter.set(state);
     expect(world.list('ruleset', '-a')).toBe(before);
-    await netfilter.delete();
+    await netfilter.deleteTable();
   });
 });
 

@@ -72,7 +72,7 @@ describe('marks of prefixes', () => {
       await netfilter.setMark(selector, 3);
       reload(world);
       expect((await netfilter.marks()).map(({ mark }) => mark)).toEqual([2, 3]);
-      await netfilter.removeMark(selector);
+      await netfilter.deleteMark(selector);
       expect(await netfilter.marks()).toHaveLength(1);
     },
   );
@@ -106,7 +106,7 @@ describe('rules of every type', () => {
     await world.netfilter.set(state);
     reload(world);
     await expectUnchanged(state);
-    for (const rule of rules.slice(0, 12)) await world.netfilter.removeRule(rule);
+    for (const rule of rules.slice(0, 12)) await world.netfilter.deleteRule(rule);
     expect(await world.netfilter.rules()).toHaveLength(rules.length - 12);
   });
 });
@@ -124,7 +124,7 @@ test('generated marks and rules are recognised', async () => {
     const read = await world.netfilter.rules();
     await world.netfilter.set({ marks: state.marks.slice(1), rules: read.map(({ rule }) => rule) });
     expect(await world.netfilter.marks()).toHaveLength(state.marks.length - 1);
-    await world.netfilter.delete();
+    await world.netfilter.deleteTable();
   };
   await fc.assert(fc.asyncProperty(states, run), { numRuns: 5, endOnFailure: true });
 });

@@ -123,7 +123,7 @@ describe('check and set', () => {
     world.load(`add chain inet ipvs mine\ninsert rule inet ipvs mark_prerouting tcp dport 80 counter`);
     await netfilter.addMark({ protocol: 'tcp', port: 82, mark: 82 });
     await netfilter.addMark({ destination: '11.0.0.0/8', mark: 11 });
-    await netfilter.removeMark({ protocol: 'tcp', port: 80 });
+    await netfilter.deleteMark({ protocol: 'tcp', port: 80 });
     expect(world.list()).toContain('chain mine');
     expect(world.list()).toContain('tcp dport 80 counter packets 0 bytes 0\n');
     world.load('flush table inet ipvs\ndelete chain inet ipvs mark_prerouting');
@@ -198,7 +198,7 @@ describe('watch', () => {
       world.load('table ip ipvs { chain c { }; }\nadd rule ip ipvs c counter');
       world.load('delete table ip ipvs\ndelete table inet ipvs2');
       await other.set(state);
-      await other.delete();
+      await other.deleteTable();
     });
     expect(events).toEqual([]);
   });

@@ -28,10 +28,10 @@ test.each(['lan', LONG])('a rule of nf_tables for the interface %s has its main 
   expect(listed.match(/iifname .* udp/g)).toEqual(['iifname "e0" meta l4proto udp']);
   expect(listed).toContain('oifname "e0"');
   expect(await netfilter.check({ marks: [mark], rules: [rule] })).toEqual([]);
-  await netfilter.removeRule(rule);
-  await netfilter.removeMark({ inputInterface: name, protocol: 'udp' });
+  await netfilter.deleteRule(rule);
+  await netfilter.deleteMark({ inputInterface: name, protocol: 'udp' });
   expect((await netfilter.addMark(mark)).match.inputInterface).toBe('e0');
-  await netfilter.delete();
+  await netfilter.deleteTable();
 });
 
 test('a name that no interface has stays, if it can be a main name', async () => {
@@ -41,7 +41,7 @@ test('a name that no interface has stays, if it can be a main name', async () =>
   await expect(netfilter.addRule({ type: 'masquerade', outputInterface: 'later-than-others' })).rejects.toMatchObject({
     code: 'ERR_IPVS_NO_SUCH_INTERFACE',
   });
-  await netfilter.delete();
+  await netfilter.deleteTable();
 });
 
 test('a routing rule has the main name, and is deleted by the alternative one', async () => {

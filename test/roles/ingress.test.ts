@@ -156,7 +156,7 @@ test('a client inside reaches the virtual address by the mark of input alone', a
 
   expect(await swarm.refused('inside', VIP, TASK_PORT + 1)).toMatch(/refused/);
   expect(await swarm.refused('inside', '10.0.0.2', TASK_PORT)).toMatch(/refused/);
-  await netfilter.removeMark({ hook: 'input', destination: VIP });
+  await netfilter.deleteMark({ hook: 'input', destination: VIP });
   expect(await swarm.refused('inside', VIP, TASK_PORT)).toMatch(/refused/);
   expect(await role.apply()).toHaveLength(1);
   expect(await swarm.meet('inside', VIP, TASK_PORT, 1)).toHaveLength(1);

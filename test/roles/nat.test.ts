@@ -208,7 +208,7 @@ describe('rules beside the role', () => {
     shell(namespace, 'echo 1 >/proc/sys/net/ipv4/vs/conntrack');
     expect(await talk.meet('client', VIP, 80)).toEqual(['server1 10.2.0.5']);
     expect(await talk.meet('client', VIP, 80, { protocol: 'udp' })).toEqual(['server1 10.2.0.5']);
-    await netfilter.delete();
+    await netfilter.deleteTable();
     await role.remove();
   });
 });

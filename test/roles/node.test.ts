@@ -206,7 +206,7 @@ describe('who serves, and whom it sees', () => {
     // Not on this node, so far as the description says: without the rule.
     expect(await talk.meet('pod3', '10.96.0.13', 80, { patience: 2 })).toEqual(nobody);
     const netfilter = await Netfilter.open({ namespace, owner: 'ipvs-node' });
-    await netfilter.removeRule({ type: 'masquerade', source: '10.2.0.11', destination: '10.2.0.11' });
+    await netfilter.deleteRule({ type: 'masquerade', source: '10.2.0.11', destination: '10.2.0.11' });
     await netfilter.close();
     expect(await talk.meet('pod1', '10.96.0.12', 80, { patience: 2 })).toEqual(nobody);
     expect(await role.verify()).toEqual([

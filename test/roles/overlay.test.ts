@@ -197,6 +197,6 @@ test('everything is taken back', async () => {
         .map(({ name }) => ({ change: 'delete-link', name })) as NetworkChange[]),
       { change: 'delete-link', name: 'br0' },
     ]);
-  for (const host of ['host10', 'task17', 'task20', 'task21']) await (await swarm.netfilter(host)).delete();
+  for (const host of ['host10', 'task17', 'task20', 'task21']) await (await swarm.netfilter(host)).deleteTable();
   expect(snapshots()).toEqual(before);
 });

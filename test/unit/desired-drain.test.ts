@@ -246,7 +246,7 @@ test('without repair it is only told; marks by event', async () => {
   const reports = await state.watch({ interval: 1_000_000 });
   const first = reports.next();
   await using netfilter = await Netfilter.open({ kernel, owner: 'ipvs-test' });
-  await netfilter.delete();
+  await netfilter.deleteTable();
   let over = false;
   void first.then(() => {
     over = true;

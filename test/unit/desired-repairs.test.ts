@@ -201,7 +201,7 @@ test('clients reach a service by its marks', async () => {
   const connect = (port: number) => kernel.namespace().connect({ address: VIP, port })?.server.address;
   expect([connect(9090), connect(9091)]).toEqual(['10.0.0.1', undefined]);
   await using netfilter = await Netfilter.open({ kernel, owner: 'ipvs-test' });
-  await netfilter.delete();
+  await netfilter.deleteTable();
   expect(connect(9090)).toBeUndefined();
 });
 

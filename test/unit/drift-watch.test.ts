@@ -11,7 +11,7 @@ async function begin() {
   await state.apply();
   const damage = async (): Promise<void> => {
     await using netfilter = await Netfilter.open({ kernel, owner: 'ipvs-test' });
-    await netfilter.delete();
+    await netfilter.deleteTable();
   };
   return { kernel, state, damage };
 }

@@ -159,12 +159,12 @@ test('a long chain that loses most of its rules is flushed, with the counters of
   await netfilter.set({ rules });
   const last = memory.table('ipvs')?.chains[0]?.rules.at(-1);
   // The handle remembers the table by now.
-  await expect(netfilter.removeRule({ type: 'masquerade', mark: 1 })).rejects.toMatchObject({
+  await expect(netfilter.deleteRule({ type: 'masquerade', mark: 1 })).rejects.toMatchObject({
     code: 'ERR_IPVS_NO_SUCH_RULE',
   });
   memory.setCounter('ipvs', { handle: last?.handle ?? 0n }, { packets: 7n, bytes: 8n });
   memory.commits.length = 0;
-  await netfilter.apply(rules.slice(1).map((rule) => ({ change: 'remove-rule' as const, rule })));
+  await netfilter.apply(rules.slice(1).map((rule) => ({ change: 'delete-rule' as const, rule })));
   expect(memory.commits).toHaveLength(1);
   expect(memory.commits[0]?.changes.map(({ change }) => change)).toEqual(['flush-chain', 'add-rule']);
   expect((await netfilter.rules()).map(({ rule, counter }) => [rule.source, counter.packets])).toEqual([

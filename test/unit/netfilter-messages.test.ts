@@ -75,8 +75,8 @@ describe('marks that are there, or not', () => {
     const fail = async (verb: string): Promise<void> => {
       const set = await failure(netfilter.setMark(packets, 1));
       expect(set).toMatch(/^NO_SUCH_MARK: cannot change mark of prerouting .*these packets have no mark/);
-      const removed = await failure(netfilter.removeMark(packets));
-      expect(removed, verb).toMatch(/^NO_SUCH_MARK: cannot remove mark of prerouting .*these packets have no mark/);
+      const removed = await failure(netfilter.deleteMark(packets));
+      expect(removed, verb).toMatch(/^NO_SUCH_MARK: cannot delete mark of prerouting .*these packets have no mark/);
     };
     await fail('without a table');
     await netfilter.addMark({ protocol: 'tcp', port: 9, mark: 1 });
@@ -100,27 +100,27 @@ describe('the same twice in one list', () => {
       'INVALID_ARGUMENT: change 2: the list has add-rule postrouting meta mark 0x1 masquerade twice: it is change 0 already',
     );
     expect(memory.commits).toEqual([]);
-    const remove: NetfilterChange = { change: 'remove-rule', rule: masquerade };
-    expect(await failure(netfilter.apply([remove, remove]))).toContain('change 1: the list has remove-rule');
+    const remove: NetfilterChange = { change: 'delete-rule', rule: masquerade };
+    expect(await failure(netfilter.apply([remove, remove]))).toContain('change 1: the list has delete-rule');
   });
 
   test('a rule that is removed and added is no mistake', async () => {
     await netfilter.addRule(masquerade);
     await netfilter.apply([
-      { change: 'remove-rule', rule: masquerade },
+      { change: 'delete-rule', rule: masquerade },
       { change: 'add-rule', rule: masquerade },
     ]);
     expect(await netfilter.rules()).toHaveLength(1);
     expect(await failure(netfilter.addRule(masquerade))).toBe(
       'RULE_EXISTS: cannot add rule postrouting meta mark 0x1 masquerade: it is there already',
     );
-    expect(await failure(netfilter.removeRule({ ...masquerade, mark: 2 }))).toBe(
-      'NO_SUCH_RULE: cannot remove rule postrouting meta mark 0x2 masquerade: it is not there',
+    expect(await failure(netfilter.deleteRule({ ...masquerade, mark: 2 }))).toBe(
+      'NO_SUCH_RULE: cannot delete rule postrouting meta mark 0x2 masquerade: it is not there',
     );
   });
 
   test('marks: both places', async () => {
-    const changes = [add({ ...web, mark: 1 }), { change: 'remove-mark' as const, mark: web }];
+    const changes = [add({ ...web, mark: 1 }), { change: 'delete-mark' as const, mark: web }];
     expect(await failure(netfilter.apply(changes))).toMatch(
       /^INVALID_ARGUMENT: change 1: it is for the same packets as change 0: prerouting tcp dport 80/,
     );

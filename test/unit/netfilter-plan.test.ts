@@ -159,11 +159,11 @@ test('single changes, in any order, come to what set would have made', async () 
       const [oldRules, nextRules] = [ruleKeys(some), ruleKeys(to.rules)];
       const changes = [
         ...[...old].flatMap(([key, { mark: _, ...mark }]) =>
-          next.has(key) ? [] : [{ change: 'remove-mark', mark } as const],
+          next.has(key) ? [] : [{ change: 'delete-mark', mark } as const],
         ),
         ...[...next].map(([key, mark]) => ({ change: old.has(key) ? 'set-mark' : 'add-mark', mark }) as const),
         ...[...oldRules].flatMap(([key, rule]) =>
-          nextRules.has(key) ? [] : [{ change: 'remove-rule', rule } as const],
+          nextRules.has(key) ? [] : [{ change: 'delete-rule', rule } as const],
         ),
         ...[...nextRules].flatMap(([key, rule]) => (oldRules.has(key) ? [] : [{ change: 'add-rule', rule } as const])),
       ];

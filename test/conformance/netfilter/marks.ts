@@ -15,9 +15,9 @@ export function markConformance(start: Start): void {
       });
       await netfilter.setMark(packets, 3);
       expect((await netfilter.mark(packets)).mark).toBe(3);
-      await netfilter.removeMark(packets);
+      await netfilter.deleteMark(packets);
       const missing = { code: 'ERR_IPVS_NO_SUCH_MARK', errnoName: 'ENOENT' };
-      expect(await failure(netfilter.removeMark(packets))).toEqual(missing);
+      expect(await failure(netfilter.deleteMark(packets))).toEqual(missing);
       expect(await failure(netfilter.setMark(packets, 3))).toEqual(missing);
       expect((await netfilter.marks()).map(({ mark }) => mark)).toEqual([2]);
     });
@@ -43,8 +43,8 @@ export function markConformance(start: Start): void {
       await netfilter.addRule({ type: 'masquerade', source: '10.1.0.0/16' });
       // The narrowest first.
       expect((await netfilter.rules()).map(({ rule: read }) => read.source)).toEqual(['10.1.0.0/16', '10.0.0.0/8']);
-      await netfilter.removeRule(rule);
-      expect((await failure(netfilter.removeRule(rule))).code).toBe('ERR_IPVS_NO_SUCH_RULE');
+      await netfilter.deleteRule(rule);
+      expect((await failure(netfilter.deleteRule(rule))).code).toBe('ERR_IPVS_NO_SUCH_RULE');
     });
 
     test('two handles at once lose nothing', async () => {
@@ -72,13 +72,13 @@ export function markConformance(start: Start): void {
       expect((await failure(here.netfilter.addMark({ destination: '10.0.0.1', mark: 1 }))).code).toBe(
         'ERR_IPVS_FOREIGN',
       );
-      expect((await failure(here.netfilter.delete())).code).toBe('ERR_IPVS_FOREIGN');
+      expect((await failure(here.netfilter.deleteTable())).code).toBe('ERR_IPVS_FOREIGN');
       const other = await here.open('another');
       await other.addMark({ destination: '10.0.0.1', mark: 1 });
       await port.commit('ipvs', [{ change: 'delete-table' }]);
       await here.netfilter.addMark({ destination: '10.0.0.1', mark: 2 });
-      await other.delete();
-      await other.delete();
+      await other.deleteTable();
+      await other.deleteTable();
       expect(await port.read('another')).toBeUndefined();
       expect((await here.netfilter.marks()).map(({ mark }) => mark)).toEqual([2]);
     });

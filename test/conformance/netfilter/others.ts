@@ -75,7 +75,7 @@ export function otherConformance(start: Start): void {
         generation: await port.generation(),
         process: { pid: expect.any(Number), name: 'ipvs-io' },
       });
-      await here.netfilter.removeMark({ destination: '10.0.0.1' });
+      await here.netfilter.deleteMark({ destination: '10.0.0.1' });
       expect(await next(watch)).toBe('change');
       const waiting = next(watch);
       watch.close();

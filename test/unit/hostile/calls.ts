@@ -427,10 +427,10 @@ onClass('Netfilter', netfilter, {
   addMark: [mark, call],
   allocateMark: [packets, { from: 1, to: 9, taken: [1, 2] }, call],
   setMark: [packets, 2, call],
-  removeMark: [packets, call],
+  deleteMark: [packets, call],
   rules: [call],
   addRule: [rule, call],
-  removeRule: [rule, call],
+  deleteRule: [rule, call],
   apply: [
     [
       { change: 'add-mark', mark },
