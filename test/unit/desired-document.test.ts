@@ -48,6 +48,7 @@ describe('what is wrong is told with its place', () => {
       'roles: [{ role: ingres }]',
       'roles[0].role: one of direct-director, real-server, nat-director, ingress, node is expected, not "ingres"',
     ],
+    ['owner: !!js/function "x"', 'the document is not YAML: Unresolved tag'],
     ['roles: [{ role: ingress }]', 'roles[0].interface: is missing: text is expected; roles[0].network'],
     ['roles: [{ role: real-server, vip: x1, interface: eth0 }]', 'roles[0]: vip is an IPv4 or IPv6 address'],
     ['nat: [{ type: snat }]', 'nat[0].to: is missing'],

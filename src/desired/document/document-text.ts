@@ -67,7 +67,8 @@ async function parseYaml(text: string): Promise<unknown> {
   try {
     // The parser's own search for repeated names takes quadratic time, as does its count of aliases.
     const document = yaml.parseDocument(text, { merge: true, uniqueKeys: false, logLevel: 'error' });
-    const [error] = document.errors;
+    // A warning is a tag that nobody resolves, or a directive.
+    const [error] = [...document.errors, ...document.warnings];
     if (error) throw refuse(error);
     checkNodes(yaml, document.contents);
     return document.toJS({ maxAliasCount: -1 });

@@ -441,7 +441,7 @@ onClass('Netfilter', netfilter, {
   set: [{ marks: [mark], rules }, call],
   check: [{ marks: [mark], rules }, call],
   watch: [call],
-  delete: [call],
+  deleteTable: [call],
   close: [],
 });
 const fwmark = async (kernel: MemoryKernel) => (await netfilter(kernel)).addMark(mark);
