@@ -1,12 +1,15 @@
 import { checkInteger, checkOptions, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
-import { checkBoolean, checkInterface, checkPrefix, checkScope, optional } from './checks.js';
+import { checkBoolean, checkInterface, checkInterfaceAddress, checkPrefix, checkScope, optional } from './checks.js';
 
 /** A new address of an interface. */
 export interface AddressOptions {
   readonly interface: string;
-  /** Address with its prefix length: `192.168.1.100/32`. */
+  /**
+   * Address with its prefix length: `192.168.1.100/32`. Not 0.0.0.0, `::` or an IPv6 multicast address, which the kernel
+   * cannot add.
+   */
   readonly address: string;
   /** Scope. Default: `host` for 127.0.0.0/8, otherwise `global`. The kernel derives that of an IPv6 address itself. */
   readonly scope?: Scope | undefined;
@@ -27,7 +30,7 @@ export type AddressSelector = Pick<InterfaceAddress, 'interface' | 'address'> & 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkAddressOptions(options: AddressOptions): AddressSettings {
   checkOptions('an address', options, ['interface', 'address', 'scope', 'label', 'noDad', 'protocol']);
-  const prefix = checkPrefix('address', options.address);
+  const prefix = checkInterfaceAddress('address', checkPrefix('address', options.address));
   const loopback = prefix.family === 'ipv4' && prefix.address.startsWith('127.');
   if (options.label !== undefined && prefix.family === 'ipv6') throw invalid('an IPv6 address has no label');
   return {

@@ -107,6 +107,21 @@ export function checkAddressOf(what: string, value: unknown, family: Family): st
   return checked.address;
 }
 
+/**
+ * Rejects an address that no interface can have: the kernel ignores a request to add 0.0.0.0 (__inet_insert_ifa in
+ * net/ipv4/devinet.c), and refuses `::` and IPv6 multicast addresses (ipv6_add_addr in net/ipv6/addrconf.c). It accepts
+ * IPv4 multicast addresses.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ */
+export function checkInterfaceAddress<T extends Pick<Prefix, 'family' | 'address'>>(what: string, prefix: T): T {
+  const { family, address } = prefix;
+  if (address === '0.0.0.0' || address === '::')
+    throw invalid(`${what} is ${address}, which stands for any address: an interface cannot have it`);
+  if (family === 'ipv6' && /^ff[0-9a-f]{2}:/.test(address))
+    throw invalid(`${what} is ${address}, a multicast address: an interface cannot have it`);
+  return prefix;
+}
+
 /** Numbers of the kernel's routing tables: RT_TABLE_* (include/uapi/linux/rtnetlink.h). */
 export const tables = { default: 253, main: 254, local: 255 } as const;
 

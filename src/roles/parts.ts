@@ -6,6 +6,7 @@ import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
 import { checkState, type NetfilterState } from '../netfilter/changes.js';
+import { checkInterfaceAddress } from '../network/checks.js';
 
 /** A published port, which is not translated. */
 export interface PublishedPort {
@@ -104,7 +105,9 @@ export function ipvsSysctls(values: Readonly<Record<string, boolean | number | u
 
 /** Returns an address as the only one of its network. */
 export function hostAddress(interfaceName: string, address: string, announce = false): Part {
-  const length = familyOf(address) === 'ipv6' ? 128 : 32;
+  const family = familyOf(address) ?? 'ipv4';
+  checkInterfaceAddress('the virtual address', { family, address });
+  const length = family === 'ipv6' ? 128 : 32;
   return { kind: 'address', interface: interfaceName, address: `${address}/${length}`, ...(announce && { announce }) };
 }
 

@@ -11,6 +11,7 @@ import type { ServiceSettings } from '../../kernel/ipvs/types.js';
 import { checkState } from '../../netfilter/changes.js';
 import { checkMark, type FwmarkOptions, type FwmarkSelector } from '../../netfilter/mark-options.js';
 import { checkRule } from '../../netfilter/rule-options.js';
+import { checkInterfaceAddress } from '../../network/checks.js';
 import { describe } from '../../roles/descriptions.js';
 import { checkInterfaceName } from '../../roles/parts.js';
 import { parseDocumentText } from './document-text.js';
@@ -167,7 +168,7 @@ function addressItem(options: DesiredAddress) {
   checkOptions('an address', options, ['interface', 'address', 'announce']);
   const name = checkInterfaceName('interface', options.interface);
   const [plain = '', length, ...rest] = isText(options.address, 64) ? withoutMapping(options.address).split('/') : [];
-  const { address, family } = checkAddress('address', plain);
+  const { address, family } = checkInterfaceAddress('address', checkAddress('address', plain));
   const most = family === 'ipv6' ? 128 : 32;
   const prefix = length === undefined ? most : Number(length);
   if (!/^\d+$/.test(length ?? '0') || prefix > most || rest.length > 0)

@@ -40,7 +40,10 @@ export type DesiredService = ServiceOptions & {
 /** An address that the namespace must have. */
 export interface DesiredAddress {
   readonly interface: string;
-  /** Address with its prefix length. Default length: 32, or 128 for IPv6: the only address of its network. */
+  /**
+   * Address with its prefix length. Default length: 32, or 128 for IPv6: the only address of its network. Rejects
+   * addresses that no interface can have: 0.0.0.0, `::`, IPv6 multicast.
+   */
   readonly address: string;
   /**
    * True if the address is announced to the neighbours once it exists. While its link is down the announcement waits:

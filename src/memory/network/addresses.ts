@@ -134,6 +134,7 @@ export class MemoryAddresses {
     if (link.mtu < SMALLEST_MTU.ipv6) refused(Errno.EINVAL);
     if (!this.#hasIPv6(link)) refused(Errno.EACCES, 'IPv6 is disabled on this device');
     if (settings.address === '::' || isMulticast(settings.address)) refused(Errno.EADDRNOTAVAIL);
+    if (settings.address === '::1' && link.kind !== 'loopback') refused(Errno.EADDRNOTAVAIL);
     const list = [...this.of(link, 'ipv6')];
     if (list.some(({ address }) => address === settings.address)) refused(Errno.EEXIST, 'address already assigned');
     const state = toState(link, { ...settings, scope: scopeOf6(settings.address) }, undefined);
