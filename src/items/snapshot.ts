@@ -45,6 +45,8 @@ export interface Needs {
   readonly items: readonly Item[];
   /** True if all kinds are read, whatever the items are: for plans that are not known yet. */
   readonly everything: boolean;
+  /** Links that were read already. */
+  readonly links?: readonly Link[] | undefined;
 }
 
 export async function readSnapshot(world: World, { items, everything, ...needs }: Needs): Promise<Snapshot> {
@@ -60,7 +62,10 @@ export async function readSnapshot(world: World, { items, everything, ...needs }
   const [entries, timeouts, links, addresses, routes, rules, udpTunnels, values, tables] = await Promise.all([
     table ? ipvs?.entries() : undefined,
     has('timeout') ? ipvs?.timeouts() : undefined,
-    namesInterfaces || has('link', 'up', 'address', 'route', 'netfilter') ? (await world.network).links() : undefined,
+    needs.links ??
+      (namesInterfaces || has('link', 'up', 'address', 'route', 'netfilter')
+        ? (await world.network).links()
+        : undefined),
     has('address') ? (await world.network).addresses() : undefined,
     everything ? (await world.network).routes({ table: 'all' }) : has('route') ? readRoutes(world, items) : undefined,
     has('routing-rule') ? (await world.network).rules() : undefined,

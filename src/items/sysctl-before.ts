@@ -12,6 +12,19 @@ export function formatBefore(key: string, texts: Texts): string {
   return JSON.stringify(Object.fromEntries(texts));
 }
 
+/**
+ * Returns the text of {@link formatBefore} after interfaces were renamed. `move` returns the current path of a setting;
+ * undefined if it no longer exists.
+ */
+export function moveBefore(name: string, before: string, move: (path: string) => string | undefined): string {
+  const { key } = knobOf(name);
+  const moved = [...parseBefore(name, before)].flatMap(([path, text]) => {
+    const now = move(path);
+    return now === undefined ? [] : [[now, text] as const];
+  });
+  return formatBefore(move(key) ?? key, new Map(moved));
+}
+
 /** Parses the text of {@link formatBefore}, and the two numbers of ip_forward that version 0.1 wrote. */
 export function parseBefore(name: string, before: string): Texts {
   const { key } = knobOf(name);

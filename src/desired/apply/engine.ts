@@ -1,14 +1,16 @@
 import { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import { describeService } from '../../ipvs/describe.js';
+import type { Item } from '../../items/items.js';
 import { readSnapshot, type Snapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { Kernel } from '../../kernel/kernel.js';
+import type { Link } from '../../kernel/network/types.js';
 import type { Network } from '../../network/network.js';
 import { aboutOf, type Target } from '../document/target.js';
 import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from '../plan/plan.js';
-import { renameLines } from '../plan/renames.js';
+import { following, followLines, interfaceOf, withMainNames } from '../plan/renames.js';
 import { claimedForRoutes } from '../plan/router-routes.js';
 import { isDue, isOwed, type PlannedStep, type Step, TableStep } from '../plan/step.js';
 import { Claims, isShared } from '../record/claims.js';
@@ -46,7 +48,7 @@ export class Engine {
     this.world = world;
     this.#path = journal;
     this.#records = records;
-    this.#claims = new Claims(world.kernel, claims, claimant);
+    this.#claims = new Claims(world.kernel, claims, claimant, async () => (await world.network).links());
   }
 
   /** Checks that the record can be used, and repairs what an interrupted program left in it. */
@@ -64,6 +66,9 @@ export class Engine {
   }
 
   async #settle(journal: Journal, call?: CallOptions): Promise<void> {
+    // The claims follow renamed interfaces, too: a setting has one name in both.
+    const links = await this.#links(journal.ledger.entries.map(({ item }) => item));
+    await journal.write(...followLines(journal.ledger, { links, netfilter: {} }));
     const lost = await this.#claims.settle(journal.ledger.entries, call);
     await journal.write(...lost.map((put) => ({ put })));
   }
@@ -132,7 +137,7 @@ export class Engine {
     const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
     if (conflicts.length > 0)
       throw inTheWay(conflicts, options.adoptable ?? true, journal.isNew ? this.#path : undefined);
-    await journal.write(...renameLines(journal.ledger, snapshot.links));
+    await journal.write(...followLines(journal.ledger, snapshot));
     await journal.write(...completed(target, snapshot, journal.ledger).map((put) => ({ put })));
     await executor.run(due);
     return due;
@@ -215,20 +220,28 @@ export class Engine {
     return this.#inTurn(() => this.world.close());
   }
 
-  /** Reads the kernel, and records interfaces that were renamed. */
+  /** Reads the kernel, and records interfaces that were renamed, and tables that others replaced. */
   async #follow(target: Target, journal: Journal, options: PlanOptions): Promise<Snapshot> {
     const snapshot = await this.#read(target, journal.ledger, options);
-    await journal.write(...renameLines(journal.ledger, snapshot.links));
+    await journal.write(...followLines(journal.ledger, snapshot));
     return snapshot;
   }
 
   async #read(target: Target, ledger: Ledger, { adopt }: PlanOptions, everything = false): Promise<Snapshot> {
-    const needs = { ...needsOf(target, ledger, adopt), everything };
+    const links = await this.#links(needsOf(target, ledger, adopt).items, everything);
+    const current = following(ledger, { links, netfilter: {} });
+    const needs = { ...needsOf(withMainNames(target, links), current, adopt), everything, links };
     if (!everything && !needs.items.some(isShared)) return readSnapshot(this.world, needs);
     // Read claims before settings: a setting that another owner restores meanwhile then still counts as claimed.
     const claims = await this.#claims.others();
     const items = [...needs.items, ...claimedForRoutes(target.items, claims)];
     return { ...(await readSnapshot(this.world, { ...needs, items })), claims };
+  }
+
+  /** Reads the links if one of the items is on an interface. */
+  async #links(items: readonly Item[], everything = false): Promise<readonly Link[] | undefined> {
+    const isNeeded = everything || items.some((item) => interfaceOf(item) !== undefined);
+    return isNeeded ? (await this.world.network).links() : undefined;
   }
 
   #withJournal<T>(call: CallOptions | undefined, work: (journal: Journal) => Promise<T>): Promise<T> {

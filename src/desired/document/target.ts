@@ -151,26 +151,41 @@ function isReset(item: Item): boolean {
   return item.kind === 'sysctl' && knobOf(item.name).resets;
 }
 
+/** A setting, with its name as the document has it. */
+interface GivenSetting {
+  readonly item: ItemOf<'sysctl'>;
+  readonly given: string;
+}
+
 /** Rejects two values of one setting, also under two names of it. */
-function checkSameSetting(one: ItemOf<'sysctl'>, other: ItemOf<'sysctl'>): void {
+function checkSameSetting({ item: one, given }: GivenSetting, { item: other, given: otherGiven }: GivenSetting): void {
   if (one.name !== other.name && !(knobOf(one.name).sameText && knobOf(other.name).sameText))
-    throw invalid(`${one.name} and ${other.name} are the same setting in two units: declare one of them`);
+    throw invalid(`${given} and ${otherGiven} are the same setting in two units: declare one of them`);
   if (isSameSysctlValue(one.value, other.value)) return;
-  const what = one.name === other.name ? `${one.name} is` : `${one.name} and ${other.name}, the same setting, are`;
+  const what = given === otherGiven ? `${given} is` : `${given} and ${otherGiven}, the same setting, are`;
   throw invalid(`${what} declared twice, with different values: ${show(one.value)} and ${show(other.value)}`);
 }
 
-/** Returns the items without repetitions. Rejects two values of one setting. */
-function distinct(items: readonly Item[]): Item[] {
-  const known = new Map<string, Item>();
-  for (const item of items) {
+/**
+ * Returns the items without repetitions, each with the name that `mainOf` gives it.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if one setting has two values
+ */
+export function distinct(items: readonly Item[], mainOf: (item: Item) => Item = (item) => item): Item[] {
+  const known = new Map<string, { readonly item: Item; readonly given: Item }>();
+  for (const given of items) {
+    const item = mainOf(given);
     const name = keyOf(item);
     const other = known.get(name);
-    if (!other) known.set(name, item);
+    if (!other) known.set(name, { item, given });
     // An announced address is the same address.
-    else if (item.kind === 'address') known.set(name, { ...other, ...item });
-    else if (item.kind === 'sysctl' && other.kind === 'sysctl') checkSameSetting(other, item);
-    else if (JSON.stringify(item) !== JSON.stringify(other)) throw invalid(`two are ${name}, and differ`);
+    else if (item.kind === 'address') known.set(name, { item: { ...other.item, ...item }, given });
+    else if (item.kind === 'sysctl' && other.item.kind === 'sysctl')
+      checkSameSetting({ item: other.item, given: nameIn(other.given) }, { item, given: nameIn(given) });
+    else if (JSON.stringify(item) !== JSON.stringify(other.item)) throw invalid(`two are ${name}, and differ`);
   }
-  return [...known.values()];
+  return [...known.values()].map(({ item }) => item);
+}
+
+function nameIn(item: Item): string {
+  return item.kind === 'sysctl' ? item.name : keyOf(item);
 }

@@ -2,7 +2,6 @@ import { ownValue } from '../../common/own.js';
 import { handlerOf } from '../../items/handlers.js';
 import type { Found, Item } from '../../items/items.js';
 import type { Needs, Snapshot } from '../../items/snapshot.js';
-import { interfaceOfSysctl, resolveInterface, sysctlOf } from '../../kernel/network/main-names.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { checkMark, packetsKey } from '../../netfilter/mark-options.js';
 import { checkRule } from '../../netfilter/rule-options.js';
@@ -12,7 +11,7 @@ import { keyOf } from '../record/item-checks.js';
 import type { Entry, Ledger } from '../record/ledger.js';
 import { leftOvers } from './left-overs.js';
 import { owedSteps } from './owed.js';
-import { otherNameOf, renameLines } from './renames.js';
+import { following, otherNameOf, withMainNames } from './renames.js';
 import { settingsForRoutes } from './router-routes.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
 import { type Adoption, planTable, type TablePlanOptions } from './table-plan.js';
@@ -38,19 +37,19 @@ export function needsOf(target: Target, ledger: Ledger, adopt: Adoption): Omit<N
   };
 }
 
-/** Returns the steps to the target, from a snapshot and a ledger alone: on any machine. */
-export function planSteps(target: Target, snapshot: Snapshot, recorded: Ledger, options: PlanOptions): PlannedSteps {
+/**
+ * Returns the steps to the target, from a snapshot and a ledger alone: on any machine.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if a setting has two values under two names of its interface
+ */
+export function planSteps(given: Target, snapshot: Snapshot, recorded: Ledger, options: PlanOptions): PlannedSteps {
+  const target = withMainNames(given, snapshot.links);
   const ledger = following(recorded, snapshot);
   const interfaces = interfacesOf(target, snapshot);
   const adopts = options.adopt !== 'none';
   const wanted = [...settingsForRoutes(target.items, snapshot, ledger), ...target.items];
   const items = wanted.map((item) => withPlace(planItem(item, snapshot, ledger, adopts), interfaces, snapshot));
   const names = new Set(items.map(({ name }) => name));
-  // An item under another name of its interface is the same item: taking it back would remove the wanted one.
-  const mainNames = new Set(wanted.map((item) => keyOf(withMainName(item, snapshot))));
-  const stale = ledger.entries.filter(
-    ({ name, item }) => !names.has(name) && !mainNames.has(keyOf(withMainName(item, snapshot))),
-  );
+  const stale = ledger.entries.filter(({ name }) => !names.has(name));
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
   const list = new StepList();
   for (const step of due.flatMap((step) => inTwo(step, ledger))) list.add(step);
@@ -69,24 +68,6 @@ export function planSteps(target: Target, snapshot: Snapshot, recorded: Ledger, 
     steps: list.steps,
     unchanged: unchangedRows + items.filter(({ action }) => action === 'keep').length,
   };
-}
-
-/** Returns the item with the main name of its interface. */
-function withMainName(item: Item, { links = [] }: Snapshot): Item {
-  if (item.kind === 'address' || item.kind === 'up')
-    return { ...item, interface: resolveInterface(item.interface, links) };
-  const of = item.kind === 'sysctl' ? interfaceOfSysctl(item.name) : undefined;
-  if (item.kind !== 'sysctl' || of === undefined) return item;
-  return { ...item, name: sysctlOf(item.name, resolveInterface(of, links)) };
-}
-
-/** Returns the ledger with the current names of interfaces: they may have changed since it was written. */
-function following(recorded: Ledger, { links }: Snapshot): Ledger {
-  const lines = renameLines(recorded, links);
-  if (lines.length === 0) return recorded;
-  const ledger = recorded.copy();
-  for (const line of lines) ledger.change(line);
-  return ledger;
 }
 
 interface Interfaces {
@@ -219,9 +200,9 @@ function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean):
 }
 
 /** Returns the entries whose change was not known to be complete, and is: the kernel has the wanted state. */
-export function completed({ items }: Target, snapshot: Snapshot, ledger: Ledger): Entry[] {
+export function completed(target: Target, snapshot: Snapshot, ledger: Ledger): Entry[] {
   if (!ledger.entries.some(({ tried }) => tried)) return [];
-  return items.flatMap((item): Entry[] => {
+  return withMainNames(target, snapshot.links).items.flatMap((item): Entry[] => {
     const { name, tried, before, index } = ledger.find(keyOf(item)) ?? {};
     if (!tried || name === undefined || planItem(item, snapshot, ledger).action !== 'keep') return [];
     return [{ name, item, ...(before !== undefined && { before }), ...(index !== undefined && { index }) }];

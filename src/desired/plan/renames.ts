@@ -1,6 +1,11 @@
-import { handlerOf } from '../../items/handlers.js';
+import { ownValue } from '../../common/own.js';
 import type { Item } from '../../items/items.js';
+import type { Snapshot } from '../../items/snapshot.js';
+import { moveBefore } from '../../items/sysctl-before.js';
+import { interfaceOfSysctl, resolveInterface, sysctlOf } from '../../kernel/network/main-names.js';
 import type { Link } from '../../kernel/network/types.js';
+import { distinct, type Target } from '../document/target.js';
+import { keyOf } from '../record/item-checks.js';
 import type { Entry, Ledger, Line } from '../record/ledger.js';
 
 /** Returns the interface that an item is on; a link is on itself. */
@@ -11,6 +16,8 @@ export function interfaceOf(item: Item): string | undefined {
       return item.interface;
     case 'route':
       return item.route.interface;
+    case 'sysctl':
+      return interfaceOfSysctl(item.name);
     case 'link':
       return item.link.namespace === undefined ? item.link.name : undefined;
     default:
@@ -19,35 +26,90 @@ export function interfaceOf(item: Item): string | undefined {
 }
 
 /**
+ * Returns the lines that make a ledger follow the kernel: the names of its interfaces, and its table of nf_tables. A
+ * table that another program made since under the same name shows that the owner's table no longer exists.
+ */
+export function followLines(ledger: Ledger, { links, netfilter }: Pick<Snapshot, 'links' | 'netfilter'>): Line[] {
+  const lost = ledger.entries.filter(
+    ({ item }) => item.kind === 'netfilter' && ownValue(netfilter, item.owner) === 'foreign',
+  );
+  return [...renameLines(ledger, links), ...lost.map(({ name }) => ({ remove: name }))];
+}
+
+/** Returns the ledger as it is after {@link followLines}. */
+export function following(recorded: Ledger, snapshot: Pick<Snapshot, 'links' | 'netfilter'>): Ledger {
+  const lines = followLines(recorded, snapshot);
+  if (lines.length === 0) return recorded;
+  const ledger = recorded.copy();
+  for (const line of lines) ledger.change(line);
+  return ledger;
+}
+
+/**
  * Returns the lines that make a ledger follow renamed interfaces: an interface keeps its index when it is renamed, and
- * its addresses and routes stay on it. An interface that has the name and another index is another program's, with
- * everything on it.
+ * its settings, addresses and routes stay on it. An interface that has the name and another index is another program's,
+ * with everything on it. An entry under an alternative name gets the main name.
  */
 export function renameLines(ledger: Ledger, links: readonly Link[] | undefined): Line[] {
   if (!links) return [];
   const byIndex = new Map(links.map((link) => [link.index, link]));
-  const names = new Set(links.flatMap(namesOf));
-  const gone: Line[] = [];
-  const moved: Line[] = [];
+  const byName = new Map(links.flatMap((link) => namesOf(link).map((name) => [name, link] as const)));
+  const gone = new Set<string>();
+  const moved = new Map<string, { readonly put: Entry; readonly from: string }>();
   for (const entry of ledger.entries) {
     const { name, item, index } = entry;
     const on = interfaceOf(item);
-    if (index === undefined || on === undefined) continue;
-    const link = byIndex.get(index);
+    if (on === undefined) continue;
+    const link = index === undefined ? byName.get(on) : byIndex.get(index);
     if (!link) {
-      if (names.has(on)) gone.push({ remove: name });
+      if (byName.has(on)) gone.add(name);
       continue;
     }
     // A link keeps the name that its owner wants.
-    if (item.kind === 'link' || namesOf(link).includes(on)) continue;
-    const now = onInterface(item, link.name);
-    const handler = handlerOf(now);
-    const put = { ...entry, name: handler.key?.(now) ?? handler.name(now), item: now };
-    if (put.name !== name) gone.push({ remove: name });
-    moved.push({ put });
-    if (ledger.announcements.has(name)) moved.push({ announce: { [put.name]: true } });
+    if (item.kind === 'link' || link.name === on) continue;
+    const put = entryOn(entry, link.name);
+    if (put.name !== name) gone.add(name);
+    if (!moved.has(put.name)) moved.set(put.name, { put, from: name });
   }
-  return [...gone, ...moved];
+  // An earlier version recorded one object under two names of its interface: one entry stays.
+  const isTaken = (name: string): boolean => ledger.find(name) !== undefined && !gone.has(name);
+  const puts = [...moved.values()].filter(({ put, from }) => put.name === from || !isTaken(put.name));
+  return [
+    ...[...gone].map((remove) => ({ remove })),
+    ...puts.map(({ put }) => ({ put })),
+    ...puts.flatMap(({ put, from }) =>
+      ledger.announcements.has(from) ? [{ announce: { [put.name]: true as const } }] : [],
+    ),
+  ];
+}
+
+/** Returns the entry on another interface, with everything that names the interface. */
+function entryOn(entry: Entry, to: string): Entry {
+  const { item, before, tried } = entry;
+  const now = onInterface(item, to);
+  const on = interfaceOf(item);
+  const move = (path: string): string => (interfaceOfSysctl(path) === on ? sysctlOf(path, to) : path);
+  return {
+    ...entry,
+    name: keyOf(now),
+    item: now,
+    ...(before !== undefined && { before: item.kind === 'sysctl' ? moveBefore(item.name, before, move) : before }),
+    ...(tried && { tried: tried.map((one) => onInterface(one, to)) }),
+  };
+}
+
+/**
+ * Returns the target with the main names of interfaces: an object under two names of its interface is one object.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if a setting has two values under two names
+ */
+export function withMainNames(target: Target, links: readonly Link[] = []): Target {
+  const mainOf = (item: Item): Item => {
+    const on = item.kind === 'link' ? undefined : interfaceOf(item);
+    const name = on === undefined ? undefined : resolveInterface(on, links);
+    return name === undefined || name === on ? item : onInterface(item, name);
+  };
+  if (target.items.every((item) => mainOf(item) === item)) return target;
+  return { ...target, items: distinct(target.items, mainOf) };
 }
 
 /** Returns the current name of the link of an entry, if it is not the one that its owner wants. */
@@ -69,6 +131,8 @@ export function onInterface(item: Item, name: string): Item {
       return { ...item, interface: name };
     case 'route':
       return { ...item, route: { ...item.route, interface: name } };
+    case 'sysctl':
+      return { ...item, name: sysctlOf(item.name, name) };
     case 'link':
       return { ...item, link: { ...item.link, name } };
     default:

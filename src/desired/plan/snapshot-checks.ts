@@ -17,6 +17,8 @@ export function checkSnapshot(value: unknown): Snapshot {
     const list = snapshot[name];
     if (list !== undefined) for (const entry of checkArray(name, list)) checkObject(`an entry of ${name}`, entry);
   }
+  for (const link of (snapshot.links ?? []) as readonly Readonly<Record<string, unknown>>[])
+    checkTexts([link.name, ...checkArray('alternativeNames', link.alternativeNames)]);
   for (const row of (snapshot.table ?? []) as readonly Readonly<Record<string, unknown>>[]) {
     checkObject('the key of a service', checkObject('service', row.service).key);
     for (const server of checkArray('servers', row.servers)) checkObject('a server', server);

@@ -9,6 +9,7 @@ import { Ledger } from '../record/ledger.js';
 import { checkLine } from '../record/line-checks.js';
 import { planSteps } from './plan.js';
 import { Plan } from './plan-view.js';
+import { withMainNames } from './renames.js';
 import { checkSnapshot } from './snapshot-checks.js';
 import { type Adoption, plainServer, plainService } from './table-plan.js';
 
@@ -66,7 +67,8 @@ export class StateSnapshot {
     checkSame(document.document, this.#of);
     const { drain } = document.document;
     const options = { adopt, drain, leftOvers: adopt === 'wanted' };
-    return understood(() => new Plan(planSteps(document.target, this.#snapshot, this.#ledger, options)));
+    const target = withMainNames(document.target, this.#snapshot.links);
+    return understood(() => new Plan(planSteps(target, this.#snapshot, this.#ledger, options)));
   }
 
   toJSON(): unknown {

@@ -1,4 +1,4 @@
-import { checkOptions, show } from '../../common/check.js';
+import { checkInteger, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import { checkLineOfText, checkSysctlBefore, checkSysctlPath, checkTimeout } from './item-checks.js';
@@ -9,6 +9,8 @@ export interface Claim {
   readonly before: string;
   /** Value that each owner wants, by the name of the owner. */
   readonly owners: ReadonlyMap<string, string>;
+  /** Indexes of the interfaces that the name and `before` have, by the names of the interfaces: these may change. */
+  readonly interfaces: ReadonlyMap<string, number>;
 }
 
 /** Claims by the name of the setting: `sysctl net/ipv4/ip_forward`, `timeout tcp`. */
@@ -23,13 +25,16 @@ export function parseBook(text: string | undefined): Book {
 
 export function formatBook(book: Book): string {
   if (book.size === 0) return '';
-  const claims = [...book].map(([name, { before, owners }]) => [name, { before, owners: recordOf(owners) }] as const);
+  const claims = [...book].map(([name, { before, owners, interfaces }]) => {
+    const claim = { before, owners: recordOf(owners) };
+    return [name, interfaces.size === 0 ? claim : { ...claim, interfaces: recordOf(interfaces) }] as const;
+  });
   return `${JSON.stringify(recordOf(claims))}\n`;
 }
 
 function checkClaim(name: string, value: unknown): Claim {
-  checkOptions(`the claim on ${show(name)}`, value, ['before', 'owners']);
-  const { before, owners } = value as Readonly<Record<string, unknown>>;
+  checkOptions(`the claim on ${show(name)}`, value, ['before', 'owners', 'interfaces']);
+  const { before, owners, interfaces = {} } = value as Readonly<Record<string, unknown>>;
   const all = entriesOf('owners', owners).map(([owner, wanted]) => [owner, checkValue(name, wanted)] as const);
   if (all.length === 0) throw invalid(`the claim on ${show(name)} has no owner`);
   return {
@@ -37,6 +42,12 @@ function checkClaim(name: string, value: unknown): Claim {
       ? checkSysctlBefore(name.slice('sysctl '.length), before)
       : checkValue(name, before),
     owners: new Map(all),
+    interfaces: new Map(
+      entriesOf('interfaces', interfaces).map(([on, index]) => [
+        on,
+        checkInteger(`the index of ${show(on)}`, index, 1, 0x7fffffff),
+      ]),
+    ),
   };
 }
 

@@ -8,7 +8,10 @@ import { knobOf } from '../../items/sysctl-knobs.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { Timeouts } from '../../kernel/ipvs/types.js';
 import type { Kernel } from '../../kernel/kernel.js';
+import { interfaceOfSysctl } from '../../kernel/network/main-names.js';
+import type { Link } from '../../kernel/network/types.js';
 import { type Book, formatBook, parseBook } from './book.js';
+import { followLinks, hasInterfaces, indexesIn, interfaceOfName } from './claim-interfaces.js';
 import { damaged } from './damage.js';
 import { handOver } from './hand-over.js';
 import type { Entry } from './ledger.js';
@@ -48,14 +51,19 @@ export class Claims {
   readonly #kernel: Kernel;
   readonly #path: string | undefined;
   readonly #owner: string;
+  readonly #links: () => Promise<readonly Link[]>;
   /** The book when no file holds it. */
   #memory: Book = new Map();
 
-  /** Without `path` the book stays in memory, and other owners do not see it. */
-  constructor(kernel: Kernel, path: string | undefined, owner: string) {
+  /**
+   * Without `path` the book stays in memory, and other owners do not see it. `links` reads the interfaces of the
+   * namespace: the claims on their settings follow them when they are renamed.
+   */
+  constructor(kernel: Kernel, path: string | undefined, owner: string, links: () => Promise<readonly Link[]>) {
     this.#kernel = kernel;
     this.#path = path;
     this.#owner = owner;
+    this.#links = links;
   }
 
   /**
@@ -76,18 +84,21 @@ export class Claims {
    */
   async settle(entries: readonly Entry[], call?: CallOptions): Promise<Entry[]> {
     const shared = new Map(entries.filter(({ item }) => isShared(item)).map((entry) => [entry.name, entry]));
-    return this.#with(call, async (book, write) => {
+    return this.#with(call, async (book, write, stored) => {
       const claimed = new Map(book);
-      for (const [name, { item, before = '' }] of shared) {
+      for (const [name, { item, before = '', index }] of shared) {
         const claim = book.get(name);
         if (claim?.owners.has(this.#owner)) continue;
         const owners = new Map(claim?.owners).set(this.#owner, wantedValue(item));
-        claimed.set(name, { before: claim?.before ?? before, owners });
+        const interfaces = claim?.interfaces ?? interfacesOf(item, index);
+        claimed.set(name, { before: claim?.before ?? before, owners, interfaces });
       }
-      if (formatBook(claimed) !== formatBook(book)) await write(claimed);
-      return [...book].flatMap(([name, { owners, before }]): Entry[] => {
+      if (formatBook(claimed) !== formatBook(stored)) await write(claimed);
+      return [...book].flatMap(([name, { owners, before, interfaces }]): Entry[] => {
         const value = owners.get(this.#owner);
-        return value === undefined || shared.has(name) ? [] : [{ name, item: itemOf(name, value), before }];
+        if (value === undefined || shared.has(name)) return [];
+        const index = interfaces.get(interfaceOfName(name) ?? '');
+        return [{ name, item: itemOf(name, value), before, ...(index !== undefined && { index }) }];
       });
     });
   }
@@ -106,7 +117,9 @@ export class Claims {
       const claim = book.get(name);
       const before = claim?.before ?? (await remember());
       const owners = new Map(claim?.owners).set(this.#owner, value);
-      await write(new Map(book).set(name, { before, owners }));
+      const known = claim?.interfaces ?? new Map();
+      const interfaces = known.size > 0 ? known : await indexesIn(name, before, this.#links);
+      await write(new Map(book).set(name, { before, owners, interfaces }));
       await work(before, claimedIn(book, name));
     });
   }
@@ -143,15 +156,22 @@ export class Claims {
     return new Map([...owners].filter(([owner]) => owner !== this.#owner));
   }
 
+  /** Returns the book with the current names of interfaces. The next write stores them. */
+  async #follow(book: Book): Promise<Book> {
+    return hasInterfaces(book) ? followLinks(book, await this.#links()) : book;
+  }
+
   async #with<T>(
     call: CallOptions | undefined,
-    work: (book: Book, write: (book: Book) => Promise<void>) => Promise<T>,
+    work: (book: Book, write: (book: Book) => Promise<void>, stored: Book) => Promise<T>,
   ): Promise<T> {
     const path = this.#path;
-    if (path === undefined)
-      return work(this.#memory, async (book) => {
+    if (path === undefined) {
+      const write = async (book: Book): Promise<void> => {
         this.#memory = book;
-      });
+      };
+      return work(await this.#follow(this.#memory), write, this.#memory);
+    }
     const using = async <R>(asking: () => Promise<R>): Promise<R> => {
       try {
         return await asking();
@@ -166,11 +186,16 @@ export class Claims {
       // A program was killed before it deleted the empty file, or another program wrote it.
       if (text !== undefined && book.size === 0) await journal.replace('').catch(() => {});
       const write = (book: Book): Promise<void> => using(() => journal.replace(formatBook(book)));
-      return await work(book, write);
+      return await work(await this.#follow(book), write, book);
     } finally {
       await journal.close();
     }
   }
+}
+
+function interfacesOf(item: Item, index: number | undefined): ReadonlyMap<string, number> {
+  const on = item.kind === 'sysctl' ? interfaceOfSysctl(item.name) : undefined;
+  return new Map(on === undefined || index === undefined ? [] : [[on, index]]);
 }
 
 function readBook(path: string, text: string | undefined): Book {
