@@ -153,7 +153,8 @@ export class DesiredState {
    * signal counts until the work starts: work that has started is completed, or undone. The timeout is that of each
    * request, not of `settle`.
    * @returns the steps that were done. Draining servers may still exist: see {@link drain}.
-   * @throws IpvsError `ERR_IPVS_FOREIGN` if something that the owner did not make is in the way: nothing was done. The
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if a setting has two values under two names of its interface: nothing
+   * was done. `ERR_IPVS_FOREIGN` if something that the owner did not make is in the way: nothing was done. The
    * message names its owner, as far as records in /run/ipvs have it, and the settings that differ. An {@link
    * ApplyError} (`ERR_IPVS_STEP_FAILED`) with the outcome of each step. If only stale flows or announcements failed,
    * nothing is undone: the plan has them until a later apply succeeds.

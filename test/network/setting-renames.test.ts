@@ -175,7 +175,7 @@ describe('claims of several owners', () => {
     await b.apply();
     place.ip('link del d0');
     addStranger();
-    await using c = await open('c', { sysctls: { [path('d0')]: 0 } });
+    await using c = await open('c', { sysctls: { [path('d0')]: 2 } });
     expect((await c.plan()).conflicts).toEqual([]);
     await a.remove();
     await b.remove();

@@ -173,3 +173,115 @@ test('an interface that was set up goes down under its other name', async () => 
   const [first] = await network.links();
   expect(first?.up).toBe(false);
 });
+
+describe('a setting of an interface', () => {
+  const path = (name: string): string => `net/ipv4/conf/${name}/arp_ignore`;
+  const setting = (owner: string, ...interfaces: string[]): DesiredDocument => ({
+    owner,
+    sysctls: Object.fromEntries(interfaces.map((name) => [path(name), 1])),
+  });
+  const openOf = (kernel: MemoryKernel, document: DesiredDocument) => DesiredState.open(document, { kernel });
+
+  test('goes back under the other name, also for a program that starts later', async () => {
+    const { kernel, network } = await machine();
+    await (await openOf(kernel, setting('a', 'eth0', 'eth1'))).apply();
+    await network.setLink('eth0', { name: 'lan0' });
+    const state = await openOf(kernel, setting('a', 'eth1'));
+    expect((await state.apply()).map(({ action, what }) => `${action} ${what}`)).toEqual([
+      `take-back sysctl ${path('lan0')}: 1`,
+    ]);
+    expect([await network.sysctl(path('lan0')), await network.sysctl(path('eth1'))]).toEqual(['0', '1']);
+  });
+
+  test('is claimed under its current name, also by owners that did not see the other one', async () => {
+    const { kernel, network } = await machine();
+    const a = await openOf(kernel, setting('a', 'eth0'));
+    await a.apply();
+    await network.setLink('eth0', { name: 'lan0' });
+    const b = await openOf(kernel, setting('b', 'lan0'));
+    expect((await b.apply()).map(({ action }) => action)).toEqual(['adopt']);
+    await a.remove();
+    expect(await network.sysctl(path('lan0'))).toBe('1');
+    await b.remove();
+    expect(await network.sysctl(path('lan0'))).toBe('0');
+  });
+
+  test('is claimed by nobody once its interface is gone and another one has the name', async () => {
+    const { kernel, network } = await machine();
+    const a = await openOf(kernel, setting('a', 'eth0'));
+    await a.apply();
+    await network.deleteLink('eth0');
+    await network.addLink({ kind: 'dummy', name: 'eth0' });
+    await network.setSysctl(path('eth0'), 2);
+    expect(await a.remove()).toEqual([]);
+    expect(await network.sysctl(path('eth0'))).toBe('2');
+    expect((await a.plan({ owner: 'a' })).empty).toBe(true);
+  });
+
+  test('is made on another interface that has the name, and goes back there', async () => {
+    const { kernel, network } = await machine();
+    const a = await openOf(kernel, setting('a', 'eth0'));
+    await a.apply();
+    await network.deleteLink('eth0');
+    await network.addLink({ kind: 'dummy', name: 'eth0' });
+    await network.setSysctl(path('eth0'), 2);
+    await a.apply();
+    expect(await network.sysctl(path('eth0'))).toBe('1');
+    await a.remove();
+    expect(await network.sysctl(path('eth0'))).toBe('2');
+  });
+
+  test('goes back from a value whose change was not known to be complete', async () => {
+    const { kernel, network, open } = await machine();
+    const { index } = await network.link('eth0');
+    const item = (value: string) => ({ kind: 'sysctl', name: path('eth0'), value });
+    const put = { name: `sysctl ${path('eth0')}`, item: item('2'), before: '0', tried: [item('1')], index };
+    const journal = await kernel.openJournal('/owner.json');
+    await journal.replace(`{"version":1}\n${JSON.stringify({ put })}\n`);
+    await journal.close();
+    await network.setSysctl(path('eth0'), 1);
+    await network.setLink('eth0', { name: 'lan0' });
+    await (await open(setting('a', 'eth1'))).plan();
+    await (await open({ owner: 'a' })).remove();
+    expect(await network.sysctl(path('lan0'))).toBe('0');
+  });
+});
+
+describe('alternative names', () => {
+  const named = async (interfaceName: string, name: string) => {
+    const made = await machine();
+    made.kernel.namespace().network.addAlternativeName(interfaceName, name);
+    return made;
+  };
+  const document = (sysctls: DesiredDocument['sysctls'], ...interfaces: string[]): DesiredDocument => ({
+    ...on(...interfaces),
+    sysctls,
+  });
+
+  test('make one object of an address and a setting under two names', async () => {
+    const { network, addresses, open } = await named('eth0', 'wan');
+    const state = await open(
+      document({ 'net/ipv4/conf/wan/arp_ignore': 1, 'net/ipv4/conf/eth0/arp_ignore': '0x1' }, 'eth0', 'wan'),
+    );
+    expect((await state.apply()).map(({ what }) => what)).toEqual([
+      'sysctl net/ipv4/conf/eth0/arp_ignore: 1',
+      'address 192.0.2.1/32 on eth0',
+    ]);
+    expect((await state.plan()).empty).toBe(true);
+    await state.remove();
+    expect(await addresses()).toEqual([]);
+    expect(await network.sysctl('net/ipv4/conf/eth0/arp_ignore')).toBe('0');
+  });
+
+  test('of a setting with two values are refused before anything is done', async () => {
+    const { addresses, open } = await named('eth0', 'wan');
+    const state = await open(
+      document({ 'net/ipv4/conf/wan/arp_ignore': 1, 'net/ipv4/conf/eth0/arp_ignore': 2 }, 'eth0'),
+    );
+    await expect(state.apply()).rejects.toMatchObject({
+      code: 'ERR_IPVS_INVALID_ARGUMENT',
+      message: expect.stringContaining('net/ipv4/conf/wan/arp_ignore and net/ipv4/conf/eth0/arp_ignore'),
+    });
+    expect(await addresses()).toEqual([]);
+  });
+});
