@@ -8,6 +8,8 @@ const sysctls = [
   'net.ipv4.conf.all.arp_ignore',
   'net.ipv4.conf.all.arp_announce',
   'net.ipv4.conf.all.rp_filter',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ip_unprivileged_port_start',
   'net.ipv4.conf.eth0.arp_ignore',
   'net.ipv4.conf.eth0.arp_announce',
   'net.ipv4.vs.am_droprate',

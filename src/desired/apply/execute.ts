@@ -18,6 +18,7 @@ import type { Journal } from '../record/journal.js';
 import type { About, Draining, Entry, Line, Rows } from '../record/ledger.js';
 import { flowsAfter, stateBefore } from './consequences.js';
 import { Interfaces } from './interfaces.js';
+import { isRefusal, Refused } from './refused.js';
 
 /** A step that failed, with its error. */
 export interface Failure {
@@ -46,6 +47,7 @@ export class Executor {
   /** Values of settings before the steps that change them. */
   readonly #now = new Map<ItemStep, string>();
   readonly #interfaces: Interfaces;
+  readonly #refused = new Refused();
   #tried: Step[] = [];
   readonly failures: Failure[] = [];
   /** Failures of work that is left for the next call. They undo nothing. */
@@ -65,15 +67,16 @@ export class Executor {
 
   /**
    * Runs the steps in order. Stops after the first item, or the first batch of rows, with a failure, unless `goOn` is
-   * true.
+   * true. Sysctls that the kernel refuses are tried again at the end of their phase.
    */
   async run(steps: readonly PlannedStep[], goOn = false): Promise<void> {
-    for (let at = 0; at < steps.length; ) {
+    const early = new Set<PlannedStep>();
+    for (let at = 0; at < steps.length && (goOn || this.failures.length === 0); ) {
       const step = steps[at];
-      if (!step) return;
+      if (!step) break;
+      const { phase } = step;
       const start = at;
       if (step instanceof TableStep) {
-        const { phase } = step;
         const belongs = (other: PlannedStep | undefined): boolean =>
           other instanceof TableStep && other.phase === phase;
         while (belongs(steps[at])) at++;
@@ -82,12 +85,34 @@ export class Executor {
         await this.#rows(batch);
       } else {
         at++;
-        if (isOwed(step)) continue; // runs at the end, with all owed work
-        this.#tried.push(step);
-        await this.#item(step);
+        // Owed work runs at the end, all of it together.
+        if (!isOwed(step) && !early.has(step)) await this.#first(step);
       }
-      if (!goOn && this.failures.length > 0) return;
+      if (steps[at]?.phase === phase) continue;
+      if (goOn || this.failures.length === 0) await this.#again(steps.slice(at), early);
     }
+    for (const [step, error] of this.#refused.end()) this.#failed(step, error);
+  }
+
+  /** Runs a step for the first time. */
+  async #first(step: ItemStep): Promise<void> {
+    this.#tried.push(step);
+    await this.#item(step);
+  }
+
+  /**
+   * Tries refused sysctls again while others change. Takes back sysctls of later phases early if these may be in the
+   * way, and adds them to `early`.
+   */
+  async #again(later: readonly PlannedStep[], early: Set<PlannedStep>): Promise<void> {
+    for (;;) {
+      for (let step = this.#refused.next(); step; step = this.#refused.next()) await this.#item(step, true);
+      const inTheWay = later.find((step) => !early.has(step) && this.#refused.mayWaitFor(step));
+      if (!inTheWay || !('item' in inTheWay)) break;
+      early.add(inTheWay);
+      await this.#first(inTheWay);
+    }
+    for (const [step, error] of this.#refused.end()) this.#failed(step, error);
   }
 
   /** Records that adopted tables have no earlier content to restore. */
@@ -124,24 +149,32 @@ export class Executor {
     const tell = (what: string, error: unknown): void => {
       left.push(`${what} (${error instanceof Error ? error.message : String(error)})`);
     };
-    for (const one of this.#done.toReversed()) {
-      if (!('item' in one)) await this.#undoRows(one.toReversed(), tell);
-      else {
-        try {
-          await this.#undoItem(one, this.#entries.get(one));
-        } catch (error) {
-          tell(wordsOf(one.item), error);
-        }
+    const refused = new Refused();
+    const undo = async (step: ItemStep): Promise<void> => {
+      try {
+        await this.#undoItem(step, this.#entries.get(step));
+        refused.succeeded(step);
+      } catch (error) {
+        if (isRefusal(step, error)) refused.add(step, error);
+        else tell(wordsOf(step.item), error);
       }
+    };
+    for (const one of this.#done.toReversed()) {
+      if ('item' in one) await undo(one);
+      else await this.#undoRows(one.toReversed(), tell);
     }
+    for (let step = refused.next(); step; step = refused.next()) await undo(step);
+    for (const [{ item }, error] of refused.end()) tell(wordsOf(item), error);
     return left;
   }
 
-  async #item(step: ItemStep): Promise<void> {
+  async #item(step: ItemStep, isRetry = false): Promise<void> {
     const { item, name, action } = step;
     const handler = handlerOf(item);
     const before = this.#journal.ledger.find(name);
-    if (before) this.#entries.set(step, before);
+    // A step that was refused is in the record, but not done.
+    if (isRetry) this.#done.splice(this.#done.indexOf(step), 1);
+    else if (before) this.#entries.set(step, before);
     try {
       if (action === 'take-back') {
         await this.#journal.write(...(await this.#consequences(step, stateBefore(item, before))));
@@ -184,10 +217,12 @@ export class Executor {
       // Do not take back an item that another program made at the same time.
       if (!isThere(error)) this.#done.push(step);
       else if (before === undefined) await this.#journal.write({ remove: name });
-      this.#failed(step, error);
+      if (isRefusal(step, error)) this.#refused.add(step, error);
+      else this.#failed(step, error);
       return;
     }
     this.#done.push(step);
+    this.#refused.succeeded(step);
   }
 
   async #change({ item }: ItemStep, before: Entry | undefined, claimed?: ReadonlySet<string>): Promise<void> {

@@ -57,9 +57,7 @@ const initial: Readonly<Record<Family, Readonly<Record<string, number | readonly
 const others: Readonly<Record<string, string>> = {
   'ipv4/fwmark_reflect': '0',
   'ipv4/ip_default_ttl': '64',
-  'ipv4/ip_local_port_range': '32768\t60999',
   'ipv4/ip_nonlocal_bind': '0',
-  'ipv4/ip_unprivileged_port_start': '1024',
   'ipv4/tcp_fwmark_accept': '0',
   'ipv4/tcp_tw_reuse': '2',
   'ipv6/fwmark_reflect': '0',
@@ -77,6 +75,26 @@ function ports(text: string): string | number {
   const ranges = list.split(',').map((range) => range.split('-').map(Number));
   const fine = ranges.every(([first = 0, last = first]) => first <= last && last <= 0xffff);
   return fine ? `${list}\n` : Errno.EINVAL;
+}
+
+const UNPRIVILEGED = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
+const LOCAL = '/proc/sys/net/ipv4/ip_local_port_range';
+
+/** Adds the two settings of ports that bound each other, like net/ipv4/sysctl_net_ipv4.c. */
+function definePorts(files: MemoryFiles): void {
+  const numbers = (text: string): number[] | undefined => {
+    const words = canonicalSysctlValue(text).split(' ');
+    return words.every((word) => /^\d{1,5}$/.test(word) && Number(word) <= 0xffff) ? words.map(Number) : undefined;
+  };
+  files.set(UNPRIVILEGED, '1024\n', (text) => {
+    const [first = 0, ...rest] = numbers(text) ?? [0, 0];
+    return rest.length > 0 || files.number(LOCAL) < first ? Errno.EINVAL : `${first}\n`;
+  });
+  files.set(LOCAL, '32768\t60999\n', (text) => {
+    const [first = 0, last = 0, ...rest] = numbers(text) ?? [];
+    const fine = rest.length === 0 && first > 0 && first <= last && first >= files.number(UNPRIVILEGED);
+    return fine ? `${first}\t${last}\n` : Errno.EINVAL;
+  });
 }
 
 /** Settings that a write to `all` sets on every IPv6 interface (net/ipv6/addrconf.c). */
@@ -105,6 +123,7 @@ export class MemorySysctls {
     }
     for (const [path, text] of Object.entries(others)) files.set(`/proc/sys/net/${path}`, `${text}\n`);
     files.set('/proc/sys/net/ipv4/ip_local_reserved_ports', '\n', ports);
+    definePorts(files);
     files.define('/proc/sys/net/ipv4/ip_forward', {
       read: () => `${this.get('ipv4', 'all', 'forwarding')}\n`,
       write: (text) => this.#write('ipv4', 'all', 'forwarding', text),
