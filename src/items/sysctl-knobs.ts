@@ -76,3 +76,14 @@ export function resetsOf(key: string, interfaces: readonly string[]): readonly R
     return each(place === 'default' ? interfaces : [place], 'addr_gen_mode', () => '2'); // addrconf_sysctl_stable_secret
   return [];
 }
+
+/** Returns true if the kernel changes the setting of this path when some other setting is written. */
+export function isFollower(path: string): boolean {
+  const [, family, kind, place = '', name] = /^net\/(ipv[46])\/(conf|neigh)\/([^/]+)\/(.+)$/.exec(path) ?? [];
+  if (name === undefined) return false;
+  const beside = (other: string, setting = name): string => `net/${family}/${kind}/${other}/${setting}`;
+  const secrets = ['default', place].map((other) => beside(other, 'stable_secret'));
+  const others = ['net/ipv4/ip_forward', beside('all'), beside('default'), ...secrets];
+  const interfaces = place === 'all' || place === 'default' ? [] : [place];
+  return others.some((key) => key !== path && resetsOf(key, interfaces).some((reset) => reset.path === path));
+}

@@ -116,8 +116,7 @@ describe('settings that a write resets', () => {
             const owners = { whole: await open('whole', whole), part: await open('part', part) };
             const order = (first: string) =>
               (first === 'whole' ? ['whole', 'part'] : ['part', 'whole']) as ('whole' | 'part')[];
-            // A value that is as wanted is nobody's: when it changes later, the next apply mends it.
-            for (const owner of [...order(firstComes), ...order(firstComes)]) await owners[owner].apply();
+            for (const owner of order(firstComes)) await owners[owner].apply();
             for (const owner of order(firstComes)) expect((await owners[owner].plan()).changes).toEqual([]);
             expect(await read('net.ipv4.conf.e0.forwarding')).toBe(String(value));
             const [first, last] = order(firstGoes) as ['whole' | 'part', 'whole' | 'part'];
@@ -139,6 +138,72 @@ describe('settings that a write resets', () => {
     await a.apply({ owner: 'both', namespace: place.name, sysctls: whole });
     expect((await a.plan()).changes).toEqual([]);
     await a.remove();
+    expect(everything()).toBe(before);
+  });
+
+  const both: readonly (readonly [Sysctls, Sysctls])[] = [
+    [{ 'net.ipv4.ip_forward': 1 }, { 'net.ipv4.conf.e0.forwarding': 0 }],
+    [{ 'net.ipv4.ip_forward': 1 }, { 'net.ipv4.conf.default.forwarding': 0, 'net/ipv4/conf/e2.5/forwarding': 0 }],
+    [{ 'net.ipv4.conf.all.forwarding': 1 }, { 'net.ipv4.conf.all.accept_redirects': 1 }],
+    [
+      { 'net.ipv6.conf.all.forwarding': 1 },
+      { 'net.ipv6.conf.lo.forwarding': 0, 'net.ipv6.conf.default.forwarding': 0 },
+    ],
+    [{ 'net.ipv6.conf.all.disable_ipv6': 1 }, { 'net.ipv6.conf.lo.disable_ipv6': 0 }],
+    [{ 'net.ipv6.conf.all.addr_gen_mode': 1 }, { 'net.ipv6.conf.lo.addr_gen_mode': 0 }],
+    [{ 'net.ipv4.conf.default.rp_filter': 2 }, { 'net.ipv4.conf.e1.rp_filter': 0 }],
+  ];
+  const holds = async (...documents: readonly Sysctls[]): Promise<void> => {
+    for (const [name, value] of documents.flatMap((one) => Object.entries(one)))
+      expect([name, await read(name)]).toEqual([name, String(value)]);
+  };
+
+  test.each(both)('one owner that sets %j keeps %j at the first apply', async (whole, parts) => {
+    const before = everything();
+    await using a = await open('a', { ...parts, ...whole });
+    const bad = { ...parts, ...whole, 'net.ipv4.ip_default_ttl': 1000 };
+    await expect(a.apply({ owner: 'a', namespace: place.name, sysctls: bad })).rejects.toMatchObject({ left: [] });
+    expect(everything()).toBe(before);
+    await a.apply({ owner: 'a', namespace: place.name, sysctls: { ...parts, ...whole } });
+    await holds(whole, parts);
+    expect((await a.plan()).changes).toEqual([]);
+    expect(await a.apply()).toEqual([]);
+    await a.remove();
+    expect(everything()).toBe(before);
+  });
+
+  test.each(both)(
+    '%j of one owner leaves %j of another, whichever comes first and goes first',
+    async (whole, parts) => {
+      const before = everything();
+      for (const comes of ['parts', 'whole'])
+        for (const goes of ['parts', 'whole']) {
+          const owners = { parts: await open('parts', parts), whole: await open('whole', whole) };
+          const { parts: p, whole: w } = owners;
+          for (const one of comes === 'parts' ? [p, w] : [w, p]) await one.apply();
+          await holds(whole, parts);
+          for (const one of [p, w]) expect((await one.plan()).changes).toEqual([]);
+          const [first, last] = goes === 'parts' ? ([p, w] as const) : ([w, p] as const);
+          await first.remove();
+          await holds(goes === 'parts' ? whole : parts);
+          expect((await last.plan()).changes).toEqual([]);
+          await last.remove();
+          expect(everything()).toBe(before);
+          for (const one of [p, w]) await one.close();
+        }
+    },
+  );
+
+  test('a setting that was right stays as it is when its owner goes', async () => {
+    await write('net.ipv4.conf.e0.forwarding', 0);
+    const before = everything();
+    await using a = await open('a', { 'net.ipv4.conf.e0.forwarding': 0 });
+    expect(await a.apply()).toMatchObject([{ action: 'adopt' }]);
+    expect(await a.apply()).toEqual([]);
+    await write('net.ipv4.conf.e0.forwarding', 1);
+    await a.remove();
+    expect(await read('net.ipv4.conf.e0.forwarding')).toBe('1');
+    await write('net.ipv4.conf.e0.forwarding', 0);
     expect(everything()).toBe(before);
   });
 

@@ -120,8 +120,16 @@ const ports = (range: string, unprivileged: number): DesiredDocument => ({
   sysctls: { 'net.ipv4.ip_local_port_range': range, 'net.ipv4.ip_unprivileged_port_start': unprivileged },
 });
 
-describe('settings that bound each other', () => {
-  test.each(Object.entries(scenesOf(ports('45000 60000', 40000), ports('2000 3000', 1500))))(
+// Both are right before the first apply, and a write of ip_forward changes them.
+const parts4 = { 'net.ipv4.conf.eth0.forwarding': 0, 'net.ipv4.conf.all.accept_redirects': 1 };
+const whole4 = { 'net.ipv4.ip_forward': 1 };
+
+describe.each([
+  ['settings that bound each other', ports('45000 60000', 40000), ports('2000 3000', 1500)],
+  ['settings that a write resets', { owner, sysctls: parts4 }, { owner, sysctls: { ...parts4, ...whole4 } }],
+  ['a setting that resets others', { owner, sysctls: whole4 }, { owner, sysctls: { ...whole4, ...parts4 } }],
+])('%s', (_, first, then) => {
+  test.each(Object.entries(scenesOf(first, then)))(
     '%s that is killed at any call leaves a record that the next program takes back, or goes on from',
     (_, scene) => enumerate(scene),
     600_000,

@@ -12,6 +12,7 @@ const sysctls = [
   'net.ipv4.ip_unprivileged_port_start',
   'net.ipv4.conf.eth0.arp_ignore',
   'net.ipv4.conf.eth0.arp_announce',
+  'net.ipv4.conf.eth0.forwarding',
   'net.ipv4.vs.am_droprate',
   'net.ipv4.vs.conntrack',
   'net.ipv4.vs.sync_refresh_period',

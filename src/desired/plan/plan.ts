@@ -2,6 +2,7 @@ import { ownValue } from '../../common/own.js';
 import { handlerOf } from '../../items/handlers.js';
 import type { Found, Item } from '../../items/items.js';
 import type { Needs, Snapshot } from '../../items/snapshot.js';
+import { isFollower, knobOf } from '../../items/sysctl-knobs.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { checkMark, packetsKey } from '../../netfilter/mark-options.js';
 import { checkRule } from '../../netfilter/rule-options.js';
@@ -175,6 +176,9 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false)
   if (adopts && action === 'keep' && item.kind !== 'up') return { ...step, action: 'adopt', adopts };
   // Without a claim of this owner, the setting would be restored with the last claim of the others.
   if (owners && action === 'keep' && !recorded) return { ...step, action: 'adopt' };
+  // Without a claim, a write of another setting, by this owner or another one, would change it.
+  if (action === 'keep' && !recorded && item.kind === 'sysctl' && isFollower(knobOf(item.name).key))
+    return { ...step, action: 'adopt' };
   // A program died after it recorded another value and before it set that. To restore it, the record needs the right
   // value.
   if (action === 'keep' && recorded && isShared(recorded) && !isSameWanted(wantedValue(recorded), wantedValue(item)))
