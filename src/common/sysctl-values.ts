@@ -43,3 +43,11 @@ function canonicalList(word: string): string {
   }
   return merged.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(',');
 }
+
+/**
+ * Returns true if the path below /proc/sys is that of a secret for stable IPv6 addresses. The kernel cannot read a
+ * secret that was never written, and cannot delete one.
+ */
+export function isStableSecret(path: string): boolean {
+  return /^net\/ipv6\/conf\/[^/]+\/stable_secret$/.test(path);
+}

@@ -1,6 +1,6 @@
 import { IpvsError } from '../common/errors.js';
 import { ownValue } from '../common/own.js';
-import { isSameSysctlValue } from '../common/sysctl-values.js';
+import { isSameSysctlValue, isStableSecret } from '../common/sysctl-values.js';
 import type { Network } from '../network/network.js';
 import { type Handler, unlessGone } from './handler.js';
 import { type ItemOf, missing, other, right } from './items.js';
@@ -93,7 +93,8 @@ export const sysctl: Handler<'sysctl'> = {
         network,
         resets.map(({ path }) => path),
       );
-      if (ours) await network.setSysctl(item.name, text);
+      // A secret cannot be deleted. It has no effect on an interface whose addr_gen_mode is restored.
+      if (ours && !(text === '' && isStableSecret(path))) await network.setSysctl(item.name, text);
       // The file in the other unit may be finer: 100 hundredths of a second are 1000 to 1009 milliseconds.
       if (knob.paths.length > 1) await setTexts(network, textsOf(knob.paths, texts));
       await setTexts(network, afterwards(item, text, resets, left, texts, kept, begun));

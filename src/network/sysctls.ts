@@ -2,6 +2,7 @@ import { checkCallOptions, checkOneOf, checkOptions, isText, show } from '../com
 import { Errno } from '../common/errno.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { isStableSecret } from '../common/sysctl-values.js';
 import type { CallOptions } from '../kernel/call.js';
 import { interfaceOfSysctl, readMainNames, sysctlOf } from '../kernel/network/main-names.js';
 import { checkInterface } from './checks.js';
@@ -60,9 +61,12 @@ async function read(
   };
   const [path, text] = await context.ask('READ_FILE', 'read', given, () => work(given), options);
   if (typeof text === 'string') return { path, value: text.trim() };
+  // The kernel has no secret until one is written (addrconf_sysctl_stable_secret in net/ipv6/addrconf.c).
+  if (text === Errno.EIO && isStableSecret(path.slice('/proc/sys/'.length))) return { path, value: '' };
   throw errorFor({ command: 'READ_FILE', action: 'read', object: path }, text ?? Errno.EIO);
 }
 
+/** Reads a setting. A `stable_secret` that was never set reads as an empty text. */
 export async function readSysctl(context: Context, sysctl: NetworkSysctl, options?: CallOptions): Promise<string> {
   checkCallOptions(options);
   return (await read(context, sysctlPath(sysctl), options)).value;

@@ -3,6 +3,7 @@ import { at, checkAddress, checkOptions, isText, show } from '../../common/check
 import { invalid } from '../../common/errors.js';
 import { limits } from '../../common/limits.js';
 import { checkSize } from '../../common/size.js';
+import { isStableSecret } from '../../common/sysctl-values.js';
 import { describeServer } from '../../ipvs/describe.js';
 import type { ServerOptions } from '../../ipvs/server-options.js';
 import { heldServerSettings } from '../../ipvs/server-options.js';
@@ -187,7 +188,12 @@ function sysctl(name: string, value: string | number | boolean) {
   const text = typeof value === 'boolean' ? String(Number(value)) : String(value).trim();
   if (text.includes('\n') || !isText(text, limits.sysctlValue))
     throw invalid(`sysctls: the value of ${name} is a line of text, not ${show(value)}`);
-  return { kind: 'sysctl', name: parts.join('/'), value: text } as const;
+  const path = parts.join('/');
+  if (path === 'net/ipv6/conf/all/stable_secret')
+    throw invalid(`sysctls: ${path} does not exist for the kernel: set that of an interface, or of default`);
+  if (text === '' && isStableSecret(path))
+    throw invalid(`sysctls: the value of ${path} is an IPv6 address: the kernel cannot delete a secret`);
+  return { kind: 'sysctl', name: path, value: text } as const;
 }
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
