@@ -71,6 +71,39 @@ describe('what is wrong is told with its place', () => {
     expect(await problem(text)).toContain(expected);
   });
 
+  test.each([
+    ['{ net.ipv6.conf.d0.disable_ipv6: 1 }', 'addresses: [{ interface: d0, address: 2001:db8::1/64 }]', 'conf/d0/'],
+    ['{ net/ipv6/conf/d0/disable_ipv6: true }', 'addresses: [{ interface: d0, address: 2001:db8::1 }]', 'conf/d0/'],
+    ['{ net.ipv6.conf.all.disable_ipv6: 1 }', 'addresses: [{ interface: d0, address: 2001:db8::1/64 }]', 'conf/all/'],
+    [
+      '{ net.ipv6.conf.lo.disable_ipv6: 1 }',
+      'roles: [{ role: real-server, vip: 2001:db8::1 , interface: eth0 }]',
+      'conf/lo/',
+    ],
+    [
+      '{ net.ipv6.conf.default.disable_ipv6: 1 }',
+      'roles: [{ role: real-server, vip: 2001:db8::1 , interface: eth0, device: vips }]',
+      'conf/default/',
+    ],
+  ])('rejects sysctls %s with %s', async (sysctls, rest, setting) => {
+    expect(await problem(`sysctls: ${sysctls}\n${rest}`)).toMatch(
+      new RegExp(`2001:db8::1/\\d+ cannot be added to \\w+: net/ipv6/${setting}disable_ipv6 is 1`),
+    );
+  });
+
+  test.each([
+    ['{ net.ipv6.conf.d0.disable_ipv6: 1 }', 'addresses: [{ interface: d0, address: 192.0.2.1/24 }]'],
+    ['{ net.ipv6.conf.d0.disable_ipv6: 0 }', 'addresses: [{ interface: d0, address: 2001:db8::1/64 }]'],
+    ['{ net.ipv6.conf.d1.disable_ipv6: 1 }', 'addresses: [{ interface: d0, address: 2001:db8::1/64 }]'],
+    [
+      '{ net.ipv6.conf.all.disable_ipv6: 1, net.ipv6.conf.d0.disable_ipv6: 0 }',
+      'addresses: [{ interface: d0, address: 2001:db8::1/64 }]',
+    ],
+    ['{ net.ipv6.conf.default.disable_ipv6: 1 }', 'addresses: [{ interface: d0, address: 2001:db8::1/64 }]'],
+  ])('accepts sysctls %s with %s', async (sysctls, rest) => {
+    await CheckedDocument.parse(`owner: a\nsysctls: ${sysctls}\n${rest}`);
+  });
+
   test('two values of one setting', async () => {
     const text =
       'sysctls: { net.ipv4.ip_forward: 0 }\nroles: [{ role: ingress, interface: eth0, network: 10.0.0.0/24, source: 10.0.0.2, services: [] }]';

@@ -11,6 +11,7 @@ import type { NetfilterState } from '../../netfilter/changes.js';
 import type { MarkSettings } from '../../netfilter/mark-options.js';
 import { keyOf } from '../record/item-checks.js';
 import type { About } from '../record/ledger.js';
+import { checkDisabledIPv6 } from './contradictions.js';
 import { type Datagrams, datagramsMarked, datagramsOf, marksIn } from './datagrams.js';
 import type { DrainPolicy } from './drain-policy.js';
 
@@ -96,6 +97,7 @@ export class TargetBuilder {
 
   build(): Target {
     const items = distinct(this.#items);
+    checkDisabledIPv6(items);
     const marks = items.flatMap((item) => (item.kind === 'netfilter' ? marksIn(item.state) : []));
     const table = marks.length === 0 ? this.#table : withMarks(this.#table, marks);
     const all = takesUdp(table, marks) ? withExpiry(items) : items;
