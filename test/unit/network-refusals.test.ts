@@ -60,7 +60,7 @@ describe('what the kernel does not support of a kind that it has', () => {
 });
 
 test('addresses', () => {
-  const change: NetworkChange = { change: 'add-address', address: { interface: 'eth0', address: 'ff02::5/64' } };
+  const change: NetworkChange = { change: 'add-address', address: { interface: 'eth0', address: '::1/128' } };
   expect(asked(change, Errno.EADDRNOTAVAIL).code).toBe('ERR_IPVS_REJECTED');
   expect(asked(change, Errno.EACCES).text).toContain('net.ipv6.conf.eth0.disable_ipv6');
   expect(asked(change, Errno.EPERM).code).toBe('ERR_IPVS_PERMISSION');

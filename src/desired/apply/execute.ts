@@ -264,6 +264,8 @@ export class Executor {
       await this.#journal.write(...(await this.#consequences({ action, name }, after)));
     }
     if (before) {
+      // Entries on the link that this call made have its index.
+      const undone = this.#journal.ledger.find(name)?.index ?? before.index;
       if (item.kind === 'link')
         await this.#journal.write({ put: withoutIndex(this.#journal.ledger.find(name) ?? before) });
       // An earlier call made it, and this call changed it or took it back.
@@ -276,7 +278,7 @@ export class Executor {
       if (isShared(item)) await this.#claims.claim(name, wantedValue(before.item), was, restore);
       else await restore();
       await this.#journal.write({ put: item.kind === 'link' ? withoutIndex(before) : before });
-      if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(name, before.index)));
+      if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(name, undone)));
       return;
     }
     const entry = this.#journal.ledger.find(name);
