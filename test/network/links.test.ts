@@ -273,11 +273,9 @@ test.skipIf(hasKind('bridge', 'vlan_filtering', '1'))('a bridge of a kernel with
 test('addresses that the kernel refuses', async () => {
   await here.network.addLink({ kind: 'veth', name: 'end', peer: { name: 'dne' } });
   const add = (address: string): Promise<void> => here.network.addAddress({ interface: 'end', address });
-  for (const address of ['ff02::5/128', '::/128', '::1/128']) {
-    const { code, message } = await failure(add(address));
-    expect(code).toBe('ERR_IPVS_REJECTED');
-    expect(message).toContain('Usual cause: a multicast address, ::, or ::1 on another interface than lo');
-  }
+  const loopback = await failure(add('::1/128'));
+  expect(loopback.code).toBe('ERR_IPVS_REJECTED');
+  expect(loopback.message).toContain('::1 on another interface than lo');
   await here.network.setSysctl({ family: 'ipv6', interface: 'end', name: 'disable_ipv6' }, true);
   const { code, message } = await failure(add('fd00::7/64'));
   expect(code).toBe('ERR_IPVS_REJECTED');
