@@ -1,13 +1,10 @@
-import { IpvsError } from '../../common/errors.js';
+import type { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
-import type { Ipvs } from '../../ipvs/ipvs.js';
 import { announceAddress, isAnnounced } from '../../items/addresses.js';
 import { handlerOf } from '../../items/handlers.js';
 import type { Item, ItemOf } from '../../items/items.js';
 import { readSnapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
-import type { Change } from '../../kernel/ipvs/types.js';
-import type { Kernel } from '../../kernel/kernel.js';
 import { type Datagrams, unionOf } from '../document/datagrams.js';
 import { wordsOf } from '../plan/plan.js';
 import { onInterface } from '../plan/renames.js';
@@ -15,10 +12,12 @@ import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep }
 import { type Claims, isShared, wantedValue } from '../record/claims.js';
 import { keyOf } from '../record/item-checks.js';
 import type { Journal } from '../record/journal.js';
-import type { About, Draining, Entry, Line, Rows } from '../record/ledger.js';
+import type { About, Draining, Entry, Line } from '../record/ledger.js';
 import { flowsAfter, stateBefore } from './consequences.js';
 import { Interfaces } from './interfaces.js';
+import { asIpvsError, isGone, isThere } from './outcomes.js';
 import { isRefusal, Refused } from './refused.js';
+import { RowsBuilder, rowsOf, send } from './rows.js';
 
 /** A step that failed, with its error. */
 export interface Failure {
@@ -457,69 +456,6 @@ function earlier({ item: before, tried = [] }: Entry, item: Item): readonly Item
   return [...others.values()];
 }
 
-class RowsBuilder {
-  readonly #rows = recordOf<string[]>([]);
-  // Consecutive servers mostly belong to the same service.
-  #last = '';
-  #names: string[] = [];
-
-  add({ service, server = '' }: TableStep): void {
-    if (service !== this.#last) {
-      this.#last = service;
-      this.#names = this.#rows[service] ?? [];
-      this.#rows[service] = this.#names;
-    }
-    this.#names.push(server);
-  }
-
-  get empty(): boolean {
-    return this.#last === '';
-  }
-
-  get rows(): Rows {
-    return this.#rows;
-  }
-}
-
-function rowsOf(steps: readonly TableStep[]): Rows {
-  const rows = new RowsBuilder();
-  for (const step of steps) rows.add(step);
-  return rows.rows;
-}
-
 function withoutIndex({ index: _, ...entry }: Entry): Entry {
   return entry;
-}
-
-/** Sends the changes. Returns one error, or undefined, for each; an absent change succeeds. */
-async function send(
-  ipvs: Ipvs,
-  kernel: Kernel,
-  changes: readonly (Change | undefined)[],
-): Promise<readonly (IpvsError | undefined)[]> {
-  const due = changes.filter((change) => change !== undefined);
-  if (due.length === 0) return changes.map(() => undefined);
-  const errors = await ipvs.send(due);
-  // Otherwise the next count of its connections may be 0, and the server deleted, while a packet still creates one.
-  if (due.some(takesNothingNew)) await kernel.gracePeriod();
-  if (due.length === changes.length) return errors;
-  let at = 0;
-  return changes.map((change) => (change === undefined ? undefined : errors[at++]));
-}
-
-function takesNothingNew(change: Change): boolean {
-  return change.command === 'SET_DEST' && change.server.weight === 0;
-}
-
-function isThere(error: unknown): boolean {
-  return error instanceof IpvsError && error.code.endsWith('_EXISTS');
-}
-
-function isGone(error: IpvsError | undefined): boolean {
-  return error?.code === 'ERR_IPVS_NO_SUCH_SERVICE' || error?.code === 'ERR_IPVS_NO_SUCH_SERVER';
-}
-
-function asIpvsError(error: unknown): IpvsError {
-  if (error instanceof IpvsError) return error;
-  return new IpvsError('ERR_IPVS_SYSTEM', error instanceof Error ? error.message : String(error), { cause: error });
 }
