@@ -126,7 +126,8 @@ TEST_CASE("a dump of services") {
     CheckService(services.at("6 7f000001000000000000000000000000 8000"), AF_INET, "rr", kHashed, 0, 0xffffffff);
     CheckService(services.at("6 00000000000000000000000000000001 8000"), AF_INET6, "rr", kHashed, 0, 128);
     for (const auto& [key, service] : services) {
-      CAPTURE(key);
+      const auto& named = key;  // clang 14 captures no structured binding
+      CAPTURE(named);
       CHECK(std::string(service.engine.data()) == (service.port == 5060 ? "sip" : ""));
     }
   }
