@@ -33,16 +33,57 @@ const asText = (sysctls: Sysctls) => Object.fromEntries(Object.entries(sysctls).
 
 describe('documents that follow each other', () => {
   const cases: readonly (readonly [string, readonly Sysctls[]])[] = [
-    ['a raised port start, then none', [{ [UNPRIVILEGED]: 500, [RANGE]: '45000 60000' }, { [UNPRIVILEGED]: 40000, [RANGE]: '45000 60000' }]],
-    ['lowered ports', [{ [RANGE]: '45000 60000', [UNPRIVILEGED]: 40000 }, { [RANGE]: '2000 3000', [UNPRIVILEGED]: 1500 }]],
-    ['raised ports', [{ [RANGE]: '2000 3000', [UNPRIVILEGED]: 1500 }, { [UNPRIVILEGED]: 40000, [RANGE]: '45000 60000' }]],
-    ['a lowered range without the port start', [{ [RANGE]: '45000 60000', [UNPRIVILEGED]: 40000 }, { [RANGE]: '2000 3000' }]],
+    [
+      'a raised port start, then none',
+      [
+        { [UNPRIVILEGED]: 500, [RANGE]: '45000 60000' },
+        { [UNPRIVILEGED]: 40000, [RANGE]: '45000 60000' },
+      ],
+    ],
+    [
+      'lowered ports',
+      [
+        { [RANGE]: '45000 60000', [UNPRIVILEGED]: 40000 },
+        { [RANGE]: '2000 3000', [UNPRIVILEGED]: 1500 },
+      ],
+    ],
+    [
+      'raised ports',
+      [
+        { [RANGE]: '2000 3000', [UNPRIVILEGED]: 1500 },
+        { [UNPRIVILEGED]: 40000, [RANGE]: '45000 60000' },
+      ],
+    ],
+    [
+      'a lowered range without the port start',
+      [{ [RANGE]: '45000 60000', [UNPRIVILEGED]: 40000 }, { [RANGE]: '2000 3000' }],
+    ],
     ['a raised port start without the range', [{ [RANGE]: '500 600', [UNPRIVILEGED]: 400 }, { [UNPRIVILEGED]: 800 }]],
-    ['lowered thresholds', [{ [HIGH]: 9000000, [LOW]: 8000000 }, { [HIGH]: 5000000, [LOW]: 4500000 }, { [HIGH]: 3000000, [LOW]: 2900000 }]],
-    ['thresholds whose lower one is first', [{ [LOW]: 8000000, [HIGH]: 9000000 }, { [LOW]: 1000, [HIGH]: 2000 }]],
+    [
+      'lowered thresholds',
+      [
+        { [HIGH]: 9000000, [LOW]: 8000000 },
+        { [HIGH]: 5000000, [LOW]: 4500000 },
+        { [HIGH]: 3000000, [LOW]: 2900000 },
+      ],
+    ],
+    [
+      'thresholds whose lower one is first',
+      [
+        { [LOW]: 8000000, [HIGH]: 9000000 },
+        { [LOW]: 1000, [HIGH]: 2000 },
+      ],
+    ],
     ['a lowered high threshold without the low one', [{ [LOW]: 8000000, [HIGH]: 9000000 }, { [HIGH]: 7000000 }]],
-    ['lowered reordering', [{ [MOST]: 400, [USUAL]: 350 }, { [MOST]: 200, [USUAL]: 150 }, { [MOST]: 2, [USUAL]: 2 }]],
-  ]; // biome-ignore format: one case a line
+    [
+      'lowered reordering',
+      [
+        { [MOST]: 400, [USUAL]: 350 },
+        { [MOST]: 200, [USUAL]: 150 },
+        { [MOST]: 2, [USUAL]: 2 },
+      ],
+    ],
+  ];
 
   test.each(cases)('%s: every document is reached at the first apply', async (_, documents) => {
     const before = await values();
