@@ -17,6 +17,11 @@ const service = 'protocol: tcp, address: 192.0.2.1, port: 80';
 describe('what is wrong is told with its place', () => {
   test.each([
     ['services: [{ fwmark: 0 }]', 'services[0].fwmark: Too small: expected number to be >=1, not 0'],
+    ['services: [{ protocol: tcp, address: 10.0.0.1, prot: 80 }]', "shared; did you mean 'port'?"],
+    [
+      'services: [{ fwmrak: 7 }]',
+      'services[0].fwmark: is missing: a number is expected; services[0]: no option fwmrak',
+    ],
     ['services: [{ scheduler: rr }]', 'services[0]: a service has a fwmark, or a protocol, an address and a port'],
     [
       `services: [{ ${service}, servers: [10.0.0.1, { address: 10.0.0.2, weight: -1 }] }]`,

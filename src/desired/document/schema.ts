@@ -220,8 +220,19 @@ function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]):
     const [best] = alternatives.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length);
     const tried = issue.errors.some((issues) => !issues.some(isMissing));
     if (best && best.length > 0 && tried) return best;
+    // A misspelt name is unknown to every alternative: the one that knows most of the others is meant.
+    const unknown = issue.errors.map(unknownNames);
+    const isMisspelt = unknown[0]?.some((name) => unknown.every((names) => names.includes(name))) ?? false;
+    const fewest = unknown.indexOf(unknown.toSorted((a, b) => a.length - b.length)[0] ?? []);
+    const meant = isMisspelt ? alternatives[fewest] : undefined;
+    if (meant) return meant;
   }
   return [`${pathText(path)}${issueText(issue)}`];
+}
+
+/** Returns the names of an object that an alternative does not know. */
+function unknownNames(issues: readonly z.core.$ZodIssue[]): readonly string[] {
+  return issues.flatMap((one) => (one.code === 'unrecognized_keys' && one.path.length === 0 ? one.keys : []));
 }
 
 const typeNames: Readonly<Record<string, string>> = {
