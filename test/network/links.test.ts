@@ -57,7 +57,10 @@ test('veth: both ends, in one namespace and in two', async () => {
   });
   expect(link).toMatchObject({ name: 'one', kind: 'veth', mtu: 1400, address: '02:42:0a:00:00:01', up: true });
   expect(link.data).toMatchObject({ kind: 'veth', peer: 'two' });
-  expect(await here.network.link('two')).toMatchObject({ mtu: 1300, up: true, running: true });
+  // The kernel works out the carrier later, in a work queue.
+  await untilPasses(async () =>
+    expect(await here.network.link('two')).toMatchObject({ mtu: 1300, up: true, running: true }),
+  );
   await here.network.addLink({ kind: 'veth', name: 'near', peer: { name: 'far', namespace: there.name, up: true } });
   const near = await here.network.link('near');
   const far = await there.network.link('far');
