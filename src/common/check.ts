@@ -10,18 +10,18 @@ export { show };
 /** Returns an integer from `least` to `most`. Rejects any other value. */
 export function checkInteger(what: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-  throw invalid(`${what} is an integer from ${least} to ${most}, not ${show(value)}`);
+  throw invalid(`${what} must be an integer from ${least} to ${most}, not ${show(value)}`);
 }
 
 export function checkOneOf<T extends string>(what: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
-  throw invalid(`${what} is one of ${allowed.join(', ')}; not ${show(value)}`);
+  throw invalid(`${what} must be one of ${allowed.join(', ')}; not ${show(value)}`);
 }
 
 /** Checks the name of a scheduler, an engine or a helper, which the kernel keeps in 16 bytes with a NUL. */
 export function checkName(what: string, value: unknown): string {
   if (typeof value === 'string' && /^[\x21-\x7e]{1,15}$/.test(value)) return value;
-  throw invalid(`${what} is a name of 1 to 15 characters without spaces, not ${show(value)}`);
+  throw invalid(`${what} must be a name of 1 to 15 characters without spaces, not ${show(value)}`);
 }
 
 /**
@@ -36,7 +36,7 @@ export function checkAddress(
   const value = typeof given === 'string' && expected !== 'ipv6' ? withoutMapping(given) : given;
   const family = typeof value === 'string' ? familyOf(value) : undefined;
   if (family === undefined)
-    throw invalid(`${what} is an IPv4 or IPv6 address (no host name, no zone), not ${show(value)}`);
+    throw invalid(`${what} must be an IPv4 or IPv6 address (no host name, no zone), not ${show(value)}`);
   return { address: canonicalAddress(value as string, family), family };
 }
 
@@ -46,7 +46,7 @@ export function checkAddress(
  */
 export function checkOptions(what: string, value: unknown, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || isBuiltin(value))
-    throw invalid(`${what} is described by an object, not ${show(value)}`);
+    throw invalid(`${what} must be an object, not ${show(value)}`);
   // Avoids Object.keys(), because bulk changes call this tens of thousands of times.
   for (const name in value) {
     if (!known.includes(name) && Object.hasOwn(value, name))
@@ -82,9 +82,9 @@ function isBuiltin(value: object): boolean {
  * it traverses the array.
  */
 export function checkList<T>(what: string, value: readonly T[], most: number = limits.entries): readonly T[] {
-  if (!Array.isArray(value)) throw invalid(`${what} is a list, not ${show(value)}`);
+  if (!Array.isArray(value)) throw invalid(`${what} must be a list, not ${show(value)}`);
   const { length } = value;
-  if (length > most) throw invalid(`${what} has at most ${most} entries, not ${length}`);
+  if (length > most) throw invalid(`${what} must have at most ${most} entries, not ${length}`);
   for (let index = 0; index < length; index++)
     if (!(index in value)) throw invalid(`${what}[${index}] is missing: the list has a hole`);
   return value;
@@ -103,7 +103,7 @@ export function valueOr<T>(value: T | undefined, otherwise: T): T {
 /** Rejects a value that is neither `true` nor `false`. */
 export function checkFlag(what: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
-  throw invalid(`${what} is true or false, not ${show(value)}`);
+  throw invalid(`${what} must be true or false, not ${show(value)}`);
 }
 
 /** Checks the options of a call: `signal`, `timeout` and the names in `others`. */
@@ -114,7 +114,7 @@ export function checkCallOptions(
   checkOptions('a call', options, ['signal', 'timeout', ...others]);
   const { signal, timeout } = options;
   if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY) checkInteger('timeout', timeout, 1, 0x7fffffff);
-  if (signal !== undefined && !isSignal(signal)) throw invalid(`signal is an AbortSignal, not ${show(signal)}`);
+  if (signal !== undefined && !isSignal(signal)) throw invalid(`signal must be an AbortSignal, not ${show(signal)}`);
 }
 
 /** Returns true for a real signal. A proxy of one, or an object with its prototype, has no working `aborted`. */
@@ -132,7 +132,9 @@ export function checkKernel(kernel: unknown, ...methods: readonly string[]): voi
   if (kernel === undefined) return;
   const has = (name: string): boolean => typeof (kernel as Record<string, unknown>)[name] === 'function';
   if (typeof kernel === 'object' && kernel !== null && methods.every(has)) return;
-  throw invalid(`kernel is an object with ${methods.join('() and ')}(), such as a MemoryKernel; not ${show(kernel)}`);
+  throw invalid(
+    `kernel must be an object with ${methods.join('() and ')}(), such as a MemoryKernel; not ${show(kernel)}`,
+  );
 }
 
 /** Runs a check and adds the path within the description to its error. */

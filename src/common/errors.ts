@@ -98,8 +98,21 @@ export interface IpvsErrorOptions {
   readonly cause?: unknown;
 }
 
+const BRAND = Symbol.for('ipvs.IpvsError');
+
 /** The one error class of this library. Branch on {@link IpvsError.code}. A message has at most 16 384 characters. */
 export class IpvsError extends Error {
+  /** True for errors of another copy of this package, too: a program may have several of its dependencies' copies. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== IpvsError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === 'object' && value !== null && BRAND in value;
+  }
+
+  static {
+    // On the prototype, so that a printed error does not show it.
+    Object.defineProperty(IpvsError.prototype, BRAND, { value: true });
+  }
+
   override readonly name = 'IpvsError';
   readonly code: IpvsErrorCode;
   /** The kernel's answer, a positive Linux errno. Absent if no request was sent. */

@@ -22,7 +22,7 @@ export function checkSize(what: string, value: unknown): void {
       }
       return;
     }
-    if (!isPlain(part)) throw invalid(`${what}: ${path} is a plain object, not ${show(part)}`);
+    if (!isPlain(part)) throw invalid(`${what}: ${path} must be a plain object, not ${show(part)}`);
     for (const name in part) walk((part as Record<string, unknown>)[name], name, depth + 1);
   };
   walk(value, 'it', 0);

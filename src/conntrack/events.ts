@@ -1,11 +1,11 @@
 import { checkInteger, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { flatten } from '../common/flatten.js';
 import { limits } from '../common/limits.js';
 import type { EventPort } from '../kernel/conntrack/port.js';
 import type { ConntrackEvent, EventSettings } from '../kernel/conntrack/types.js';
 import { translate } from './errors.js';
 import { type FlowFilter, filterNames } from './filter.js';
-import { flatten } from './flatten.js';
 
 export interface EventOptions {
   /** Default: `new`, `update` and `destroy`. */
@@ -50,7 +50,7 @@ export function checkEventOptions(options: EventOptions): EventSettings {
   if (typeof resynchronise === 'object' && resynchronise !== null)
     checkOptions('resynchronise', resynchronise, ['interval']);
   else if (typeof resynchronise !== 'boolean')
-    throw invalid(`resynchronise is true, false or { interval }, not ${show(resynchronise)}`);
+    throw invalid(`resynchronise must be true, false or { interval }, not ${show(resynchronise)}`);
   const interval = typeof resynchronise === 'object' ? resynchronise.interval : 1000;
   const has = (type: (typeof types)[number]): boolean => types.includes(type);
   if (resynchronise && !(has('new') && has('update') && has('destroy')))
@@ -59,7 +59,7 @@ export function checkEventOptions(options: EventOptions): EventSettings {
   if (options.filter !== undefined) checkOptions('a filter of flows', options.filter, filterNames);
   if (options.filter?.state !== undefined)
     throw invalid('events cannot be filtered by state: they do not always say it');
-  if (typeof reliable !== 'boolean') throw invalid(`reliable is true or false, not ${show(reliable)}`);
+  if (typeof reliable !== 'boolean') throw invalid(`reliable must be true or false, not ${show(reliable)}`);
   return {
     created: has('new'),
     updated: has('update'),

@@ -182,6 +182,6 @@ function prefix(
   const whole = isIPv4(address) ? 32 : 128;
   if (length === undefined) return { address, prefix: whole };
   if (!/^\d{1,3}$/.test(length))
-    throw invalid(`${what} is an address or a prefix such as 10.0.0.0/8, not ${show(value)}`);
+    throw invalid(`${what} must be an address or a prefix such as 10.0.0.0/8, not ${show(value)}`);
   return { address, prefix: checkInteger(`the length of ${what}`, Number(length), 0, whole) };
 }

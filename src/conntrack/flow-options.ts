@@ -247,7 +247,7 @@ function checkDccp(dccp: DccpDetails): DccpDetails {
   checkOptions('dccp', dccp, ['role', 'handshakeSequence']);
   const { handshakeSequence: sequence } = dccp;
   if (typeof sequence !== 'bigint' || sequence < 0n || sequence >= 1n << 48n)
-    throw invalid(`handshakeSequence is a bigint of 48 bits, not ${show(sequence)}`);
+    throw invalid(`handshakeSequence must be a bigint of 48 bits, not ${show(sequence)}`);
   return { role: checkOneOf('role', dccp.role, ['client', 'server']), handshakeSequence: sequence };
 }
 
@@ -305,6 +305,6 @@ function checkNat(what: string, nat: NatOptions, original: Tuple): NatSettings {
 
 function pair<T>(what: string, value: T | readonly [T, T]): readonly [T, T] {
   if (!Array.isArray(value)) return [value as T, value as T];
-  if (value.length !== 2) throw invalid(`${what} is one, or a range of two, not ${show(value)}`);
+  if (value.length !== 2) throw invalid(`${what} must be one, or a range of two, not ${show(value)}`);
   return value as unknown as readonly [T, T];
 }

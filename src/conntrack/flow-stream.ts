@@ -1,5 +1,5 @@
+import { flatten } from '../common/flatten.js';
 import type { Flow } from '../kernel/conntrack/types.js';
-import { flatten } from './flatten.js';
 import { untilStable } from './stable.js';
 
 /**

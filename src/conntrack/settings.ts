@@ -49,7 +49,7 @@ function format(name: Name, value: unknown): string {
     return String(checkInteger(name, value, 0, 0x7fffffff));
   if (name === 'events' && value === 'auto') return '2';
   if (typeof value === 'boolean') return value ? '1' : '0';
-  throw invalid(`${name} is true or false${name === 'events' ? " or 'auto'" : ''}, not ${show(value)}`);
+  throw invalid(`${name} must be true or false${name === 'events' ? " or 'auto'" : ''}, not ${show(value)}`);
 }
 
 export async function readSettings(context: Context, options?: CallOptions): Promise<ConntrackSettings> {

@@ -54,7 +54,7 @@ export function checkProtocol(what: string, value: unknown): FlowProtocol {
     return (name as FlowProtocol | undefined) ?? number;
   }
   const names = Object.keys(protocolNumbers).join(', ');
-  throw invalid(`${what} is one of ${names}, or a number from 0 to 255; not ${show(value)}`);
+  throw invalid(`${what} must be one of ${names}, or a number from 0 to 255; not ${show(value)}`);
 }
 
 export function checkZone(what: string, value: unknown): number {

@@ -241,7 +241,7 @@ export class DesiredState {
     checkOptions('a server that drains', server, ['service', 'server', 'state', ...progressNames]);
     for (const name of ['service', 'server'] as const)
       if (!isText(server[name], 128) || server[name] === '')
-        throw invalid(`${name} is a text as DrainProgress has it, not ${show(server[name])}`);
+        throw invalid(`${name} must be a text as DrainProgress has it, not ${show(server[name])}`);
     checkCallOptions(options);
     return cancelDrain(this.#engine, server.service, server.server, options);
   }
@@ -355,7 +355,8 @@ function planOptions(checked: CheckedDocument | undefined, { adopt = false }: Pl
 }
 
 function adoptionOf(adopt: unknown): Adoption {
-  if (adopt !== 'all' && typeof adopt !== 'boolean') throw invalid(`adopt is true, false or 'all', not ${show(adopt)}`);
+  if (adopt !== 'all' && typeof adopt !== 'boolean')
+    throw invalid(`adopt must be true, false or 'all', not ${show(adopt)}`);
   return adopt === 'all' ? 'all' : adopt ? 'wanted' : 'none';
 }
 

@@ -59,7 +59,7 @@ export class Role {
   static async open(description: RoleDescription, options: RoleOptions = {}): Promise<Role> {
     checkOptions('a role', options, ['namespace', 'name', 'record', 'kernel', 'signal', 'timeout']);
     if (typeof description !== 'object' || description === null)
-      throw invalid(`a role is an object, not ${show(description)}`);
+      throw invalid(`a role must be an object, not ${show(description)}`);
     const { name = description.role, record, ...open } = options;
     checkCallOptions({ signal: open.signal, timeout: open.timeout });
     checkKernel(open.kernel, 'openIpvs', 'openConntrack', 'openNetfilter', 'openNetwork', 'openJournal', 'gracePeriod');
@@ -137,5 +137,5 @@ export class Role {
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkRecord(record: unknown): void {
   if (record === undefined || record === false || (isText(record, limits.path) && record !== '')) return;
-  throw invalid(`record is a path or false, not ${show(record)}`);
+  throw invalid(`record must be a path or false, not ${show(record)}`);
 }

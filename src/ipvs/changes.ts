@@ -66,6 +66,8 @@ function toKernelChange(change: TableChange): Change {
       return { command: 'DEL_DEST', service, server: checkServerKey(change.server, service) };
     }
     default:
-      throw invalid(`a change is one of ${kinds.join(', ')}; not ${show((change as { change?: unknown }).change)}`);
+      throw invalid(
+        `a change must be one of ${kinds.join(', ')}; not ${show((change as { change?: unknown }).change)}`,
+      );
   }
 }

@@ -42,7 +42,7 @@ export function connectionMatcher(filter: ConnectionFilter): (connection: Connec
 
 function checkText(what: string, value: unknown): string {
   if (typeof value === 'string' && /^[\x21-\x7e]{1,32}$/.test(value)) return value;
-  throw invalid(`${what} is a word, not ${show(value)}`);
+  throw invalid(`${what} must be a word, not ${show(value)}`);
 }
 
 /** Yields the connections of a namespace while it reads the file. Keeps only a part of the file in memory. */

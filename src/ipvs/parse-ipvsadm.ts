@@ -204,7 +204,7 @@ function identityOf(line: Line): ServiceOptions {
 function markOf(text: string): number {
   const mark = numberOf('the mark', text);
   if (mark >= -0x80000000 && mark <= 0xffffffff && mark !== 0) return mark >>> 0;
-  throw invalid(`the mark is an integer from 1 to 4294967295, not ${text}`);
+  throw invalid(`the mark must be an integer from 1 to 4294967295, not ${text}`);
 }
 
 function serviceChanges(line: Line, { family }: ServiceKey) {
@@ -230,7 +230,7 @@ function serviceChanges(line: Line, { family }: ServiceKey) {
 function netmaskOf(text: string, family: 'ipv4' | 'ipv6'): number | string {
   if (family === 'ipv6') return numberOf('the netmask of IPv6', text);
   if (text.includes('.')) return text;
-  throw invalid(`the netmask of IPv4 is a mask such as 255.255.255.0, not ${text}`);
+  throw invalid(`the netmask of IPv4 must be a mask such as 255.255.255.0, not ${text}`);
 }
 
 function serverOf(line: Line): ServerOptions {

@@ -84,7 +84,7 @@ export function formatIpvsadm(services: readonly SavedService[]): string {
 
 function linesOf(service: SavedService): string[] {
   if (typeof service !== 'object' || service === null)
-    throw invalid(`a service is described by an object, not ${show(service)}`);
+    throw invalid(`a service must be an object, not ${show(service)}`);
   const { servers = [], ...options } = service;
   const settings = heldServiceSettings(options);
   const { key, scheduler, flags } = settings;

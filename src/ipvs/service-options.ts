@@ -240,7 +240,7 @@ function withChanges(
 }
 
 function withFlag(flags: number, flag: number, on: unknown): number {
-  if (typeof on !== 'boolean') throw invalid(`onePacket is true or false, not ${show(on)}`);
+  if (typeof on !== 'boolean') throw invalid(`onePacket must be true or false, not ${show(on)}`);
   return on ? flags | flag : flags & ~flag;
 }
 
@@ -273,7 +273,7 @@ function checkNetmask(value: number | string, family: Family): number {
   if (typeof value === 'string') {
     const mask = checkAddress('an IPv4 netmask', value);
     if (mask.family === 'ipv4') return mask.address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-    throw invalid(`an IPv4 netmask is a mask such as 255.255.255.0, not ${show(value)}`);
+    throw invalid(`an IPv4 netmask must be a mask such as 255.255.255.0, not ${show(value)}`);
   }
   const length = checkInteger('an IPv4 netmask (a prefix length)', value, 0, 32);
   return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;

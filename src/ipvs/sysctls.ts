@@ -153,12 +153,12 @@ export function formatSysctl(name: SysctlName, value: unknown): string {
   switch (kinds[name]) {
     case 'boolean':
       if (typeof value === 'boolean') return value ? '1' : '0';
-      throw invalid(`${name} is true or false, not ${show(value)}`);
+      throw invalid(`${name} must be true or false, not ${show(value)}`);
     case 'integer':
       return String(integer(value));
     case 'pair':
       if (Array.isArray(value) && value.length === 2) return Array.from(value, integer).join(' ');
-      throw invalid(`${name} is a pair of integers, not ${show(value)}`);
+      throw invalid(`${name} must be a pair of integers, not ${show(value)}`);
     case 'text':
       // bitmap_parselist in lib/bitmap-str.c
       if (typeof value === 'string' && /^(?:all(?::\d+\/\d+)?|[0-9N,:/-]*)$/.test(value)) return `${value}\n`;

@@ -28,7 +28,7 @@ export function namespacePath(namespace: NetworkNamespace): string {
   const { path, name, pid, fd } = namespace as { [Name in 'path' | 'name' | 'pid' | 'fd']?: unknown };
   if ([path, name, pid, fd].filter((one) => one !== undefined).length !== 1)
     throw invalid(
-      `a network namespace is a string, or an object with one of path, name, pid and fd; not ${show(namespace)}`,
+      `a network namespace must be a string, or an object with one of path, name, pid and fd; not ${show(namespace)}`,
     );
   if (path !== undefined) return checkPath(path);
   if (pid !== undefined) return `/proc/${checkInteger('the pid of a network namespace', pid, 1, 0x7fffffff)}/ns/net`;

@@ -37,7 +37,7 @@ export function checkFault(fault: Fault): void {
   const { part, command, object, after = 0, times = 1, errno = 5, carriedOut = false } = fault;
   for (const [what, text] of Object.entries({ command, object }))
     if (text !== undefined && (!isText(text, 1024) || text === ''))
-      throw invalid(`${what} is a text, not ${show(text)}`);
+      throw invalid(`${what} must be a text, not ${show(text)}`);
   checkFlag('carriedOut', carriedOut);
   if (part !== undefined) checkOneOf('part', part, parts);
   checkInteger('after', after, 0, Number.MAX_SAFE_INTEGER);

@@ -86,7 +86,7 @@ export class MemoryNamespace {
   setFile(path: string, text: string | undefined): void {
     checkPath(path);
     if (text !== undefined && typeof text !== 'string')
-      throw invalid(`the content of a file is a text, not ${show(text)}`);
+      throw invalid(`the content of a file must be a text, not ${show(text)}`);
     if (text === undefined) this.#files.delete(path);
     else this.#files.set(path, text);
   }

@@ -52,7 +52,7 @@ export function checkEdits(changes: readonly NetfilterChange[]): Edits {
 type MutableEdits = { -readonly [K in keyof Edits]: Edits[K][number][] };
 
 function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSettings; rule?: Rule } {
-  if (typeof change !== 'object' || change === null) throw invalid(`a change is an object, not ${show(change)}`);
+  if (typeof change !== 'object' || change === null) throw invalid(`a change must be an object, not ${show(change)}`);
   checkOneOf('change', change.change, kinds);
   checkOptions('a change', change, ['change', change.change.endsWith('mark') ? 'mark' : 'rule']);
   switch (change.change) {

@@ -87,7 +87,7 @@ export function checkMarkRange(range: MarkRange): {
     typeof taken === 'string' ||
     (taken !== undefined && typeof (taken as Partial<Iterable<number>> | null)?.[Symbol.iterator] !== 'function')
   )
-    throw invalid(`taken is a list of marks, not ${show(taken)}`);
+    throw invalid(`taken must be a list of marks, not ${show(taken)}`);
   return { from: least, to: checkInteger(`to of a range from ${least}`, to, least, ALL), taken: takenMarks(taken) };
 }
 

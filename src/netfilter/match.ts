@@ -64,7 +64,8 @@ export function checkMatch(what: string, options: MatchOptions, hook: Hook): Mat
     );
   if (inputInterface !== undefined && hook === 'output')
     throw invalid(`${what} in the hook output cannot name an inputInterface: what this machine sends came in nowhere`);
-  if (local !== undefined && typeof local !== 'boolean') throw invalid(`local is true or false, not ${show(local)}`);
+  if (local !== undefined && typeof local !== 'boolean')
+    throw invalid(`local must be true or false, not ${show(local)}`);
   // Set each property individually: spreading optional parts takes several times as long, and tables have many marks.
   const match: { -readonly [K in keyof Match]: Match[K] } = {};
   if (family) match.family = family;
@@ -112,7 +113,7 @@ function checkPrefix(
   if (alone !== undefined) return { text: canonicalAddress(value, alone), family: alone };
   const [text = '', length, ...rest] = isText(value, 64) ? value.split('/') : [];
   if (rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length)) || familyOf(text) === undefined)
-    throw invalid(`${what} is an address or a prefix such as 10.0.0.0/24, not ${show(value)}`);
+    throw invalid(`${what} must be an address or a prefix such as 10.0.0.0/24, not ${show(value)}`);
   const { address, family } = checkAddress(what, text, 'ipv6');
   const most = family === 'ipv4' ? 32 : 128;
   if (Number(length) === 0)
@@ -128,7 +129,7 @@ function checkPrefix(
 function checkPort(port: number | PortRange): number | PortRange {
   if (typeof port === 'number') return checkInteger('port', port, 1, 0xffff);
   if (typeof port !== 'object' || port === null)
-    throw invalid(`port is an integer from 1 to 65535, or a range { from, to }, not ${show(port)}`);
+    throw invalid(`port must be an integer from 1 to 65535, or a range { from, to }, not ${show(port)}`);
   checkOptions('a range of ports', port, ['from', 'to']);
   const from = checkInteger('from of a range of ports', port.from, 1, 0xffff);
   const to = checkInteger(`to of a range of ports from ${from}`, port.to, from, 0xffff);
@@ -148,7 +149,7 @@ export function checkInterface(option: string, name: string): string {
   const known = typeof name === 'string' && /^[!#-.0-9;-~]+$/.test(name) && name.length <= longest;
   if (!known || name === '.' || name === '..')
     throw invalid(
-      `${option} is the name of an interface (eth0) or the beginning of names (veth*), of 1 to ${longest} characters of ASCII without spaces, slashes, colons and quotation marks, not ${show(name)}`,
+      `${option} must be the name of an interface (eth0) or the beginning of names (veth*), of 1 to ${longest} characters of ASCII without spaces, slashes, colons and quotation marks, not ${show(name)}`,
     );
   if (name === '*') throw invalid(`${option} "*" is every interface: leave ${option} out instead`);
   if (/\\\\\*$/.test(name))
@@ -160,7 +161,7 @@ export function checkInterface(option: string, name: string): string {
 export function checkMarkBits(value: number | { readonly mark: number; readonly mask?: number | undefined }): MarkBits {
   if (typeof value === 'number') return { mark: checkInteger('mark', value, 0, ALL), mask: ALL };
   if (typeof value !== 'object' || value === null)
-    throw invalid(`mark is an integer from 0 to ${ALL}, or { mark, mask }, not ${show(value)}`);
+    throw invalid(`mark must be an integer from 0 to ${ALL}, or { mark, mask }, not ${show(value)}`);
   checkOptions('a mark', value, ['mark', 'mask']);
   const mask = value.mask === undefined ? ALL : checkInteger('mask', value.mask, 1, ALL);
   const mark = checkInteger('mark', value.mark, 0, ALL);

@@ -22,7 +22,7 @@ const keywords = new Set(
 export function checkOwner(owner: string): string {
   if (typeof owner === 'string' && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(owner)) return owner;
   throw invalid(
-    `an owner is a name of letters, digits, "_", "." and "-" that begins with a letter, not ${show(owner)}`,
+    `an owner must be a name of letters, digits, "_", "." and "-" that begins with a letter, not ${show(owner)}`,
   );
 }
 

@@ -88,8 +88,7 @@ export function checkRule(given: RuleOptions): Rule {
   // Accept a rule that was read, too.
   const read = typeof given === 'object' && given !== null && 'rule' in given && 'text' in given;
   const options = read ? (given.rule as RuleOptions) : given;
-  if (typeof options !== 'object' || options === null)
-    throw invalid(`a rule is described by an object, not ${show(options)}`);
+  if (typeof options !== 'object' || options === null) throw invalid(`a rule must be an object, not ${show(options)}`);
   const type = checkOneOf('the type of a rule', options.type, types);
   const what = `a rule of type ${type}`;
   checkOptions(what, options, ['type', 'hook', 'mark', ...matchNames, ...namesOf[type]]);
@@ -127,7 +126,7 @@ function checkAction(what: string, options: RuleOptions, match: Match): Action {
       // 88 bytes is TCP_MIN_MSS, the smallest segment size that the kernel accepts (include/net/tcp.h).
       if (options.size === 'path') return { type: 'clamp-mss', size: 'path' };
       if (typeof options.size !== 'number')
-        throw invalid(`size is a number of bytes from 88 to 65535, or "path", not ${show(options.size)}`);
+        throw invalid(`size must be a number of bytes from 88 to 65535, or "path", not ${show(options.size)}`);
       return { type: 'clamp-mss', size: checkInteger('size', options.size, 88, 0xffff) };
     }
   }

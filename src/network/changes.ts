@@ -61,7 +61,7 @@ const fields: Readonly<Record<NetworkChange['change'], readonly string[]>> = {
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function toOperation(change: NetworkChange): NetworkOperation {
-  if (typeof change !== 'object' || change === null) throw invalid(`a change is an object, not ${show(change)}`);
+  if (typeof change !== 'object' || change === null) throw invalid(`a change must be an object, not ${show(change)}`);
   checkOneOf('a change', change.change, Object.keys(fields) as NetworkChange['change'][]);
   checkOptions('a change', change, ['change', ...fields[change.change]]);
   switch (change.change) {

@@ -14,7 +14,7 @@ export function checkInterface(what: string, value: unknown, longest = 127): str
   )
     return value;
   throw invalid(
-    `${what} is the name of an interface, of 1 to ${longest} bytes without spaces and slashes, not ${show(value)}`,
+    `${what} must be the name of an interface, of 1 to ${longest} bytes without spaces and slashes, not ${show(value)}`,
   );
 }
 
@@ -27,12 +27,12 @@ export function checkNewInterface(what: string, value: unknown): string {
 
 export function checkLinkAddress(what: string, value: unknown): string {
   if (typeof value === 'string' && /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(value)) return value.toLowerCase();
-  throw invalid(`${what} is a link-layer address such as 02:42:0a:00:00:14, not ${show(value)}`);
+  throw invalid(`${what} must be a link-layer address such as 02:42:0a:00:00:14, not ${show(value)}`);
 }
 
 export function checkBoolean(what: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
-  throw invalid(`${what} is true or false, not ${show(value)}`);
+  throw invalid(`${what} must be true or false, not ${show(value)}`);
 }
 
 export function optional<T>(value: unknown, check: (value: unknown) => T): T | undefined {
@@ -131,7 +131,7 @@ export type RoutingTable = keyof typeof tables | number;
 export function checkTable(value: unknown): number {
   if (typeof value === 'string' && Object.hasOwn(tables, value)) return tables[value as keyof typeof tables];
   if (typeof value === 'number') return checkInteger('table', value, 1, 0xffffffff);
-  throw invalid(`table is a number or one of ${Object.keys(tables).join(', ')}; not ${show(value)}`);
+  throw invalid(`table must be a number or one of ${Object.keys(tables).join(', ')}; not ${show(value)}`);
 }
 
 const scopes = ['global', 'site', 'link', 'host', 'nowhere'] as const;

@@ -130,7 +130,7 @@ const checkMtu = (value: unknown): number => checkInteger('mtu', value, 0, 0x7ff
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkLink(options: LinkOptions): LinkSettings {
   if (typeof options !== 'object' || options === null)
-    throw invalid(`an interface is described by an object, not ${show(options)}`);
+    throw invalid(`an interface must be an object, not ${show(options)}`);
   const kind = checkOneOf('kind', options.kind, kinds);
   checkOptions(`an interface of kind ${kind}`, options, [...common, ...own[kind]]);
   const { master, namespace } = options;

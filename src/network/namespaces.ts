@@ -22,7 +22,7 @@ async function ask<T>(
   checkCallOptions(call);
   const port = (kernel as Partial<Kernel> | null)?.namespaces;
   if (typeof port !== 'object' || port === null)
-    throw invalid(`kernel is an object with namespaces, such as a MemoryKernel; not ${show(kernel)}`);
+    throw invalid(`kernel must be an object with namespaces, such as a MemoryKernel; not ${show(kernel)}`);
   try {
     return await work(kernel, call);
   } catch (error) {

@@ -27,7 +27,7 @@ export function sysctlPath(sysctl: NetworkSysctl): string {
   const family = checkOneOf('family', sysctl.family, ['ipv4', 'ipv6']);
   const name = checkInterface('interface', sysctl.interface);
   if (typeof sysctl.name !== 'string' || !/^\w+$/.test(sysctl.name))
-    throw invalid(`name is that of a setting, such as arp_ignore, not ${show(sysctl.name)}`);
+    throw invalid(`name must be that of a setting, such as arp_ignore, not ${show(sysctl.name)}`);
   return pathOf(sysctl, ['net', family, 'conf', name, sysctl.name]);
 }
 
@@ -42,7 +42,7 @@ function checkValue(value: unknown): string {
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   if (isText(value, limits.sysctlValue) && !value.includes('\n')) return value;
-  throw invalid(`the value of a sysctl is a line of text, an integer, true or false, not ${show(value)}`);
+  throw invalid(`the value of a sysctl must be a line of text, an integer, true or false, not ${show(value)}`);
 }
 
 /**

@@ -109,7 +109,7 @@ function defined<T extends object>(options: T): T {
 function checkServer(given: string | DirectServer, families: readonly Family[]): ServerOptions {
   const options = typeof given === 'string' ? { address: given } : given;
   if (typeof options !== 'object' || options === null)
-    throw invalid(`a server is an address, or an object with one, not ${show(given)}`);
+    throw invalid(`a server must be an address, or an object with one, not ${show(given)}`);
   if ('port' in options)
     throw invalid('a server of a direct-director has no port: packets keep the one that they have');
   const { address, family } = checkAddress('the address of a server', options.address);

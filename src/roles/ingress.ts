@@ -112,19 +112,19 @@ function checkDistinct(services: readonly IngressService[]): void {
 function checkIPv4(what: string, value: string): string {
   const { address, family } = checkAddress(what, value);
   if (family === 'ipv4') return address;
-  throw invalid(`${what} is an IPv4 address, not ${address}`);
+  throw invalid(`${what} must be an IPv4 address, not ${address}`);
 }
 
 function checkIPv4Network(what: string, value: string): string {
   const { family, address, prefixLength } = checkNetwork(what, value);
   if (family === 'ipv4' && prefixLength > 0) return `${address}/${prefixLength}`;
-  throw invalid(`${what} is an IPv4 prefix such as 10.0.0.0/24, not ${value}`);
+  throw invalid(`${what} must be an IPv4 prefix such as 10.0.0.0/24, not ${value}`);
 }
 
 function toServer(server: IngressService['servers'][number]): ServerOptions {
   const options = typeof server === 'string' ? { address: server } : server;
   if (typeof options !== 'object' || options === null)
-    throw invalid(`a server is an address, or an object with one, not ${show(server)}`);
+    throw invalid(`a server must be an address, or an object with one, not ${show(server)}`);
   for (const name of ['port', 'forwarding'])
     if (name in options) throw invalid(`a server of an ingress has no ${name}: it gets packets by nat, at their port`);
   return { ...options, port: 0, forwarding: 'nat' };

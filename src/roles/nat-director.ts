@@ -39,7 +39,7 @@ const names = ['role', 'services', 'interface', 'masquerade', 'masqueradeMark'];
 export function natDirector(options: NatDirector, owner: string): Part[] {
   checkOptions('a nat-director', options, names);
   const { masquerade = false } = options;
-  if (typeof masquerade !== 'boolean') throw invalid(`masquerade is true or false, not ${show(masquerade)}`);
+  if (typeof masquerade !== 'boolean') throw invalid(`masquerade must be true or false, not ${show(masquerade)}`);
   const mark =
     options.masqueradeMark === undefined
       ? MASQUERADE

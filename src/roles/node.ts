@@ -107,7 +107,7 @@ export function node(options: Node, owner: string): Part[] {
       ? 0x4000
       : checkInteger('masqueradeMark', options.masqueradeMark, 1, 0xffffffff);
   if (options.strictArp !== undefined && typeof options.strictArp !== 'boolean')
-    throw invalid(`strictArp is true or false, not ${show(options.strictArp)}`);
+    throw invalid(`strictArp must be true or false, not ${show(options.strictArp)}`);
   const nodes = list('nodeAddresses', options.nodeAddresses).map((address) => checkAddress('nodeAddresses', address));
   const given =
     typeof options.clusterNetwork === 'string'
@@ -168,7 +168,7 @@ function checkService(service: NodeService, nodes: readonly { address: string; f
     at(`servers[${index}]`, () => {
       checkOptions('a server', server, ['address', 'port', 'weight', 'local']);
       if (server.local !== undefined && typeof server.local !== 'boolean')
-        throw invalid(`local is true or false, not ${show(server.local)}`);
+        throw invalid(`local must be true or false, not ${show(server.local)}`);
       const { address } = checkAddress('address', server.address);
       return { ...server, address, port: checkPort('port', server.port) };
     }),

@@ -128,7 +128,7 @@ export function addresses(what: string, value: string | readonly string[]): { ad
 export function checkInterfaceName(what: string, value: unknown, longest = 127): string {
   const known = typeof value === 'string' && /^[^\s/:\0]+$/.test(value) && Buffer.byteLength(value) <= longest;
   if (known && value !== '.' && value !== '..') return value;
-  throw invalid(`${what} is the name of an interface, not ${show(value)}`);
+  throw invalid(`${what} must be the name of an interface, not ${show(value)}`);
 }
 
 export function checkPort(what: string, value: unknown): number {

@@ -83,7 +83,7 @@ function tunnelItems(tunnel: RealServerTunnel): Part[] {
   const name = tunnel.name === undefined ? 'ipvs-tunnel' : checkInterfaceName('name', tunnel.name, 15);
   const local = checkAddress('local', tunnel.local);
   if (local.family !== 'ipv4')
-    throw invalid(`local is an IPv4 address, as the outer packets are, not ${local.address}`);
+    throw invalid(`local must be an IPv4 address, as the outer packets are, not ${local.address}`);
   if (type !== 'gue' && tunnel.port !== undefined)
     throw invalid(`port is an option of a tunnel of type gue; one of type ${type} has none`);
   const gue: Part[] =

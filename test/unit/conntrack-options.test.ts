@@ -68,7 +68,7 @@ describe('a delete that names no flow is refused', () => {
     await refused((conntrack) => conntrack.deleteMatching({ source: '0.0.0.0/0' }), /flush\(\)/);
     await refused((conntrack) => conntrack.deleteMatching({ zone: undefined, destination: '::/0' }), /flush\(\)/);
     await refused((conntrack) => conntrack.flush({ zone: undefined }), /zone is undefined/);
-    await refused((conntrack) => conntrack.flush([] as object), /described by an object/);
+    await refused((conntrack) => conntrack.flush([] as object), /must be an object/);
   });
 });
 
@@ -76,14 +76,14 @@ describe('a flow', () => {
   const flow: FlowOptions = { original, timeout: 10 };
   test.each<[string, object, RegExp]>([
     ['no timeout', { timeout: undefined }, /needs a timeout/],
-    ['a timeout beyond 31 bits', { timeout: 2 ** 31 }, /timeout is an integer/],
+    ['a timeout beyond 31 bits', { timeout: 2 ** 31 }, /timeout must be an integer/],
     ['families that differ', { original: { ...original, source: '::1' } }, /one family/],
     ['protocols that differ', { reply: { ...original, protocol: 'udp' } }, /one protocol/],
     ['a host name', { original: { ...original, source: 'localhost' } }, /IPv4 or IPv6 address/],
     ['a mark with bits outside of its mask', { mark: 0x11, markMask: 0xf0 }, /outside of markMask/],
     ['a mask without a mark', { markMask: 0xf0 }, /markMask without mark/],
     ['a status that cannot be set', { status: ['source-nat'] }, /not source-nat/],
-    ['a state that is none', { state: 'LISTENING' }, /state is one of/],
+    ['a state that is none', { state: 'LISTENING' }, /state must be one of/],
     ['a state of UDP', { original: { ...original, protocol: 'udp' }, state: 'ESTABLISHED' }, /has states/],
     ['a label beyond 127', { labels: [128] }, /from 0 to 127/],
     ['SCTP tags of TCP', { sctp: { original: 1, reply: 1 } }, /for flows of sctp/],
@@ -91,8 +91,8 @@ describe('a flow', () => {
     ['a range the wrong way round', { nat: { source: { address: ['10.0.0.9', '10.0.0.8'] } } }, /wrong way round/],
     ['ports the wrong way round', { nat: { source: { address: '10.0.0.9', port: [9, 8] } } }, /wrong way round/],
     ['a range of three', { nat: { source: { address: ['10.0.0.7', '10.0.0.8', '10.0.0.9'] } } }, /range of two/],
-    ['no translation', { nat: { source: null } }, /described by an object/],
-    ['port 0 in a translation', { nat: { source: { address: '10.0.0.9', port: 0 } } }, /a port is an integer/],
+    ['no translation', { nat: { source: null } }, /must be an object/],
+    ['port 0 in a translation', { nat: { source: { address: '10.0.0.9', port: 0 } } }, /a port must be an integer/],
     ['ICMP without its numbers', { original: { ...original, protocol: 'icmp' } }, /needs icmp/],
     ['a port of a protocol without', { original: { ...original, protocol: 200 } }, /has no ports/],
     ['an option that is none', { weight: 1 }, /no option 'weight'/],
@@ -109,20 +109,20 @@ describe('a flow', () => {
 describe('a filter', () => {
   test.each<[object, RegExp]>([
     [{ source: '10.0.0.0/33' }, /from 0 to 32/],
-    [{ source: '10.0.0.0/8/8' }, /source is an IPv4/],
+    [{ source: '10.0.0.0/8/8' }, /source must be an IPv4/],
     [{ source: 'fd00::/129' }, /from 0 to 128/],
     [{ source: '10.0.0.1', destination: 'fd00::1' }, /one family/],
     [{ family: 'ipv6', source: '10.0.0.1' }, /one family/],
     [{ markMask: 1 }, /markMask without mark/],
     [{ mark: 3, markMask: 1 }, /outside of markMask/],
-    [{ mark: 0, markMask: 0 }, /markMask is an integer from 1/],
-    [{ source: ['10.0.0.1'] }, /source is an IPv4/],
-    [[], /described by an object/],
+    [{ mark: 0, markMask: 0 }, /markMask must be an integer from 1/],
+    [{ source: ['10.0.0.1'] }, /source must be an IPv4/],
+    [[], /must be an object/],
     [{ status: ['assured'], notStatus: ['assured'] }, /both/],
-    [{ status: 'assured' }, /status is a list/],
+    [{ status: 'assured' }, /status must be a list/],
     [{ state: 'ESTABLISHED' }, /takes a protocol/],
-    [{ protocol: 'http' }, /protocol is one of/],
-    [{ zone: 65536 }, /zone is an integer/],
+    [{ protocol: 'http' }, /protocol must be one of/],
+    [{ zone: 65536 }, /zone must be an integer/],
     [{ port: 80 }, /no option 'port'/],
   ])('%o', async (filter, words) => {
     await refused((conntrack) => conntrack.flows(filter as FlowFilter), words);
@@ -130,26 +130,26 @@ describe('a filter', () => {
 });
 
 test('other calls', async () => {
-  await refused((c) => c.groups({ by: ['colour' as 'mark'] }), /by is one of/);
-  await refused((c) => c.groups({ by: 'mark' as unknown as [] }), /by is a list/);
+  await refused((c) => c.groups({ by: ['colour' as 'mark'] }), /by must be one of/);
+  await refused((c) => c.groups({ by: 'mark' as unknown as [] }), /by must be a list/);
   await refused((c) => c.events({ types: [] }), /at least one type/);
   await refused((c) => c.events({ types: ['new'], resynchronise: true }), /new, update and destroy/);
   await refused((c) => c.events({ receiveBuffer: 0 }), /receiveBuffer/);
   await refused((c) => c.events({ reliable: true, resynchronise: true }), /cannot resynchronise/);
   await refused((c) => c.events({ resynchronise: 'yes' as unknown as true }), /true, false or/);
   await refused((c) => c.events({ filter: { protocol: 'tcp', state: 'ESTABLISHED' } }), /by state/);
-  await refused((c) => c.groups(undefined as never), /described by an object/);
+  await refused((c) => c.groups(undefined as never), /must be an object/);
   await refused((c) => c.createAll(undefined as never), /takes an iterable/);
   await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: ['fd00::2'] }), /of that family/);
-  await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: [null as never] }), /described by an object/);
+  await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: [null as never] }), /must be an object/);
   await refused((c) => c.expectations({ zone: 1 } as object), /no option 'zone'/);
   await refused((c) => c.apply([{ change: 'delete', flow: {} }]), /operation 0: /);
   expect(() => compareStatistics([], [], 0)).toThrow(/more than 0 seconds/);
   await refused(
     (c) => c.staleFlows({ address: '10.0.0.1', servers: '10.0.0.2' as unknown as [] }),
-    /servers is a list/,
+    /servers must be a list/,
   );
-  await refused((c) => c.setSettings({ accounting: 1 as unknown as boolean }), /accounting is true or false/);
+  await refused((c) => c.setSettings({ accounting: 1 as unknown as boolean }), /accounting must be true or false/);
   await refused((c) => c.usage({ timeout: 0 }), /timeout/);
   await refused((c) => c.flush({ mark: 1 } as object), /no option 'mark'/);
   await refused((c) => c.deleteExpectation({ tuple: undefined as unknown as Tuple }), /./);

@@ -33,7 +33,7 @@ describe('what is wrong is told with its place', () => {
     ],
     [
       `services: [{ ${service}, servers: [nowhere] }]`,
-      'the document: services[0].servers[0]: the address of a real server is an IPv4 or IPv6 address',
+      'the document: services[0].servers[0]: the address of a real server must be an IPv4 or IPv6 address',
     ],
     [`services: [{ ${service} }, { ${service} }]`, 'services[1]: two services are TCP 192.0.2.1:80'],
     [
@@ -55,11 +55,11 @@ describe('what is wrong is told with its place', () => {
     ],
     ['owner: !!js/function "x"', 'the document is not YAML: Unresolved tag'],
     ['roles: [{ role: ingress }]', 'roles[0].interface: is missing: text is expected; roles[0].network'],
-    ['roles: [{ role: real-server, vip: x1, interface: eth0 }]', 'roles[0]: vip is an IPv4 or IPv6 address'],
+    ['roles: [{ role: real-server, vip: x1, interface: eth0 }]', 'roles[0]: vip must be an IPv4 or IPv6 address'],
     ['nat: [{ type: snat }]', 'nat[0].to: is missing'],
     [
       'nat: [{ type: snat, to: 10.0.0.1, source: 10.0.0.0/8 }, { type: dnat, to: elsewhere, source: 10.0.0.0/8 }]',
-      'nat[1]: to is an IPv4 or IPv6 address',
+      'nat[1]: to must be an IPv4 or IPv6 address',
     ],
     [
       'addresses: [{ interface: lo, address: 192.0.2.1/33 }]',

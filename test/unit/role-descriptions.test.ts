@@ -50,18 +50,18 @@ describe('direct-director', () => {
     ],
     [
       { vip: ['192.168.1.100', 'fd00::100'], servers: ['fd00::1', { address: '192.168.1.1', weight: -1 }] },
-      'servers[1]: the weight is an integer',
+      'servers[1]: the weight must be an integer',
     ],
     [{ servers: [{ address: '192.168.1.1', port: 80 }] }, 'servers[0]: a server of a direct-director has no port'],
-    [{ servers: [{ adress: '192.168.1.1' }] }, 'servers[0]: the address of a server is an IPv4 or IPv6 address'],
-    [{ servers: [null] }, 'servers[0]: a server is an address, or an object with one, not null'],
+    [{ servers: [{ adress: '192.168.1.1' }] }, 'servers[0]: the address of a server must be an IPv4 or IPv6 address'],
+    [{ servers: [null] }, 'servers[0]: a server must be an address, or an object with one, not null'],
     [{ table: 100 }, '(interface), or else which routing table takes their packets (table); both are named'],
     [{ interface: undefined }, 'neither is named'],
     [{ interface: undefined, table: 254 }, "table is not 253 to 255, which are the kernel's own"],
     [{ vip: [] }, 'vip is an address, or a list of at least one, not []'],
-    [{ vip: ['192.168.1.100', 'here'] }, 'vip[1] is an IPv4 or IPv6 address'],
+    [{ vip: ['192.168.1.100', 'here'] }, 'vip[1] must be an IPv4 or IPv6 address'],
     [{ ports: [] }, 'ports is a list of at least one; left out: everything for the vip'],
-    [{ ports: [{ protocol: 'icmp', port: 1 }] }, 'ports[0]: protocol is one of tcp, udp, sctp; not "icmp"'],
+    [{ ports: [{ protocol: 'icmp', port: 1 }] }, 'ports[0]: protocol must be one of tcp, udp, sctp; not "icmp"'],
     [
       {
         ports: [
@@ -115,8 +115,8 @@ describe('ingress', () => {
       'services[0].servers[0]: a server of an',
     ],
     [{ network: '10.0.0.0/33' }, 'network is an address, or addresses such as 10.0.0.0/8'],
-    [{ network: 'fd00::/64' }, 'network is an IPv4 prefix such as 10.0.0.0/24, not fd00::/64'],
-    [{ source: 'fd00::1' }, 'source is an IPv4 address, not fd00::1'],
+    [{ network: 'fd00::/64' }, 'network must be an IPv4 prefix such as 10.0.0.0/24, not fd00::/64'],
+    [{ source: 'fd00::1' }, 'source must be an IPv4 address, not fd00::1'],
   ])('%j', (changes, text) => {
     expect(refusal({ ...role, ...changes })).toContain(text);
   });
@@ -135,7 +135,7 @@ describe('nat-director', () => {
       [{ service, servers: [...one.servers, { address: '10.0.0.2', forwarding: 'direct' }] }],
       'services[0].servers[1]: ',
     ],
-    [[{ service, servers: [null] }], 'services[0].servers[0]: a real server is described by an object, not null'],
+    [[{ service, servers: [null] }], 'services[0].servers[0]: a real server must be an object, not null'],
   ])('%j', (services, text) => {
     expect(refusal({ ...role, services })).toContain(text);
   });
@@ -166,5 +166,7 @@ test('real-server: the tunnel', () => {
   const tunnel = { type: 'ipip', local: '192.168.1.101' };
   expect(refusal({ ...role, tunnel: { ...tunnel, local: 'fd00::1' } })).toContain('not fd00::1');
   expect(refusal({ ...role, tunnel: { ...tunnel, port: 5 } })).toContain('port is an option of a tunnel of type gue');
-  expect(refusal({ ...role, tunnel: { ...tunnel, local: ['192.168.1.101'] } })).toContain('local is an IPv4 or IPv6');
+  expect(refusal({ ...role, tunnel: { ...tunnel, local: ['192.168.1.101'] } })).toContain(
+    'local must be an IPv4 or IPv6',
+  );
 });

@@ -55,7 +55,7 @@ export class CheckedDocument {
     const value = withoutNotes(whole);
     // Only a program with a document loads the schema library.
     if (typeof value === 'string')
-      throw invalid(`the document is an object, or its text: give what the file has, not ${show(value)}`);
+      throw invalid(`the document must be an object, or its text: give what the file has, not ${show(value)}`);
     const { checkStructure } = await import('./schema.js');
     const result = checkStructure(value);
     if ('problems' in result) throw invalid(`the document: ${result.problems.join('; ')}`);
@@ -184,10 +184,10 @@ function sysctl(name: string, value: string | number | boolean) {
     parts.length > 1 && parts[0] === 'net' && parts.every((part) => /^[^\s/]+$/.test(part) && !/^\.+$/.test(part));
   if (!fine) throw invalid(`sysctls: a name is net.ipv4.ip_forward, or net/ipv4/ip_forward, not ${show(name)}`);
   if (typeof value === 'number' && !Number.isSafeInteger(value))
-    throw invalid(`sysctls: the value of ${name} is an integer, not ${show(value)}`);
+    throw invalid(`sysctls: the value of ${name} must be an integer, not ${show(value)}`);
   const text = typeof value === 'boolean' ? String(Number(value)) : String(value).trim();
   if (text.includes('\n') || !isText(text, limits.sysctlValue))
-    throw invalid(`sysctls: the value of ${name} is a line of text, not ${show(value)}`);
+    throw invalid(`sysctls: the value of ${name} must be a line of text, not ${show(value)}`);
   const path = parts.join('/');
   if (path === 'net/ipv6/conf/all/stable_secret')
     throw invalid(`sysctls: ${path} does not exist for the kernel: set that of an interface, or of default`);
@@ -199,7 +199,7 @@ function sysctl(name: string, value: string | number | boolean) {
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkOwnerName(owner: unknown): string {
   if (typeof owner === 'string' && /^[A-Za-z0-9_.-]{1,48}$/.test(owner)) return owner;
-  throw invalid(`an owner is a name of 1 to 48 letters, digits, "_", "." and "-", not ${show(owner)}`);
+  throw invalid(`an owner must be a name of 1 to 48 letters, digits, "_", "." and "-", not ${show(owner)}`);
 }
 
 /** Returns the name of the owner's nf_tables table. */

@@ -12,7 +12,7 @@ const LISTS = ['table', 'links', 'addresses', 'routes', 'rules', 'udpTunnels', '
  */
 export function checkSnapshot(value: unknown): Snapshot {
   const snapshot = checkObject('snapshot', value);
-  if (typeof snapshot.time !== 'number') throw invalid(`time is a number, not ${show(snapshot.time)}`);
+  if (typeof snapshot.time !== 'number') throw invalid(`time must be a number, not ${show(snapshot.time)}`);
   for (const name of LISTS) {
     const list = snapshot[name];
     if (list !== undefined) for (const entry of checkArray(name, list)) checkObject(`an entry of ${name}`, entry);
@@ -26,7 +26,7 @@ export function checkSnapshot(value: unknown): Snapshot {
   if (snapshot.timeouts !== undefined) checkObject('timeouts', snapshot.timeouts);
   for (const [name, text] of Object.entries(checkObject('sysctls', snapshot.sysctls)))
     if (text !== null && typeof text !== 'string')
-      throw invalid(`the sysctl ${show(name)} is a text, not ${show(text)}`);
+      throw invalid(`the sysctl ${show(name)} must be a text, not ${show(text)}`);
   for (const table of Object.values(checkObject('netfilter', snapshot.netfilter)))
     if (table !== null && table !== 'foreign') checkObject('a table of netfilter', table);
   for (const owners of Object.values(checkObject('claims', snapshot.claims ?? {})))
@@ -41,15 +41,15 @@ export function checkSnapshot(value: unknown): Snapshot {
 
 function checkObject(what: string, value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(`${what} is an object, not ${show(value)}`);
+    throw invalid(`${what} must be an object, not ${show(value)}`);
   return value as Readonly<Record<string, unknown>>;
 }
 
 function checkArray(what: string, value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw invalid(`${what} is a list, not ${show(value)}`);
+  if (!Array.isArray(value)) throw invalid(`${what} must be a list, not ${show(value)}`);
   return value;
 }
 
 function checkTexts(values: readonly unknown[]): void {
-  for (const value of values) if (typeof value !== 'string') throw invalid(`a name is a text, not ${show(value)}`);
+  for (const value of values) if (typeof value !== 'string') throw invalid(`a name must be a text, not ${show(value)}`);
 }

@@ -44,7 +44,7 @@ export class StateSnapshot {
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
    */
   static parse(text: string): StateSnapshot {
-    if (typeof text !== 'string') throw invalid(`a snapshot is a JSON text, not ${show(text)}`);
+    if (typeof text !== 'string') throw invalid(`a snapshot must be a JSON text, not ${show(text)}`);
     if (text.length > limits.snapshotText)
       throw invalid(`a snapshot has at most ${limits.snapshotText} characters, not ${text.length}`);
     return understood(() => {

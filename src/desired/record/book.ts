@@ -63,5 +63,5 @@ function checkValue(name: string, value: unknown): string {
 
 function entriesOf(what: string, value: unknown): [string, unknown][] {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
-  throw invalid(`${what} is an object, not ${show(value)}`);
+  throw invalid(`${what} must be an object, not ${show(value)}`);
 }

@@ -67,7 +67,7 @@ const checks: Checks = {
 
 /** Checks an item that was read from a file. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkItem(value: unknown): Item {
-  if (typeof value !== 'object' || value === null) throw invalid(`an item is an object, not ${show(value)}`);
+  if (typeof value !== 'object' || value === null) throw invalid(`an item must be an object, not ${show(value)}`);
   const kinds = Object.keys(checks) as Item['kind'][];
   const kind = checkOneOf('kind', 'kind' in value ? value.kind : undefined, kinds);
   const check = checks[kind] as (item: unknown) => void;
@@ -103,7 +103,7 @@ export function checkSysctlPath(path: unknown): string {
   const parts = typeof path === 'string' ? path.split('/') : [];
   if (parts.length > 1 && parts[0] === 'net' && parts.every((part) => /^[^\s/\0]+$/.test(part) && !/^\.+$/.test(part)))
     return path as string;
-  throw invalid(`the name of a sysctl is a path such as net/ipv4/ip_forward, not ${show(path)}`);
+  throw invalid(`the name of a sysctl must be a path such as net/ipv4/ip_forward, not ${show(path)}`);
 }
 
 export function checkTimeout(name: unknown, seconds: unknown): void {

@@ -58,7 +58,7 @@ function checkRows(what: string, value: unknown): void {
 
 function checkServices(what: string, value: unknown, check: (value: unknown) => void): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(`${what} is an object with the names of services, not ${show(value)}`);
+    throw invalid(`${what} must be an object with the names of services, not ${show(value)}`);
   for (const [service, of] of Object.entries(value)) {
     checkServiceName(service);
     check(of);
@@ -86,7 +86,7 @@ function checkDatagrams(value: unknown): void {
 
 function checkNamed(what: string, value: unknown, check: (value: unknown) => void): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(`${what} is an object, not ${show(value)}`);
+    throw invalid(`${what} must be an object, not ${show(value)}`);
   for (const of of Object.values(value)) check(of);
 }
 
@@ -95,7 +95,7 @@ function checkRules(value: unknown): void {
 }
 
 function checkOwed(value: unknown): void {
-  if (value !== null && value !== true) throw invalid(`announce is true or null, not ${show(value)}`);
+  if (value !== null && value !== true) throw invalid(`announce must be true or null, not ${show(value)}`);
 }
 
 function checkDrain(value: unknown): void {
@@ -107,12 +107,12 @@ function checkDrain(value: unknown): void {
   checkOptions('draining', draining, ['weight', 'until']);
   const { weight, until } = draining as Readonly<Record<string, unknown>>;
   checkInteger('weight', weight, 0, 0x7fffffff);
-  if (typeof until !== 'number' || !Number.isFinite(until)) throw invalid(`until is a time, not ${show(until)}`);
+  if (typeof until !== 'number' || !Number.isFinite(until)) throw invalid(`until must be a time, not ${show(until)}`);
 }
 
 function checkList(what: string, value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  throw invalid(`${what} is a list, not ${show(value)}`);
+  throw invalid(`${what} must be a list, not ${show(value)}`);
 }
 
 function checkServiceName(name: unknown): void {
