@@ -104,7 +104,8 @@ const BRAND = Symbol.for('ipvs.IpvsError');
 export class IpvsError extends Error {
   /** True for errors of another copy of this package, too: a program may have several of its dependencies' copies. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (this !== IpvsError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    // biome-ignore lint/complexity/noThisInStatic: a subclass has its own instances
+    if (this !== IpvsError) return super[Symbol.hasInstance](value);
     return typeof value === 'object' && value !== null && BRAND in value;
   }
 
