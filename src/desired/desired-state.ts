@@ -5,18 +5,19 @@ import {
   checkKernel,
   checkOneOf,
   checkOptions,
-  isText,
   show,
   valueOr,
 } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { checkServerKey, type ServerSelector } from '../ipvs/server-options.js';
+import { checkServiceKey, type ServiceSelector } from '../ipvs/service-options.js';
 import { World } from '../items/world.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { Engine, placesOf } from './apply/engine.js';
 import { CheckedDocument, type DocumentInput } from './document/document.js';
 import type { DesiredDocument } from './document/types.js';
-import { cancelDrain, type DrainOptions, type DrainProgress, readDrains, stepDrains } from './drain.js';
+import { cancelDrain, type DrainOptions, type DrainProgress, drainId, readDrains, stepDrains } from './drain.js';
 import { DriftWatch } from './drift-watch.js';
 import type { PlanOptions } from './plan/plan.js';
 import { Plan } from './plan/plan-view.js';
@@ -214,16 +215,15 @@ export class DesiredState {
         timeout,
       });
       for (const progress of all) {
-        const key = `${progress.server} of ${progress.service}`;
+        const key = drainId(progress);
         if (isNews(progress, told.get(key))) yield progress;
         told.set(key, progress);
       }
       // Another call has removed these meanwhile, or keeps them.
       for (const [key, progress] of told) {
-        const { service, server, state } = progress;
-        if (all.some((other) => `${other.server} of ${other.service}` === key)) continue;
+        if (all.some((other) => drainId(other) === key)) continue;
         told.delete(key);
-        if (state === 'draining') yield { ...progress, state: owns(service, server) ? 'cancelled' : 'gone' };
+        if (progress.state === 'draining') yield { ...progress, state: owns(progress) ? 'cancelled' : 'gone' };
       }
       const left = all.filter(({ state }) => state === 'draining');
       if (left.length === 0) return;
@@ -237,13 +237,14 @@ export class DesiredState {
    * server: the next apply drains it again, unless its document has the server.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain
    */
-  async cancelDrain(server: Pick<DrainProgress, 'service' | 'server'>, options?: CallOptions): Promise<void> {
+  async cancelDrain(
+    server: { readonly service: ServiceSelector; readonly server: ServerSelector },
+    options?: CallOptions,
+  ): Promise<void> {
     checkOptions('a server that drains', server, ['service', 'server', 'state', ...progressNames]);
-    for (const name of ['service', 'server'] as const)
-      if (!isText(server[name], 128) || server[name] === '')
-        throw invalid(`${name} must be a text as DrainProgress has it, not ${show(server[name])}`);
+    const service = checkServiceKey(server.service);
     checkCallOptions(options);
-    return cancelDrain(this.#engine, server.service, server.server, options);
+    return cancelDrain(this.#engine, { service, server: checkServerKey(server.server, service) }, options);
   }
 
   /**

@@ -1,8 +1,16 @@
 import { IpvsError } from '../common/errors.js';
-import { describeServer, describeService, parseService } from '../ipvs/describe.js';
+import { describeServer, describeService } from '../ipvs/describe.js';
+import {
+  decodeServer,
+  decodeService,
+  encodeServer,
+  encodeService,
+  type ServerId,
+  type ServiceId,
+} from '../items/service-ids.js';
 import type { World } from '../items/world.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { TableEntry } from '../kernel/ipvs/types.js';
+import type { ServerKey, ServiceKey, TableEntry } from '../kernel/ipvs/types.js';
 import { ApplyError } from './apply/apply-error.js';
 import type { Engine } from './apply/engine.js';
 import { settleOwed } from './apply/settle.js';
@@ -14,9 +22,8 @@ import type { Draining, Ledger } from './record/ledger.js';
 
 /** Progress of a draining server: it gets no new connections, and is deleted when its existing ones are over. */
 export interface DrainProgress {
-  /** Name of the service as ipvsadm writes it: `TCP 192.168.1.100:80`, `FWM 80`. */
-  readonly service: string;
-  readonly server: string;
+  readonly service: ServiceKey;
+  readonly server: ServerKey;
   /** `gone`: the server was removed, because its connections or its time limit ended. `cancelled`: it stays. */
   readonly state: 'draining' | 'gone' | 'cancelled';
   readonly activeConnections: number;
@@ -35,13 +42,13 @@ export interface DrainOptions extends CallOptions {
   readonly interval?: number | undefined;
 }
 
-type Rows = ReadonlyMap<string, ReadonlyMap<string, Draining>>;
+type Rows = ReadonlyMap<ServiceId, ReadonlyMap<ServerId, Draining>>;
 
 /** Returns the draining servers of each service. */
 export function drainingRows(ledger: Ledger): Rows {
-  const rows = new Map<string, Map<string, Draining>>();
+  const rows = new Map<ServiceId, Map<ServerId, Draining>>();
   for (const [service, { servers }] of ledger.owned) {
-    const draining = [...servers].filter((one): one is [string, Draining] => one[1] !== undefined);
+    const draining = [...servers].filter((one): one is [ServerId, Draining] => one[1] !== undefined);
     if (draining.length > 0) rows.set(service, new Map(draining));
   }
   return rows;
@@ -58,7 +65,7 @@ export function readDrains(engine: Engine, call: CallOptions): Promise<DrainProg
 /** Progress of all draining servers, and a test for the servers that still belong to the owner. */
 export interface Drained {
   readonly all: readonly DrainProgress[];
-  readonly owns: (service: string, server: string) => boolean;
+  readonly owns: (progress: DrainProgress) => boolean;
 }
 
 /** Removes the servers whose drain is complete. Leaves servers that the target wants to an apply. */
@@ -71,10 +78,11 @@ export function stepDrains(
   return engine.exclusively(call, async (journal, executor) => {
     const { ledger } = journal;
     const rows = unwanted(drainingRows(ledger), target.table);
-    const owns = (service: string, server: string): boolean => ledger.owns(service, server);
+    const owns = ({ service, server }: DrainProgress): boolean =>
+      ledger.owns(encodeService(service), encodeServer(server));
     if (rows.size === 0) return { all: [], owns };
     const entries = await readServices(engine.world, rows.keys());
-    const wanted = new Map([...rows.keys()].flatMap((name) => entryOf(target.table, name)));
+    const wanted = new Map([...rows.keys()].flatMap((id) => entryOf(target.table, id)));
     const time = engine.world.clock.now();
     const list = new StepList();
     planTable(entries, wanted, ledger, { adopt: 'none', drain, time }, list);
@@ -95,7 +103,7 @@ export function stepDrains(
     await settleOwed(engine.world, journal, executor, new Set());
     const gone = due.filter(({ action }) => action === 'take-back');
     return {
-      all: progressOf(rows, entries, time, new Set(gone.map(({ service, server }) => `${server} of ${service}`))),
+      all: progressOf(rows, entries, time, new Set(gone.map(({ service, server }) => rowOf(service, server ?? '')))),
       owns,
     };
   });
@@ -112,24 +120,42 @@ function unwanted(rows: Rows, table: WantedTable): Rows {
   );
 }
 
+function rowOf(service: ServiceId, server: ServerId | ''): string {
+  return `${service} ${server}`;
+}
+
+/** Returns a text that is equal for progress of the same server only. */
+export function drainId({ service, server }: Pick<DrainProgress, 'service' | 'server'>): string {
+  return rowOf(encodeService(service), encodeServer(server));
+}
+
 /** Returns true if the step sets a draining server, to which another program gave a weight, back to weight 0. */
 function isQuiet({ action, draining }: TableStep): boolean {
   return action === 'change' && draining !== undefined;
 }
 
-function entryOf(table: WantedTable, name: string): [string, WantedService][] {
-  const service = table.get(name);
-  return service ? [[name, service]] : [];
+function entryOf(table: WantedTable, id: ServiceId): [ServiceId, WantedService][] {
+  const service = table.get(id);
+  return service ? [[id, service]] : [];
 }
 
 /** Restores the weight of a draining server. @throws IpvsError `ERR_IPVS_NO_SUCH_SERVER` if it does not drain */
-export function cancelDrain(engine: Engine, service: string, server: string, call?: CallOptions): Promise<void> {
+export function cancelDrain(
+  engine: Engine,
+  of: Pick<DrainProgress, 'service' | 'server'>,
+  call?: CallOptions,
+): Promise<void> {
+  const service = encodeService(of.service);
+  const server = encodeServer(of.server);
   return engine.exclusively(call, async (journal) => {
     const draining = drainingRows(journal.ledger).get(service)?.get(server);
     const [entry] = draining ? await readServices(engine.world, [service]) : [];
-    const is = entry?.servers.find(({ key }) => describeServer(key) === server);
+    const is = entry?.servers.find(({ key }) => encodeServer(key) === server);
     if (!draining || !entry || !is)
-      throw new IpvsError('ERR_IPVS_NO_SUCH_SERVER', `server ${server} of ${service} does not drain`);
+      throw new IpvsError(
+        'ERR_IPVS_NO_SUCH_SERVER',
+        `server ${describeServer(of.server)} of ${describeService(of.service)} does not drain`,
+      );
     const change = {
       command: 'SET_DEST',
       service: entry.service.key,
@@ -141,9 +167,9 @@ export function cancelDrain(engine: Engine, service: string, server: string, cal
   });
 }
 
-async function readServices(world: World, names: Iterable<string>): Promise<TableEntry[]> {
+async function readServices(world: World, ids: Iterable<ServiceId>): Promise<TableEntry[]> {
   const ipvs = await world.ipvs;
-  const entries = await Promise.all([...names].map((name) => ipvs.entry(parseService(name))));
+  const entries = await Promise.all([...ids].map((id) => ipvs.entry(decodeService(id))));
   return entries.filter((entry) => entry !== undefined);
 }
 
@@ -153,14 +179,14 @@ function progressOf(
   time: number,
   gone: ReadonlySet<string>,
 ): DrainProgress[] {
-  const found = new Map(entries.map((entry) => [describeService(entry.service.key), entry.servers]));
+  const found = new Map(entries.map((entry) => [encodeService(entry.service.key), entry.servers]));
   return [...rows].flatMap(([service, servers]) =>
     [...servers].map(([server, { until }]): DrainProgress => {
-      const is = found.get(service)?.find(({ key }) => describeServer(key) === server);
+      const is = found.get(service)?.find(({ key }) => encodeServer(key) === server);
       return {
-        service,
-        server,
-        state: !is || gone.has(`${server} of ${service}`) ? 'gone' : 'draining',
+        service: decodeService(service),
+        server: decodeServer(server),
+        state: !is || gone.has(rowOf(service, server)) ? 'gone' : 'draining',
         activeConnections: is?.activeConnections ?? 0,
         inactiveConnections: is?.inactiveConnections ?? 0,
         persistentConnections: is?.persistentConnections ?? 0,

@@ -118,10 +118,10 @@ export class Role {
     const { steps } = await this.#engine.plan(this.#target, options, call);
     return steps
       .filter(({ action }) => action !== 'foreign')
-      .map((step) => ({
-        what: step.what,
-        is: step.action === 'take-back' ? 'there still' : (stateWords(step) ?? 'missing'),
-      }));
+      .map((step) => {
+        const { action, what, ...state } = toStep(step);
+        return { what, is: action === 'take-back' ? 'there still' : (stateWords(state) ?? 'missing') };
+      });
   }
 
   /** Closes the handles; what it made stays. */

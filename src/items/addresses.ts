@@ -20,8 +20,8 @@ export const address: Handler<'address'> = {
       (one) => one.address === item.address && one.interface === name && one.peer === undefined,
     );
     if (!found) return missing;
-    if (found.duplicate) return other('unusable: duplicate address detection failed');
-    return found.tentative && recorded ? other('tentative') : right;
+    if (found.duplicate) return other({ path: 'state', is: 'duplicate', wanted: 'usable' });
+    return found.tentative && recorded ? other({ path: 'state', is: 'tentative', wanted: 'usable' }) : right;
   },
 
   async make(item, world) {

@@ -1,21 +1,20 @@
 import { IpvsError, type IpvsErrorCode } from '../common/errors.js';
+import type { Before } from './before.js';
 import type { Found, Item, ItemOf } from './items.js';
 import type { Snapshot } from './snapshot.js';
 import type { World } from './world.js';
 
 /** Operations on the items of one kind. */
 export interface Handler<Kind extends Item['kind']> {
-  /** Returns the name of the item, in words. */
+  /** Returns the name of the item, in words: for people only. */
   name(item: ItemOf<Kind>): string;
-  /** Returns a key that is equal for the same object, whatever its wanted state is. Default: the name. */
-  key?(item: ItemOf<Kind>): string;
-  /** Returns the wanted state, if the name does not contain it. */
+  /** Returns the wanted state in words, if the name does not contain it. */
   wanted?(item: ItemOf<Kind>): string;
   /** Compares the item with the state of the kernel. `recorded` is what the owner made of that key before. */
   inspect(item: ItemOf<Kind>, snapshot: Snapshot, recorded?: Item): Found;
-  /** Reads, before the item is made, the state that taking it back needs; returns it as text for the record. */
-  remember?(item: ItemOf<Kind>, world: World): Promise<string>;
-  /** Makes the item. `claimed` has the keys of settings that owners want: those that a write resets are set again. */
+  /** Reads, before the item is made, the state that taking it back needs. */
+  remember?(item: ItemOf<Kind>, world: World): Promise<Before>;
+  /** Makes the item. `claimed` has the canonical paths of settings that owners want: those that a write resets are set again. */
   make(item: ItemOf<Kind>, world: World, claimed?: ReadonlySet<string>): Promise<void>;
   /**
    * Changes the found object to the wanted one. Without this method, a different object is not this owner's to change.
@@ -33,7 +32,7 @@ export interface Handler<Kind extends Item['kind']> {
    */
   takeBack(
     item: ItemOf<Kind>,
-    remembered: string | undefined,
+    before: Before | undefined,
     world: World,
     kept?: ReadonlyMap<string, string | undefined>,
   ): Promise<void>;

@@ -1,3 +1,4 @@
+import type { SettingDifference } from '../ipvs/differences.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { NewServiceKey, ServiceOptions } from '../ipvs/service-options.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
@@ -55,12 +56,12 @@ export type Part =
 export type Found =
   | { readonly state: 'right' }
   | { readonly state: 'missing' }
-  | { readonly state: 'other'; readonly is: string }
-  /** Different, and certainly not made by this owner. */
-  | { readonly state: 'foreign'; readonly is: string };
+  | { readonly state: 'other'; readonly differences: readonly SettingDifference[] }
+  /** Different, and certainly not made by this owner. Without differences: another program's, whatever it contains. */
+  | { readonly state: 'foreign'; readonly differences: readonly SettingDifference[] };
 
 export const right: Found = { state: 'right' };
 export const missing: Found = { state: 'missing' };
-export function other(is: string): Found {
-  return { state: 'other', is };
+export function other(...differences: readonly SettingDifference[]): Found {
+  return { state: 'other', differences };
 }

@@ -1,29 +1,32 @@
+import type { SettingDifference, SettingValue } from '../ipvs/differences.js';
 import { resolveInterface } from '../kernel/network/main-names.js';
 import type { Link } from '../kernel/network/types.js';
 import type { LinkOptions } from '../network/link-options.js';
 import { type Handler, unlessGone } from './handler.js';
 import { missing, other, right } from './items.js';
 
-/** Returns true if a link matches the options, as far as the data that was read shows it. */
-function agrees(options: LinkOptions, { kind, data }: Link): boolean {
-  if (kind !== options.kind) return false;
-  const is = (data ?? {}) as Readonly<Record<string, unknown>>;
-  return Object.entries(options).every(
-    ([name, value]) => typeof value === 'object' || is[name] === undefined || is[name] === value,
-  );
+/** Returns the differences of a link of the wanted kind, as far as the data that was read shows them. */
+function differencesOf(options: LinkOptions, { data }: Link): SettingDifference[] {
+  const found = (data ?? {}) as Readonly<Record<string, SettingValue | undefined>>;
+  return Object.entries(options).flatMap(([path, wanted]) => {
+    const is = found[path];
+    return typeof wanted === 'object' || is === undefined || is === wanted ? [] : [{ path, is, wanted }];
+  });
 }
 
 export const link: Handler<'link'> = {
   name: ({ link: { kind, name } }) => `${kind} link ${name}`,
-  key: ({ link: { name } }) => `link ${name}`,
 
   inspect({ link: options }, { links = [] }, recorded) {
     const found = links.find((one) => one.name === options.name);
     if (!found) return missing;
-    if (agrees(options, found)) return right;
-    if (found.kind === options.kind) return other('one with other addresses');
+    if (found.kind === options.kind) {
+      const differences = differencesOf(options, found);
+      return differences.length === 0 ? right : other(...differences);
+    }
     const ours = recorded?.kind === 'link' && recorded.link.kind === found.kind;
-    return { state: ours ? 'other' : 'foreign', is: `a ${found.kind} link` };
+    const differences = [{ path: 'kind', is: found.kind ?? null, wanted: options.kind }];
+    return { state: ours ? 'other' : 'foreign', differences };
   },
 
   async make({ link: options }, world) {
@@ -55,7 +58,7 @@ export const up: Handler<'up'> = {
     const name = resolveInterface(item.interface, links);
     const found = links.find((one) => one.name === name);
     if (!found) return missing;
-    return found.up ? right : other('down');
+    return found.up ? right : other({ path: 'up', is: false, wanted: true });
   },
 
   async make(item, world) {
@@ -78,7 +81,7 @@ export const guePort: Handler<'gue-port'> = {
   inspect({ port, family }, { udpTunnels = [] }) {
     const found = udpTunnels.find((one) => one.port === port && one.family === family);
     if (!found) return missing;
-    return found.type === 'gue' ? right : other(`a port for ${found.type}`);
+    return found.type === 'gue' ? right : other({ path: 'type', is: found.type, wanted: 'gue' });
   },
 
   async make({ port, family }, world) {
@@ -87,6 +90,8 @@ export const guePort: Handler<'gue-port'> = {
 
   async takeBack({ port, family }, _remembered, world) {
     const network = await world.network;
-    await unlessGone(['ERR_IPVS_NO_SUCH_UDP_TUNNEL'], () => network.deleteUdpTunnel({ port, family }));
+    await unlessGone(['ERR_IPVS_NO_SUCH_UDP_TUNNEL', 'ERR_IPVS_NOT_AVAILABLE'], () =>
+      network.deleteUdpTunnel({ port, family }),
+    );
   },
 };

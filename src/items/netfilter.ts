@@ -1,8 +1,16 @@
 import { ownValue } from '../common/own.js';
-import type { NetfilterState } from '../netfilter/changes.js';
+import type { SettingDifference } from '../ipvs/differences.js';
+import type { Difference } from '../netfilter/differences.js';
 import { compareState } from '../netfilter/netfilter.js';
 import type { Handler } from './handler.js';
 import { missing, other, right } from './items.js';
+
+/** Path of the differences of a table: each is a chain, a map, a rule or a mark, as nft would write it. */
+export const CONTENT = 'content';
+
+function toDifference({ problem, what }: Difference): SettingDifference {
+  return { path: CONTENT, is: problem === 'missing' ? null : what, wanted: problem === 'unknown' ? null : what };
+}
 
 /** Handles all marks and NAT rules of a role: one table, which is its own. */
 export const netfilter: Handler<'netfilter'> = {
@@ -11,11 +19,11 @@ export const netfilter: Handler<'netfilter'> = {
 
   inspect({ owner, state }, { netfilter, links }) {
     const table = ownValue(netfilter, owner) ?? undefined;
-    if (table === 'foreign') return { state: 'foreign', is: 'one of that name that another program made' };
+    if (table === 'foreign') return { state: 'foreign', differences: [] };
     const differences = compareState(table, state, links);
     if (differences.length === 0) return right;
     if (table === undefined) return missing;
-    return other(differences.map(({ problem, what }) => `${problem}: ${what}`).join('; '));
+    return other(...differences.map(toDifference));
   },
 
   /** Reads the content of an existing table of that name: its record was lost. */
@@ -23,7 +31,7 @@ export const netfilter: Handler<'netfilter'> = {
     const netfilter = await world.netfilter(owner);
     const marks = (await netfilter.marks()).map(({ selector, mark }) => ({ ...selector, mark }));
     const rules = (await netfilter.rules()).map(({ rule }) => rule);
-    return JSON.stringify({ marks, rules });
+    return { kind: 'netfilter', state: { marks, rules } };
   },
 
   async make({ owner, state }, world) {
@@ -35,7 +43,6 @@ export const netfilter: Handler<'netfilter'> = {
   },
 
   async takeBack({ owner }, before, world) {
-    const state: NetfilterState = before === undefined ? {} : JSON.parse(before);
-    await (await world.netfilter(owner)).set(state);
+    await (await world.netfilter(owner)).set(before?.kind === 'netfilter' ? before.state : {});
   },
 };

@@ -1,24 +1,28 @@
+import type { SettingDifference, SettingValue } from '../ipvs/differences.js';
 import { type Handler, unlessGone } from './handler.js';
 import { missing, right } from './items.js';
 
 /** Returns true if `is` has all the wanted values. */
 function agrees(wanted: object, is: object): boolean {
-  return Object.entries(wanted).every(
-    ([name, value]) => value === undefined || (is as Record<string, unknown>)[name] === value,
+  return differencesOf(wanted, is).length === 0;
+}
+
+function differencesOf(wanted: object, is: object): SettingDifference[] {
+  const found = is as Readonly<Record<string, SettingValue | undefined>>;
+  return Object.entries(wanted).flatMap(([path, value]) =>
+    value === undefined || found[path] === value ? [] : [{ path, is: found[path] ?? null, wanted: value }],
   );
 }
 
 export const route: Handler<'route'> = {
   name: ({ route: { type = 'unicast', destination, table = 254 } }) => `${type} route ${destination} in table ${table}`,
-  key: ({ route: { family = 'ipv4', type = 'unicast', destination, table = 254 } }) =>
-    `${family} ${type} route ${destination} in table ${table}`,
 
   inspect({ route: wanted }, { routes = [] }) {
     const { table = 254, family = 'ipv4' } = wanted;
     const among = routes.filter((one) => one.table === table && one.family === family);
     if (among.some((one) => agrees(wanted, one))) return right;
     const there = among.find((one) => one.destination === wanted.destination && one.metric === (wanted.metric ?? 0));
-    return there ? { state: 'foreign', is: `one of type ${there.type} to ${there.via ?? there.interface}` } : missing;
+    return there ? { state: 'foreign', differences: differencesOf(wanted, there) } : missing;
   },
 
   async make({ route: options }, world) {
@@ -32,7 +36,7 @@ export const route: Handler<'route'> = {
 };
 
 export const routingRule: Handler<'routing-rule'> = {
-  name: ({ rule: { family, mark, table } }) => `${family} rule for mark ${mark} to table ${table}`,
+  name: ({ rule: { family, mark, table } }) => `${family} rule for mark ${mark ?? 'any'} to table ${table}`,
 
   inspect({ rule: wanted }, { rules = [] }) {
     return rules.some((one) => agrees(wanted, one)) ? right : missing;

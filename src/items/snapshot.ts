@@ -6,6 +6,7 @@ import { interfaceOfSysctl } from '../kernel/network/main-names.js';
 import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
 import type { Item } from './items.js';
 import { type Advertised, isForwardingDue, readAdvertised } from './router-routes.js';
+import type { ServerId } from './service-ids.js';
 import type { World } from './world.js';
 
 /**
@@ -31,13 +32,23 @@ export interface Snapshot {
   readonly advertised?: readonly Advertised[] | undefined;
   /** Tables of nf_tables by their names; null: it does not exist; `foreign`: another program made it. */
   readonly netfilter: Readonly<Record<string, NetfilterTable | null | 'foreign'>>;
-  /** Settings that other owners want, too, with these owners and their values. */
-  readonly claims?: Readonly<Record<string, readonly (readonly [owner: string, value: string])[]>> | undefined;
-  /** Services and servers in the records of other owners, by the names of ipvsadm; an empty name is the service. */
-  readonly others?:
-    | readonly (readonly [owner: string, rows: Readonly<Record<string, readonly string[]>>])[]
-    | undefined;
+  /** Settings that other owners want, too, by their ids, with these owners and their values. */
+  readonly claims?: ClaimsOfOthers | undefined;
+  /** Services and servers in the records of other owners. */
+  readonly others?: readonly (readonly [owner: string, rows: Rows])[] | undefined;
 }
+
+/** Value that an owner wants of a setting that all owners share. */
+export type Wanted =
+  /** `path` below /proc/sys: two names of one setting may take different texts, such as seconds and milliseconds. */
+  | { readonly kind: 'sysctl'; readonly path: string; readonly value: string }
+  | { readonly kind: 'timeout'; readonly name: keyof Timeouts; readonly seconds: number };
+
+/** Settings by their ids ({@link ItemId}), each with the other owners that want it. */
+export type ClaimsOfOthers = Readonly<Record<string, readonly (readonly [owner: string, wanted: Wanted])[]>>;
+
+/** Servers by the ids of their service ({@link ServiceId}); an empty id of a server is the service itself. */
+export type Rows = Readonly<Record<string, readonly (ServerId | '')[]>>;
 
 /** Parts that a snapshot must have. */
 export interface Needs {

@@ -2,9 +2,10 @@ import { IpvsError } from '../common/errors.js';
 import { ownValue } from '../common/own.js';
 import { isSameSysctlValue, isStableSecret } from '../common/sysctl-values.js';
 import type { Network } from '../network/network.js';
+import { beforeOf, type Texts, textsIn } from './before.js';
 import { type Handler, unlessGone } from './handler.js';
 import { type ItemOf, missing, other, right } from './items.js';
-import { formatBefore, parseBefore, type Texts } from './sysctl-before.js';
+
 import { type Knob, knobOf, type Reset, resetsOf } from './sysctl-knobs.js';
 import type { World } from './world.js';
 
@@ -21,7 +22,6 @@ export function isValueOf({ value, reads }: Sysctl, is: string): boolean {
 /** Handles settings. Their names are paths below /proc/sys, with slashes: names of interfaces may have dots. */
 export const sysctl: Handler<'sysctl'> = {
   name: ({ name }) => `sysctl ${name}`,
-  key: ({ name }) => `sysctl ${knobOf(name).key}`,
   wanted: ({ value }) => value,
 
   inspect(item, { sysctls }, recorded) {
@@ -31,7 +31,7 @@ export const sysctl: Handler<'sysctl'> = {
     const isRecorded =
       recorded?.kind === 'sysctl' && recorded.name === name && isSameSysctlValue(recorded.value, value);
     const enough = isValueOf(isRecorded ? recorded : item, is) || (orMore && Number(is) > Number(value));
-    return enough ? right : other(is);
+    return enough ? right : other({ path: 'value', is, wanted: value });
   },
 
   /** Reads the setting, and the settings that a write of it resets. */
@@ -43,7 +43,7 @@ export const sysctl: Handler<'sysctl'> = {
     const knob = knobOf(name);
     const related = [...knob.paths, ...(await resetsIn(knob, network)).map(({ path }) => path)];
     const texts = await readTexts(network, related);
-    return formatBefore(knob.key, texts.size === 0 ? new Map([[knob.key, is]]) : texts);
+    return beforeOf(texts.size === 0 ? new Map([[knob.key, is]]) : texts);
   },
 
   make: write,
@@ -71,7 +71,7 @@ export const sysctl: Handler<'sysctl'> = {
   async takeBack(item, before, world, kept = new Map()) {
     if (before === undefined) return;
     const network = await world.network;
-    const texts = parseBefore(item.name, before);
+    const texts = textsIn(before);
     const knob = knobOf(item.name);
     const path = knob.sameText ? knob.key : item.name;
     const text = texts.get(path);

@@ -8,11 +8,11 @@ export const timeout: Handler<'timeout'> = {
 
   inspect({ name, seconds }, { timeouts }) {
     if (!timeouts) return missing;
-    return timeouts[name] === seconds ? right : other(`${timeouts[name]} s`);
+    return timeouts[name] === seconds ? right : other({ path: 'seconds', is: timeouts[name], wanted: seconds });
   },
 
   async remember({ name }, world) {
-    return String((await (await world.ipvs).timeouts())[name]);
+    return { kind: 'timeout', seconds: (await (await world.ipvs).timeouts())[name] };
   },
 
   async make({ name, seconds }, world) {
@@ -25,7 +25,7 @@ export const timeout: Handler<'timeout'> = {
 
   async takeBack({ name, seconds }, before, world) {
     const ipvs = await world.ipvs;
-    if (before !== undefined && (await ipvs.timeouts())[name] === seconds)
-      await ipvs.setTimeouts({ [name]: Number(before) });
+    if (before?.kind === 'timeout' && (await ipvs.timeouts())[name] === seconds)
+      await ipvs.setTimeouts({ [name]: before.seconds });
   },
 };

@@ -46,6 +46,7 @@ function document(servers: readonly number[], timeout = 60, more: Partial<Desire
 }
 
 const service = (): string => `TCP ${director.virtual}:${port}`;
+const key = () => ({ protocol: 'tcp', address: director.virtual, port }) as const;
 const numberOf = (name: string): number => Number(name.replace('server', ''));
 const others = (name: string): number[] => [1, 2, 3].filter((number) => number !== numberOf(name));
 const othersNames = (name: string): string[] => others(name).map((number) => `server${number}`);
@@ -75,6 +76,10 @@ function drain(of = state): Drained {
 describe('a long connection', () => {
   let held: string;
   let server: string;
+  const serverKey = () => {
+    const { address, port } = director.server(numberOf(held));
+    return { address, port };
+  };
 
   beforeEach(async () => {
     held = await director.hold('long', port);
@@ -104,7 +109,7 @@ describe('a long connection', () => {
     await end;
     // IPVS remembers a connection that was reset for 10 s.
     expect(Date.now() - closed).toBeLessThan(25_000);
-    expect(told.at(-1)).toMatchObject({ service: service(), server, state: 'gone' });
+    expect(told.at(-1)).toMatchObject({ service: key(), server: serverKey(), state: 'gone' });
     expect(told.at(-1)?.remaining).toBeGreaterThan(20_000);
     expect(weights()).toEqual(others(held).map((number) => `${director.serverName(number)} 1`));
     expect((await state.plan()).steps).toEqual([]);
@@ -129,13 +134,15 @@ describe('a long connection', () => {
   test('does not notice that its server stays after all', async () => {
     await state.apply(document(others(held)));
     const { end } = drain();
-    await state.cancelDrain({ service: service(), server });
+    await state.cancelDrain({ service: key(), server: serverKey() });
     await end;
     expect(weights()).toContain(`${server} 1`);
     expect(await state.draining()).toEqual([]);
     expect(await director.echo('long')).toBe(held);
     expect(names(await director.meet(port, 9))).toEqual(['server1', 'server2', 'server3']);
-    expect((await failure(state.cancelDrain({ service: service(), server }))).code).toBe('ERR_IPVS_NO_SUCH_SERVER');
+    expect((await failure(state.cancelDrain({ service: key(), server: serverKey() }))).code).toBe(
+      'ERR_IPVS_NO_SUCH_SERVER',
+    );
     // It is not in the document still.
     expect((await state.plan()).changes).toEqual([expect.objectContaining({ action: 'drain' })]);
 
@@ -159,14 +166,14 @@ describe('a long connection', () => {
     child.kill('SIGKILL');
     expect(await ended).toEqual([null, 'SIGKILL']);
     const { until: deadline, ...progress } = JSON.parse(line) as DrainProgress & { until: number };
-    expect(progress).toMatchObject({ service: service(), server, state: 'draining', activeConnections: 1 });
+    expect(progress).toMatchObject({ service: key(), server: serverKey(), state: 'draining', activeConnections: 1 });
     expect(weights()).toContain(`${server} 0`);
     expect(await director.echo('long')).toBe(held);
 
     await sleep(1000);
     const next = await director.open(document(others(held), 100));
     const [draining] = await next.draining();
-    expect(draining).toMatchObject({ service: service(), server, state: 'draining', activeConnections: 1 });
+    expect(draining).toMatchObject({ service: key(), server: serverKey(), state: 'draining', activeConnections: 1 });
     expect(Math.abs(Date.now() + (draining?.remaining ?? 0) - deadline)).toBeLessThan(1000);
     expect(await next.apply()).toEqual([]);
     expect(await director.echo('long')).toBe(held);

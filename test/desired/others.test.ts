@@ -98,9 +98,10 @@ test('nothing of it changes while a document comes, changes, drains and goes', a
   const held = Number((await director.hold('long', 80)).replace('server', ''));
   const others = [1, 2, 3].filter((number) => number !== held);
   await state.apply(document(others));
-  expect((await state.draining()).map(({ server }) => server)).toEqual([director.serverName(held)]);
+  const { address, port } = director.server(held);
+  expect((await state.draining()).map(({ server }) => server)).toEqual([{ family: 'ipv4', address, port }]);
   expectUntouched();
-  await state.cancelDrain({ service: 'TCP 10.1.0.100:80', server: director.serverName(held) });
+  await state.cancelDrain({ service: { protocol: 'tcp', address: '10.1.0.100', port: 80 }, server: { address, port } });
   await state.apply(document(others, { drain: { timeout: 1 } }));
   for await (const _ of state.drain({ interval: 200 }));
   expect(rows().filter((row) => row.includes(director.serverName(held)))).toEqual([]);

@@ -63,7 +63,7 @@ test('an address that lost duplicate address detection is added again without', 
   here.ip('address delete fd00::5/64 dev e0', 'address add fd00::5/64 dev e0');
   expect((await desired.plan()).changes, 'while it is detected').toMatchObject([{ action: 'change', is: 'tentative' }]);
   await until(() => found('fd00::5').some((text) => text.includes('dadfailed')));
-  expect((await desired.plan()).changes).toEqual([
+  expect((await desired.plan()).changes).toMatchObject([
     { action: 'change', what: 'address fd00::5/64 on e0', is: 'unusable: duplicate address detection failed' },
   ]);
   await desired.apply();

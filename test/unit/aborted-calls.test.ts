@@ -19,7 +19,10 @@ const calls = {
     draining: (state: DesiredState, call: CallOptions) => state.draining(call),
     drain: (state: DesiredState, call: CallOptions) => state.drain(call).next(),
     cancelDrain: (state: DesiredState, call: CallOptions) =>
-      state.cancelDrain({ service: 'TCP 192.0.2.1:80', server: '10.0.0.1:80' }, call),
+      state.cancelDrain(
+        { service: { protocol: 'tcp', address: '192.0.2.1', port: 80 }, server: { address: '10.0.0.1', port: 80 } },
+        call,
+      ),
     watch: (state: DesiredState, call: CallOptions) => state.watch(call),
   },
 } as const;

@@ -75,7 +75,7 @@ test('a setting is set back by the next program of an owner that died when it ha
   const boot = (await kernel.bootId()).slice(0, 8);
   const journal = await kernel.openJournal(`/run/ipvs/${boot}-1.shared.json`);
   const book = JSON.parse((await journal.read()) ?? '');
-  book[`sysctl ${NAME.replaceAll('.', '/')}`].owners.b = '5';
+  book.claims[0].owners.b = { kind: 'sysctl', path: NAME.replaceAll('.', '/'), value: '5' };
   await journal.replace(`${JSON.stringify(book)}\n`);
   await journal.close();
   await a.remove();

@@ -408,11 +408,12 @@ describe('a document with services of UDP sets expire_nodest_conn', () => {
     const state = await DesiredState.open(udp('10.0.0.1'), { kernel });
     await state.apply();
     expect((await ipvs.table()).length).toBe(1);
-    expect((await state.plan()).steps).toEqual([
+    expect((await state.plan()).steps).toMatchObject([
       {
         action: 'foreign',
         what: expect.stringContaining('expire_nodest_conn: 1'),
         is: expect.stringContaining('b wants'),
+        differences: [{ path: 'value', is: '0', wanted: '1' }],
       },
     ]);
   });

@@ -20,7 +20,9 @@ const document = (addresses: readonly string[], more: Partial<DesiredDocument> =
   ...more,
 });
 
-const service = `TCP ${VIP}:80`;
+const service = { protocol: 'tcp', address: VIP, port: 80 } as const;
+const name = `TCP ${VIP}:80`;
+const second = { address: '10.0.0.2', port: 80 };
 
 async function begin() {
   const kernel = new MemoryKernel();
@@ -56,18 +58,16 @@ async function follow(kernel: MemoryKernel, state: DesiredState, step = 1000): P
 test('a server goes when its connections are over', async () => {
   const { kernel, state, connect, on, weights } = await begin();
   expect((await state.apply(document(['10.0.0.1']))).map(({ action, what }) => `${action} ${what}`)).toEqual([
-    `drain server 10.0.0.2:80 of ${service}: nat, weight 1`,
+    `drain server 10.0.0.2:80 of ${name}: nat, weight 1`,
   ]);
   expect(await weights()).toEqual({ '10.0.0.1': 1, '10.0.0.2': 0 });
   expect(connect()?.server.address).toBe('10.0.0.1');
   expect(connect()?.server.address).toBe('10.0.0.1');
   expect(await state.apply()).toEqual([]);
-  expect(await state.draining()).toMatchObject([
-    { service, server: '10.0.0.2:80', activeConnections: 1, remaining: 60_000 },
-  ]);
+  expect(await state.draining()).toMatchObject([{ service, server: second, activeConnections: 1, remaining: 60_000 }]);
   on('10.0.0.2')?.close();
   const told = await follow(kernel, state);
-  expect(told.at(-1)).toMatchObject({ server: '10.0.0.2:80', state: 'gone' });
+  expect(told.at(-1)).toMatchObject({ server: second, state: 'gone' });
   expect(told.map(({ inactiveConnections }) => inactiveConnections)).toContain(1);
   expect(await weights()).toEqual({ '10.0.0.1': 1 });
 });
@@ -98,10 +98,10 @@ test('a packet that was on its way to an idle server keeps it from going', async
   const actions = (await state.apply(document(['10.0.0.1']))).map(({ action }) => action);
   expect(actions).toEqual(['drain']);
   expect(kernel.waits).toBe(1);
-  expect(await state.draining()).toMatchObject([{ server: '10.0.0.2:80', activeConnections: 1 }]);
+  expect(await state.draining()).toMatchObject([{ server: second, activeConnections: 1 }]);
   // A roll-back that takes a weight away waits, too.
   kernel.late = undefined;
-  await state.cancelDrain({ service, server: '10.0.0.2:80' });
+  await state.cancelDrain({ service, server: second });
   await server.update({ weight: 0 });
   kernel.fail({ part: 'ipvs', command: 'NEW_DEST', errno: 5 });
   await expect(state.apply(document(['10.0.0.1', '10.0.0.2', '10.0.0.3']))).rejects.toThrow();
@@ -125,9 +125,9 @@ test('or when its time is', async () => {
 test('it stays after all: its weight comes back in place', async () => {
   const { state, on, weights } = await begin();
   await state.apply(document(['10.0.0.1']));
-  await state.cancelDrain({ service, server: '10.0.0.2:80' });
+  await state.cancelDrain({ service, server: second });
   expect(await weights()).toEqual({ '10.0.0.1': 1, '10.0.0.2': 1 });
-  await expect(state.cancelDrain({ service, server: '10.0.0.2:80' })).rejects.toMatchObject({
+  await expect(state.cancelDrain({ service, server: second })).rejects.toMatchObject({
     code: 'ERR_IPVS_NO_SUCH_SERVER',
   });
   await state.apply(document(['10.0.0.1']));
@@ -226,7 +226,7 @@ test('drift is told when it changes, and mended if wanted', async () => {
   };
   await (await ipvs.service({ protocol: 'tcp', address: VIP, port: 80 })).update({ scheduler: 'lc' });
   expect(await report(1)).toMatchObject({
-    drift: [{ problem: 'changed', what: `service ${service}: rr`, is: 'lc' }],
+    drift: [{ problem: 'changed', what: `service ${name}: rr`, is: 'lc' }],
     repaired: [{ action: 'change' }],
   });
   await ipvs.flush();

@@ -249,6 +249,7 @@ describe('an IPv6 address that lost duplicate address detection', () => {
         action: 'change',
         what: 'address fd00::1/128 on eth0',
         is: 'unusable: duplicate address detection failed',
+        differences: [{ path: 'state', is: 'duplicate', wanted: 'usable' }],
       },
     ]);
     await state.apply();

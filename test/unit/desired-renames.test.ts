@@ -188,7 +188,7 @@ describe('a setting of an interface', () => {
     await network.setLink('eth0', { name: 'lan0' });
     const state = await openOf(kernel, setting('a', 'eth1'));
     expect((await state.apply()).map(({ action, what }) => `${action} ${what}`)).toEqual([
-      `take-back sysctl ${path('lan0')}: 1`,
+      `take-back sysctl ${path('lan0')}`,
     ]);
     expect([await network.sysctl(path('lan0')), await network.sysctl(path('eth1'))]).toEqual(['0', '1']);
   });
@@ -235,9 +235,10 @@ describe('a setting of an interface', () => {
     const { kernel, network, open } = await machine();
     const { index } = await network.link('eth0');
     const item = (value: string) => ({ kind: 'sysctl', name: path('eth0'), value });
-    const put = { name: `sysctl ${path('eth0')}`, item: item('2'), before: '0', tried: [item('1')], index };
+    const before = { kind: 'sysctl', texts: { [path('eth0')]: '0' } };
+    const put = { id: JSON.stringify(['sysctl', path('eth0')]), item: item('2'), before, tried: [item('1')], index };
     const journal = await kernel.openJournal('/owner.json');
-    await journal.replace(`{"version":1}\n${JSON.stringify({ put })}\n`);
+    await journal.replace(`{"version":2}\n${JSON.stringify({ put })}\n`);
     await journal.close();
     await network.setSysctl(path('eth0'), 1);
     await network.setLink('eth0', { name: 'lan0' });

@@ -6,7 +6,8 @@ import { collect } from '../collect.js';
 import { until } from '../until.js';
 
 const VIP = '192.0.2.1';
-const service = `TCP ${VIP}:80`;
+const service = { protocol: 'tcp', address: VIP, port: 80 } as const;
+const second = { address: '10.0.0.2', port: 80 };
 const document = (addresses: readonly string[], more: Partial<DesiredDocument> = {}): DesiredDocument => ({
   owner: 'test',
   drain: { timeout: 60 },
@@ -57,7 +58,7 @@ test('a drain that was begun is as before when what came after it fails', async 
     code: 'ERR_IPVS_STEP_FAILED',
   });
   expect(await state.draining()).toEqual(before);
-  await state.cancelDrain({ service, server: '10.0.0.2:80' });
+  await state.cancelDrain({ service, server: second });
   expect(await state.draining()).toEqual([]);
 });
 
@@ -239,10 +240,10 @@ test('a loop that drains ends when what it waits for is cancelled, or wanted aga
   await state.apply(document(['10.0.0.1']));
   const loop = state.drain();
   expect((await loop.next()).value).toMatchObject({ state: 'draining' });
-  await state.cancelDrain({ service, server: '10.0.0.2:80' });
+  await state.cancelDrain({ service, server: second });
   const next = loop.next();
   kernel.advance(1000);
-  expect((await next).value).toMatchObject({ state: 'cancelled', server: '10.0.0.2:80' });
+  expect((await next).value).toMatchObject({ state: 'cancelled', server: second });
   expect((await loop.next()).done).toBe(true);
 
   const other = await DesiredState.open(document(['10.0.0.1', '10.0.0.2']), { kernel });

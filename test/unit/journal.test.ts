@@ -21,6 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DesiredState } from '../../src/desired/desired-state.js';
 import { Journal } from '../../src/desired/record/journal.js';
+import { encodeServer } from '../../src/items/service-ids.js';
 import { openNativeJournal } from '../../src/linux/journal.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
 
@@ -140,12 +141,12 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
   test('a line that was being written when the program died does not count', async () => {
     const path = newPath();
     const journal = await Journal.open(nativeKernel, path);
-    await journal.write({ own: { 'FWM 1': ['', '10.0.0.1:0'] } });
+    await journal.write({ own: { 'fwmark/ipv4/1': ['', encodeServer({ address: '10.0.0.1', port: 0 })] } });
     await journal.close();
-    writeFileSync(path, '{"own":{"FWM 2"', { flag: 'a' });
+    writeFileSync(path, '{"own":{"fwmark/ipv4/2"', { flag: 'a' });
     const again = await Journal.open(nativeKernel, path);
-    expect([...again.ledger.owned.keys()]).toEqual(['FWM 1']);
-    await again.write({ disown: { 'FWM 1': ['10.0.0.1:0'] } });
+    expect([...again.ledger.owned.keys()]).toEqual(['fwmark/ipv4/1']);
+    await again.write({ disown: { 'fwmark/ipv4/1': [encodeServer({ address: '10.0.0.1', port: 0 })] } });
     await again.close();
     const text = readFileSync(path, 'utf8');
     expect(
@@ -153,7 +154,7 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
         .split('\n')
         .slice(0, -1)
         .map((line) => JSON.parse(line)),
-    ).toEqual([{ version: 1 }, { own: { 'FWM 1': [''] } }]);
+    ).toEqual([{ version: 2 }, { own: { 'fwmark/ipv4/1': [''] } }]);
   });
 
   test('what is no journal is refused, and not overwritten', async () => {
@@ -180,10 +181,10 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
   test('it does not grow with every change', async () => {
     const path = newPath();
     const journal = await Journal.open(nativeKernel, path);
-    await journal.write({ own: { 'FWM 1': [''] } });
+    await journal.write({ own: { 'fwmark/ipv4/1': [''] } });
     for (let i = 0; i < 500; i++) {
-      await journal.write({ own: { 'FWM 1': [`10.0.0.${i % 10}:0`] } });
-      await journal.write({ disown: { 'FWM 1': [`10.0.0.${i % 10}:0`] } });
+      await journal.write({ own: { 'fwmark/ipv4/1': [encodeServer({ address: `10.0.0.${i % 10}`, port: 0 })] } });
+      await journal.write({ disown: { 'fwmark/ipv4/1': [encodeServer({ address: `10.0.0.${i % 10}`, port: 0 })] } });
     }
     await journal.close();
     expect(statSync(path).size).toBeLessThan(20_000);
@@ -296,7 +297,9 @@ describe.skipIf(process.platform !== 'linux')('a program that was killed', () =>
     mkdirSync(join(path, '..'), { mode: 0o700 });
     writeFileSync(`${path}.new`, '{"vers', { mode: 0o600 });
     writeFileSync(`${path}.lock`, '', { mode: 0o600 });
-    writeFileSync(path, '{"version":1}\n{"own":{"FWM 1":[""]}}\n{"disown":{"FWM 1":[""]}}\n', { mode: 0o600 });
+    writeFileSync(path, '{"version":2}\n{"own":{"fwmark/ipv4/1":[""]}}\n{"disown":{"fwmark/ipv4/1":[""]}}\n', {
+      mode: 0o600,
+    });
     await (await Journal.open(nativeKernel, path)).close();
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });

@@ -2,13 +2,16 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { recordOf } from '../../src/common/own.js';
 import { Journal } from '../../src/desired/record/journal.js';
 import { checkLine } from '../../src/desired/record/line-checks.js';
 import { applyDocument, DesiredState, IpvsError, Network, planDocument, StateSnapshot } from '../../src/index.js';
+import { idOf } from '../../src/items/item-ids.js';
+import type { Item } from '../../src/items/items.js';
 import { MemoryKernel } from '../../src/memory/index.js';
 import { after, before, RecordWorld } from './record-world.js';
 
-const HEAD = '{"version":1}\n';
+const HEAD = '{"version":2}\n';
 const PATH = '/a.json';
 
 async function written(text: string): Promise<MemoryKernel> {
@@ -19,10 +22,19 @@ async function written(text: string): Promise<MemoryKernel> {
   return kernel;
 }
 
-const put = (item: unknown, name: string, more: object = {}): string =>
-  JSON.stringify({ put: { name, item, ...more } });
+const put = (item: unknown, more: object = {}): string => JSON.stringify({ put: { id: idIn(item), item, ...more } });
 const sysctl = (name: string, more: object = {}): string =>
-  put({ kind: 'sysctl', name, value: '1', ...more }, `sysctl ${name}`, { before: '0' });
+  put({ kind: 'sysctl', name, value: '1', ...more }, { before: texts({ [name]: '0' }) });
+const texts = (texts: unknown): unknown => ({ kind: 'sysctl', texts });
+
+/** The id of the item, as far as that can have one. */
+function idIn(item: unknown): string {
+  try {
+    return idOf(item as Item);
+  } catch {
+    return '["link","a"]';
+  }
+}
 
 const bad: Record<string, string> = {
   'an empty line': '',
@@ -32,13 +44,14 @@ const bad: Record<string, string> = {
   'a number': '1',
   'no field': '{}',
   'two fields': '{"remove":"a","own":{}}',
-  'another field': '{"put":{"name":"a","item":{"kind":"up","interface":"a"}},"x":1}',
+  'another field': '{"put":{"id":"[\\"up\\",\\"a\\"]","item":{"kind":"up","interface":"a"}},"x":1}',
   'a member of Object.prototype': '{"__proto__":{"put":1}}',
   'an empty entry': '{"put":{}}',
   'an entry that is null': '{"put":null}',
-  'an item of no kind': put({}, 'a'),
-  'an item of the kind constructor': put({ kind: 'constructor' }, 'a'),
-  'a name of another item': put({ kind: 'up', interface: 'a' }, 'link b up'),
+  'an item of no kind': put({}),
+  'an item of the kind constructor': put({ kind: 'constructor' }),
+  'an id of another item': put({ kind: 'up', interface: 'a' }, { id: '["up","b"]' }),
+  'an id that is no text': put({ kind: 'up', interface: 'a' }, { id: ['up', 'a'] }),
   'a path with ..': sysctl('net/ipv4/../../kernel/core_pattern'),
   'a path outside net': sysctl('kernel/core_pattern'),
   'a path with NUL': sysctl('net/ipv4/a\0b'),
@@ -46,58 +59,80 @@ const bad: Record<string, string> = {
   'a value of two lines': sysctl('net/ipv4/ip_forward', { value: '1\n2' }),
   'a value that is no text': sysctl('net/ipv4/ip_forward', { value: 1 }),
   'an unknown field of an item': sysctl('net/ipv4/ip_forward', { path: 'a' }),
-  'a before that is no text': put({ kind: 'sysctl', name: 'net/a', value: '1' }, 'sysctl net/a', { before: { a: 1 } }),
-  'a before of an address': put({ kind: 'address', interface: 'a', address: '10.0.0.1/8' }, 'address 10.0.0.1/8 on a', {
-    before: 'x',
-  }),
-  'a before that is no table': put({ kind: 'netfilter', owner: 'a', state: {} }, 'nf_tables table inet a', {
-    before: '{"marks":[{}]}',
-  }),
-  'a table named "a b"': put({ kind: 'netfilter', owner: 'a b', state: {} }, 'nf_tables table inet a b'),
-  'an address without a length': put({ kind: 'address', interface: 'a', address: '10.0.0.1' }, 'address 10.0.0.1 on a'),
-  'an interface with a slash': put({ kind: 'up', interface: '../x' }, 'link ../x up'),
-  'a link of another kind': put({ kind: 'link', link: { kind: 'tun', name: 'a' } }, 'link a'),
-  'a timeout of 0': put({ kind: 'timeout', name: 'tcp', seconds: 0 }, 'timeout tcp', { before: '900' }),
-  'a timeout named constructor': put({ kind: 'timeout', name: 'constructor', seconds: 1 }, 'timeout constructor'),
-  'a route to nowhere': put({ kind: 'route', route: { destination: 'x' } }, 'ipv4 unicast route x in table 254'),
-  'a rule without a family': put(
-    { kind: 'routing-rule', rule: { table: 1 } },
-    'undefined rule for mark undefined to table 1',
+  'a before that is no object': put({ kind: 'sysctl', name: 'net/a', value: '1' }, { before: '0' }),
+  'a before of another kind': put(
+    { kind: 'sysctl', name: 'net/a', value: '1' },
+    { before: { kind: 'timeout', seconds: 1 } },
   ),
-  'a port of 0': put({ kind: 'gue-port', port: 0, family: 'ipv4' }, 'GUE on UDP port 0'),
-  'an earlier item of another name': put({ kind: 'up', interface: 'a' }, 'link a up', {
-    tried: [{ kind: 'up', interface: 'b' }],
-  }),
+  'a before with a number': put({ kind: 'sysctl', name: 'net/a', value: '1' }, { before: texts({ 'net/a': 1 }) }),
+  'a before with a path outside net': put(
+    { kind: 'sysctl', name: 'net/a', value: '1' },
+    { before: texts({ 'kernel/core_pattern': '1' }) },
+  ),
+  'a before of an address': put(
+    { kind: 'address', interface: 'a', address: '10.0.0.1/8' },
+    {
+      before: { kind: 'address' },
+    },
+  ),
+  'a before that is no table': put(
+    { kind: 'netfilter', owner: 'a', state: {} },
+    {
+      before: { kind: 'netfilter', state: { marks: [{}] } },
+    },
+  ),
+  'a table named "a b"': put({ kind: 'netfilter', owner: 'a b', state: {} }),
+  'an address without a length': put({ kind: 'address', interface: 'a', address: '10.0.0.1' }),
+  'an interface with a slash': put({ kind: 'up', interface: '../x' }),
+  'a link of another kind': put({ kind: 'link', link: { kind: 'tun', name: 'a' } }),
+  'a timeout of 0': put({ kind: 'timeout', name: 'tcp', seconds: 0 }, { before: { kind: 'timeout', seconds: 900 } }),
+  'a timeout named constructor': put({ kind: 'timeout', name: 'constructor', seconds: 1 }),
+  'a route to nowhere': put({ kind: 'route', route: { destination: 'x' } }),
+  'a rule without a family': put({ kind: 'routing-rule', rule: { table: 1 } }),
+  'a port of 0': put({ kind: 'gue-port', port: 0, family: 'ipv4' }),
+  'an earlier item of another name': put(
+    { kind: 'up', interface: 'a' },
+    {
+      tried: [{ kind: 'up', interface: 'b' }],
+    },
+  ),
   'a remove of null': '{"remove":null}',
+  'a remove of no id': '{"remove":"link a up"}',
+  'a remove of a kind that is none': '{"remove":"[\\"disk\\",\\"a\\"]"}',
+  'a remove of an id with another field': '{"remove":"[\\"up\\",\\"a\\",1]"}',
+  'a remove of an id in another form': '{"remove":"[\\"up\\", \\"a\\"]"}',
+  'an announcement of no id': '{"announce":{"address":true}}',
   'rows that are null': '{"own":null}',
   'rows that are a list': '{"own":[]}',
-  'rows of nothing': '{"own":{"FWM 1":null}}',
+  'rows of nothing': '{"own":{"fwmark/ipv4/1":null}}',
   'a service of no name': '{"own":{"":[""]}}',
+  'a service of version 1': '{"own":{"FWM 7":[""]}}',
+  'a mark of no family': '{"own":{"fwmark/1":[""]}}',
   'a service named __proto__': '{"own":{"__proto__":[""]}}',
-  'the mark 0': '{"own":{"FWM 0":[""]}}',
-  'a mark of 33 bits': '{"own":{"FWM 4294967296":[""]}}',
-  'a mark with zeros before it': '{"own":{"FWM 01":[""]}}',
-  'a service without a port': '{"own":{"TCP 10.0.0.1":[""]}}',
-  'a service with a host name': '{"own":{"TCP host:80":[""]}}',
-  'a port of 65536': '{"disown":{"UDP 10.0.0.1:65536":[""]}}',
-  'a server without a port': '{"own":{"FWM 1":["10.0.0.1"]}}',
-  'a server with a host name': '{"disown":{"FWM 1":["host:80"]}}',
-  'a server of IPv6 without brackets': '{"own":{"FWM 1":["2001:db8::1:80"]}}',
-  'a server in another form': '{"own":{"FWM 1":["[2001:DB8::1]:80"]}}',
-  'a server that is a number': '{"own":{"FWM 1":[1]}}',
-  'a drain without a time': '{"drain":{"service":"FWM 1","server":"10.0.0.1:0","draining":{"weight":1}}}',
+  'the mark 0': '{"own":{"fwmark/ipv4/0":[""]}}',
+  'a mark of 33 bits': '{"own":{"fwmark/ipv4/4294967296":[""]}}',
+  'a mark with zeros before it': '{"own":{"fwmark/ipv4/01":[""]}}',
+  'a service without a port': '{"own":{"tcp/10.0.0.1":[""]}}',
+  'a service with a host name': '{"own":{"tcp/host/80":[""]}}',
+  'a port of 65536': '{"disown":{"udp/10.0.0.1/65536":[""]}}',
+  'a server without a port': '{"own":{"fwmark/ipv4/1":["10.0.0.1"]}}',
+  'a server with a host name': '{"disown":{"fwmark/ipv4/1":["host/80"]}}',
+  'a server of IPv6 in brackets': '{"own":{"fwmark/ipv4/1":["[2001:db8::1]/80"]}}',
+  'a server in another form': '{"own":{"fwmark/ipv4/1":["2001:DB8::1/80"]}}',
+  'a server that is a number': '{"own":{"fwmark/ipv4/1":[1]}}',
+  'a drain without a time': '{"drain":{"service":"fwmark/ipv4/1","server":"10.0.0.1/0","draining":{"weight":1}}}',
   'a drain with a negative weight':
-    '{"drain":{"service":"FWM 1","server":"10.0.0.1:0","draining":{"weight":-1,"until":1}}}',
-  'a drain of no server': '{"drain":{"service":"FWM 1","server":"","draining":null}}',
-  'an about that is a list': '{"about":{"FWM 1":[]}}',
-  'an about with a bad policy': '{"about":{"FWM 1":{"drain":{"timeout":-1}}}}',
-  'flows to no address': '{"stale":{"FWM 1":[{"address":"x"}]}}',
-  'flows that are an object': '{"stale":{"FWM 1":{}}}',
+    '{"drain":{"service":"fwmark/ipv4/1","server":"10.0.0.1/0","draining":{"weight":-1,"until":1}}}',
+  'a drain of no server': '{"drain":{"service":"fwmark/ipv4/1","server":"","draining":null}}',
+  'an about that is a list': '{"about":{"fwmark/ipv4/1":[]}}',
+  'an about with a bad policy': '{"about":{"fwmark/ipv4/1":{"drain":{"timeout":-1}}}}',
+  'flows to no address': '{"stale":{"fwmark/ipv4/1":[{"address":"x"}]}}',
+  'flows that are an object': '{"stale":{"fwmark/ipv4/1":{}}}',
 };
 
 describe('a record', () => {
   test.each(Object.entries(bad))('with %s is refused by its line, and stays as it is', async (_, line) => {
-    const text = `${HEAD}{"own":{"FWM 1":[""]}}\n${line}\n`;
+    const text = `${HEAD}{"own":{"fwmark/ipv4/1":[""]}}\n${line}\n`;
     const kernel = await written(text);
     const failure = await DesiredState.open({ owner: 'a' }, { kernel, record: PATH }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(IpvsError);
@@ -108,13 +143,8 @@ describe('a record', () => {
     expect(await journal.read()).toBe(text);
   });
 
-  test('of another version is refused', async () => {
-    const kernel = await written('{"version":2}\n');
-    await expect(DesiredState.open({ owner: 'a' }, { kernel, record: PATH })).rejects.toThrow('line 1 is damaged');
-  });
-
   test('with the value of another item is refused without repeating megabytes of it', async () => {
-    const kernel = await written(`${HEAD}${put({ kind: 'up', interface: 'a' }, 'x'.repeat(1e6))}\n`);
+    const kernel = await written(`${HEAD}${put({ kind: 'up', interface: 'a' }, { id: 'x'.repeat(1e6) })}\n`);
     const failure = await DesiredState.open({ owner: 'a' }, { kernel, record: PATH }).catch((error: unknown) => error);
     expect(String(failure).length).toBeLessThan(1000);
   });
@@ -202,22 +232,46 @@ describe('a record', () => {
   });
 });
 
-const claim = (more: object = {}): unknown => ({ before: '0', owners: { b: '1' }, ...more });
+const FORWARD = '["sysctl","net/ipv4/ip_forward"]';
+const claim = (more: object = {}): unknown => ({
+  id: FORWARD,
+  before: texts({ 'net/ipv4/ip_forward': '0' }),
+  owners: { b: { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' } },
+  ...more,
+});
+const book = (...claims: unknown[]): unknown => ({ version: 2, claims });
 const books: Record<string, unknown> = {
   null: null,
   'a list': [],
   text: 'x',
-  'a claim that is null': { 'sysctl net/ipv4/ip_forward': null },
-  'a claim without owners': { 'sysctl net/ipv4/ip_forward': { before: '0' } },
-  'a claim of nobody': { 'sysctl net/ipv4/ip_forward': claim({ owners: {} }) },
-  'owners that are null': { 'sysctl net/ipv4/ip_forward': claim({ owners: null }) },
-  'a value that is null': { 'sysctl net/ipv4/ip_forward': claim({ owners: { b: null } }) },
-  'a before that is null': { 'sysctl net/ipv4/ip_forward': claim({ before: null }) },
-  'another field': { 'sysctl net/ipv4/ip_forward': claim({ path: 'a' }) },
-  'a path with ..': { 'sysctl net/../kernel/core_pattern': claim() },
-  'a path outside net': { 'sysctl kernel/core_pattern': claim() },
-  'a claim on a link': { 'link a up': claim() },
-  'a timeout that is no number': { 'timeout tcp': claim({ owners: { b: 'x' } }) },
+  'a version that is none': { version: 'x', claims: [] },
+  'no claims': { version: 2 },
+  'a claim that is null': book(null),
+  'a claim without owners': book({ id: FORWARD, before: texts({}) }),
+  'a claim of nobody': book(claim({ owners: {} })),
+  'owners that are null': book(claim({ owners: null })),
+  'a value that is null': book(claim({ owners: { b: null } })),
+  'a value of another kind': book(claim({ owners: { b: { kind: 'timeout', name: 'tcp', seconds: 1 } } })),
+  'a value of a path outside net': book(
+    claim({ owners: { b: { kind: 'sysctl', path: 'kernel/core_pattern', value: '1' } } }),
+  ),
+  'a before that is null': book(claim({ before: null })),
+  'another field': book(claim({ path: 'a' })),
+  'a before with a path with ..': book(claim({ before: texts({ 'net/../kernel/core_pattern': '0' }) })),
+  'no id': book(claim({ id: undefined })),
+  'an id of a link': book(claim({ id: '["link","a"]' })),
+  'a timeout that is no number': book(
+    claim({
+      id: '["timeout","tcp"]',
+      before: { kind: 'timeout', seconds: 1 },
+      owners: { b: { kind: 'timeout', name: 'tcp', seconds: 'x' } },
+    }),
+  ),
+  'a claim of version 1 that is null': { 'sysctl net/ipv4/ip_forward': null },
+  'a claim of version 1 without owners': { 'sysctl net/ipv4/ip_forward': { before: '0' } },
+  'a value of version 1 that is null': { 'timeout tcp': { before: '0', owners: { b: null } } },
+  'a path of version 1 with ..': { 'sysctl net/../kernel/core_pattern': { before: '0', owners: { b: '1' } } },
+  'a claim of version 1 on a link': { 'link a up': { before: '0', owners: { b: '1' } } },
 };
 
 describe('the record that owners share', () => {
@@ -243,7 +297,11 @@ describe('the record that owners share', () => {
   });
 
   test('with an owner named __proto__ is read and written', async () => {
-    const { kernel } = await shared('{"sysctl net/ipv4/ip_forward":{"before":"0","owners":{"__proto__":"1"}}}\n');
+    const { kernel } = await shared(
+      JSON.stringify(
+        book(claim({ owners: recordOf([['__proto__', { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' }]]) })),
+      ),
+    );
     await using network = await Network.open({ kernel });
     await network.setSysctl('net.ipv4.ip_forward', '1');
     await applyDocument({ owner: 'a', sysctls: { 'net.ipv4.ip_forward': 1 } }, { kernel });

@@ -1,7 +1,21 @@
 import { IpvsError } from '../../common/errors.js';
-import { type PlannedStep, type Step, TableStep, toStep } from '../plan/step.js';
+import { decodeService } from '../../items/service-ids.js';
+import { lackingOf } from '../plan/reasons.js';
+import { type AnyStep, type PlannedStep, type Step, TableStep, toStep, whatOf } from '../plan/step.js';
 import { differenceWords, ownerWords } from '../plan/words.js';
 import type { Failure } from './execute.js';
+
+const verbs: Readonly<Record<Step['action'], string>> = {
+  keep: 'keep',
+  make: 'make',
+  change: 'change',
+  adopt: 'adopt',
+  drain: 'drain',
+  wait: 'wait for',
+  foreign: 'leave',
+  'take-back': 'take back',
+  conflict: 'make',
+};
 
 /** Outcome of one step of an apply. */
 export interface StepOutcome {
@@ -32,17 +46,17 @@ export class ApplyError extends IpvsError {
   /** @internal */
   constructor(
     failures: readonly [Failure, ...Failure[]],
-    tried: readonly Step[],
+    tried: readonly AnyStep[],
     due: readonly PlannedStep[],
     left: readonly string[] | undefined,
   ) {
     const [{ step, error }] = failures;
-    const outcomes = new Map<Step, IpvsError | undefined>(tried.map((one) => [one, undefined]));
+    const outcomes = new Map<AnyStep, IpvsError | undefined>(tried.map((one) => [one, undefined]));
     for (const failure of failures) outcomes.set(failure.step, outcomes.get(failure.step) ?? failure.error);
     const notTried = due.filter((other) => !outcomes.has(other));
     super(
       'ERR_IPVS_STEP_FAILED',
-      `cannot ${step.action.replace('-', ' ')} ${step.what}: ${error.message}; ${rest([...outcomes.values()], notTried, left)}`,
+      `cannot ${verbs[step.action]} ${whatOf(step)}: ${error.message}; ${rest([...outcomes.values()], notTried, left)}`,
       { cause: error },
     );
     this.outcomes = [...outcomes].map(([one, error]) => ({ step: toStep(one), ...(error && { error }) }));
@@ -70,12 +84,12 @@ const LISTED = 5;
  * owner, if it does not exist.
  */
 export function inTheWay(conflicts: readonly PlannedStep[], adoptable: boolean, record?: string): IpvsError {
-  const lacking = conflicts.filter((step) => 'lacks' in step && step.lacks !== undefined);
+  const lacks = (step: PlannedStep) => lackingOf(step.reason);
+  const lacking = conflicts.filter((step) => lacks(step) !== undefined);
   const [first] = lacking;
   if (first) {
-    const isSysctl = 'lacks' in first && first.lacks === 'sysctl';
     return new IpvsError(
-      isSysctl ? 'ERR_IPVS_NO_SUCH_SYSCTL' : 'ERR_IPVS_NO_SUCH_INTERFACE',
+      lacks(first) === 'sysctl' ? 'ERR_IPVS_NO_SUCH_SYSCTL' : 'ERR_IPVS_NO_SUCH_INTERFACE',
       `nothing was done: ${listOf(lacking.map(conflictWords))}`,
     );
   }
@@ -91,7 +105,10 @@ function listOf(conflicts: readonly string[]): string {
 }
 
 function conflictWords(step: PlannedStep): string {
-  if (!(step instanceof TableStep)) return `${step.what} (there is ${step.is})`;
+  if (!(step instanceof TableStep)) {
+    const { what, is } = toStep(step);
+    return `${what} (there is ${is})`;
+  }
   const { differences = [], owner = null } = step;
   const differs = differences.length === 0 ? '' : ` and differs (${differenceWords(differences)})`;
   return `${step.subject} belongs to ${ownerWords(owner)}${differs}`;
@@ -104,7 +121,7 @@ function adviceOn(step: PlannedStep, adoptable: boolean): string[] {
   if (adoptable && server === undefined && differences.length === 0)
     ways.push('write `shared: true` to add servers to it');
   if (server !== undefined) ways.push('leave it out');
-  else ways.push(service.startsWith('FWM ') ? 'use another mark' : 'use another address or port');
+  else ways.push('fwmark' in decodeService(service) ? 'use another mark' : 'use another address or port');
   const last = ways.pop() ?? '';
   const text = ways.length === 0 ? last : `${ways.join(', ')}, or ${last}`;
   return [`${text.charAt(0).toUpperCase()}${text.slice(1)}`];

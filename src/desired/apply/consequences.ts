@@ -1,6 +1,6 @@
 import { IpvsError } from '../../common/errors.js';
-import { parseService } from '../../ipvs/describe.js';
 import type { Item, ItemOf } from '../../items/items.js';
+import { decodeService, type ServiceId } from '../../items/service-ids.js';
 import type { World } from '../../items/world.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { markText } from '../../netfilter/mark-options.js';
@@ -11,13 +11,13 @@ import { translationChanges } from './translated-flows.js';
 /** Returns the item as it is after it is taken back: a table has its earlier content then. */
 export function stateBefore(item: Item, entry: Entry | undefined): Item {
   if (item.kind !== 'netfilter') return item;
-  return { ...item, state: entry?.before === undefined ? {} : JSON.parse(entry.before) };
+  return { ...item, state: entry?.before?.kind === 'netfilter' ? entry.before.state : {} };
 }
 
 /** Returns the lines that record which UDP flows may be stale once a table has the state of `after`. */
 export async function flowsAfter(world: World, ledger: Ledger, after: ItemOf<'netfilter'>): Promise<Line[]> {
   const { owner, state } = after;
-  const byMark = [...ledger.owned.keys()].filter((name) => name.startsWith('FWM '));
+  const byMark = [...ledger.owned.keys()].filter((id) => 'fwmark' in decodeService(id));
   const before = await readState(world, owner, byMark.length > 0);
   const changes = translationChanges(before, state);
   const lines: Line[] = [];
@@ -33,7 +33,7 @@ export async function flowsAfter(world: World, ledger: Ledger, after: ItemOf<'ne
 /** Returns the datagrams of marks that were added or removed, by service: their senders may still use an old flow. */
 function staleMarks(
   ledger: Ledger,
-  services: readonly string[],
+  services: readonly ServiceId[],
   before: NetfilterState,
   after: NetfilterState,
 ): Record<string, readonly Datagrams[]> {
@@ -43,7 +43,7 @@ function staleMarks(
   if (changed.length === 0) return {};
   return Object.fromEntries(
     services.flatMap((name) => {
-      const datagrams = datagramsMarked(parseService(name), changed);
+      const datagrams = datagramsMarked(decodeService(name), changed);
       return datagrams.length === 0 ? [] : [[name, unionOf(ledger.stale.get(name) ?? [], datagrams)]];
     }),
   );

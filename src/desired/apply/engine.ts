@@ -1,7 +1,7 @@
 import { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
-import { describeService } from '../../ipvs/describe.js';
 import type { Item } from '../../items/items.js';
+import { encodeService, type ServiceId } from '../../items/service-ids.js';
 import { readSnapshot, type Snapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
 import type { CallOptions } from '../../kernel/call.js';
@@ -12,11 +12,12 @@ import { aboutOf, type Target } from '../document/target.js';
 import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from '../plan/plan.js';
 import { following, followLines, interfaceOf, withMainNames } from '../plan/renames.js';
 import { claimedForRoutes } from '../plan/router-routes.js';
-import { isDue, isOwed, type PlannedStep, type Step, TableStep } from '../plan/step.js';
-import { Claims, isShared } from '../record/claims.js';
+import { type AnyStep, isDue, isItem, isOwed, Phase, type PlannedStep, TableStep, whatOf } from '../plan/step.js';
+import { Claims } from '../record/claims.js';
 import { Journal } from '../record/journal.js';
 import { type About, Ledger, type Line } from '../record/ledger.js';
 import { type OtherOwners, readOthers } from '../record/owners.js';
+import { isShared } from '../record/wanted.js';
 import { ApplyError, inTheWay } from './apply-error.js';
 import { Executor } from './execute.js';
 import { settleOwed } from './settle.js';
@@ -27,6 +28,9 @@ export interface ApplyOptions extends PlanOptions {
   /** Action on a failure: undo the steps that were done (`roll-back`), or keep them (`leave`). */
   readonly onFailure: 'roll-back' | 'leave';
 }
+
+/** A failure of the record itself, and of what follows from steps. */
+const record = { action: 'change', phase: Phase.unground, subject: 'record' } as const;
 
 const DIRECTORY = '/run/ipvs';
 const nothing: Target = { items: [], table: new Map() };
@@ -82,7 +86,7 @@ export class Engine {
   snapshot(target: Target, call?: CallOptions): Promise<{ readonly snapshot: Snapshot; readonly ledger: Ledger }> {
     return this.#withJournal(call, async ({ ledger }) => {
       const snapshot = await this.#read(target, ledger, { adopt: 'none' }, true);
-      const names = new Set((snapshot.table ?? []).map(({ service }) => describeService(service.key)));
+      const names = new Set((snapshot.table ?? []).map(({ service }) => encodeService(service.key)));
       const others = await this.#others(names);
       return { snapshot: { ...snapshot, ...(others.length > 0 && { others }) }, ledger: ledger.copy() };
     });
@@ -92,7 +96,7 @@ export class Engine {
    * @returns the steps that were done
    * @throws IpvsError `ERR_IPVS_FOREIGN`; an `ApplyError`
    */
-  apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<readonly Step[]> {
+  apply(target: Target, options: ApplyOptions, call?: CallOptions): Promise<readonly AnyStep[]> {
     return this.#withJournal(call, async (journal) => {
       const executor = new Executor(this.world, journal, this.#claims);
       const fine = (): boolean => executor.failures.length === 0;
@@ -101,17 +105,14 @@ export class Engine {
       // Plan again: a link that was made anew has lost everything on it, and a server that gets no new connections may
       // have none left.
       if (fine() && due.some((step) => isAnew(step) || isQuieted(step)))
-        await executor.also({ action: 'change', what: 'what depends on these steps' }, async () => {
+        await executor.also({ ...record, subject: 'dependents' }, async () => {
           await this.#pass(target, options, journal, executor);
         });
       const goesOn = (): boolean => fine() || options.onFailure === 'leave';
       // A failure of these is reported and left to the next call; it undoes nothing.
       if (goesOn()) await settleOwed(this.world, journal, executor, keysOwed(due));
-      if (goesOn())
-        await executor.also({ action: 'change', what: 'the record' }, () =>
-          journal.write(...aboutLines(target, journal.ledger)),
-        );
-      if (fine()) await executor.also({ action: 'adopt', what: 'the record' }, () => executor.adopt());
+      if (goesOn()) await executor.also(record, () => journal.write(...aboutLines(target, journal.ledger)));
+      if (fine()) await executor.also({ ...record, action: 'adopt' }, () => executor.adopt());
       const failed = !fine();
       const left = failed && options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
       const [first, ...others] = [...executor.failures, ...executor.owed];
@@ -159,7 +160,7 @@ export class Engine {
     return { snapshot, ...planSteps(target, { ...snapshot, others }, ledger, options) };
   }
 
-  #others(services: ReadonlySet<string>): Promise<OtherOwners> {
+  #others(services: ReadonlySet<ServiceId>): Promise<OtherOwners> {
     return readOthers(this.world.kernel, this.#records, this.#path, services);
   }
 
@@ -167,7 +168,7 @@ export class Engine {
     const left = await executor.undo();
     const after = new Executor(this.world, journal, this.#claims);
     await settleOwed(this.world, journal, after, new Set());
-    left.push(...after.owed.map(({ step, error }) => `${step.what} (${error.message})`));
+    left.push(...after.owed.map(({ step, error }) => `${whatOf(step)} (${error.message})`));
     if (!due.some(isAnew)) return left;
     // A link that was made anew is as before now, but has lost everything on it: make that again.
     const items = journal.ledger.entries.map(({ item }) => item);
@@ -175,10 +176,10 @@ export class Engine {
     const options: PlanOptions = { adopt: 'none' };
     const snapshot = await this.#read(target, journal.ledger, options);
     const { steps } = planSteps(target, snapshot, journal.ledger, options);
-    const gone = steps.filter((step) => 'item' in step && (step.action === 'make' || step.action === 'change'));
+    const gone = steps.filter((step) => isItem(step) && (step.action === 'make' || step.action === 'change'));
     const again = new Executor(this.world, journal, this.#claims);
     await again.run(gone, true);
-    return [...left, ...again.failures.map(({ step, error }) => `${step.what} (${error.message})`)];
+    return [...left, ...again.failures.map(({ step, error }) => `${whatOf(step)} (${error.message})`)];
   }
 
   /**
@@ -199,7 +200,7 @@ export class Engine {
       const { tried } = executor;
       const [first, ...others] = failures;
       if (first) {
-        const left = [...new Set(failures.map(({ step }) => step.what))];
+        const left = [...new Set(failures.map(({ step }) => whatOf(step)))];
         throw new ApplyError([first, ...others], tried, [], left);
       }
       // Also return what stays because others use it.
@@ -293,18 +294,18 @@ function isQuieted(step: PlannedStep): boolean {
 }
 
 function isAnew(step: PlannedStep): boolean {
-  return step.action === 'change' && 'item' in step && step.item.kind === 'link';
+  return step.action === 'change' && isItem(step) && step.item.kind === 'link';
 }
 
 /** Returns the lines that update the facts about services in the journal. */
 function aboutLines({ table }: Target, ledger: Ledger): Line[] {
   const changed: Record<string, About | null> = recordOf([]);
-  for (const [name, service] of table) {
-    const known = ledger.owned.get(name);
+  for (const [id, service] of table) {
+    const known = ledger.owned.get(id);
     if (!known) continue;
     const about = aboutOf(service);
     if (about === undefined && known.about === undefined) continue;
-    if (JSON.stringify(about) !== JSON.stringify(known.about)) changed[name] = about ?? null;
+    if (JSON.stringify(about) !== JSON.stringify(known.about)) changed[id] = about ?? null;
   }
   return Object.keys(changed).length === 0 ? [] : [{ about: changed }];
 }

@@ -1,18 +1,30 @@
 import type { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import { announceAddress, isAnnounced } from '../../items/addresses.js';
+import type { Before } from '../../items/before.js';
 import { handlerOf } from '../../items/handlers.js';
+import { type ItemId, idOf } from '../../items/item-ids.js';
 import type { Item, ItemOf } from '../../items/items.js';
+import type { ServiceId } from '../../items/service-ids.js';
 import { readSnapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
 import { type Datagrams, unionOf } from '../document/datagrams.js';
-import { wordsOf } from '../plan/plan.js';
 import { onInterface } from '../plan/renames.js';
-import { type ItemStep, isOwed, type PlannedStep, type Step, TableStep, toStep } from '../plan/step.js';
-import { type Claims, isShared, wantedValue } from '../record/claims.js';
-import { keyOf } from '../record/item-checks.js';
+import {
+  type AnyStep,
+  type ItemStep,
+  isItem,
+  isOwed,
+  type PlannedStep,
+  TableStep,
+  toStep,
+  whatOf,
+  wordsOf,
+} from '../plan/step.js';
+import type { Claims } from '../record/claims.js';
 import type { Journal } from '../record/journal.js';
 import type { About, Draining, Entry, Line } from '../record/ledger.js';
+import { isShared, wantedOf } from '../record/wanted.js';
 import { flowsAfter, stateBefore } from './consequences.js';
 import { Interfaces } from './interfaces.js';
 import { asIpvsError, isGone, isThere } from './outcomes.js';
@@ -21,7 +33,7 @@ import { RowsBuilder, rowsOf, send } from './rows.js';
 
 /** A step that failed, with its error. */
 export interface Failure {
-  readonly step: Step;
+  readonly step: AnyStep;
   readonly error: IpvsError;
 }
 
@@ -41,13 +53,13 @@ export class Executor {
   /** State in the journal before the steps, for items and rows that it had. */
   readonly #entries = new Map<ItemStep, Entry>();
   readonly #owned = new Map<TableStep, OwnedRow>();
-  /** Names of tables that become the owner's: their earlier content is not restored. */
-  readonly #adopted = new Set<string>();
-  /** Values of settings before the steps that change them. */
-  readonly #now = new Map<ItemStep, string>();
+  /** Tables that become the owner's: their earlier content is not restored. */
+  readonly #adopted = new Set<ItemId>();
+  /** State of settings before the steps that change them. */
+  readonly #now = new Map<ItemStep, Before>();
   readonly #interfaces: Interfaces;
   readonly #refused = new Refused();
-  #tried: Step[] = [];
+  #tried: AnyStep[] = [];
   readonly failures: Failure[] = [];
   /** Failures of work that is left for the next call. They undo nothing. */
   readonly owed: Failure[] = [];
@@ -60,7 +72,7 @@ export class Executor {
   }
 
   /** Steps that were tried, including those that failed. */
-  get tried(): readonly Step[] {
+  get tried(): readonly AnyStep[] {
     return this.#tried;
   }
 
@@ -107,7 +119,7 @@ export class Executor {
     for (;;) {
       for (let step = this.#refused.next(); step; step = this.#refused.next()) await this.#item(step, true);
       const inTheWay = later.find((step) => !early.has(step) && this.#refused.mayWaitFor(step));
-      if (!inTheWay || !('item' in inTheWay)) break;
+      if (!inTheWay || !isItem(inTheWay)) break;
       early.add(inTheWay);
       await this.#first(inTheWay);
     }
@@ -116,13 +128,13 @@ export class Executor {
 
   /** Records that adopted tables have no earlier content to restore. */
   async adopt(): Promise<void> {
-    const entries = [...this.#adopted].flatMap((name) => this.#journal.ledger.find(name) ?? []);
+    const entries = [...this.#adopted].flatMap((id) => this.#journal.ledger.find(id) ?? []);
     this.#adopted.clear();
-    await this.#journal.write(...entries.map(({ name, item }) => ({ put: { name, item } })));
+    await this.#journal.write(...entries.map(({ id, item }) => ({ put: { id, item } })));
   }
 
   /** Runs work that belongs to these steps, and reports it only if it fails. */
-  async also(step: Step, work: () => Promise<void>): Promise<void> {
+  async also(step: AnyStep, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
@@ -132,12 +144,12 @@ export class Executor {
   }
 
   /** Reports that work which an earlier call had left is done. */
-  settled(step: Step): void {
-    this.#tried.push(toStep(step));
+  settled(step: AnyStep): void {
+    this.#tried.push(step);
   }
 
   /** Reports that work which follows from these steps failed. The record keeps it. */
-  owes(step: Step, reason: unknown): void {
+  owes(step: AnyStep, reason: unknown): void {
     this.#tried.push(step);
     this.owed.push({ step, error: asIpvsError(reason) });
   }
@@ -159,7 +171,7 @@ export class Executor {
       }
     };
     for (const one of this.#done.toReversed()) {
-      if ('item' in one) await undo(one);
+      if ('id' in one) await undo(one);
       else await this.#undoRows(one.toReversed(), tell);
     }
     for (let step = refused.next(); step; step = refused.next()) await undo(step);
@@ -168,36 +180,36 @@ export class Executor {
   }
 
   async #item(step: ItemStep, isRetry = false): Promise<void> {
-    const { item, name, action } = step;
+    const { item, id, action } = step;
     const handler = handlerOf(item);
-    const before = this.#journal.ledger.find(name);
+    const before = this.#journal.ledger.find(id);
     // A step that was refused is in the record, but not done.
     if (isRetry) this.#done.splice(this.#done.indexOf(step), 1);
     else if (before) this.#entries.set(step, before);
     try {
       if (action === 'take-back') {
         await this.#journal.write(...(await this.#consequences(step, stateBefore(item, before))));
-        await this.#giveBack(name, before ?? { name, item });
-        await this.#journal.write({ remove: name });
+        await this.#giveBack(id, before ?? { id, item });
+        await this.#journal.write({ remove: id });
       } else {
         // A recorded item keeps the value from before the owner's first change.
         const remember = async () => (before ? before.before : handler.remember?.(item, this.#world));
-        if (step.adopts && item.kind === 'netfilter') this.#adopted.add(name);
+        if (step.adopts && item.kind === 'netfilter') this.#adopted.add(id);
         const tried = before ? earlier(before, item) : [];
-        const work = async (remembered: string | undefined, claimed?: ReadonlySet<string>): Promise<void> => {
+        const work = async (remembered: Before | undefined, claimed?: ReadonlySet<string>): Promise<void> => {
           // The index of a link is recorded after the link is made: a link with another index would be another
           // program's.
           const index = item.kind === 'link' ? await this.#renamedIndex(before) : await this.#interfaces.indexOf(item);
           const entry: Entry = {
-            name,
+            id,
             item,
             ...(remembered !== undefined && { before: remembered }),
             ...(index !== undefined && { index }),
           };
           const put = tried.length > 0 ? { ...entry, tried } : entry;
           await this.#journal.write({ put }, ...(await this.#consequences(step, item)));
-          if (action === 'change' && isShared(item))
-            this.#now.set(step, (await handler.remember?.(item, this.#world)) ?? '');
+          const now = action === 'change' && isShared(item) && (await handler.remember?.(item, this.#world));
+          if (now) this.#now.set(step, now);
           const isKept = action === 'adopt' && (!isShared(item) || (await this.#isRight(item)));
           if (action === 'change' && handler.change) await this.#change(step, before, claimed);
           // Another owner may have restored the setting since it was read: set it again then.
@@ -205,17 +217,16 @@ export class Executor {
           const confirmed = isKept ? undefined : await handler.confirm?.(item, this.#world, claimed);
           // The change is complete: the kernel has no earlier version of the item.
           if (tried.length > 0 || confirmed) await this.#journal.write({ put: { ...entry, item: confirmed ?? item } });
-          if (isAnnounced(item) && action !== 'adopt') await this.#announce(item, name);
-          if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(name, before?.index)));
+          if (isAnnounced(item) && action !== 'adopt') await this.#announce(item, id);
+          if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(id, before?.index)));
         };
-        if (isShared(item))
-          await this.#claims.claim(name, wantedValue(item), async () => (await remember()) ?? '', work);
+        if (isShared(item)) await this.#claims.claim(id, wantedOf(item), () => sure(remember()), work);
         else await work(await remember());
       }
     } catch (error) {
       // Do not take back an item that another program made at the same time.
       if (!isThere(error)) this.#done.push(step);
-      else if (before === undefined) await this.#journal.write({ remove: name });
+      else if (before === undefined) await this.#journal.write({ remove: id });
       if (isRefusal(step, error)) this.#refused.add(step, error);
       else this.#failed(step, error);
       return;
@@ -229,7 +240,7 @@ export class Executor {
     const name = await this.#interfaces.otherName(before);
     if (name === undefined) return handler.change?.(item, this.#world, claimed);
     await handler.takeBack(onInterface(item, name), undefined, this.#world);
-    const entry = this.#journal.ledger.find(keyOf(item));
+    const entry = this.#journal.ledger.find(idOf(item));
     if (entry) await this.#journal.write({ put: withoutIndex(entry) });
     await handler.make(item, this.#world);
   }
@@ -240,51 +251,51 @@ export class Executor {
   }
 
   /** Returns the lines for work that a change of an item leaves until all other steps are done. */
-  async #consequences({ action, name }: Pick<ItemStep, 'action' | 'name'>, after: Item): Promise<Line[]> {
-    if (isAnnounced(after) && (action === 'make' || action === 'change')) return [{ announce: { [name]: true } }];
+  async #consequences({ action, id }: Pick<ItemStep, 'action' | 'id'>, after: Item): Promise<Line[]> {
+    if (isAnnounced(after) && (action === 'make' || action === 'change')) return [{ announce: { [id]: true } }];
     return after.kind === 'netfilter' ? flowsAfter(this.#world, this.#journal.ledger, after) : [];
   }
 
   /** Announces at once, because clients wait for it. A failure is retried, and reported, after all other steps. */
-  async #announce(item: ItemOf<'address'>, name: string): Promise<void> {
+  async #announce(item: ItemOf<'address'>, id: ItemId): Promise<void> {
     try {
-      if (await announceAddress(this.#world, item)) await this.#journal.write({ announce: { [name]: null } });
+      if (await announceAddress(this.#world, item)) await this.#journal.write({ announce: { [id]: null } });
     } catch {
       // The record keeps the announcement.
     }
   }
 
   async #undoItem(step: ItemStep, before: Entry | undefined): Promise<void> {
-    const { action, item, name } = step;
+    const { action, item, id } = step;
     const handler = handlerOf(item);
     if (item.kind === 'netfilter') {
-      const entry = before ?? this.#journal.ledger.find(name);
+      const entry = before ?? this.#journal.ledger.find(id);
       const after = before && action !== 'make' ? before.item : stateBefore(item, entry);
-      await this.#journal.write(...(await this.#consequences({ action, name }, after)));
+      await this.#journal.write(...(await this.#consequences({ action, id }, after)));
     }
     if (before) {
       // Entries on the link that this call made have its index.
-      const undone = this.#journal.ledger.find(name)?.index ?? before.index;
+      const undone = this.#journal.ledger.find(id)?.index ?? before.index;
       if (item.kind === 'link')
-        await this.#journal.write({ put: withoutIndex(this.#journal.ledger.find(name) ?? before) });
+        await this.#journal.write({ put: withoutIndex(this.#journal.ledger.find(id) ?? before) });
       // An earlier call made it, and this call changed it or took it back.
       const restore = async (): Promise<void> => {
         if (action === 'take-back') await this.#makeAgain(before.item);
         else if (action === 'change') await this.#changeBack(step, before.item);
         else if (action === 'make') await handler.takeBack(item, before.before, this.#world);
       };
-      const was = async (): Promise<string> => before.before ?? '';
-      if (isShared(item)) await this.#claims.claim(name, wantedValue(before.item), was, restore);
+      const was = (): Promise<Before> => sure(Promise.resolve(before.before));
+      if (isShared(before.item)) await this.#claims.claim(id, wantedOf(before.item), was, restore);
       else await restore();
       await this.#journal.write({ put: item.kind === 'link' ? withoutIndex(before) : before });
-      if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(name, undone)));
+      if (item.kind === 'link') await this.#journal.write(...(await this.#interfaces.made(id, undone)));
       return;
     }
-    const entry = this.#journal.ledger.find(name);
+    const entry = this.#journal.ledger.find(id);
     // An item that was only adopted stays, and is another program's again.
     const stays = action === 'adopt' && !isShared(item);
-    if (!stays && (entry || isShared(item))) await this.#giveBack(name, entry ?? { name, item });
-    await this.#journal.write({ remove: name });
+    if (!stays && (entry || isShared(item))) await this.#giveBack(id, entry ?? { id, item });
+    await this.#journal.write({ remove: id });
   }
 
   /**
@@ -292,10 +303,10 @@ export class Executor {
    * version.
    */
   async #changeBack(step: ItemStep, before: Item): Promise<void> {
-    const { item, name } = step;
+    const { item, id } = step;
     const now = this.#now.get(step);
     if (now === undefined) return handlerOf(item).change?.(before, this.#world);
-    const made = this.#journal.ledger.find(name)?.item ?? item;
+    const made = this.#journal.ledger.find(id)?.item ?? item;
     await handlerOf(item).takeBack(made, now, this.#world);
   }
 
@@ -307,16 +318,16 @@ export class Executor {
   /**
    * Takes an item back, unless other owners want it, too. The kernel may have any version that the owner tried to make.
    */
-  async #giveBack(name: string, entry: Entry): Promise<void> {
+  async #giveBack(id: ItemId, entry: Entry): Promise<void> {
     const { item, before, tried = [] } = entry;
-    const other = await this.#interfaces.otherName(this.#journal.ledger.find(name));
-    const takeBack = async (text = before, kept?: ReadonlyMap<string, string | undefined>): Promise<void> => {
+    const other = await this.#interfaces.otherName(this.#journal.ledger.find(id));
+    const takeBack = async (state = before, kept?: ReadonlyMap<string, string | undefined>): Promise<void> => {
       for (const one of [item, ...tried]) {
         const there = other === undefined ? one : onInterface(one, other);
-        await handlerOf(one).takeBack(there, text, this.#world, kept);
+        await handlerOf(one).takeBack(there, state, this.#world, kept);
       }
     };
-    return isShared(item) ? this.#claims.release(name, item, takeBack) : takeBack();
+    return isShared(item) ? this.#claims.release(id, item, takeBack) : takeBack();
   }
 
   /** Makes an item again. The item still exists if taking it back had failed. */
@@ -378,12 +389,12 @@ export class Executor {
     const { ledger } = this.#journal;
     const own = new RowsBuilder();
     const drains: Line[] = [];
-    const stale = new Map<string, readonly Datagrams[]>();
+    const stale = new Map<ServiceId, readonly Datagrams[]>();
     for (const step of steps) {
       const { action, service, server, draining = null } = step;
       if (ledger.owns(service, server)) {
         const { servers, about } = ledger.owned.get(service) ?? {};
-        this.#owned.set(step, { draining: servers?.get(server ?? ''), about });
+        this.#owned.set(step, { draining: server && servers?.get(server), about });
       }
       if (step.stale) stale.set(service, unionOf(stale.get(service) ?? ledger.stale.get(service) ?? [], step.stale));
       if (action === 'wait' || action === 'take-back') continue;
@@ -398,7 +409,7 @@ export class Executor {
     ];
   }
 
-  #failed(step: Step, reason: unknown): void {
+  #failed(step: AnyStep, reason: unknown): void {
     this.failures.push({ step, error: asIpvsError(reason) });
   }
 
@@ -415,7 +426,7 @@ export class Executor {
         undos.map(({ undo }) => undo),
       );
     } catch (error) {
-      for (const step of done) tell(step.what, error);
+      for (const step of done) tell(whatOf(step), error);
       return;
     }
     const failed = new Map<TableStep, IpvsError>();
@@ -423,7 +434,7 @@ export class Executor {
       const error = errors[index];
       if (error && !isGone(error) && !isThere(error)) failed.set(step, error);
     }
-    for (const [step, error] of failed) tell(step.what, error);
+    for (const [step, error] of failed) tell(whatOf(step), error);
     const back = done.filter((step) => !failed.has(step));
     const owned = back.filter((step) => this.#owned.has(step));
     const others = back.filter((step) => !this.#owned.has(step));
@@ -458,4 +469,11 @@ function earlier({ item: before, tried = [] }: Entry, item: Item): readonly Item
 
 function withoutIndex({ index: _, ...entry }: Entry): Entry {
   return entry;
+}
+
+/** Returns the state of a setting before its change: every handler of settings remembers it. */
+async function sure(before: Promise<Before | undefined>): Promise<Before> {
+  const state = await before;
+  if (!state) throw new TypeError('a setting has no earlier state');
+  return state;
 }

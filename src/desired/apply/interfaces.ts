@@ -1,3 +1,4 @@
+import type { ItemId } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
 import type { World } from '../../items/world.js';
 import type { Link } from '../../kernel/network/types.js';
@@ -32,9 +33,9 @@ export class Interfaces {
    * Returns the lines that record the index of a link that was just made: for itself, and for entries on the link that
    * it replaces.
    */
-  async made(name: string, replaced: number | undefined): Promise<Line[]> {
+  async made(id: ItemId, replaced: number | undefined): Promise<Line[]> {
     const ledger = this.#ledger();
-    const entry = ledger.find(name);
+    const entry = ledger.find(id);
     if (!entry) return [];
     this.#links = undefined;
     const index = await this.indexOf(entry.item);

@@ -50,7 +50,7 @@ export class Refused {
    * sysctl changes no others.
    */
   mayWaitFor(step: PlannedStep): step is ItemStep {
-    if (step.action !== 'take-back' || !('item' in step) || step.item.kind !== 'sysctl') return false;
+    if (step.action !== 'take-back' || !('id' in step) || step.item.kind !== 'sysctl') return false;
     if (knobOf(step.item.name).resets) return false;
     const directory = directoryOf(step);
     return [...this.#waiting.keys()].some((one) => directoryOf(one) === directory);

@@ -1,10 +1,11 @@
 import type { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import type { Ipvs } from '../../ipvs/ipvs.js';
+import type { ServerId } from '../../items/service-ids.js';
+import type { Rows } from '../../items/snapshot.js';
 import type { Change } from '../../kernel/ipvs/types.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { TableStep } from '../plan/step.js';
-import type { Rows } from '../record/ledger.js';
 
 /** Sends the changes. Returns one error, or undefined, for each; an absent change succeeds. */
 export async function send(
@@ -28,18 +29,18 @@ function takesNothingNew(change: Change): boolean {
 
 /** Collects the names of services and servers for a line of the journal. */
 export class RowsBuilder {
-  readonly #rows = recordOf<string[]>([]);
+  readonly #rows = recordOf<(ServerId | '')[]>([]);
   // Consecutive servers mostly belong to the same service.
   #last = '';
-  #names: string[] = [];
+  #names: (ServerId | '')[] = [];
 
-  add({ service, server = '' }: TableStep): void {
+  add({ service, server }: TableStep): void {
     if (service !== this.#last) {
       this.#last = service;
       this.#names = this.#rows[service] ?? [];
       this.#rows[service] = this.#names;
     }
-    this.#names.push(server);
+    this.#names.push(server ?? '');
   }
 
   get empty(): boolean {

@@ -2,7 +2,7 @@ import { announceAddress } from '../../items/addresses.js';
 import type { Item } from '../../items/items.js';
 import type { World } from '../../items/world.js';
 import { owedSteps } from '../plan/owed.js';
-import type { OwedStep } from '../plan/step.js';
+import { type OwedStep, Phase } from '../plan/step.js';
 import type { Journal } from '../record/journal.js';
 import type { Line } from '../record/ledger.js';
 import type { Executor } from './execute.js';
@@ -18,23 +18,22 @@ export async function settleOwed(
   known: ReadonlySet<string>,
 ): Promise<void> {
   const { ledger } = journal;
-  const steps = owedSteps(ledger, {}).map(({ is: _, ...step }): OwedStep => {
-    return step.owed === 'announcement' ? { ...step, action: 'make' } : step;
+  const steps = owedSteps(ledger, {}).map((step): OwedStep => {
+    return step.owed === 'announcement' ? { ...step, action: 'make', reason: undefined } : step;
   });
   const settled: Line[] = [];
   const done = (step: OwedStep, line: Line): void => {
     settled.push(line);
-    if (known.has(step.key))
-      executor.settled(step.owed === 'announcement' ? { action: 'make', what: step.what } : step);
+    if (known.has(step.key)) executor.settled(step);
   };
   const searches = new Map<OwedStep, readonly FlowSearch[]>();
   for (const step of steps) {
-    const { owed, key } = step;
     try {
-      if (owed === 'service') searches.set(step, await staleSearches(world, key, ledger.stale.get(key) ?? []));
-      else if (owed === 'table')
-        searches.set(step, await translatedSearches(world, key, ledger.translated.get(key) ?? []));
-      else if (await announced(world, ledger.find(key)?.item)) done(step, { announce: { [key]: null } });
+      if (step.owed === 'service')
+        searches.set(step, await staleSearches(world, step.key, ledger.stale.get(step.key) ?? []));
+      else if (step.owed === 'table')
+        searches.set(step, await translatedSearches(world, step.key, ledger.translated.get(step.key) ?? []));
+      else if (await announced(world, step.item)) done(step, { announce: { [step.key]: null } });
     } catch (error) {
       executor.owes(step, error);
     }
@@ -46,7 +45,7 @@ export async function settleOwed(
   } catch (error) {
     for (const step of searches.keys()) executor.owes(step, error);
   }
-  const record = { action: 'change', what: 'the record' } as const;
+  const record = { action: 'change', phase: Phase.unground, subject: 'record' } as const;
   await journal.write(...settled).catch((error: unknown) => executor.owes(record, error));
 }
 

@@ -1,4 +1,4 @@
-import { parseService } from '../../ipvs/describe.js';
+import { decodeService, type ServiceId } from '../../items/service-ids.js';
 import type { World } from '../../items/world.js';
 import type { Flow } from '../../kernel/conntrack/types.js';
 import type { ServerEntry } from '../../kernel/ipvs/types.js';
@@ -12,10 +12,10 @@ import type { FlowSearch } from './flow-search.js';
  */
 export async function staleSearches(
   world: World,
-  service: string,
+  service: ServiceId,
   datagrams: readonly Datagrams[],
 ): Promise<FlowSearch[]> {
-  const key = parseService(service);
+  const key = decodeService(service);
   const entry = await (await world.ipvs).entry(key);
   const isStale = staleWith((entry?.servers ?? []).filter(({ weight }) => weight > 0));
   return datagrams.flatMap(({ address, port, source, family, partly }): FlowSearch[] => {

@@ -4,12 +4,14 @@ import { isSameSysctlValue } from '../../common/sysctl-values.js';
 import { describeServer, describeService } from '../../ipvs/describe.js';
 import { newServerSettings } from '../../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings } from '../../ipvs/service-options.js';
+import { handlerOf } from '../../items/handlers.js';
+import { type ItemId, idOf } from '../../items/item-ids.js';
 import type { Item, ItemOf, Part } from '../../items/items.js';
+import { encodeServer, encodeService, type ServerId, type ServiceId } from '../../items/service-ids.js';
 import { knobOf } from '../../items/sysctl-knobs.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../../kernel/ipvs/types.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import type { MarkSettings } from '../../netfilter/mark-options.js';
-import { keyOf } from '../record/item-checks.js';
 import type { About } from '../record/ledger.js';
 import { checkDisabledIPv6 } from './contradictions.js';
 import { type Datagrams, datagramsMarked, datagramsOf, marksIn } from './datagrams.js';
@@ -22,8 +24,7 @@ export interface WantedService {
   readonly shared?: boolean | undefined;
   /** Names of the settings that the document has, for a shared service. Default: all. */
   readonly stated?: ReadonlySet<string> | undefined;
-  /** Servers by their names ({@link describeServer}). */
-  readonly servers: ReadonlyMap<string, ServerSettings>;
+  readonly servers: ReadonlyMap<ServerId, ServerSettings>;
   /** Server that exists while no other server takes connections. */
   readonly sorry?: ServerSettings | undefined;
   readonly drain?: DrainPolicy | undefined;
@@ -33,8 +34,7 @@ export interface WantedService {
   readonly udp: boolean;
 }
 
-/** Services by their names ({@link describeService}). */
-export type WantedTable = ReadonlyMap<string, WantedService>;
+export type WantedTable = ReadonlyMap<ServiceId, WantedService>;
 
 /** Everything that an owner wants of a namespace. */
 export interface Target {
@@ -55,7 +55,7 @@ export function aboutOf({ settings, drain, datagrams, udp }: WantedService): Abo
 /** Collects the parts of a target. */
 export class TargetBuilder {
   readonly #items: Item[] = [];
-  readonly #table = new Map<string, WantedService & { readonly servers: Map<string, ServerSettings> }>();
+  readonly #table = new Map<ServiceId, WantedService & { readonly servers: Map<ServerId, ServerSettings> }>();
   readonly #netfilter = new Map<string, { marks: unknown[]; rules: unknown[] }>();
 
   add(part: Part): void {
@@ -68,18 +68,19 @@ export class TargetBuilder {
   }
 
   addService(settings: ServiceSettings, more: Partial<Omit<WantedService, 'settings' | 'servers'>> = {}): void {
-    const name = describeService(settings.key);
-    if (this.#table.has(name)) throw invalid(`two services are ${name}`);
+    const id = encodeService(settings.key);
+    if (this.#table.has(id)) throw invalid(`two services are ${describeService(settings.key)}`);
     const datagrams = datagramsOf(settings.key);
-    this.#table.set(name, { settings, servers: new Map(), datagrams, udp: datagrams.length > 0, ...more });
+    this.#table.set(id, { settings, servers: new Map(), datagrams, udp: datagrams.length > 0, ...more });
   }
 
   /** Adds a server to a service that was added before. */
   addServer(service: ServiceKey, settings: ServerSettings): void {
-    const servers = this.#table.get(describeService(service))?.servers;
-    const name = describeServer(settings.key);
-    if (servers?.has(name)) throw invalid(`two servers of ${describeService(service)} are ${name}`);
-    servers?.set(name, settings);
+    const servers = this.#table.get(encodeService(service))?.servers;
+    const id = encodeServer(settings.key);
+    if (servers?.has(id))
+      throw invalid(`two servers of ${describeService(service)} are ${describeServer(settings.key)}`);
+    servers?.set(id, settings);
   }
 
   /** Merges all marks and rules of an owner into one table. */
@@ -173,21 +174,21 @@ function checkSameSetting({ item: one, given }: GivenSetting, { item: other, giv
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if one setting has two values
  */
 export function distinct(items: readonly Item[], mainOf: (item: Item) => Item = (item) => item): Item[] {
-  const known = new Map<string, { readonly item: Item; readonly given: Item }>();
+  const known = new Map<ItemId, { readonly item: Item; readonly given: Item }>();
   for (const given of items) {
     const item = mainOf(given);
-    const name = keyOf(item);
-    const other = known.get(name);
-    if (!other) known.set(name, { item, given });
+    const id = idOf(item);
+    const other = known.get(id);
+    if (!other) known.set(id, { item, given });
     // An announced address is the same address.
-    else if (item.kind === 'address') known.set(name, { item: { ...other.item, ...item }, given });
+    else if (item.kind === 'address') known.set(id, { item: { ...other.item, ...item }, given });
     else if (item.kind === 'sysctl' && other.item.kind === 'sysctl')
       checkSameSetting({ item: other.item, given: nameIn(other.given) }, { item, given: nameIn(given) });
-    else if (JSON.stringify(item) !== JSON.stringify(other.item)) throw invalid(`two are ${name}, and differ`);
+    else if (JSON.stringify(item) !== JSON.stringify(other.item)) throw invalid(`two are ${nameIn(item)}, and differ`);
   }
   return [...known.values()].map(({ item }) => item);
 }
 
 function nameIn(item: Item): string {
-  return item.kind === 'sysctl' ? item.name : keyOf(item);
+  return item.kind === 'sysctl' ? item.name : handlerOf(item).name(item);
 }

@@ -1,8 +1,8 @@
 import { ownValue } from '../../common/own.js';
+import { idOf } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
 import type { Snapshot } from '../../items/snapshot.js';
 import type { Target } from '../document/target.js';
-import { keyOf } from '../record/item-checks.js';
 import type { Ledger } from '../record/ledger.js';
 import { type ItemStep, Phase } from './step.js';
 
@@ -15,7 +15,7 @@ const usual: readonly number[] = [253, 254, 255];
  * table.
  */
 export function leftOvers(target: Target, snapshot: Snapshot, ledger: Ledger): ItemStep[] {
-  const known = new Set([...target.items.map(keyOf), ...ledger.entries.map(({ name }) => name)]);
+  const known = new Set([...target.items.map(idOf), ...ledger.entries.map(({ id }) => id)]);
   const places = new Set(target.items.flatMap((item) => (item.kind === 'address' ? [item.interface] : [])));
   const tables = new Set(target.items.flatMap(tableOf).filter((table) => !usual.includes(table)));
   const found = [
@@ -24,7 +24,7 @@ export function leftOvers(target: Target, snapshot: Snapshot, ledger: Ledger): I
     ...(snapshot.rules ?? []).filter(({ table }) => table !== undefined && tables.has(table)).map(ruleStep),
     ...netfilter(target, snapshot),
   ];
-  return found.filter(({ name }) => !known.has(name));
+  return found.filter(({ id }) => !known.has(id));
 }
 
 function tableOf(item: Item): number[] {
@@ -32,30 +32,30 @@ function tableOf(item: Item): number[] {
   return typeof table === 'number' ? [table] : [];
 }
 
-function step(item: Item, what: string, is?: string): ItemStep {
-  return { action: 'foreign', phase: Phase.unreach, item, name: keyOf(item), what, ...(is !== undefined && { is }) };
+function step(item: Item): ItemStep {
+  return { action: 'foreign', phase: Phase.unreach, item, id: idOf(item) };
 }
 
 function addresses({ addresses = [] }: Snapshot, places: ReadonlySet<string>): ItemStep[] {
   return addresses.flatMap(({ interface: name, address, peer }): ItemStep[] => {
     const isHost = address.endsWith(address.includes(':') ? '/128' : '/32');
     if (!places.has(name) || !isHost || peer !== undefined || address === '::1/128') return [];
-    return [step({ kind: 'address', interface: name, address }, `address ${address} on ${name}`)];
+    return [step({ kind: 'address', interface: name, address })];
   });
 }
 
 function routeStep({ family, type, destination, table }: NonNullable<Snapshot['routes']>[number]): ItemStep {
   const route = { family, type, destination, table } as Extract<Item, { kind: 'route' }>['route'];
-  return step({ kind: 'route', route }, `${type} route ${destination} in table ${table}`);
+  return step({ kind: 'route', route });
 }
 
 function ruleStep({ family, mark, table }: NonNullable<Snapshot['rules']>[number]): ItemStep {
   const rule = { family, mark, table } as Extract<Item, { kind: 'routing-rule' }>['rule'];
-  return step({ kind: 'routing-rule', rule }, `${family} rule for mark ${mark ?? 'any'} to table ${table}`);
+  return step({ kind: 'routing-rule', rule });
 }
 
 function netfilter({ netfilter: owner }: Target, snapshot: Snapshot): ItemStep[] {
   const table = owner === undefined ? undefined : ownValue(snapshot.netfilter, owner);
   if (owner === undefined || !table || table === 'foreign') return [];
-  return [step({ kind: 'netfilter', owner, state: {} }, `nf_tables table inet ${owner}`)];
+  return [step({ kind: 'netfilter', owner, state: {} })];
 }

@@ -7,23 +7,19 @@ import { type OwedStep, Phase } from './step.js';
  * it until it succeeds. A failure undoes nothing: the next apply, or `watch({ repair: true })`, retries.
  */
 export function owedSteps(ledger: Ledger, { links = [] }: Pick<Snapshot, 'links'>): OwedStep[] {
-  const flows = (key: string, owed: 'service' | 'table', what: string): OwedStep => ({
-    action: 'take-back',
-    what: `stale flows of ${what}`,
-    phase: Phase.unground,
-    owed,
-    key,
-  });
+  const flows = { action: 'take-back', phase: Phase.unground } as const;
   const announcements = [...ledger.announcements].map((key): OwedStep => {
     const item = ledger.find(key)?.item;
     const name = item?.kind === 'address' ? item.interface : '';
     const link = links.find((one) => one.name === name || one.alternativeNames.includes(name));
-    const step = { what: `announcement of ${key}`, phase: Phase.unground, owed: 'announcement', key } as const;
-    return link?.running ? { ...step, action: 'make' } : { ...step, action: 'wait', is: `link ${name} is down` };
+    const step = { phase: Phase.unground, owed: 'announcement', key, item } as const;
+    return link?.running
+      ? { ...step, action: 'make' }
+      : { ...step, action: 'wait', reason: { why: 'link-down', name } };
   });
   return [
     ...announcements,
-    ...[...ledger.stale.keys()].map((key) => flows(key, 'service', key)),
-    ...[...ledger.translated.keys()].map((key) => flows(key, 'table', `nf_tables table inet ${key}`)),
+    ...[...ledger.stale.keys()].map((key) => ({ ...flows, owed: 'service', key }) as const),
+    ...[...ledger.translated.keys()].map((key) => ({ ...flows, owed: 'table', key }) as const),
   ];
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { PlannedSteps } from './plan.js';
+import { contentWords } from './reasons.js';
 import { isDue, type Step, toStep } from './step.js';
 import { differenceWords, ownerWords } from './words.js';
 
@@ -22,9 +23,13 @@ export class Plan {
   /** Number of objects that are as wanted. */
   readonly unchanged: number;
 
+  /** Differences of tables, by the index of their step. */
+  readonly #contents: readonly (readonly string[])[];
+
   /** @internal */
   constructor({ steps, unchanged }: PlannedSteps) {
     this.steps = steps.map(toStep);
+    this.#contents = steps.map((step) => ('reason' in step ? contentWords(step.reason) : []));
     this.unchanged = unchanged;
   }
 
@@ -52,12 +57,12 @@ export class Plan {
    * delete, `>` begin to drain, `.` wait, `=` adopt, `?` of others, `!` conflict.
    */
   toString(): string {
-    const lines = this.steps.flatMap(({ action, what, is, differences = [], owner }) => {
+    const lines = this.steps.flatMap(({ action, what, is, differences = [], owner }, index) => {
       if (owner !== undefined) {
         const differs = differences.length === 0 ? '' : `: ${differenceWords(differences)}`;
         return [`${signs[action]} ${what} (of ${ownerWords(owner)}${differs})`];
       }
-      const parts = is?.split('; ') ?? [];
+      const parts = this.#contents[index] ?? [];
       if (parts.length > 1) return [`${signs[action]} ${what}`, ...parts.map((part) => `    ${part}`)];
       return [`${signs[action]} ${what}${is === undefined ? '' : ` (is: ${is})`}`];
     });

@@ -1,5 +1,6 @@
 import { ownValue } from '../../common/own.js';
 import { handlerOf } from '../../items/handlers.js';
+import { idOf } from '../../items/item-ids.js';
 import type { Found, Item } from '../../items/items.js';
 import type { Needs, Snapshot } from '../../items/snapshot.js';
 import { isFollower, knobOf } from '../../items/sysctl-knobs.js';
@@ -7,11 +8,11 @@ import type { NetfilterState } from '../../netfilter/changes.js';
 import { checkMark, packetsKey } from '../../netfilter/mark-options.js';
 import { checkRule } from '../../netfilter/rule-options.js';
 import { EXPIRE, type Target } from '../document/target.js';
-import { isSameWanted, isShared, wantedValue } from '../record/claims.js';
-import { keyOf } from '../record/item-checks.js';
 import type { Entry, Ledger } from '../record/ledger.js';
+import { isSameWanted, isShared, wantedOf } from '../record/wanted.js';
 import { leftOvers } from './left-overs.js';
 import { owedSteps } from './owed.js';
+import type { Reason } from './reasons.js';
 import { following, otherNameOf, withMainNames } from './renames.js';
 import { settingsForRoutes } from './router-routes.js';
 import { type ItemStep, Phase, type PhaseNumber, type PlannedStep, type Step, StepList } from './step.js';
@@ -49,8 +50,8 @@ export function planSteps(given: Target, snapshot: Snapshot, recorded: Ledger, o
   const adopts = options.adopt !== 'none';
   const wanted = [...settingsForRoutes(target.items, snapshot, ledger), ...target.items];
   const items = wanted.map((item) => withPlace(planItem(item, snapshot, ledger, adopts), interfaces, snapshot));
-  const names = new Set(items.map(({ name }) => name));
-  const stale = ledger.entries.filter(({ name }) => !names.has(name));
+  const ids = new Set(items.map(({ id }) => id));
+  const stale = ledger.entries.filter(({ id }) => !ids.has(id));
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
   const list = new StepList();
   for (const step of due.flatMap((step) => inTwo(step, ledger))) list.add(step);
@@ -63,8 +64,7 @@ export function planSteps(given: Target, snapshot: Snapshot, recorded: Ledger, o
   );
   for (const step of takeBacks(stale)) list.add(inTheWayOf(step, due));
   if (options.leftOvers) for (const step of leftOvers(target, snapshot, ledger)) list.add(step);
-  for (const step of owedSteps(ledger, snapshot))
-    if (step.owed !== 'announcement' || names.has(step.key)) list.add(step);
+  for (const step of owedSteps(ledger, snapshot)) if (step.owed !== 'announcement' || ids.has(step.key)) list.add(step);
   return {
     steps: list.steps,
     unchanged: unchangedRows + items.filter(({ action }) => action === 'keep').length,
@@ -92,12 +92,12 @@ function withPlace(step: ItemStep, names: Interfaces, { sysctls }: Snapshot): It
   if (item.kind === 'sysctl') {
     const [, of = ''] = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(item.name) ?? [];
     if (ownValue(sysctls, item.name) !== null || names.made.has(of)) return step;
-    if (item.implied) return { ...step, action: 'foreign', is: 'no such setting here' };
-    return { ...step, action: 'conflict', is: 'no such setting', lacks: 'sysctl' };
+    const optional = item.implied === true;
+    return { ...step, action: optional ? 'foreign' : 'conflict', reason: { why: 'no-setting', optional } };
   }
   const name = item.kind === 'address' || item.kind === 'up' ? item.interface : undefined;
   if (name === undefined || names.made.has(name) || names.there.has(name)) return step;
-  return { ...step, action: 'conflict', is: `no interface ${name}`, lacks: 'interface' };
+  return { ...step, action: 'conflict', reason: { why: 'no-interface', name } };
 }
 
 /**
@@ -105,8 +105,8 @@ function withPlace(step: ItemStep, names: Interfaces, { sysctls }: Snapshot): It
  * deleted, removes the unwanted marks and rules.
  */
 function inTwo(step: ItemStep, ledger: Ledger): ItemStep[] {
-  const { item, action, name } = step;
-  const before = ledger.find(name)?.item;
+  const { item, action, id, reason } = step;
+  const before = ledger.find(id)?.item;
   if (action !== 'change' || item.kind !== 'netfilter' || before?.kind !== 'netfilter') return [step];
   const both = union(before.state, item.state);
   const same = JSON.stringify(both) === JSON.stringify(union(item.state, item.state));
@@ -114,12 +114,14 @@ function inTwo(step: ItemStep, ledger: Ledger): ItemStep[] {
   const last = { ...step, phase: Phase.unrule };
   const adds = JSON.stringify(both) !== JSON.stringify(union(before.state, before.state));
   if (!adds) return [last];
-  const parts = step.is?.split('; ') ?? [];
-  const isOld = (part: string): boolean => part.startsWith('unknown: ');
-  const wide = { ...item, state: both };
+  const differences = reason?.why === 'differs' ? reason.differences : [];
+  const part = (isUnwanted: boolean): Reason => ({
+    why: 'differs',
+    differences: differences.filter(({ wanted }) => (wanted === null) === isUnwanted),
+  });
   return [
-    { ...step, item: wide, what: wordsOf(wide), is: parts.filter((part) => !isOld(part)).join('; ') },
-    { ...last, is: parts.filter(isOld).join('; ') },
+    { ...step, item: { ...item, state: both }, reason: part(false) },
+    { ...last, reason: part(true) },
   ];
 }
 
@@ -157,19 +159,24 @@ const changeable: readonly Item['kind'][] = ['sysctl', 'timeout', 'up', 'netfilt
 
 function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false): ItemStep {
   const handler = handlerOf(item);
-  const name = keyOf(item);
-  const entry = ledger.find(name);
+  const id = idOf(item);
+  const entry = ledger.find(id);
   const { item: recorded, tried = [] } = entry ?? {};
   let found = handler.inspect(item, snapshot, recorded);
   // A program that died may have left an earlier version of the owner.
   for (const one of tried) if (found.state === 'foreign') found = handler.inspect(item, snapshot, one);
-  const step = { what: wordsOf(item), phase: phaseOf(item, 'make'), item, name };
+  const step = { phase: phaseOf(item, 'make'), item, id };
   const otherName = found.state === 'missing' ? otherNameOf(entry, snapshot.links) : undefined;
-  if (otherName !== undefined) return { ...step, action: 'change', is: `named ${otherName}` };
-  const owners = isShared(item) && snapshot.claims ? ownValue(snapshot.claims, name) : undefined;
-  const [rival] = owners?.find(([, value]) => !isSameWanted(value, wantedValue(item))) ?? [];
+  if (otherName !== undefined) return { ...step, action: 'change', reason: { why: 'renamed', name: otherName } };
+  const wanted = isShared(item) ? wantedOf(item) : undefined;
+  const owners = wanted && snapshot.claims ? ownValue(snapshot.claims, id) : undefined;
+  const [rival] = owners?.find(([, theirs]) => wanted && !isSameWanted(theirs, wanted)) ?? [];
   if (rival !== undefined && found.state === 'other')
-    return { ...step, action: isImplied(item) ? 'foreign' : 'conflict', is: `${found.is}, as ${rival} wants it` };
+    return {
+      ...step,
+      action: isImplied(item) ? 'foreign' : 'conflict',
+      reason: { why: 'differs', differences: found.differences, rival },
+    };
   const adopts = adopt && recorded === undefined;
   const action = actionFor(item, found, recorded !== undefined || adopts, handler.change !== undefined);
   // A link that is up is not adopted, so that it stays up when the owner is removed.
@@ -181,10 +188,16 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false)
     return { ...step, action: 'adopt' };
   // A program died after it recorded another value and before it set that. To restore it, the record needs the right
   // value.
-  if (action === 'keep' && recorded && isShared(recorded) && !isSameWanted(wantedValue(recorded), wantedValue(item)))
+  if (action === 'keep' && wanted && recorded && isShared(recorded) && !isSameWanted(wantedOf(recorded), wanted))
     return { ...step, action: 'adopt' };
-  const is = 'is' in found && { is: found.is };
-  return { ...step, action, ...is, ...(adopts && action === 'change' && { adopts }) };
+  const reason = reasonFor(found);
+  return { ...step, action, ...(reason && { reason }), ...(adopts && action === 'change' && { adopts }) };
+}
+
+function reasonFor(found: Found): Reason | undefined {
+  if (!('differences' in found)) return undefined;
+  const { differences } = found;
+  return differences.length === 0 ? { why: 'of-others' } : { why: 'differs', differences };
 }
 
 /** Returns true if the item makes IPVS keep connections to servers that are gone. */
@@ -207,20 +220,19 @@ function actionFor(item: Item, found: Found, ours: boolean, canChange: boolean):
 export function completed(target: Target, snapshot: Snapshot, ledger: Ledger): Entry[] {
   if (!ledger.entries.some(({ tried }) => tried)) return [];
   return withMainNames(target, snapshot.links).items.flatMap((item): Entry[] => {
-    const { name, tried, before, index } = ledger.find(keyOf(item)) ?? {};
-    if (!tried || name === undefined || planItem(item, snapshot, ledger).action !== 'keep') return [];
-    return [{ name, item, ...(before !== undefined && { before }), ...(index !== undefined && { index }) }];
+    const { id, tried, before, index } = ledger.find(idOf(item)) ?? {};
+    if (!tried || id === undefined || planItem(item, snapshot, ledger).action !== 'keep') return [];
+    return [{ id, item, ...(before !== undefined && { before }), ...(index !== undefined && { index }) }];
   });
 }
 
 /** Returns the steps that take entries back, the last made first. */
 function takeBacks(entries: readonly Entry[]): ItemStep[] {
-  return [...entries].reverse().map(({ name, item }) => ({
+  return [...entries].reverse().map(({ id, item }) => ({
     action: 'take-back',
-    what: wordsOf(item),
     phase: phaseOf(item, 'take-back'),
     item,
-    name,
+    id,
   }));
 }
 
@@ -229,11 +241,4 @@ function phaseOf({ kind }: Item, doing: 'make' | 'take-back'): PhaseNumber {
   const reaches = kind === 'address' || kind === 'route' || kind === 'routing-rule';
   if (doing === 'make') return reaches ? Phase.reach : Phase.ground;
   return reaches ? Phase.unreach : Phase.unground;
-}
-
-export function wordsOf(item: Item): string {
-  const handler = handlerOf(item);
-  const wanted = handler.wanted?.(item);
-  const name = handler.name(item);
-  return wanted === undefined ? name : `${name}: ${wanted}`;
 }

@@ -1,11 +1,11 @@
 import { ownValue } from '../../common/own.js';
+import { moveBefore } from '../../items/before.js';
+import { type ItemId, idOf } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
 import type { Snapshot } from '../../items/snapshot.js';
-import { moveBefore } from '../../items/sysctl-before.js';
 import { interfaceOfSysctl, resolveInterface, sysctlOf } from '../../kernel/network/main-names.js';
 import type { Link } from '../../kernel/network/types.js';
 import { distinct, type Target } from '../document/target.js';
-import { keyOf } from '../record/item-checks.js';
 import type { Entry, Ledger, Line } from '../record/ledger.js';
 
 /** Returns the interface that an item is on; a link is on itself. */
@@ -33,7 +33,7 @@ export function followLines(ledger: Ledger, { links, netfilter }: Pick<Snapshot,
   const lost = ledger.entries.filter(
     ({ item }) => item.kind === 'netfilter' && ownValue(netfilter, item.owner) === 'foreign',
   );
-  return [...renameLines(ledger, links), ...lost.map(({ name }) => ({ remove: name }))];
+  return [...renameLines(ledger, links), ...lost.map(({ id }) => ({ remove: id }))];
 }
 
 /** Returns the ledger as it is after {@link followLines}. */
@@ -54,31 +54,31 @@ export function renameLines(ledger: Ledger, links: readonly Link[] | undefined):
   if (!links) return [];
   const byIndex = new Map(links.map((link) => [link.index, link]));
   const byName = new Map(links.flatMap((link) => namesOf(link).map((name) => [name, link] as const)));
-  const gone = new Set<string>();
-  const moved = new Map<string, { readonly put: Entry; readonly from: string }>();
+  const gone = new Set<ItemId>();
+  const moved = new Map<ItemId, { readonly put: Entry; readonly from: ItemId }>();
   for (const entry of ledger.entries) {
-    const { name, item, index } = entry;
+    const { id, item, index } = entry;
     const on = interfaceOf(item);
     if (on === undefined) continue;
     const link = index === undefined ? byName.get(on) : byIndex.get(index);
     if (!link) {
-      if (byName.has(on)) gone.add(name);
+      if (byName.has(on)) gone.add(id);
       continue;
     }
     // A link keeps the name that its owner wants.
     if (item.kind === 'link' || link.name === on) continue;
     const put = entryOn(entry, link.name);
-    if (put.name !== name) gone.add(name);
-    if (!moved.has(put.name)) moved.set(put.name, { put, from: name });
+    if (put.id !== id) gone.add(id);
+    if (!moved.has(put.id)) moved.set(put.id, { put, from: id });
   }
   // An earlier version recorded one object under two names of its interface: one entry stays.
-  const isTaken = (name: string): boolean => ledger.find(name) !== undefined && !gone.has(name);
-  const puts = [...moved.values()].filter(({ put, from }) => put.name === from || !isTaken(put.name));
+  const isTaken = (id: ItemId): boolean => ledger.find(id) !== undefined && !gone.has(id);
+  const puts = [...moved.values()].filter(({ put, from }) => put.id === from || !isTaken(put.id));
   return [
     ...[...gone].map((remove) => ({ remove })),
     ...puts.map(({ put }) => ({ put })),
     ...puts.flatMap(({ put, from }) =>
-      ledger.announcements.has(from) ? [{ announce: { [put.name]: true as const } }] : [],
+      ledger.announcements.has(from) ? [{ announce: { [put.id]: true as const } }] : [],
     ),
   ];
 }
@@ -91,9 +91,9 @@ function entryOn(entry: Entry, to: string): Entry {
   const move = (path: string): string => (interfaceOfSysctl(path) === on ? sysctlOf(path, to) : path);
   return {
     ...entry,
-    name: keyOf(now),
+    id: idOf(now),
     item: now,
-    ...(before !== undefined && { before: item.kind === 'sysctl' ? moveBefore(item.name, before, move) : before }),
+    ...(before !== undefined && { before: moveBefore(before, move) }),
     ...(tried && { tried: tried.map((one) => onInterface(one, to)) }),
   };
 }

@@ -1,21 +1,21 @@
 import { ownValue } from '../../common/own.js';
 import { isSameSysctlValue } from '../../common/sysctl-values.js';
+import { decodeItem } from '../../items/item-ids.js';
 import type { Item, ItemOf } from '../../items/items.js';
 import { isAcceptSetting, isForwardingDue, keepsRoute, switchesForwardingOn } from '../../items/router-routes.js';
-import type { Snapshot } from '../../items/snapshot.js';
+import type { ClaimsOfOthers, Snapshot, Wanted } from '../../items/snapshot.js';
 import type { Ledger } from '../record/ledger.js';
-
-type Claims = NonNullable<Snapshot['claims']>;
 
 /**
  * Returns settings that other owners need for a route of a router, and that this owner needs, too, if it forwards IPv6.
  */
-export function claimedForRoutes(items: readonly Item[], claims: Claims): ItemOf<'sysctl'>[] {
+export function claimedForRoutes(items: readonly Item[], claims: ClaimsOfOthers): ItemOf<'sysctl'>[] {
   if (!items.some(switchesForwardingOn)) return [];
-  return Object.entries(claims).flatMap(([name, owners]) => {
-    const setting = name.replace(/^sysctl /, '');
-    const isKept = isAcceptSetting(setting) && owners.some(([, value]) => isSameSysctlValue(value, '2'));
-    return isKept ? [keepsRoute(setting)] : [];
+  const isTwo = (wanted: Wanted): boolean => wanted.kind === 'sysctl' && isSameSysctlValue(wanted.value, '2');
+  return Object.entries(claims).flatMap(([id, owners]) => {
+    const key = decodeItem(id);
+    const isKept = key.kind === 'sysctl' && isAcceptSetting(key.setting) && owners.some(([, wanted]) => isTwo(wanted));
+    return isKept ? [keepsRoute(key.setting)] : [];
   });
 }
 

@@ -1,6 +1,8 @@
 import { show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
+import { decodeItem } from '../../items/item-ids.js';
 import type { Snapshot } from '../../items/snapshot.js';
+import { checkWanted } from '../record/book.js';
 
 /** Lists of objects that a snapshot may have. */
 const LISTS = ['table', 'links', 'addresses', 'routes', 'rules', 'udpTunnels', 'advertised'] as const;
@@ -29,12 +31,18 @@ export function checkSnapshot(value: unknown): Snapshot {
       throw invalid(`the sysctl ${show(name)} must be a text, not ${show(text)}`);
   for (const table of Object.values(checkObject('netfilter', snapshot.netfilter)))
     if (table !== null && table !== 'foreign') checkObject('a table of netfilter', table);
-  for (const owners of Object.values(checkObject('claims', snapshot.claims ?? {})))
-    for (const pair of checkArray('claims', owners)) checkTexts(checkArray('a claim', pair));
+  for (const [id, owners] of Object.entries(checkObject('claims', snapshot.claims ?? {}))) {
+    decodeItem(id);
+    for (const pair of checkArray('claims', owners)) {
+      const [owner, wanted] = checkArray('a claim', pair);
+      checkTexts([owner]);
+      checkWanted(undefined, wanted);
+    }
+  }
   for (const pair of checkArray('others', snapshot.others ?? [])) {
     const [owner, rows] = checkArray('an entry of others', pair);
     checkTexts([owner]);
-    for (const names of Object.values(checkObject('rows', rows))) checkTexts(checkArray('servers', names));
+    for (const ids of Object.values(checkObject('rows', rows))) checkTexts(checkArray('servers', ids));
   }
   return snapshot as unknown as Snapshot;
 }

@@ -13,6 +13,9 @@ import { withMainNames } from './renames.js';
 import { checkSnapshot } from './snapshot-checks.js';
 import { type Adoption, plainServer, plainService } from './table-plan.js';
 
+/** Version of the text. A snapshot is not kept for long: earlier versions are refused. */
+const VERSION = 2;
+
 /** Owner and namespace of a document or a snapshot. */
 type Of = Pick<DesiredDocument, 'owner' | 'namespace'>;
 
@@ -54,7 +57,7 @@ export class StateSnapshot {
         snapshot: unknown;
         owned: unknown[];
       };
-      if (version !== 1 || !Array.isArray(owned) || typeof of?.owner !== 'string')
+      if (version !== VERSION || !Array.isArray(owned) || typeof of?.owner !== 'string')
         throw new Error('it is none, or of another version');
       const ledger = new Ledger();
       for (const line of owned) ledger.change(checkLine(line));
@@ -78,7 +81,7 @@ export class StateSnapshot {
       servers: servers.map(plainServerEntry),
     }));
     const snapshot = { ...rest, ...(rows && { table: rows }) };
-    return JSON.parse(JSON.stringify({ version: 1, of: this.#of, snapshot, owned: this.#ledger.lines }, replace));
+    return JSON.parse(JSON.stringify({ version: VERSION, of: this.#of, snapshot, owned: this.#ledger.lines }, replace));
   }
 }
 

@@ -1,8 +1,14 @@
+import { describeServer, describeService } from '../../ipvs/describe.js';
 import type { SettingDifference } from '../../ipvs/differences.js';
+import { handlerOf } from '../../items/handlers.js';
+import type { ItemId } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
+import { decodeServer, decodeService, type ServerId, type ServiceId } from '../../items/service-ids.js';
 import type { Change, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { Draining } from '../record/ledger.js';
+import { isShared } from '../record/wanted.js';
+import { type Reason, reasonWords } from './reasons.js';
 import { serverWords, serviceWords } from './words.js';
 
 /** One step of a plan: a change to make, or an object that stays as it is. */
@@ -19,7 +25,7 @@ export interface Step {
   readonly what: string;
   /** Current state, if it differs from the wanted one. */
   readonly is?: string | undefined;
-  /** Settings that differ, with their old and new values, of a `change` or `conflict` of a service or server. */
+  /** Settings that differ, with their old and new values, of a `change` or `conflict`. */
   readonly differences?: readonly SettingDifference[] | undefined;
   /**
    * Owner that made the service or server of a `conflict`. `null`: another program made it, or an owner whose record is
@@ -51,20 +57,24 @@ export const Phase = {
 
 export type PhaseNumber = (typeof Phase)[keyof typeof Phase];
 
-export interface ItemStep extends Step {
+/** A step as plans and the executor have it: without texts. */
+interface PlainStep {
+  readonly action: Step['action'];
   readonly phase: PhaseNumber;
+}
+
+/** A step for an item. */
+export interface ItemStep extends PlainStep {
   readonly item: Item;
-  /** Key of the item in the journal. */
-  readonly name: string;
+  readonly id: ItemId;
+  readonly reason?: Reason | undefined;
   /** True if the owner adopts the item, of which it has no record. */
   readonly adopts?: boolean | undefined;
-  /** Missing object that the item needs: the reason for a conflict. */
-  readonly lacks?: 'interface' | 'sysctl' | undefined;
 }
 
 /** Details that only some steps for rows have. */
 export interface RowDetails {
-  readonly is?: string | undefined;
+  readonly reason?: Reason | undefined;
   readonly differences?: readonly SettingDifference[] | undefined;
   readonly owner?: string | null | undefined;
   /** Change that undoes the step. Absent for a new row: undoing deletes it. */
@@ -78,13 +88,12 @@ export interface RowDetails {
 /**
  * A step for a row of the IPVS table. A plan may have tens of thousands: they are small, and made into text on demand.
  */
-export class TableStep implements Step {
+export class TableStep implements PlainStep {
   readonly action: Step['action'];
   readonly phase: PhaseNumber;
-  /** Name of the service in the journal. */
-  readonly service: string;
-  /** Name of the server in the journal; undefined for the service itself. */
-  readonly server: string | undefined;
+  readonly service: ServiceId;
+  /** Undefined for the service itself. */
+  readonly server: ServerId | undefined;
   /** Settings of the row; undefined if it no longer exists. */
   readonly settings: ServiceSettings | ServerSettings | undefined;
   /** Change to send; undefined if only the journal changes. */
@@ -95,8 +104,8 @@ export class TableStep implements Step {
   constructor(
     action: Step['action'],
     phase: PhaseNumber,
-    service: string,
-    server: string | undefined,
+    service: ServiceId,
+    server: ServerId | undefined,
     settings: ServiceSettings | ServerSettings | undefined,
     change?: Change,
     details?: RowDetails,
@@ -110,8 +119,8 @@ export class TableStep implements Step {
     this.#details = details;
   }
 
-  get is(): string | undefined {
-    return this.#details?.is;
+  get reason(): Reason | undefined {
+    return this.#details?.reason;
   }
   get differences(): readonly SettingDifference[] | undefined {
     return this.#details?.differences;
@@ -125,13 +134,10 @@ export class TableStep implements Step {
   get stale(): readonly Datagrams[] | undefined {
     return this.#details?.stale;
   }
-  get what(): string {
-    return this.plain.what;
-  }
-
   /** The step as a plain object, for callers. */
   get plain(): Step {
-    this.#plain ??= new Plain(this.action, this.#words(), this.is, this.differences, this.owner);
+    const { action, reason, differences, owner } = this;
+    this.#plain ??= new Plain(action, this.#words(), reason && reasonWords(reason), differences, owner);
     return this.#plain;
   }
 
@@ -147,37 +153,55 @@ export class TableStep implements Step {
 
   /** Name of the row without its settings: `server 10.0.0.1:80 of FWM 80`. */
   get subject(): string {
-    return this.server === undefined ? `service ${this.service}` : `server ${this.server} of ${this.service}`;
+    return this.#named('');
   }
 
   #words(): string {
-    const { service, server, settings } = this;
-    const words = !settings ? '' : 'scheduler' in settings ? serviceWords(settings) : serverWords(settings);
-    return server === undefined ? `service ${endOf(service, words)}` : `server ${server} of ${endOf(service, words)}`;
+    const { settings } = this;
+    return this.#named(!settings ? '' : 'scheduler' in settings ? serviceWords(settings) : serverWords(settings));
+  }
+
+  #named(words: string): string {
+    const { service, server } = this;
+    const end = endOf(service, words);
+    return server === undefined ? `service ${end}` : `server ${describeServer(decodeServer(server))} of ${end}`;
   }
 }
 
 let last = { service: '', words: '', end: '' };
 
 /** Returns the end of a description. Cached, because consecutive steps often differ only in their server. */
-function endOf(service: string, words: string): string {
-  if (last.service !== service || last.words !== words)
-    last = { service, words, end: words === '' ? service : `${service}: ${words}` };
+function endOf(service: ServiceId, words: string): string {
+  if (last.service !== service || last.words !== words) {
+    const name = describeService(decodeService(service));
+    last = { service, words, end: words === '' ? name : `${name}: ${words}` };
+  }
   return last.end;
 }
 
 /** Work that earlier changes left. It is done after all other steps, and its failure undoes nothing. */
-export interface OwedStep extends Step {
-  readonly phase: PhaseNumber;
-  readonly owed: 'announcement' | 'service' | 'table';
-  /** Name of the item, the service or the table. */
-  readonly key: string;
+export type OwedStep = PlainStep & { readonly reason?: Reason | undefined } & Owed;
+
+/** `key`: the address to announce, the service or the nf_tables table whose stale flows have to be deleted. */
+type Owed =
+  | { readonly owed: 'announcement'; readonly key: ItemId; readonly item: Item | undefined }
+  | { readonly owed: 'service'; readonly key: ServiceId }
+  | { readonly owed: 'table'; readonly key: string };
+
+/** Work on the record itself, of which only a failure is reported. */
+export interface RecordStep extends PlainStep {
+  readonly subject: 'record' | 'dependents';
 }
 
 export type PlannedStep = ItemStep | TableStep | OwedStep;
+export type AnyStep = PlannedStep | RecordStep;
 
-export function isOwed(step: Step): step is OwedStep {
+export function isOwed(step: AnyStep): step is OwedStep {
   return 'owed' in step;
+}
+
+export function isItem(step: AnyStep): step is ItemStep {
+  return 'id' in step;
 }
 
 /** Steps in the order in which they are done: by phase and rank, then as they were added. */
@@ -208,12 +232,39 @@ function rank(step: PlannedStep): number {
 }
 
 /** Returns true if an apply has to do something for the step. */
-export function isDue({ action }: Step): boolean {
+export function isDue({ action }: Pick<Step, 'action'>): boolean {
   return action !== 'keep' && action !== 'wait' && action !== 'foreign' && action !== 'conflict';
 }
 
-export function toStep(step: Step): Step {
-  return step instanceof TableStep ? step.plain : new Plain(step.action, step.what, step.is);
+/** Returns a step for callers, with its texts. */
+export function toStep(step: AnyStep): Step {
+  if (step instanceof TableStep) return step.plain;
+  const item = isItem(step) ? step.item : undefined;
+  const reason = 'reason' in step ? step.reason : undefined;
+  const differences = reason?.why === 'differs' ? reason.differences : undefined;
+  return new Plain(step.action, whatOf(step), reason && reasonWords(reason, item), differences);
+}
+
+/** Returns the object of a step in words. */
+export function whatOf(step: AnyStep): string {
+  if (step instanceof TableStep) return step.plain.what;
+  // The owner's value of a setting goes: its earlier one comes back.
+  if (isItem(step))
+    return step.action === 'take-back' && isShared(step.item)
+      ? handlerOf(step.item).name(step.item)
+      : wordsOf(step.item);
+  if (!isOwed(step)) return step.subject === 'record' ? 'the record' : 'what depends on these steps';
+  if (step.owed === 'service') return `stale flows of ${describeService(decodeService(step.key))}`;
+  if (step.owed === 'table') return `stale flows of nf_tables table inet ${step.key}`;
+  return `announcement of ${step.item ? handlerOf(step.item).name(step.item) : step.key}`;
+}
+
+/** Returns an item with its wanted state, in words. */
+export function wordsOf(item: Item): string {
+  const handler = handlerOf(item);
+  const wanted = handler.wanted?.(item);
+  const name = handler.name(item);
+  return wanted === undefined ? name : `${name}: ${wanted}`;
 }
 
 /**

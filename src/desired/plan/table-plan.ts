@@ -1,6 +1,6 @@
-import { describeServer, describeService } from '../../ipvs/describe.js';
 import { serverAgrees, serverDifferences, serviceAgrees, serviceDifferences } from '../../ipvs/differences.js';
 import { keepsPort } from '../../ipvs/server-options.js';
+import { decodeServer, encodeServer, encodeService, type ServerId, type ServiceId } from '../../items/service-ids.js';
 import {
   type Change,
   type ServerEntry,
@@ -15,8 +15,8 @@ import type { DrainPolicy } from '../document/drain-policy.js';
 import type { WantedService, WantedTable } from '../document/target.js';
 import type { Draining, Ledger, OwnedService } from '../record/ledger.js';
 import { type OtherOwners, ownerOf } from '../record/owners.js';
+import type { Reason } from './reasons.js';
 import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
-import { serverWords, serviceWords } from './words.js';
 
 /** Rows of others that the owner adopts: none, the wanted ones, or all of the namespace. */
 export type Adoption = 'none' | 'wanted' | 'all';
@@ -39,9 +39,6 @@ export interface TablePlanOptions {
   readonly leftOvers?: boolean | undefined;
 }
 
-const HELD =
-  'senders of UDP that do not pause get no other server for the UDP timeout: sysctl net/ipv4/vs/expire_nodest_conn is 0';
-
 /** Adds the steps from the current table to the wanted one. Returns the number of rows that are as wanted. */
 export function planTable(
   entries: readonly TableEntry[],
@@ -51,9 +48,9 @@ export function planTable(
   steps: StepList,
 ): number {
   const planner = new TablePlanner(ledger, options, steps);
-  const seen = new Set<string>();
+  const seen = new Set<ServiceId>();
   for (const entry of entries) {
-    const name = describeService(entry.service.key);
+    const name = encodeService(entry.service.key);
     seen.add(name);
     const service = wanted.get(name);
     if (service) planner.present(name, service, entry);
@@ -81,7 +78,7 @@ class TablePlanner {
     this.#options = options;
   }
 
-  missing(name: string, service: WantedService): void {
+  missing(name: ServiceId, service: WantedService): void {
     const { settings } = service;
     this.#add('make', Phase.raise, name, undefined, settings, { command: 'NEW_SERVICE', service: settings });
     const wanted = serversOf(service);
@@ -92,7 +89,7 @@ class TablePlanner {
       if (!wanted.has(server)) this.forget(name, server);
   }
 
-  present(name: string, service: WantedService, entry: TableEntry): void {
+  present(name: ServiceId, service: WantedService, entry: TableEntry): void {
     const { service: is, servers } = entry;
     const owned = this.#ledger.owned.get(name);
     if (owned && !this.#options.keeps && isAsMade(service, entry, owned)) {
@@ -105,7 +102,7 @@ class TablePlanner {
     let found = 0;
     let ours = 0;
     for (const entry of servers) {
-      const server = describeServer(entry.key);
+      const server = encodeServer(entry.key);
       const settings = wanted.get(server);
       const isOurs = owned?.servers.has(server) ?? false;
       if (settings) {
@@ -114,7 +111,7 @@ class TablePlanner {
         if (usable) this.#server(name, service, server, settings, entry, isOurs, owned?.servers.get(server), adopt);
       } else if (usable || isOurs) this.#leave(name, service.settings, server, entry, service);
     }
-    const owns = owned?.servers ?? new Map<string, undefined>();
+    const owns = owned?.servers ?? new Map<ServerId, undefined>();
     if (!usable || (found === wanted.size && ours === owns.size)) return; // the usual case
     const present = namesOf(servers);
     for (const [server, settings] of wanted) if (!present.has(server)) this.#make(name, service, server, settings);
@@ -122,7 +119,7 @@ class TablePlanner {
   }
 
   /** Plans a service that the document does not want: deletes it if it is the owner's, with the owner's servers. */
-  unwanted(name: string, { service, servers }: TableEntry): void {
+  unwanted(name: ServiceId, { service, servers }: TableEntry): void {
     const owned = this.#ledger.owned.get(name);
     const all = this.#options.adopt === 'all';
     if (!owned && !all) {
@@ -132,10 +129,10 @@ class TablePlanner {
     const datagrams = owned?.about?.datagrams ?? datagramsOf(service.key);
     const { drain, udp = datagramsOf(service.key).length > 0 } = owned?.about ?? {};
     const of = { drain, udp, datagrams };
-    const foreign: string[] = [];
+    const foreign: ServerId[] = [];
     let drains = false;
     for (const entry of servers) {
-      const server = describeServer(entry.key);
+      const server = encodeServer(entry.key);
       const left = this.#leave(name, service, server, entry, of);
       if (left === 'foreign') foreign.push(server);
       else if (left === 'draining') drains = true;
@@ -144,13 +141,13 @@ class TablePlanner {
     for (const server of owned?.servers.keys() ?? []) if (!present.has(server)) this.forget(name, server);
     if (!owned?.service && !all) return;
     if (foreign.length > 0) {
-      this.#wait(name, service, `it has servers that others made: ${foreign.join(', ')}`);
+      this.#wait(name, service, { why: 'servers-of-others', servers: foreign.map(decodeServer) });
       return;
     }
     if (drains) {
       // Adopt it, so that it is deleted after its servers.
       if (!owned?.service) this.#add('adopt', Phase.raise, name, undefined, service);
-      this.#wait(name, service, 'its servers drain');
+      this.#wait(name, service, { why: 'servers-drain' });
       return;
     }
     const change = { command: 'DEL_SERVICE', service: service.key } as const;
@@ -159,15 +156,15 @@ class TablePlanner {
   }
 
   /** Plans a row that only the journal has. */
-  forget(service: string, server?: string): void {
-    this.#add('take-back', Phase.lower, service, server, undefined, undefined, { is: 'gone already' });
+  forget(service: ServiceId, server?: ServerId): void {
+    this.#add('take-back', Phase.lower, service, server, undefined, undefined, { reason: { why: 'gone' } });
   }
 
   #add(
     action: TableStep['action'],
     phase: TableStep['phase'],
-    service: string,
-    server: string | undefined,
+    service: ServiceId,
+    server: ServerId | undefined,
     settings: TableStep['settings'],
     change?: Change,
     details?: RowDetails,
@@ -186,7 +183,7 @@ class TablePlanner {
 
   /** Plans a service. Returns false if it is a conflict, so that its servers must not change either. */
   #service(
-    name: string,
+    name: ServiceId,
     { settings: wanted, shared, stated }: WantedService,
     is: ServiceSettings,
     owned: boolean,
@@ -199,7 +196,8 @@ class TablePlanner {
         const change = { command: 'SET_SERVICE', service: wanted } as const;
         const undo = { command: 'SET_SERVICE', service: plainService(is) } as const;
         const differences = serviceDifferences(wanted, is);
-        this.#add('change', Phase.raise, name, undefined, wanted, change, { is: serviceWords(is), differences, undo });
+        const reason = { why: 'row', settings: is } as const;
+        this.#add('change', Phase.raise, name, undefined, wanted, change, { reason, differences, undo });
       }
       return true;
     }
@@ -210,7 +208,7 @@ class TablePlanner {
     }
     const owner = ownerOf(this.#options.others, name);
     this.#add('conflict', Phase.raise, name, undefined, wanted, undefined, {
-      is: serviceWords(is),
+      reason: { why: 'row', settings: is },
       differences,
       owner,
     });
@@ -218,8 +216,8 @@ class TablePlanner {
   }
 
   #right(
-    name: string,
-    server: string | undefined,
+    name: ServiceId,
+    server: ServerId | undefined,
     settings: TableStep['settings'],
     owned: boolean,
     adopt: Adoption,
@@ -229,15 +227,20 @@ class TablePlanner {
     if (action === 'adopt' || this.#options.keeps) this.#add(action, Phase.raise, name, server, settings);
   }
 
-  #make(name: string, { settings: service, datagrams }: WantedService, server: string, settings: ServerSettings): void {
+  #make(
+    name: ServiceId,
+    { settings: service, datagrams }: WantedService,
+    server: ServerId,
+    settings: ServerSettings,
+  ): void {
     const stale = staleAfter(datagrams);
     this.#add('make', Phase.raise, name, server, settings, new NewServer(service.key, settings), stale && { stale });
   }
 
   #server(
-    name: string,
+    name: ServiceId,
     service: WantedService,
-    server: string,
+    server: ServerId,
     wanted: ServerSettings,
     is: ServerEntry,
     ours: boolean,
@@ -248,7 +251,7 @@ class TablePlanner {
       this.#right(name, server, wanted, ours, adopt);
       return;
     }
-    const details = { is: serverWords(is), differences: serverDifferences(wanted, is) };
+    const details = { reason: { why: 'row', settings: is } as const, differences: serverDifferences(wanted, is) };
     if (!ours && adopt === 'none') {
       const owner = ownerOf(this.#options.others, name, server);
       this.#add('conflict', Phase.raise, name, server, wanted, undefined, { ...details, owner });
@@ -264,9 +267,9 @@ class TablePlanner {
 
   /** Plans a server that is not wanted. Returns its state after these steps. */
   #leave(
-    name: string,
+    name: ServiceId,
     service: ServiceSettings,
-    server: string,
+    server: ServerId,
     is: ServerEntry,
     of: Pick<WantedService, 'drain' | 'udp' | 'datagrams'>,
   ): 'foreign' | 'gone' | 'draining' {
@@ -290,27 +293,32 @@ class TablePlanner {
       const again = { command: 'NEW_DEST', service: key, server: plainServer(is) } as const;
       const held = of.datagrams.length > 0 && this.#options.holdsSenders;
       this.#add('take-back', Phase.lower, name, server, is, change, {
-        ...(held && { is: HELD }),
+        ...(held && { reason: { why: 'senders-held' } as const }),
         undo: again,
         stale: staleAfter(of.datagrams),
       });
       return 'gone';
     }
     const quiet = { command: 'SET_DEST', service: key, server: { ...plainServer(is), weight: 0 } } as const;
-    const left = `${is.activeConnections} active, ${is.inactiveConnections} inactive, ${is.persistentConnections} persistent connections`;
+    const reason = {
+      why: 'connections',
+      active: is.activeConnections,
+      inactive: is.inactiveConnections,
+      persistent: is.persistentConnections,
+    } as const;
     if (!draining) {
       const begun = { weight: is.weight, until: time + timeout * 1000 };
       const change = is.weight !== 0 ? quiet : undefined;
-      this.#add('drain', Phase.lower, name, server, is, change, { is: left, draining: begun, undo: change && undo });
+      this.#add('drain', Phase.lower, name, server, is, change, { reason, draining: begun, undo: change && undo });
     } else if (is.weight !== 0) {
       // Another program gave it a weight, or this one died before it set the weight to 0.
-      this.#add('change', Phase.lower, name, server, is, quiet, { is: left, undo, draining });
-    } else this.#add('wait', Phase.lower, name, server, is, undefined, { is: left });
+      this.#add('change', Phase.lower, name, server, is, quiet, { reason, undo, draining });
+    } else this.#add('wait', Phase.lower, name, server, is, undefined, { reason });
     return 'draining';
   }
 
-  #wait(name: string, service: ServiceSettings, is: string): void {
-    this.#add('wait', Phase.lower, name, undefined, service, undefined, { is });
+  #wait(name: ServiceId, service: ServiceSettings, reason: Reason): void {
+    this.#add('wait', Phase.lower, name, undefined, service, undefined, { reason });
   }
 }
 
@@ -350,14 +358,14 @@ function isAsMade(service: WantedService, { service: is, servers }: TableEntry, 
   return true;
 }
 
-function namesOf(servers: readonly ServerEntry[]): ReadonlySet<string> {
-  return new Set(servers.map(({ key }) => describeServer(key)));
+function namesOf(servers: readonly ServerEntry[]): ReadonlySet<ServerId> {
+  return new Set(servers.map(({ key }) => encodeServer(key)));
 }
 
 /** Returns the servers, with the sorry server if no other server takes connections. */
-export function serversOf({ servers, sorry }: WantedService): ReadonlyMap<string, ServerSettings> {
+export function serversOf({ servers, sorry }: WantedService): ReadonlyMap<ServerId, ServerSettings> {
   if (!sorry || [...servers.values()].some(({ weight }) => weight > 0)) return servers;
-  return new Map([...servers, [describeServer(sorry.key), sorry]]);
+  return new Map([...servers, [encodeServer(sorry.key), sorry]]);
 }
 
 /**
@@ -366,13 +374,13 @@ export function serversOf({ servers, sorry }: WantedService): ReadonlyMap<string
  * share. Rows that are wanted by their own name are not reused, and rows of the owner are taken first.
  */
 function withPresentPorts(
-  wanted: ReadonlyMap<string, ServerSettings>,
+  wanted: ReadonlyMap<ServerId, ServerSettings>,
   servers: readonly ServerEntry[],
   owned: OwnedService | undefined,
-): ReadonlyMap<string, ServerSettings> {
+): ReadonlyMap<ServerId, ServerSettings> {
   const free = new Map<string, ServerEntry[]>();
   for (const entry of servers) {
-    const name = describeServer(entry.key);
+    const name = encodeServer(entry.key);
     if (!keepsPort(entry.forwarding) || wanted.has(name)) continue;
     const same = free.get(entry.key.address) ?? [];
     if (owned?.servers.has(name)) same.unshift(entry);
@@ -385,7 +393,7 @@ function withPresentPorts(
     [...wanted].map(([name, settings]) => {
       if (!keepsPort(settings.forwarding) || present.has(name)) return [name, settings];
       const entry = free.get(settings.key.address)?.shift();
-      return entry ? [describeServer(entry.key), { ...settings, key: entry.key }] : [name, settings];
+      return entry ? [encodeServer(entry.key), { ...settings, key: entry.key }] : [name, settings];
     }),
   );
 }

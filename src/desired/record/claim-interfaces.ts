@@ -1,34 +1,33 @@
-import { moveBefore, parseBefore } from '../../items/sysctl-before.js';
+import { type Before, moveBefore, textsIn } from '../../items/before.js';
+import { decodeItem, encodeItem, type ItemId } from '../../items/item-ids.js';
 import { interfaceOfSysctl, resolveInterface, sysctlOf } from '../../kernel/network/main-names.js';
 import type { Link } from '../../kernel/network/types.js';
 import type { Book, Claim } from './book.js';
 
-const SYSCTL = 'sysctl ';
-
-/** Returns the interface that the name of a claim has. */
-export function interfaceOfName(name: string): string | undefined {
-  return name.startsWith(SYSCTL) ? interfaceOfSysctl(name.slice(SYSCTL.length)) : undefined;
+/** Returns the interface that the setting of a claim belongs to. */
+export function interfaceOfId(id: ItemId): string | undefined {
+  const key = decodeItem(id);
+  return key.kind === 'sysctl' ? interfaceOfSysctl(key.setting) : undefined;
 }
 
 /** Returns the paths of the settings that a claim has texts of, and its own. */
-function pathsOf(name: string, before: string): string[] {
-  if (!name.startsWith(SYSCTL)) return [];
-  const own = name.slice(SYSCTL.length);
-  return [own, ...parseBefore(own, before).keys()];
+function pathsOf(id: ItemId, before: Before): string[] {
+  const key = decodeItem(id);
+  return key.kind === 'sysctl' ? [key.setting, ...textsIn(before).keys()] : [];
 }
 
 /** Returns true if the book has settings of interfaces: only then it has to follow their names. */
 export function hasInterfaces(book: Book): boolean {
-  return [...book].some(([name, { interfaces }]) => interfaces.size > 0 || interfaceOfName(name) !== undefined);
+  return [...book].some(([id, { interfaces }]) => interfaces.size > 0 || interfaceOfId(id) !== undefined);
 }
 
 /** Returns the indexes of the interfaces that a new claim names. */
 export async function indexesIn(
-  name: string,
-  before: string,
+  id: ItemId,
+  before: Before,
   links: () => Promise<readonly Link[]>,
 ): Promise<ReadonlyMap<string, number>> {
-  const names = new Set(pathsOf(name, before).flatMap((path) => interfaceOfSysctl(path) ?? []));
+  const names = new Set(pathsOf(id, before).flatMap((path) => interfaceOfSysctl(path) ?? []));
   if (names.size === 0) return new Map();
   return new Map((await links()).flatMap((link) => (names.has(link.name) ? [[link.name, link.index] as const] : [])));
 }
@@ -41,14 +40,14 @@ export async function indexesIn(
 export function followLinks(book: Book, links: readonly Link[]): Book {
   const byIndex = new Map(links.map((link) => [link.index, link]));
   const names = new Set(links.flatMap(({ name, alternativeNames }) => [name, ...alternativeNames]));
-  const followed = new Map<string, Claim>();
-  for (const [name, claim] of book) {
+  const followed = new Map<ItemId, Claim>();
+  for (const [id, claim] of book) {
     const nameOf = (on: string): string | undefined => {
       const index = claim.interfaces.get(on);
       if (index === undefined) return resolveInterface(on, links);
       return byIndex.get(index)?.name ?? (names.has(on) ? undefined : on);
     };
-    const moved = moveClaim(name, claim, nameOf);
+    const moved = moveClaim(id, claim, nameOf);
     if (!moved) continue;
     const [now, { owners, ...rest }] = moved;
     // An earlier version claimed one setting under two names of its interface: the first has the original text.
@@ -59,11 +58,12 @@ export function followLinks(book: Book, links: readonly Link[]): Book {
 }
 
 function moveClaim(
-  name: string,
+  id: ItemId,
   claim: Claim,
   nameOf: (on: string) => string | undefined,
-): readonly [string, Claim] | undefined {
-  if (!name.startsWith(SYSCTL)) return [name, claim];
+): readonly [ItemId, Claim] | undefined {
+  const key = decodeItem(id);
+  if (key.kind !== 'sysctl') return [id, claim];
   const { before, owners, interfaces } = claim;
   const move = (path: string): string | undefined => {
     const on = interfaceOfSysctl(path);
@@ -71,21 +71,18 @@ function moveClaim(
     const to = nameOf(on);
     return to === undefined ? undefined : sysctlOf(path, to);
   };
-  const own = name.slice(SYSCTL.length);
-  const now = move(own);
+  const now = move(key.setting);
   if (now === undefined) return undefined;
-  if (pathsOf(name, before).every((path) => move(path) === path)) return [name, claim];
-  // An owner that wants the setting in another unit has the path in its value.
-  const wanted = [...owners].map(([owner, value]) => {
-    const [, path, text] = /^(net\/\S+) = (.*)$/.exec(value) ?? [];
-    return [owner, path === undefined ? value : `${move(path) ?? path} = ${text}`] as const;
+  if (pathsOf(id, before).every((path) => move(path) === path)) return [id, claim];
+  const wanted = [...owners].map(([owner, one]) => {
+    return [owner, one.kind === 'sysctl' ? { ...one, path: move(one.path) ?? one.path } : one] as const;
   });
   const indexes = [...interfaces].flatMap(([on, index]) => {
     const to = nameOf(on);
     return to === undefined ? [] : [[to, index] as const];
   });
   return [
-    `${SYSCTL}${now}`,
-    { before: moveBefore(own, before, move), owners: new Map(wanted), interfaces: new Map(indexes) },
+    encodeItem({ kind: 'sysctl', setting: now }),
+    { before: moveBefore(before, move), owners: new Map(wanted), interfaces: new Map(indexes) },
   ];
 }

@@ -1,47 +1,20 @@
 import { Errno } from '../../common/errno.js';
 import { IpvsError, KernelFailure } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
-import { isSameSysctlValue } from '../../common/sysctl-values.js';
+import { type Before, coversOthers, settingsIn } from '../../items/before.js';
+import { decodeItem, encodeItem, type ItemId } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
-import { parseBefore } from '../../items/sysctl-before.js';
-import { knobOf } from '../../items/sysctl-knobs.js';
+import type { ClaimsOfOthers, Wanted } from '../../items/snapshot.js';
 import type { CallOptions } from '../../kernel/call.js';
-import type { Timeouts } from '../../kernel/ipvs/types.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import { interfaceOfSysctl } from '../../kernel/network/main-names.js';
 import type { Link } from '../../kernel/network/types.js';
-import { type Book, formatBook, parseBook } from './book.js';
-import { followLinks, hasInterfaces, indexesIn, interfaceOfName } from './claim-interfaces.js';
-import { damaged } from './damage.js';
-import { handOver } from './hand-over.js';
+import { type Book, formatBook, laterVersionOf, parseBook } from './book.js';
+import { followLinks, hasInterfaces, indexesIn, interfaceOfId } from './claim-interfaces.js';
+import { damaged, ofLaterVersion } from './damage.js';
+import { handOver, type OrderedClaim } from './hand-over.js';
 import type { Entry } from './ledger.js';
-
-/** Returns the value that an owner wants, with the name if another name of the setting takes another text. */
-export function wantedValue(item: Item): string {
-  if (item.kind === 'sysctl') return knobOf(item.name).sameText ? item.value : `${item.name} = ${item.value}`;
-  return item.kind === 'timeout' ? String(item.seconds) : '';
-}
-
-/** Returns true if two owners want the same value of a setting, however they write it. */
-export function isSameWanted(one: string, other: string): boolean {
-  return isSameSysctlValue(one, other);
-}
-
-/**
- * Returns true for settings, which have one value for all owners. The last owner that stops wanting one restores it.
- */
-export function isShared({ kind }: Item): boolean {
-  return kind === 'sysctl' || kind === 'timeout';
-}
-
-/** Returns the item for a name in the book. */
-function itemOf(name: string, value: string): Item {
-  const [kind, ...rest] = name.split(' ');
-  const setting = rest.join(' ');
-  if (kind === 'timeout') return { kind, name: setting as keyof Timeouts, seconds: Number(value) };
-  const [, path, text] = /^(net\/\S+) = (.*)$/.exec(value) ?? [];
-  return { kind: 'sysctl', name: path ?? setting, value: text ?? value };
-}
+import { isShared, itemOf, wantedOf } from './wanted.js';
 
 /**
  * Register of the settings of a namespace that owners want. It has one journal for all owners; changing or restoring a
@@ -67,15 +40,15 @@ export class Claims {
   }
 
   /**
-   * Returns the values that other owners want for each setting, as `[owner, value]`. A setting that the write of
+   * Returns the values that other owners want for each setting, as `[owner, wanted]`. A setting that the write of
    * another setting resets has an empty list: it follows that other setting.
    */
-  async others(): Promise<Record<string, readonly (readonly [string, string])[]>> {
+  async others(): Promise<ClaimsOfOthers> {
     const book = await this.#with(undefined, async (book) => book);
-    const entries = [...book].map(([name, { owners }]) => [name, [...this.#without(owners)]] as const);
+    const entries = [...book].map(([id, { owners }]) => [id, [...this.#without(owners)]] as const);
     const others = entries.filter(([, owners]) => owners.length > 0);
-    const reset = others.flatMap(([name]) => resetNames(name, book.get(name)?.before ?? ''));
-    return recordOf([...reset.map((name) => [name, []] as const), ...others]);
+    const reset = others.flatMap(([id]) => resetIds(id, book.get(id)?.before));
+    return recordOf([...reset.map((id) => [id, []] as const), ...others]);
   }
 
   /**
@@ -83,44 +56,47 @@ export class Claims {
    * settings that only the journal has, and returns the entries that only the book has, for the journal.
    */
   async settle(entries: readonly Entry[], call?: CallOptions): Promise<Entry[]> {
-    const shared = new Map(entries.filter(({ item }) => isShared(item)).map((entry) => [entry.name, entry]));
+    const shared = new Map(
+      entries.flatMap(({ item, ...rest }) => (isShared(item) ? [[rest.id, { item, ...rest }] as const] : [])),
+    );
     return this.#with(call, async (book, write, stored) => {
       const claimed = new Map(book);
-      for (const [name, { item, before = '', index }] of shared) {
-        const claim = book.get(name);
-        if (claim?.owners.has(this.#owner)) continue;
-        const owners = new Map(claim?.owners).set(this.#owner, wantedValue(item));
+      for (const [id, { item, before, index }] of shared) {
+        const claim = book.get(id);
+        const known = claim?.before ?? before;
+        if (claim?.owners.has(this.#owner) || known === undefined) continue;
+        const owners = new Map(claim?.owners).set(this.#owner, wantedOf(item));
         const interfaces = claim?.interfaces ?? interfacesOf(item, index);
-        claimed.set(name, { before: claim?.before ?? before, owners, interfaces });
+        claimed.set(id, { before: known, owners, interfaces });
       }
       if (formatBook(claimed) !== formatBook(stored)) await write(claimed);
-      return [...book].flatMap(([name, { owners, before, interfaces }]): Entry[] => {
-        const value = owners.get(this.#owner);
-        if (value === undefined || shared.has(name)) return [];
-        const index = interfaces.get(interfaceOfName(name) ?? '');
-        return [{ name, item: itemOf(name, value), before, ...(index !== undefined && { index }) }];
+      return [...book].flatMap(([id, { owners, before, interfaces }]): Entry[] => {
+        const wanted = owners.get(this.#owner);
+        if (wanted === undefined || shared.has(id)) return [];
+        const index = interfaces.get(interfaceOfId(id) ?? '');
+        return [{ id, item: itemOf(wanted), before, ...(index !== undefined && { index }) }];
       });
     });
   }
 
   /**
-   * Claims a setting, then calls `work` with its original value and the keys of all other claimed settings. `remember`
-   * reads the current value.
+   * Claims a setting, then calls `work` with its original state and the canonical paths of all other claimed sysctls.
+   * `remember` reads the current state.
    */
   async claim(
-    name: string,
-    value: string,
-    remember: () => Promise<string>,
-    work: (before: string, claimed: ReadonlySet<string>) => Promise<void>,
+    id: ItemId,
+    wanted: Wanted,
+    remember: () => Promise<Before>,
+    work: (before: Before, claimed: ReadonlySet<string>) => Promise<void>,
   ): Promise<void> {
     await this.#with(undefined, async (book, write) => {
-      const claim = book.get(name);
+      const claim = book.get(id);
       const before = claim?.before ?? (await remember());
-      const owners = new Map(claim?.owners).set(this.#owner, value);
+      const owners = new Map(claim?.owners).set(this.#owner, wanted);
       const known = claim?.interfaces ?? new Map();
-      const interfaces = known.size > 0 ? known : await indexesIn(name, before, this.#links);
-      await write(new Map(book).set(name, { before, owners, interfaces }));
-      await work(before, claimedIn(book, name));
+      const interfaces = known.size > 0 ? known : await indexesIn(id, before, this.#links);
+      await write(new Map(book).set(id, { before, owners, interfaces }));
+      await work(before, claimedIn(book, id));
     });
   }
 
@@ -129,30 +105,30 @@ export class Claims {
    * the settings that claims on other settings protect.
    */
   async release(
-    name: string,
+    id: ItemId,
     item: Item,
-    takeBack: (before: string | undefined, kept: ReadonlyMap<string, string | undefined>) => Promise<void>,
+    takeBack: (before: Before | undefined, kept: ReadonlyMap<string, string | undefined>) => Promise<void>,
   ): Promise<void> {
     await this.#with(undefined, async (book, write) => {
-      const claim = book.get(name);
+      const claim = book.get(id);
       const owners = this.#without(claim?.owners);
       const isLast = owners.size === 0;
       let rest = book;
       if (isLast) {
-        const { before, kept } = handOver(item, orderedClaims(book), name);
+        const { before, kept } = handOver(item, orderedClaims(book), id);
         rest = inherit(book, before);
         if (rest !== book) await write(rest);
         await takeBack(claim?.before, kept);
       }
       if (!claim?.owners.has(this.#owner)) return;
       const left = new Map(rest);
-      if (isLast) left.delete(name);
-      else left.set(name, { ...claim, owners });
+      if (isLast) left.delete(id);
+      else left.set(id, { ...claim, owners });
       await write(left);
     });
   }
 
-  #without(owners: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {
+  #without(owners: ReadonlyMap<string, Wanted> = new Map()): ReadonlyMap<string, Wanted> {
     return new Map([...owners].filter(([owner]) => owner !== this.#owner));
   }
 
@@ -202,32 +178,37 @@ function readBook(path: string, text: string | undefined): Book {
   try {
     return parseBook(text);
   } catch (cause) {
-    throw damaged(path, 'the shared record of all owners', 1, cause);
+    const what = 'the shared record of all owners';
+    const later = laterVersionOf(text);
+    throw later === undefined ? damaged(path, what, 1, cause) : ofLaterVersion(path, what, later);
   }
 }
 
-/** Returns the keys of the claimed settings, except that of `name`. */
-function claimedIn(book: Book, name: string): Set<string> {
-  return new Set([...book.keys()].flatMap((other) => (other === name ? [] : [other.replace(/^sysctl /, '')])));
+/** Returns the canonical paths of the claimed sysctls, except that of `id`. */
+function claimedIn(book: Book, id: ItemId): Set<string> {
+  const keys = [...book.keys()].filter((other) => other !== id).map(decodeItem);
+  return new Set(keys.flatMap((key) => (key.kind === 'sysctl' ? [key.setting] : [])));
 }
 
-/** Returns the names of the settings that a claim has remembered besides its own. */
-function resetNames(name: string, before: string): string[] {
-  if (!name.startsWith('sysctl ') || !before.startsWith('{')) return [];
-  return [...parseBefore(name.slice('sysctl '.length), before).keys()].map((path) => `sysctl ${knobOf(path).key}`);
+/** Returns the ids of the settings that a claim has remembered besides its own. */
+function resetIds(id: ItemId, before: Before | undefined): ItemId[] {
+  const key = decodeItem(id);
+  if (key.kind !== 'sysctl' || before === undefined || !coversOthers(before, key.setting)) return [];
+  return settingsIn(before).map((setting) => encodeItem({ kind: 'sysctl', setting }));
 }
 
 /** Returns the claims on sysctls, in the order in which they were made. */
-function orderedClaims(book: Book): { name: string; before: string; wanted: Item }[] {
-  return [...book].flatMap(([name, { before, owners }]) => {
-    const [value] = owners.values();
-    return value === undefined || !name.startsWith('sysctl ') ? [] : [{ name, before, wanted: itemOf(name, value) }];
+function orderedClaims(book: Book): OrderedClaim[] {
+  return [...book].flatMap(([id, { before, owners }]) => {
+    const [wanted] = owners.values();
+    if (wanted?.kind !== 'sysctl') return [];
+    return [{ id, before, wanted: { kind: 'sysctl', name: wanted.path, value: wanted.value } }];
   });
 }
 
-function inherit(book: Book, before: ReadonlyMap<string, string>): Book {
+function inherit(book: Book, before: ReadonlyMap<ItemId, Before>): Book {
   if (before.size === 0) return book;
-  return new Map([...book].map(([name, claim]) => [name, { ...claim, before: before.get(name) ?? claim.before }]));
+  return new Map([...book].map(([id, claim]) => [id, { ...claim, before: before.get(id) ?? claim.before }]));
 }
 
 function unusable(path: string, cause: unknown): unknown {

@@ -1,10 +1,10 @@
 import { at, checkInteger, checkOneOf, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
-import { handlerOf } from '../../items/handlers.js';
+import type { Before } from '../../items/before.js';
+import type { ItemKey } from '../../items/item-ids.js';
 import type { Item, ItemOf } from '../../items/items.js';
-import { parseBefore } from '../../items/sysctl-before.js';
 import type { Timeouts } from '../../kernel/ipvs/types.js';
-import { checkState } from '../../netfilter/changes.js';
+import { checkState, type NetfilterState } from '../../netfilter/changes.js';
 import { checkOwner } from '../../netfilter/owner.js';
 import { checkBoolean, checkFamily, checkInterface, checkPrefix, formatPrefix } from '../../network/checks.js';
 import { checkLink } from '../../network/link-options.js';
@@ -75,27 +75,35 @@ export function checkItem(value: unknown): Item {
   return value as Item;
 }
 
-/** Returns the key of an item in a record: equal for the same object, whatever its value is. */
-export function keyOf(item: Item): string {
-  const handler = handlerOf(item);
-  return handler.key?.(item) ?? handler.name(item);
-}
-
-/** Checks the state that an item keeps for its removal. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function checkBefore({ kind, ...item }: Item, before: unknown): void {
-  if (before === undefined) return;
-  if (typeof before !== 'string') throw invalid(`before is text, not ${show(before)}`);
-  if (kind === 'netfilter') checkState(JSON.parse(before));
-  else if (kind === 'timeout' && 'seconds' in item) checkTimeout(item.name, Number(before));
-  else if (kind === 'sysctl' && 'value' in item) checkSysctlBefore(item.name, before);
-  else throw invalid(`before belongs to settings and tables, not to ${kind}`);
+/** Checks the state that an object of this kind keeps for its removal. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
+export function checkBefore(kind: ItemKey['kind'], value: unknown): Before {
+  checkOptions('before', value, ['kind', 'texts', 'seconds', 'state']);
+  const before = value as Readonly<Record<string, unknown>>;
+  checkOneOf('the kind of before', before.kind, [kind]);
+  switch (kind) {
+    case 'sysctl':
+      checkTexts(before.texts);
+      break;
+    case 'timeout':
+      checkTimeout('tcp', before.seconds);
+      break;
+    case 'netfilter':
+      checkState(before.state as NetfilterState);
+      break;
+    default:
+      throw invalid(`before belongs to settings and tables, not to ${kind}`);
+  }
+  return value as Before;
 }
 
 /** Checks the recorded texts of a setting, and of the settings that a write of it resets, one for each interface. */
-export function checkSysctlBefore(name: string, before: unknown): string {
-  if (typeof before !== 'string' || before.includes('\0')) throw invalid(`before is text, not ${show(before)}`);
-  for (const path of parseBefore(name, before).keys()) checkSysctlPath(path);
-  return before;
+function checkTexts(texts: unknown): void {
+  if (typeof texts !== 'object' || texts === null || Array.isArray(texts))
+    throw invalid(`texts must be an object, not ${show(texts)}`);
+  for (const [path, text] of Object.entries(texts)) {
+    checkSysctlPath(path);
+    checkText('text', text);
+  }
 }
 
 /** Checks a path below /proc/sys, with slashes. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */

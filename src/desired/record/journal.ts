@@ -3,14 +3,16 @@ import { IpvsError, KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { JournalPort } from '../../kernel/journal.js';
 import type { Kernel } from '../../kernel/kernel.js';
-import { damaged } from './damage.js';
+import { damaged, ofLaterVersion } from './damage.js';
 import { Ledger, type Line } from './ledger.js';
 import { checkLine } from './line-checks.js';
+import { Version1 } from './version-1.js';
 
 /** Length in characters above which a record is rewritten, once it is twice as long as after the last rewrite. */
 const LARGE = 16 * 1024 * 1024;
 
-const HEAD = `${JSON.stringify({ version: 1 })}\n`;
+const VERSION = 2;
+const HEAD = `${JSON.stringify({ version: VERSION })}\n`;
 
 /**
  * The ledger of an owner, in a file for the next program. Each object is recorded before it is made, so that a program
@@ -107,20 +109,27 @@ export class Journal {
 
   #read(text: string | undefined): void {
     if (text === undefined) return;
-    const [head, ...lines] = text.split('\n');
+    const [head = '', ...lines] = text.split('\n');
     const ledger = new Ledger();
     let number = 1;
+    let version: number | undefined;
     try {
-      if (`${head}\n` !== HEAD) throw new Error('it is not the first line of a record of this version');
+      version = versionOf(head);
+      if (version > VERSION) throw new Error('it is of a later version');
       // Text after the last newline was being written when the program died: its change had not begun.
       const torn = lines.pop() !== '';
-      for (const line of lines) {
+      const lineOf = readerOf(version);
+      for (const text of lines) {
         number++;
-        ledger.change(checkLine(JSON.parse(line)));
+        const line = lineOf(text);
+        if (line) ledger.change(line);
       }
-      this.#lines = torn ? 0 : lines.length;
+      // The next write converts an earlier version.
+      this.#lines = torn || version !== VERSION ? 0 : lines.length;
     } catch (cause) {
-      throw damaged(this.#path, 'the record of the owner', number, cause);
+      const what = 'the record of the owner';
+      if (version !== undefined && version > VERSION) throw ofLaterVersion(this.#path, what, version);
+      throw damaged(this.#path, what, number, cause);
     }
     this.#ledger = ledger;
     this.#text = text;
@@ -177,15 +186,37 @@ export class Journal {
  * Returns the ledger of a journal that another owner may be writing; `undefined` if the text is no journal, or damaged.
  */
 export function ledgerOf(text: string): Ledger | undefined {
-  const [head, ...lines] = text.split('\n');
-  if (`${head}\n` !== HEAD) return undefined;
+  const [head = '', ...lines] = text.split('\n');
   try {
+    const version = versionOf(head);
+    if (version > VERSION) return undefined;
     const ledger = new Ledger();
-    for (const line of lines.slice(0, -1)) ledger.change(checkLine(JSON.parse(line)));
+    const lineOf = readerOf(version);
+    for (const text of lines.slice(0, -1)) {
+      const line = lineOf(text);
+      if (line) ledger.change(line);
+    }
     return ledger;
   } catch {
     return undefined;
   }
+}
+
+/** Returns the version of a journal, of its first line. @throws Error */
+function versionOf(head: string): number {
+  const { version } = JSON.parse(head) as { readonly version?: unknown };
+  if (typeof version === 'number' && Number.isSafeInteger(version) && version > 0) return version;
+  throw new Error('it is not the first line of a record');
+}
+
+/** Returns a reader of lines, to be called in their order. It returns undefined for one that has no effect. */
+function readerOf(version: number): (text: string) => Line | undefined {
+  const converter = version === 1 ? new Version1() : undefined;
+  return (text) => {
+    const value: unknown = JSON.parse(text);
+    const line = converter ? converter.line(value) : value;
+    return line === undefined ? undefined : checkLine(line);
+  };
 }
 
 function textOf(line: Line): string {

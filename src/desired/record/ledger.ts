@@ -1,15 +1,19 @@
 import { recordOf } from '../../common/own.js';
+import type { Before } from '../../items/before.js';
+import type { ItemId } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
+import type { ServerId, ServiceId } from '../../items/service-ids.js';
+import type { Rows } from '../../items/snapshot.js';
 import type { RuleOptions } from '../../netfilter/rule-options.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { DrainPolicy } from '../document/drain-policy.js';
 
 /** An object that an owner made, with the state that is needed to take it back. */
 export interface Entry {
-  readonly name: string;
+  readonly id: ItemId;
   readonly item: Item;
   /** State before the owner's change, if taking back needs it. */
-  readonly before?: string | undefined;
+  readonly before?: Before | undefined;
   /**
    * Earlier versions that the owner made, until the change to `item` is known to be complete: the kernel may have any
    * of them.
@@ -35,21 +39,18 @@ export interface About {
   readonly udp?: boolean | undefined;
 }
 
-/** Parts of a service that belong to the owner, by the names of ipvsadm. */
+/** Parts of a service that belong to the owner. */
 export interface OwnedService {
   readonly about?: About | undefined;
   /** True if the service itself belongs to the owner. */
   readonly service: boolean;
-  readonly servers: ReadonlyMap<string, Draining | undefined>;
+  readonly servers: ReadonlyMap<ServerId, Draining | undefined>;
 }
 
-/** Names of servers by the name of their service; an empty name is the service itself. */
-export type Rows = Readonly<Record<string, readonly string[]>>;
-
-/** A change of a ledger: one line of the journal. */
+/** A change of a ledger: one line of the journal. Records are by the ids of items and services. */
 export type Line =
   | { readonly put: Entry }
-  | { readonly remove: string }
+  | { readonly remove: ItemId }
   | { readonly own: Rows }
   | { readonly disown: Rows }
   | { readonly about: Readonly<Record<string, About | null>> }
@@ -60,66 +61,67 @@ export type Line =
    * deleted.
    */
   | { readonly translated: Readonly<Record<string, readonly RuleOptions[] | null>> }
-  /** Addresses that were not announced yet, by the names of their entries; null: they were. */
+  /** Addresses that were not announced yet, by the ids of their entries; null: they were. */
   | { readonly announce: Readonly<Record<string, true | null>> }
-  | { readonly drain: { readonly service: string; readonly server: string; readonly draining: Draining | null } };
+  | { readonly drain: { readonly service: ServiceId; readonly server: ServerId; readonly draining: Draining | null } };
 
 class Owned implements OwnedService {
   service = false;
   about: About | undefined;
-  /** Names that are not in the map yet: the map of most services is never read. */
-  #names: (readonly string[])[] = [];
-  readonly #servers = new Map<string, Draining | undefined>();
+  /** Ids that are not in the map yet: the map of most services is never read. */
+  #ids: (readonly (ServerId | '')[])[] = [];
+  readonly #servers = new Map<ServerId, Draining | undefined>();
 
-  /** Adds names; an empty one is the service itself. */
-  add(names: readonly string[]): void {
-    this.#names.push(names);
-    if (names.includes('')) this.service = true;
+  /** Adds servers; an empty id is the service itself. */
+  add(ids: readonly (ServerId | '')[]): void {
+    this.#ids.push(ids);
+    if (ids.includes('')) this.service = true;
   }
 
-  get servers(): Map<string, Draining | undefined> {
-    for (const names of this.#names)
-      for (const name of names) if (name !== '' && !this.#servers.has(name)) this.#servers.set(name, undefined);
-    if (this.#names.length > 0) this.#names = [];
+  get servers(): Map<ServerId, Draining | undefined> {
+    for (const ids of this.#ids)
+      for (const id of ids) if (id !== '' && !this.#servers.has(id)) this.#servers.set(id, undefined);
+    if (this.#ids.length > 0) this.#ids = [];
     return this.#servers;
   }
 }
 
 /** Everything that an owner has made. */
 export class Ledger {
-  readonly #items = new Map<string, Entry>();
-  readonly #owned = new Map<string, Owned>();
-  readonly #stale = new Map<string, readonly Datagrams[]>();
+  readonly #items = new Map<ItemId, Entry>();
+  readonly #owned = new Map<ServiceId, Owned>();
+  readonly #stale = new Map<ServiceId, readonly Datagrams[]>();
   readonly #translated = new Map<string, readonly RuleOptions[]>();
-  readonly #announcements = new Set<string>();
+  readonly #announcements = new Set<ItemId>();
 
   /** Entries in the order in which they were first put. */
   get entries(): readonly Entry[] {
     return [...this.#items.values()];
   }
 
-  find(name: string): Entry | undefined {
-    return this.#items.get(name);
+  find(id: ItemId): Entry | undefined {
+    return this.#items.get(id);
   }
 
-  get owned(): ReadonlyMap<string, OwnedService> {
+  get owned(): ReadonlyMap<ServiceId, OwnedService> {
     return this.#owned;
   }
 
-  get stale(): ReadonlyMap<string, readonly Datagrams[]> {
+  get stale(): ReadonlyMap<ServiceId, readonly Datagrams[]> {
     return this.#stale;
   }
 
+  /** Rules by the name of their table. */
   get translated(): ReadonlyMap<string, readonly RuleOptions[]> {
     return this.#translated;
   }
 
-  /** Names of the entries whose addresses were not announced yet. */
-  get announcements(): ReadonlySet<string> {
+  /** Ids of the entries whose addresses were not announced yet. */
+  get announcements(): ReadonlySet<ItemId> {
     return this.#announcements;
   }
 
-  owns(service: string, server = ''): boolean {
+  owns(service: ServiceId, server: ServerId | '' = ''): boolean {
     const owned = this.#owned.get(service);
     return owned !== undefined && (server === '' ? owned.service : owned.servers.has(server));
   }
@@ -131,9 +133,9 @@ export class Ledger {
   /** Lines that produce an equal ledger. */
   get lines(): Line[] {
     const lines: Line[] = this.entries.map((put) => ({ put }));
-    const own: Record<string, string[]> = recordOf([]);
+    const own: Record<string, (ServerId | '')[]> = recordOf([]);
     for (const [service, owned] of this.#owned)
-      own[service] = [...(owned.service ? [''] : []), ...owned.servers.keys()];
+      own[service] = [...(owned.service ? ['' as const] : []), ...owned.servers.keys()];
     if (this.#owned.size > 0) lines.push({ own });
     for (const [service, { servers }] of this.#owned)
       for (const [server, draining] of servers) if (draining) lines.push({ drain: { service, server, draining } });
@@ -144,7 +146,7 @@ export class Ledger {
     if (this.#stale.size > 0) lines.push({ stale: recordOf(this.#stale) });
     if (this.#translated.size > 0) lines.push({ translated: recordOf(this.#translated) });
     if (this.#announcements.size > 0)
-      lines.push({ announce: recordOf([...this.#announcements].map((name) => [name, true as const] as const)) });
+      lines.push({ announce: recordOf([...this.#announcements].map((id) => [id, true as const] as const)) });
     return lines;
   }
 
@@ -155,19 +157,19 @@ export class Ledger {
   }
 
   change(line: Line): void {
-    if ('put' in line) this.#items.set(line.put.name, line.put);
+    if ('put' in line) this.#items.set(line.put.id, line.put);
     else if ('remove' in line) {
       this.#items.delete(line.remove);
       this.#announcements.delete(line.remove);
-    } else if ('own' in line) for (const [service, names] of Object.entries(line.own)) this.#own(service, names);
-    else if ('disown' in line) for (const [service, names] of Object.entries(line.disown)) this.#disown(service, names);
-    else if ('about' in line) for (const [service, about] of Object.entries(line.about)) this.#tell(service, about);
+    } else if ('own' in line) for (const [service, ids] of entriesOf(line.own)) this.#own(service, ids);
+    else if ('disown' in line) for (const [service, ids] of entriesOf(line.disown)) this.#disown(service, ids);
+    else if ('about' in line) for (const [service, about] of entriesOf(line.about)) this.#tell(service, about);
     else if ('stale' in line) setAll(this.#stale, line.stale);
     else if ('translated' in line) setAll(this.#translated, line.translated);
     else if ('announce' in line) {
-      for (const [name, owed] of Object.entries(line.announce)) {
-        if (owed) this.#announcements.add(name);
-        else this.#announcements.delete(name);
+      for (const [id, owed] of Object.entries(line.announce) as [ItemId, true | null][]) {
+        if (owed) this.#announcements.add(id);
+        else this.#announcements.delete(id);
       }
     } else {
       const { service, server, draining } = line.drain;
@@ -176,32 +178,37 @@ export class Ledger {
     }
   }
 
-  #own(service: string, names: readonly string[]): void {
+  #own(service: ServiceId, ids: readonly (ServerId | '')[]): void {
     const owned = this.#owned.get(service) ?? new Owned();
     this.#owned.set(service, owned);
-    owned.add(names);
+    owned.add(ids);
   }
 
-  #tell(service: string, about: About | null): void {
+  #tell(service: ServiceId, about: About | null): void {
     const owned = this.#owned.get(service);
     if (!owned) return;
     owned.about = about ?? undefined;
   }
 
-  #disown(service: string, names: readonly string[]): void {
+  #disown(service: ServiceId, ids: readonly (ServerId | '')[]): void {
     const owned = this.#owned.get(service);
     if (!owned) return;
-    for (const name of names) {
-      if (name === '') owned.service = false;
-      else owned.servers.delete(name);
+    for (const id of ids) {
+      if (id === '') owned.service = false;
+      else owned.servers.delete(id);
     }
     if (!owned.service && owned.servers.size === 0) this.#owned.delete(service);
   }
 }
 
+/** Returns the values by the ids of services. */
+function entriesOf<T>(record: Readonly<Record<string, T>>): [ServiceId, T][] {
+  return Object.entries(record) as [ServiceId, T][];
+}
+
 /** Sets the values; null deletes. */
-function setAll<T>(map: Map<string, T>, changes: Readonly<Record<string, T | null>>): void {
-  for (const [key, value] of Object.entries(changes)) {
+function setAll<Key extends string, T>(map: Map<Key, T>, changes: Readonly<Record<string, T | null>>): void {
+  for (const [key, value] of Object.entries(changes) as [Key, T | null][]) {
     if (value === null) map.delete(key);
     else map.set(key, value);
   }

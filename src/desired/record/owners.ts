@@ -1,12 +1,18 @@
+import type { ServerId, ServiceId } from '../../items/service-ids.js';
+import type { Rows } from '../../items/snapshot.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import { ledgerOf } from './journal.js';
-import type { Ledger, Rows } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 /** Rows that other owners have in their records. Plain data. */
 export type OtherOwners = readonly (readonly [owner: string, rows: Rows])[];
 
 /** Returns the owner that made a service, or a server of it; `null` if no record names one: another program made it. */
-export function ownerOf(others: OtherOwners | undefined, service: string, server = ''): string | null {
+export function ownerOf(
+  others: OtherOwners | undefined,
+  service: ServiceId,
+  server: ServerId | '' = '',
+): string | null {
   const found = others?.find(([, rows]) => Object.hasOwn(rows, service) && rows[service]?.includes(server));
   return found?.[0] ?? null;
 }
@@ -19,7 +25,7 @@ export async function readOthers(
   kernel: Kernel,
   prefix: string,
   own: string | undefined,
-  services: ReadonlySet<string>,
+  services: ReadonlySet<ServiceId>,
 ): Promise<OtherOwners> {
   const texts = await kernel.readJournals(prefix).catch(() => []);
   return texts.flatMap(({ path, text }) => {
@@ -30,9 +36,9 @@ export async function readOthers(
   });
 }
 
-function rowsOf(ledger: Ledger | undefined, services: ReadonlySet<string>): Rows {
+function rowsOf(ledger: Ledger | undefined, services: ReadonlySet<ServiceId>): Rows {
   const owned = [...(ledger?.owned ?? [])].filter(([service]) => services.has(service));
   return Object.fromEntries(
-    owned.map(([name, { service, servers }]) => [name, [...(service ? [''] : []), ...servers.keys()]]),
+    owned.map(([id, { service, servers }]) => [id, [...(service ? ['' as const] : []), ...servers.keys()]]),
   );
 }

@@ -233,7 +233,10 @@ const role = {
   persistence: 60,
 } as const;
 const savedService = { ...serviceOptions, servers: [serverOptions] };
-const progress = { service: 'TCP 192.0.2.1:80', server: '10.0.0.1:80' };
+const progress = {
+  service: { protocol: 'tcp', address: '192.0.2.1', port: 80 },
+  server: { address: '10.0.0.1', port: 80 },
+};
 
 type Opened<T extends { open(options: { kernel: MemoryKernel }): Promise<unknown> }> = Awaited<ReturnType<T['open']>>;
 
@@ -522,7 +525,7 @@ onClass('DesiredState', desired, { watch: [{ ...call, adopt: false, repair: true
 add(
   'StateSnapshot.parse',
   () => library.StateSnapshot,
-  ['{"version":1,"of":{"owner":"a"},"snapshot":{"time":0,"sysctls":{},"netfilter":{}},"owned":[]}'],
+  ['{"version":2,"of":{"owner":"a"},"snapshot":{"time":0,"sysctls":{},"netfilter":{}},"owned":[]}'],
   { throws: true },
 );
 add(
