@@ -174,7 +174,7 @@ export type {
   UdpTunnel,
 } from './kernel/network/types.js';
 export type { NetfilterChange, NetfilterState } from './netfilter/changes.js';
-export type { Difference } from './netfilter/differences.js';
+export { describeDifference, type NetfilterDifference, type NetfilterObject } from './netfilter/differences.js';
 export { Fwmark } from './netfilter/fwmark.js';
 export type { FwmarkOptions, FwmarkSelector, MarkRange } from './netfilter/mark-options.js';
 export type { MatchOptions } from './netfilter/match.js';

@@ -1,5 +1,6 @@
 import { ownValue } from '../common/own.js';
 import type { NetfilterState } from '../netfilter/changes.js';
+import { describeDifference } from '../netfilter/differences.js';
 import { compareState } from '../netfilter/netfilter.js';
 import type { Handler } from './handler.js';
 import { missing, other, right } from './items.js';
@@ -15,7 +16,7 @@ export const netfilter: Handler<'netfilter'> = {
     const differences = compareState(table, state, links);
     if (differences.length === 0) return right;
     if (table === undefined) return missing;
-    return other(differences.map(({ problem, what }) => `${problem}: ${what}`).join('; '));
+    return other(differences.map(describeDifference).join('; '));
   },
 
   /** Reads the content of an existing table of that name: its record was lost. */

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { checkOptions } from '../common/check.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Counter, MarkHook, Match } from '../kernel/netfilter/types.js';
-import { type FwmarkSelector, type MarkSettings, markText } from './mark-options.js';
+import { type FwmarkSelector, type MarkSettings, markText, selectorOptions } from './mark-options.js';
 
 /** Methods that a mark needs of its table. */
 export interface MarkTable {
@@ -33,8 +33,7 @@ export class Fwmark {
 
   /** Selector of the mark, for other calls and other handles. */
   get selector(): FwmarkSelector {
-    const { packetMark: _, ...match } = this.match;
-    return { hook: this.hook, mask: this.mask, ...match };
+    return selectorOptions(this);
   }
 
   /**

@@ -27,6 +27,12 @@ export function chainRuleKey(rule: ChainRule): string {
   return 'lookup' in rule ? `@${rule.lookup}` : JSON.stringify([rule.hook, matchText(rule.match), rule.action]);
 }
 
+/** Returns a key that is equal for rules for the same packets. Marks have the same key whatever number they set. */
+export function packetsRuleKey(rule: ChainRule): string {
+  if ('lookup' in rule || rule.action.type !== 'mark') return chainRuleKey(rule);
+  return chainRuleKey({ ...rule, action: { ...rule.action, mark: 0 } });
+}
+
 function wideFirst(a: Rule, b: Rule): number {
   const [left, right] = [narrowness(a.match), narrowness(b.match)];
   const differing = left.findIndex((part, i) => part !== right[i]);

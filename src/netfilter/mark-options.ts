@@ -131,6 +131,18 @@ export function ruleOf({ hook, match, mark, mask }: MarkSettings): Rule {
   return { hook, match, action: { type: 'mark', mark, mask } };
 }
 
+/** Returns the mark that a rule sets; undefined for a rule that does something other. */
+export function settingsOf({ hook, match, action }: Rule): MarkSettings | undefined {
+  if (action.type !== 'mark') return undefined;
+  return { hook: hook as MarkHook, match, mark: action.mark, mask: action.mask };
+}
+
+/** Returns the selector of a mark, in the form in which callers write it. */
+export function selectorOptions({ hook, match, mask }: Pick<MarkSettings, 'hook' | 'match' | 'mask'>): FwmarkSelector {
+  const { packetMark: _, ...rest } = match;
+  return { hook, mask, ...rest };
+}
+
 /** Returns a key that is equal for the same packets and bits, whatever the mark is. */
 export function markKey(settings: Pick<MarkSettings, 'hook' | 'match' | 'mask'>): string {
   return `${packetsText(settings)} mask ${hex(settings.mask)}`;

@@ -10,7 +10,7 @@ import type { Link } from '../kernel/network/types.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
 import { checkEdits, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
 import { Commits } from './commits.js';
-import { type Difference, differences } from './differences.js';
+import { differences, type NetfilterDifference } from './differences.js';
 import { translate } from './errors.js';
 import { Fwmark } from './fwmark.js';
 import { distinctMarks, interfacesOf, withMainNames } from './main-names.js';
@@ -26,6 +26,7 @@ import {
   markKey,
   markOf,
   selectorOf,
+  settingsOf,
 } from './mark-options.js';
 import { checkInMask } from './match.js';
 import { checkLoadable, checkOwner } from './owner.js';
@@ -213,11 +214,11 @@ export class Netfilter {
   }
 
   /** Returns the differences that {@link set} would repair; empty if there are none. */
-  async check(state: NetfilterState, options?: CallOptions): Promise<Difference[]> {
+  async verify(state: NetfilterState, options?: CallOptions): Promise<NetfilterDifference[]> {
     const desired = checkState(state);
     const table = await this.#commits.read(true, options);
     const wanted = await this.#commits.resolve({ ...desired }, options);
-    return differences(table, planAll(table, distinct(wanted)));
+    return differences(table, distinct(wanted));
   }
 
   /** Returns the table as the kernel has it. @internal */
@@ -257,10 +258,10 @@ export function compareState(
   table: TableEntry | undefined,
   state: NetfilterState,
   links: readonly Link[] = [],
-): Difference[] {
+): NetfilterDifference[] {
   const desired = { ...checkState(state) };
   const names = new Map(interfacesOf(desired).map((name) => [name, resolveInterface(name, links)]));
-  return differences(table, planAll(table, distinct(withMainNames(desired, names))));
+  return differences(table, distinct(withMainNames(desired, names)));
 }
 
 function distinct({ marks, rules }: Desired): Desired {
@@ -276,9 +277,9 @@ function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {
   );
   const others = (table?.chains ?? []).flatMap(({ name, rules }) =>
     rules.flatMap(({ rule, counter }): [MarkSettings, Counter][] => {
-      if (!rule || 'lookup' in rule || rule.action.type !== 'mark' || name.purpose !== 'mark') return [];
-      const { mark, mask } = rule.action;
-      return [[{ hook: name.hook as MarkSettings['hook'], match: rule.match, mark, mask }, counter ?? noCounter]];
+      if (!rule || 'lookup' in rule || name.purpose !== 'mark') return [];
+      const settings = settingsOf(rule);
+      return settings ? [[settings, counter ?? noCounter]] : [];
     }),
   );
   return [...mapped, ...others];

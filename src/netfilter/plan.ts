@@ -1,7 +1,7 @@
 import { IpvsError } from '../common/errors.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
 import type { MapName, Rule, TableChange, TableEntry } from '../kernel/netfilter/types.js';
-import { chainRuleKey, chainsOf, compareRules, distinctMaps, type Structure } from './layout.js';
+import { chainsOf, compareRules, distinctMaps, packetsRuleKey, type Structure } from './layout.js';
 import { elementKey, hasMark, type MarkSettings, mapOf, markKey, markText, ruleOf } from './mark-options.js';
 import { ruleText } from './rule-options.js';
 
@@ -35,7 +35,7 @@ function structureOf(table: TableEntry | undefined): Structure {
  * Returns true if the table has something that this library did not make, or not like that: it is then made anew, in
  * one batch.
  */
-function damaged(table: TableEntry): boolean {
+export function isDamaged(table: TableEntry): boolean {
   return table.others.length > 0 || [...table.chains, ...table.maps].some(({ intact }) => !intact);
 }
 
@@ -70,7 +70,7 @@ function planStructure(
 /** Returns the fewest changes to exactly the desired content. The table was read with its elements. */
 export function planAll(table: TableEntry | undefined, { marks, rules }: Desired): TableChange[] {
   if (marks.length === 0 && rules.length === 0) return table ? [{ change: 'delete-table' }] : [];
-  if (table && damaged(table)) return [{ change: 'delete-table' }, ...planAll(undefined, { marks, rules })];
+  if (table && isDamaged(table)) return [{ change: 'delete-table' }, ...planAll(undefined, { marks, rules })];
   const wanted = new Map<string, { map: MapName; change: TableChange & { change: 'add-element' } }>();
   const general: Rule[] = [...rules];
   for (const settings of marks) {
@@ -108,17 +108,17 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
     for (const { name, elements } of table?.maps ?? [])
       for (const element of elements ?? []) present.set(elementKey(name, element), element.mark);
   }
-  const general = new Map(rules.map((rule) => [editKey(rule), rule]));
+  const general = new Map(rules.map((rule) => [packetsRuleKey(rule), rule]));
   const elements: TableChange[] = [];
   const newMaps: MapName[] = [];
   /** Adds a rule. Returns the existing one that it conflicts with. */
   const put = (rule: Rule): Rule | undefined => {
-    const key = editKey(rule);
+    const key = packetsRuleKey(rule);
     const present = general.get(key);
     if (!present) general.set(key, rule);
     return known ? undefined : present;
   };
-  const take = (rule: Rule): boolean => general.delete(editKey(rule)) || known;
+  const take = (rule: Rule): boolean => general.delete(packetsRuleKey(rule)) || known;
   const noMark = (verb: 'change' | 'delete', settings: MarkSettings): IpvsError =>
     new IpvsError('ERR_IPVS_NO_SUCH_MARK', `cannot ${verb} ${markWords(settings)}: these packets have no mark`);
   for (const settings of edits.removeMarks) {
@@ -134,7 +134,7 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
     const place = mapOf(settings);
     if (!place) {
       if (!take(ruleOf(settings))) throw noMark('change', settings);
-      general.set(editKey(ruleOf(settings)), ruleOf(settings));
+      general.set(packetsRuleKey(ruleOf(settings)), ruleOf(settings));
     } else if (!known || present.get(elementKey(place.map, place.key)) !== settings.mark) {
       // The kernel cannot change the data of an element: delete and add it in one batch.
       elements.push({ change: 'delete-element', map: place.map, key: place.key });
@@ -201,11 +201,6 @@ function hasOthers(table: TableEntry | undefined, chain: string): boolean {
 function handlesOfOurs(table: TableEntry | undefined): Set<bigint> {
   const rules = (table?.chains ?? []).flatMap((chain) => chain.rules);
   return new Set(rules.flatMap(({ handle, rule }) => (rule ? [handle] : [])));
-}
-
-/** Returns the key of a rule. Marks for the same packets and bits have the same key, whatever the mark is. */
-function editKey(rule: Rule): string {
-  return chainRuleKey(rule.action.type === 'mark' ? { ...rule, action: { ...rule.action, mark: 0 } } : rule);
 }
 
 function markWords(settings: MarkSettings): string {

@@ -89,7 +89,7 @@ describe('a batch with one change that cannot be', () => {
       request: { object: 'prerouting ip daddr 10.0.0.0 mark set 0x1' },
     });
     expect(await generation()).toBe(before);
-    expect(await netfilter.check({ marks })).toEqual([]);
+    expect(await netfilter.verify({ marks })).toEqual([]);
     await netfilter.apply(marks.map(({ destination }) => ({ change: 'delete-mark', mark: { destination } })));
     expect(await netfilter.marks()).toEqual([]);
   }, 240_000);

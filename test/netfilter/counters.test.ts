@@ -91,7 +91,7 @@ test('counters count exactly the packets, and stay through a thousand changes of
   await netfilter.set({ marks: kept, rules });
   await same('setting only these');
   expect(handles()).toEqual(expect.arrayContaining(before.filter((line) => !line.includes('@prerouting_ip '))));
-  expect(await netfilter.check({ marks: kept, rules })).toEqual([]);
+  expect(await netfilter.verify({ marks: kept, rules })).toEqual([]);
 });
 
 test('rules that are as wide as each other keep their places, however they came', async () => {
@@ -106,7 +106,7 @@ test('rules that are as wide as each other keep their places, however they came'
   const before = handles();
   const rules = nets.map((destination) => ({ type: 'masquerade', destination }) as const);
   for (const order of [rules, rules.toReversed()]) {
-    expect(await netfilter.check({ rules: order })).toEqual([]);
+    expect(await netfilter.verify({ rules: order })).toEqual([]);
     await netfilter.set({ rules: order });
     expect(handles()).toEqual(before);
   }
@@ -179,7 +179,7 @@ test('the narrowest mark wins, whatever came first', async () => {
     await netfilter.deleteTable();
     for (const mark of order) await netfilter.addMark(mark);
     seen.add(rulesOf());
-    expect(await netfilter.check({ marks })).toEqual([]);
+    expect(await netfilter.verify({ marks })).toEqual([]);
   }
   expect([...seen]).toHaveLength(1);
   network.load(`table inet probe {

@@ -170,7 +170,7 @@ describe('input that is refused before anything is sent', () => {
     const rule = options as RuleOptions;
     await expect(netfilter.addRule(rule)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
     await expect(netfilter.deleteRule(rule)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
-    await expect(netfilter.check({ rules: [rule] })).rejects.toMatchObject(code('INVALID_ARGUMENT'));
+    await expect(netfilter.verify({ rules: [rule] })).rejects.toMatchObject(code('INVALID_ARGUMENT'));
   });
 
   test('changes and calls', async () => {

@@ -30,7 +30,7 @@ test.skipIf(!ownsMachine)(
       [...stay, rule(COUNT)].map((one) => one.source).toSorted(),
     );
     for (const one of read) expect(one.counter.packets, one.text).toBe(one.rule.source?.startsWith('10.0.') ? 5n : 0n);
-    expect(await netfilter.check({ rules: [...stay, rule(COUNT)] })).toEqual([]);
+    expect(await netfilter.verify({ rules: [...stay, rule(COUNT)] })).toEqual([]);
     const order = read.map((one) => one.rule.source);
     world.load('flush ruleset');
     await netfilter.set({ rules: [...stay, rule(COUNT)] });

@@ -25,7 +25,7 @@ function distinct(marks: readonly FwmarkOptions[]): FwmarkOptions[] {
 
 async function expectUnchanged(state: NetfilterState): Promise<void> {
   const { netfilter } = world;
-  expect(await netfilter.check(state)).toEqual([]);
+  expect(await netfilter.verify(state)).toEqual([]);
   const before = world.list('ruleset', '-a');
   await netfilter.set(state);
   expect(world.list('ruleset', '-a')).toBe(before);
@@ -83,7 +83,7 @@ describe('marks of prefixes', () => {
     const other = world.list().replace('ip daddr 10.1.0.0/16', 'ip daddr != 10.1.0.0/16');
     world.load(`flush ruleset\n${other}`);
     expect(await world.netfilter.marks()).toEqual([]);
-    expect(await world.netfilter.check(state)).toHaveLength(2);
+    expect(await world.netfilter.verify(state)).toHaveLength(2);
   });
 });
 

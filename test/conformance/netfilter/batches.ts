@@ -199,11 +199,11 @@ export function batchConformance(start: Start): void {
         { destination: '10.0.0.0/8', mark: 0x10, mask: 0xf0 },
       ] as const;
       await netfilter.set({ rules, marks });
-      expect(await netfilter.check({ rules, marks })).toEqual([]);
+      expect(await netfilter.verify({ rules, marks })).toEqual([]);
       const read = { rules: (await netfilter.rules()).map(({ rule }) => rule), marks: await netfilter.marks() };
       expect(read.rules).toHaveLength(rules.length);
       expect(read.marks.map(({ mark }) => mark).sort()).toEqual([1, 16, 2, 3, 4]);
-      expect(await netfilter.check(read)).toEqual([]);
+      expect(await netfilter.verify(read)).toEqual([]);
     });
   });
 }
