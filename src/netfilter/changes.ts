@@ -1,6 +1,6 @@
 import { at, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
-import type { Rule } from '../kernel/netfilter/types.js';
+import type { NftRule } from '../kernel/netfilter/types.js';
 import { chainRuleKey } from './layout.js';
 import {
   checkMark,
@@ -12,7 +12,7 @@ import {
   packetsKey,
 } from './mark-options.js';
 import type { Edits } from './plan.js';
-import { checkRule, type RuleOptions, ruleText } from './rule-options.js';
+import { checkRule, type NetfilterRuleOptions, ruleText } from './rule-options.js';
 
 /** One of several changes that are made together, or not at all. */
 export type NetfilterChange =
@@ -20,8 +20,8 @@ export type NetfilterChange =
   /** Replaces the mark of packets that have one. */
   | { readonly change: 'set-mark'; readonly mark: FwmarkOptions }
   | { readonly change: 'delete-mark'; readonly mark: FwmarkSelector }
-  | { readonly change: 'add-rule'; readonly rule: RuleOptions }
-  | { readonly change: 'delete-rule'; readonly rule: RuleOptions };
+  | { readonly change: 'add-rule'; readonly rule: NetfilterRuleOptions }
+  | { readonly change: 'delete-rule'; readonly rule: NetfilterRuleOptions };
 
 const kinds = ['add-mark', 'set-mark', 'delete-mark', 'add-rule', 'delete-rule'] as const;
 
@@ -51,7 +51,7 @@ export function checkEdits(changes: readonly NetfilterChange[]): Edits {
 
 type MutableEdits = { -readonly [K in keyof Edits]: Edits[K][number][] };
 
-function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSettings; rule?: Rule } {
+function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSettings; rule?: NftRule } {
   if (typeof change !== 'object' || change === null) throw invalid(`a change must be an object, not ${show(change)}`);
   checkOneOf('change', change.change, kinds);
   checkOptions('a change', change, ['change', change.change.endsWith('mark') ? 'mark' : 'rule']);
@@ -89,7 +89,7 @@ class Places {
       throw invalid(`it is for the same packets as ${this.#placeOf(first)}: ${markKey(settings)}`);
   }
 
-  addRule(rule: Rule, change: string, index: number): void {
+  addRule(rule: NftRule, change: string, index: number): void {
     const first = this.#add(`${change} ${chainRuleKey(rule)}`, index);
     if (first !== undefined)
       throw invalid(`the list has ${change} ${ruleText(rule)} twice: it is ${this.#placeOf(first)} already`);
@@ -107,7 +107,7 @@ export const noEdits: Edits = { addMarks: [], setMarks: [], removeMarks: [], add
 /** Wanted content of a table: all of it. */
 export interface NetfilterState {
   readonly marks?: readonly FwmarkOptions[] | undefined;
-  readonly rules?: readonly RuleOptions[] | undefined;
+  readonly rules?: readonly NetfilterRuleOptions[] | undefined;
 }
 
 export function checkState(

@@ -3,7 +3,7 @@ import { Errno } from '../common/errno.js';
 import { IpvsError, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
-import type { TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import type { NftTableChange, NftTableEntry } from '../kernel/netfilter/types.js';
 import { rewriteLongChains } from './chain-rewrites.js';
 import { commitError, markInTheWay, translate } from './errors.js';
 import { interfacesOf, type Lists, withMainNames } from './main-names.js';
@@ -11,7 +11,7 @@ import { packetsKey } from './mark-options.js';
 import { COMMENT, type Edits, planEdits } from './plan.js';
 
 /** Returns the changes from the current table. `uncertain`: they may have been made already. */
-export type Plan = (table: TableEntry | undefined, uncertain: boolean) => TableChange[];
+export type Plan = (table: NftTableEntry | undefined, uncertain: boolean) => NftTableChange[];
 
 /** Maximum number of attempts for a batch, while others change rules at the same time. */
 const ATTEMPTS = 100;
@@ -31,7 +31,7 @@ export class Commits {
   readonly #port: NetfilterPort;
   readonly #owner: string;
   /** The table without its elements, with its generation; undefined if it is known to be outdated. */
-  #table: { readonly entry: TableEntry | undefined; readonly generation: number } | undefined;
+  #table: { readonly entry: NftTableEntry | undefined; readonly generation: number } | undefined;
   #queue: Job[] = [];
   #running = false;
 
@@ -41,7 +41,7 @@ export class Commits {
   }
 
   /** Reads the table. @throws IpvsError `ERR_IPVS_FOREIGN` if another program made it */
-  async read(elements: boolean, options: CallOptions | undefined): Promise<TableEntry | undefined> {
+  async read(elements: boolean, options: CallOptions | undefined): Promise<NftTableEntry | undefined> {
     checkCallOptions(options);
     const table = await this.#ask(() => this.#port.read(this.#owner, { ...options, elements }));
     if (table && table.comment !== COMMENT)
@@ -56,7 +56,7 @@ export class Commits {
   change<T extends Lists>(
     options: CallOptions | undefined,
     wanted: T,
-    plan: (wanted: T, ...now: Parameters<Plan>) => TableChange[],
+    plan: (wanted: T, ...now: Parameters<Plan>) => NftTableChange[],
   ): Promise<void> {
     checkCallOptions(options);
     return this.#enqueue(async () => {
@@ -149,7 +149,7 @@ export class Commits {
     for (let attempt = 1; ; attempt++) {
       const remembered = this.#table;
       const { entry, generation } = await this.#known(elements || uncertain, options);
-      let changes: TableChange[];
+      let changes: NftTableChange[];
       try {
         changes = plan(entry, uncertain);
       } catch (error) {
@@ -182,7 +182,7 @@ export class Commits {
 
   /** Returns the existing mark of an element that could not be added; undefined if it cannot be read. */
   async #markInTheWay(
-    changes: readonly TableChange[],
+    changes: readonly NftTableChange[],
     error: unknown,
     options: CallOptions | undefined,
   ): Promise<number | undefined> {
@@ -194,7 +194,7 @@ export class Commits {
   async #known(
     elements: boolean,
     options: CallOptions | undefined,
-  ): Promise<{ entry: TableEntry | undefined; generation: number }> {
+  ): Promise<{ entry: NftTableEntry | undefined; generation: number }> {
     if (this.#table && !elements) return this.#table;
     // Read the generation before the table: if the table does not exist, nothing else shows the time of the read.
     const before = await this.#ask(() => this.#port.generation(options));

@@ -1,13 +1,13 @@
 import { withJson } from '../common/json.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
 import type {
-  ChainRule,
-  MapKey,
-  MapName,
-  Rule,
-  RuleEntry,
-  TableChange,
-  TableEntry,
+  NftChainRule,
+  NftMapKey,
+  NftMapName,
+  NftRule,
+  NftRuleEntry,
+  NftTableChange,
+  NftTableEntry,
 } from '../kernel/netfilter/types.js';
 import { chainRuleKey, packetsRuleKey } from './layout.js';
 import {
@@ -21,7 +21,7 @@ import {
 } from './mark-options.js';
 import { hex } from './match.js';
 import { type Desired, isDamaged, planAll } from './plan.js';
-import { checkRule, type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
+import { checkRule, type NetfilterRuleOptions, ruleOptions, ruleText } from './rule-options.js';
 
 /** An object of a table, as {@link NetfilterDifference} names it. */
 export type NetfilterObject =
@@ -30,7 +30,7 @@ export type NetfilterObject =
   /** The mark of some packets. The selector is one for `setMark()` and `deleteMark()`. */
   | { readonly kind: 'mark'; readonly selector: FwmarkSelector }
   /** A rule for NAT or segment sizes, as for `addRule()` and `deleteRule()`. */
-  | { readonly kind: 'rule'; readonly rule: RuleOptions }
+  | { readonly kind: 'rule'; readonly rule: NetfilterRuleOptions }
   /** The rule of a chain that looks up the marks of a map. */
   | { readonly kind: 'lookup'; readonly map: string }
   /** A rule that this library would not write, with its handle, as in `nft -a list table`. */
@@ -58,7 +58,7 @@ export interface NetfilterDifference {
 }
 
 /** Returns the differences of a table, read with its elements, from the desired content. */
-export function differences(table: TableEntry | undefined, desired: Desired): NetfilterDifference[] {
+export function differences(table: NftTableEntry | undefined, desired: Desired): NetfilterDifference[] {
   if (!table || !isDamaged(table)) return differencesOf(table, planAll(table, desired));
   // A damaged table is made anew. Its differences are those of the same table without the damage, and the damage.
   const sound = {
@@ -71,7 +71,7 @@ export function differences(table: TableEntry | undefined, desired: Desired): Ne
   return [...damage(table, changes), ...differencesOf(sound, changes)];
 }
 
-function damage(table: TableEntry, changes: readonly TableChange[]): NetfilterDifference[] {
+function damage(table: NftTableEntry, changes: readonly NftTableChange[]): NetfilterDifference[] {
   if (changes.some(({ change }) => change === 'delete-table')) return [];
   const unwanted = new Set(
     changes.flatMap((change) =>
@@ -88,10 +88,10 @@ function damage(table: TableEntry, changes: readonly TableChange[]): NetfilterDi
 }
 
 /** Returns the differences that these changes repair. */
-function differencesOf(table: TableEntry | undefined, changes: readonly TableChange[]): NetfilterDifference[] {
+function differencesOf(table: NftTableEntry | undefined, changes: readonly NftTableChange[]): NetfilterDifference[] {
   const elements = new ChangedElements(table, changes);
   const rules = new ChangedRules(table, changes);
-  const differencesOfChange = (change: TableChange): NetfilterDifference[] => {
+  const differencesOfChange = (change: NftTableChange): NetfilterDifference[] => {
     switch (change.change) {
       case 'add-table':
         return [{ problem: 'missing', object: { kind: 'table' } }];
@@ -120,7 +120,7 @@ function differencesOf(table: TableEntry | undefined, changes: readonly TableCha
   return changes.flatMap(differencesOfChange);
 }
 
-type Of<Name extends TableChange['change']> = Extract<TableChange, { change: Name }>;
+type Of<Name extends NftTableChange['change']> = Extract<NftTableChange, { change: Name }>;
 
 /** Returns the parts `is` and `wanted` of a difference, without those that are undefined. */
 function values(is: number | undefined, wanted: number | undefined): { is?: number; wanted?: number } {
@@ -132,7 +132,7 @@ class ChangedElements {
   readonly #marks = new Map<string, number>();
   readonly #added = new Set<string>();
 
-  constructor(table: TableEntry | undefined, changes: readonly TableChange[]) {
+  constructor(table: NftTableEntry | undefined, changes: readonly NftTableChange[]) {
     const deleted = new Set<string>();
     for (const change of changes) {
       if (change.change === 'add-element') this.#added.add(elementKey(change.map, change.element));
@@ -160,8 +160,8 @@ class ChangedElements {
 
   #difference(
     problem: NetfilterDifference['problem'],
-    map: MapName,
-    key: MapKey,
+    map: NftMapName,
+    key: NftMapKey,
     is: number | undefined,
     wanted: number | undefined,
   ): NetfilterDifference {
@@ -173,13 +173,13 @@ class ChangedElements {
 /** Rules that changes add and delete: a rule that is deleted and added has another mark, or another place. */
 class ChangedRules {
   /** Deleted rules of each chain by their handles. */
-  readonly #deleted = new Map<string, RuleEntry>();
+  readonly #deleted = new Map<string, NftRuleEntry>();
   /** Deleted rules by their packets, to be paired with added ones. */
-  readonly #old = new Map<string, { readonly handle: string; readonly rule: ChainRule }[]>();
+  readonly #old = new Map<string, { readonly handle: string; readonly rule: NftChainRule }[]>();
   readonly #paired = new Set<string>();
-  readonly #pairs = new Map<Of<'add-rule'>, ChainRule>();
+  readonly #pairs = new Map<Of<'add-rule'>, NftChainRule>();
 
-  constructor(table: TableEntry | undefined, changes: readonly TableChange[]) {
+  constructor(table: NftTableEntry | undefined, changes: readonly NftTableChange[]) {
     const handles = new Set(
       changes.flatMap((change) => (change.change === 'delete-rule' ? handleKey(change.chain, change.handle) : [])),
     );
@@ -220,7 +220,7 @@ class ChangedRules {
     if (this.#paired.has(key)) return []; // reported as changed, or misplaced
     const rule = this.#deleted.get(key)?.rule;
     if (!rule) return [{ problem: 'unknown', object: withJson({ kind: 'foreign-rule', chain, handle } as const) }];
-    const hook = 'lookup' in rule ? (chain.slice(chain.indexOf('_') + 1) as Rule['hook']) : rule.hook;
+    const hook = 'lookup' in rule ? (chain.slice(chain.indexOf('_') + 1) as NftRule['hook']) : rule.hook;
     return [{ problem: 'unknown', object: objectOf(hook, rule), ...values(ruleMark(rule), undefined) }];
   }
 }
@@ -229,11 +229,11 @@ function handleKey(chain: string, handle: bigint): string {
   return `${chain} ${handle}`;
 }
 
-function ruleMark(rule: ChainRule): number | undefined {
+function ruleMark(rule: NftChainRule): number | undefined {
   return 'lookup' in rule || rule.action.type !== 'mark' ? undefined : rule.action.mark;
 }
 
-function objectOf(hook: Rule['hook'], rule: ChainRule): NetfilterObject {
+function objectOf(hook: NftRule['hook'], rule: NftChainRule): NetfilterObject {
   if ('lookup' in rule) return { kind: 'lookup', map: `${hook}_${rule.lookup}` };
   const settings = settingsOf(rule);
   return settings ? { kind: 'mark', selector: selectorOptions(settings) } : { kind: 'rule', rule: ruleOptions(rule) };

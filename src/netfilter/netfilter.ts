@@ -1,10 +1,12 @@
+import { ask } from '../common/ask.js';
 import { checkCallOptions, checkKernel, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { withJson } from '../common/json.js';
+import { Watch } from '../common/watch.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
-import type { Counter, Rule, TableEntry } from '../kernel/netfilter/types.js';
+import type { NftCounter, NftRule, NftTableEntry } from '../kernel/netfilter/types.js';
 import { resolveInterface } from '../kernel/network/main-names.js';
 import type { Link } from '../kernel/network/types.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
@@ -19,9 +21,9 @@ import {
   checkMarkRange,
   checkMarkSelector,
   type FwmarkOptions,
+  type FwmarkRange,
   type FwmarkSelector,
   hasMark,
-  type MarkRange,
   type MarkSettings,
   markKey,
   markOf,
@@ -31,8 +33,8 @@ import {
 import { checkInMask } from './match.js';
 import { checkLoadable, checkOwner } from './owner.js';
 import { type Desired, planAll, planEdits } from './plan.js';
-import { checkRule, type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
-import { NetfilterWatch } from './watch.js';
+import { checkRule, type NetfilterRuleOptions, ruleOptions, ruleText } from './rule-options.js';
+import { type NetfilterEvent, TableEvents } from './watch.js';
 
 export interface NetfilterOptions extends OpenOptions {
   /**
@@ -48,17 +50,17 @@ export interface NetfilterOptions extends OpenOptions {
 
 /** A rule as it was read. */
 export interface NetfilterRule {
-  readonly rule: RuleOptions;
+  readonly rule: NetfilterRuleOptions;
   /** The rule as nft writes it, with the hook before it. */
   readonly text: string;
   /**
    * Packets that matched, and their bytes, since the rule was added. A NAT rule counts the packets that began a
    * connection.
    */
-  readonly counter: Counter;
+  readonly counter: NftCounter;
 }
 
-const noCounter: Counter = { packets: 0n, bytes: 0n };
+const noCounter: NftCounter = { packets: 0n, bytes: 0n };
 
 /**
  * Marks and the NAT rules of a director, in one table of nf_tables that belongs to one owner. Every change is one
@@ -129,7 +131,7 @@ export class Netfilter {
    * Adds the least mark of a range that no packets of this table have, also when several programs do so at once.
    * @throws IpvsError `ERR_IPVS_OUT_OF_RANGE` if all are taken
    */
-  async allocateMark(selector: FwmarkSelector, range: MarkRange, options?: CallOptions): Promise<Fwmark> {
+  async allocateMark(selector: FwmarkSelector, range: FwmarkRange, options?: CallOptions): Promise<Fwmark> {
     const { from, to, taken } = checkMarkRange(range);
     const packets = checkMarkSelector(selector);
     checkLoadable(this.owner);
@@ -181,14 +183,14 @@ export class Netfilter {
   }
 
   /** Adds a rule. @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_NOT_SUPPORTED` */
-  async addRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
+  async addRule(rule: NetfilterRuleOptions, options?: CallOptions): Promise<void> {
     const checked = checkRule(rule);
     checkLoadable(this.owner);
     await this.#commits.edit({ ...noEdits, addRules: [checked] }, options);
   }
 
   /** Removes a rule. @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
-  async deleteRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
+  async deleteRule(rule: NetfilterRuleOptions, options?: CallOptions): Promise<void> {
     await this.#commits.edit({ ...noEdits, removeRules: [checkRule(rule)] }, options);
   }
 
@@ -222,7 +224,7 @@ export class Netfilter {
   }
 
   /** Returns the table as the kernel has it. @internal */
-  entry(options?: CallOptions): Promise<TableEntry | undefined> {
+  entry(options?: CallOptions): Promise<NftTableEntry | undefined> {
     return this.#commits.read(true, options);
   }
 
@@ -230,12 +232,13 @@ export class Netfilter {
    * Reports every change of the table, by this handle, too, from when it resolves: a loop that waits for changes and
    * then calls {@link set} keeps the table as wanted.
    */
-  async watch(options: CallOptions = {}): Promise<NetfilterWatch> {
-    checkCallOptions(options);
-    const listener = await this.#port.listen(options).catch((error: unknown) => {
-      throw translate({ command: 'listen', action: 'watch', object: `table inet ${this.owner}` }, error);
+  async watch(options: CallOptions = {}): Promise<Watch<NetfilterEvent>> {
+    const call = { command: 'listen', action: 'watch', object: `table inet ${this.owner}` } as const;
+    const listener = await ask(translate, { ...call, options }, () => this.#port.listen(options));
+    return new Watch(new TableEvents(listener, this.owner), {
+      signal: options.signal,
+      translate: (error) => translate(call, error),
     });
-    return new NetfilterWatch(listener, this.owner, options.signal);
   }
 
   /** Deletes the table with its content. Succeeds if no table exists. */
@@ -255,7 +258,7 @@ export class Netfilter {
 
 /** Returns the differences that {@link Netfilter.set} would repair in such a table, with these interfaces. @internal */
 export function compareState(
-  table: TableEntry | undefined,
+  table: NftTableEntry | undefined,
   state: NetfilterState,
   links: readonly Link[] = [],
 ): NetfilterDifference[] {
@@ -268,15 +271,15 @@ function distinct({ marks, rules }: Desired): Desired {
   return { marks: distinctMarks(marks), rules };
 }
 
-function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {
+function marksOf(table: NftTableEntry | undefined): [MarkSettings, NftCounter][] {
   const mapped = (table?.maps ?? []).flatMap(({ name, elements = [] }) =>
-    elements.map((element): [MarkSettings, Counter] => [
+    elements.map((element): [MarkSettings, NftCounter] => [
       markOf(name, element, element.mark),
       element.counter ?? noCounter,
     ]),
   );
   const others = (table?.chains ?? []).flatMap(({ name, rules }) =>
-    rules.flatMap(({ rule, counter }): [MarkSettings, Counter][] => {
+    rules.flatMap(({ rule, counter }): [MarkSettings, NftCounter][] => {
       if (!rule || 'lookup' in rule || name.purpose !== 'mark') return [];
       const settings = settingsOf(rule);
       return settings ? [[settings, counter ?? noCounter]] : [];
@@ -285,9 +288,9 @@ function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {
   return [...mapped, ...others];
 }
 
-function rulesOf(table: TableEntry | undefined): [Rule, Counter][] {
+function rulesOf(table: NftTableEntry | undefined): [NftRule, NftCounter][] {
   return (table?.chains ?? []).flatMap(({ rules }) =>
-    rules.flatMap(({ rule, counter }): [Rule, Counter][] =>
+    rules.flatMap(({ rule, counter }): [NftRule, NftCounter][] =>
       rule && !('lookup' in rule) && rule.action.type !== 'mark' ? [[rule, counter ?? noCounter]] : [],
     ),
   );

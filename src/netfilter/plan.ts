@@ -1,6 +1,6 @@
 import { IpvsError } from '../common/errors.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
-import type { MapName, Rule, TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import type { NftMapName, NftRule, NftTableChange, NftTableEntry } from '../kernel/netfilter/types.js';
 import { chainsOf, compareRules, distinctMaps, packetsRuleKey, type Structure } from './layout.js';
 import { elementKey, hasMark, type MarkSettings, mapOf, markKey, markText, ruleOf } from './mark-options.js';
 import { ruleText } from './rule-options.js';
@@ -11,7 +11,7 @@ export const COMMENT = 'made by ipvs';
 /** Wanted content of the table. */
 export interface Desired {
   readonly marks: readonly MarkSettings[];
-  readonly rules: readonly Rule[];
+  readonly rules: readonly NftRule[];
 }
 
 /** Single changes of marks and rules. */
@@ -20,11 +20,11 @@ export interface Edits {
   /** Marks to replace, each with its new value. */
   readonly setMarks: readonly MarkSettings[];
   readonly removeMarks: readonly MarkSettings[];
-  readonly addRules: readonly Rule[];
-  readonly removeRules: readonly Rule[];
+  readonly addRules: readonly NftRule[];
+  readonly removeRules: readonly NftRule[];
 }
 
-function structureOf(table: TableEntry | undefined): Structure {
+function structureOf(table: NftTableEntry | undefined): Structure {
   const rules = (table?.chains ?? []).flatMap((chain) =>
     chain.rules.flatMap(({ rule }) => (rule && !('lookup' in rule) ? [rule] : [])),
   );
@@ -35,7 +35,7 @@ function structureOf(table: TableEntry | undefined): Structure {
  * Returns true if the table has something that this library did not make, or not like that: it is then made anew, in
  * one batch.
  */
-export function isDamaged(table: TableEntry): boolean {
+export function isDamaged(table: NftTableEntry): boolean {
   return table.others.length > 0 || [...table.chains, ...table.maps].some(({ intact }) => !intact);
 }
 
@@ -44,11 +44,11 @@ export function isDamaged(table: TableEntry): boolean {
  * `after`.
  */
 function planStructure(
-  table: TableEntry | undefined,
+  table: NftTableEntry | undefined,
   wanted: Structure,
-): { before: TableChange[]; after: TableChange[] } {
-  const before: TableChange[] = table ? [] : [{ change: 'add-table', comment: COMMENT }];
-  const after: TableChange[] = [];
+): { before: NftTableChange[]; after: NftTableChange[] } {
+  const before: NftTableChange[] = table ? [] : [{ change: 'add-table', comment: COMMENT }];
+  const after: NftTableChange[] = [];
   const maps = new Set((table?.maps ?? []).map(({ name }) => mapText(name)));
   for (const map of wanted.maps) if (!maps.delete(mapText(map))) before.push({ change: 'add-map', map });
   const chains = new Map((table?.chains ?? []).map((chain) => [chainText(chain.name), chain]));
@@ -68,11 +68,11 @@ function planStructure(
 }
 
 /** Returns the fewest changes to exactly the desired content. The table was read with its elements. */
-export function planAll(table: TableEntry | undefined, { marks, rules }: Desired): TableChange[] {
+export function planAll(table: NftTableEntry | undefined, { marks, rules }: Desired): NftTableChange[] {
   if (marks.length === 0 && rules.length === 0) return table ? [{ change: 'delete-table' }] : [];
   if (table && isDamaged(table)) return [{ change: 'delete-table' }, ...planAll(undefined, { marks, rules })];
-  const wanted = new Map<string, { map: MapName; change: TableChange & { change: 'add-element' } }>();
-  const general: Rule[] = [...rules];
+  const wanted = new Map<string, { map: NftMapName; change: NftTableChange & { change: 'add-element' } }>();
+  const general: NftRule[] = [...rules];
   for (const settings of marks) {
     const place = mapOf(settings);
     if (!place) general.push(ruleOf(settings));
@@ -83,7 +83,7 @@ export function planAll(table: TableEntry | undefined, { marks, rules }: Desired
   }
   const maps = distinctMaps([...wanted.values()].map(({ map }) => map));
   const { before, after } = planStructure(table, { maps, rules: general });
-  const remove: TableChange[] = [];
+  const remove: NftTableChange[] = [];
   const kept = new Set(maps.map(mapText));
   for (const { name, elements } of table?.maps ?? []) {
     if (!kept.has(mapText(name))) continue; // deleted with its map
@@ -101,7 +101,7 @@ export function planAll(table: TableEntry | undefined, { marks, rules }: Desired
  * made are skipped.
  * @throws IpvsError for an object that already exists, or does not exist
  */
-export function planEdits(table: TableEntry | undefined, edits: Edits, known: boolean): TableChange[] {
+export function planEdits(table: NftTableEntry | undefined, edits: Edits, known: boolean): NftTableChange[] {
   const { maps, rules } = structureOf(table);
   const present = new Map<string, number>();
   if (known) {
@@ -109,16 +109,16 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
       for (const element of elements ?? []) present.set(elementKey(name, element), element.mark);
   }
   const general = new Map(rules.map((rule) => [packetsRuleKey(rule), rule]));
-  const elements: TableChange[] = [];
-  const newMaps: MapName[] = [];
+  const elements: NftTableChange[] = [];
+  const newMaps: NftMapName[] = [];
   /** Adds a rule. Returns the existing one that it conflicts with. */
-  const put = (rule: Rule): Rule | undefined => {
+  const put = (rule: NftRule): NftRule | undefined => {
     const key = packetsRuleKey(rule);
     const present = general.get(key);
     if (!present) general.set(key, rule);
     return known ? undefined : present;
   };
-  const take = (rule: Rule): boolean => general.delete(packetsRuleKey(rule)) || known;
+  const take = (rule: NftRule): boolean => general.delete(packetsRuleKey(rule)) || known;
   const noMark = (verb: 'change' | 'delete', settings: MarkSettings): IpvsError =>
     new IpvsError('ERR_IPVS_NO_SUCH_MARK', `cannot ${verb} ${markWords(settings)}: these packets have no mark`);
   for (const settings of edits.removeMarks) {
@@ -175,13 +175,13 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   return [...before, ...elements, ...others];
 }
 
-const complete = new WeakMap<TableEntry, boolean>();
+const complete = new WeakMap<NftTableEntry, boolean>();
 
 /**
  * Returns true if the table has these maps, and the rules that use them. Computed once for a table, not for each
  * element.
  */
-function isComplete(table: TableEntry | undefined, needed: readonly MapName[]): boolean {
+function isComplete(table: NftTableEntry | undefined, needed: readonly NftMapName[]): boolean {
   if (!table) return false;
   let known = complete.get(table);
   if (known === undefined) {
@@ -189,16 +189,16 @@ function isComplete(table: TableEntry | undefined, needed: readonly MapName[]): 
     known = before.length === 0 && after.length === 0;
     complete.set(table, known);
   }
-  const has = (map: MapName): boolean => table.maps.some(({ name }) => mapText(name) === mapText(map));
+  const has = (map: NftMapName): boolean => table.maps.some(({ name }) => mapText(name) === mapText(map));
   return known && needed.every(has);
 }
 
-function hasOthers(table: TableEntry | undefined, chain: string): boolean {
+function hasOthers(table: NftTableEntry | undefined, chain: string): boolean {
   const entry = table?.chains.find(({ name }) => chainText(name) === chain);
   return entry?.rules.some(({ rule }) => !rule) ?? false;
 }
 
-function handlesOfOurs(table: TableEntry | undefined): Set<bigint> {
+function handlesOfOurs(table: NftTableEntry | undefined): Set<bigint> {
   const rules = (table?.chains ?? []).flatMap((chain) => chain.rules);
   return new Set(rules.flatMap(({ handle, rule }) => (rule ? [handle] : [])));
 }

@@ -1,7 +1,7 @@
 // Changes leave what they do not name as it is: counters, handles, and packets on their way.
 import { spawn } from 'node:child_process';
 import { beforeEach, expect, test } from 'vitest';
-import type { FwmarkOptions, RuleOptions } from '../../src/index.js';
+import type { FwmarkOptions, NetfilterRuleOptions } from '../../src/index.js';
 import { addresses, until, useNetwork } from './world.js';
 
 const network = useNetwork([80]);
@@ -35,7 +35,7 @@ test('counters count exactly the packets, and stay through a thousand changes of
     { destination: '10.9.1.0/24', protocol: 'udp', port: { from: 10, to: 11 }, mark: 10 },
     { destination: virtual.ipv6, mark: 11 },
   ];
-  const rules: RuleOptions[] = [
+  const rules: NetfilterRuleOptions[] = [
     { type: 'masquerade', destination: '10.77.0.0/24' },
     { type: 'masquerade', destination: '10.78.0.0/24' },
     { type: 'masquerade', mark: 5 },
@@ -208,7 +208,7 @@ test('the narrowest mark wins, whatever came first', async () => {
 
 test('the narrowest NAT rule wins, whatever came first', async () => {
   const { netfilter, connect } = network;
-  const rules: RuleOptions[] = [
+  const rules: NetfilterRuleOptions[] = [
     { type: 'masquerade', destination: '10.9.0.0/16' },
     { type: 'snat', to: other.ipv4, destination: server1.ipv4, protocol: 'tcp', port: { from: 80, to: 90 } },
     { type: 'snat', to: '10.9.2.77', destination: server1.ipv4, protocol: 'tcp', port: 80, source: '10.9.9.0/24' },

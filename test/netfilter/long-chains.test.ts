@@ -1,12 +1,12 @@
 // A chain of many rules that loses most of them.
 import { expect, test } from 'vitest';
-import type { RuleOptions } from '../../src/index.js';
+import type { NetfilterRuleOptions } from '../../src/index.js';
 import { ownsMachine } from '../user-namespace.js';
 import { useWorld } from './world.js';
 
 const world = useWorld();
 const COUNT = 8000;
-const rule = (index: number): RuleOptions => ({
+const rule = (index: number): NetfilterRuleOptions => ({
   type: 'masquerade',
   source: `10.${index >> 8}.${index & 255}.0/24`,
 });

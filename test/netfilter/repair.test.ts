@@ -1,6 +1,6 @@
 // What somebody else did to our table is noticed, and set() makes it as it should be.
 import { beforeEach, describe, expect, test } from 'vitest';
-import { describeDifference, type NetfilterEvent, type NetfilterState, type NetfilterWatch } from '../../src/index.js';
+import { describeDifference, type NetfilterEvent, type NetfilterState, type Watch } from '../../src/index.js';
 import { until, useWorld } from './world.js';
 
 const world = useWorld();
@@ -177,7 +177,7 @@ describe('watch', () => {
   });
 
   /** What it tells until our own last change is told. */
-  async function heard(watch: NetfilterWatch, work: () => unknown): Promise<NetfilterEvent[]> {
+  async function heard(watch: Watch<NetfilterEvent>, work: () => unknown): Promise<NetfilterEvent[]> {
     const events: NetfilterEvent[] = [];
     const loop = (async () => {
       for await (const event of watch) {

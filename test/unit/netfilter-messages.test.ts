@@ -1,6 +1,6 @@
 // What is refused says what was given, what is allowed, and where it stands.
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type FwmarkOptions, Netfilter, type NetfilterChange, type RuleOptions } from '../../src/index.js';
+import { type FwmarkOptions, Netfilter, type NetfilterChange, type NetfilterRuleOptions } from '../../src/index.js';
 import type { NetfilterPort } from '../../src/kernel/netfilter/port.js';
 import { Machine } from '../../src/memory/machine.js';
 import { MemoryNetfilter } from '../../src/memory/netfilter/port.js';
@@ -88,7 +88,7 @@ describe('marks that are there, or not', () => {
 });
 
 describe('the same twice in one list', () => {
-  const masquerade: RuleOptions = { type: 'masquerade', mark: 1 };
+  const masquerade: NetfilterRuleOptions = { type: 'masquerade', mark: 1 };
 
   test('rules: both places', async () => {
     const list: NetfilterChange[] = [
@@ -174,7 +174,7 @@ describe('options', () => {
     [{ type: 'clamp-mss', size: 9 }, 'size must be an integer from 88 to 65535, not 9'],
     [{ type: 'clamp-mss', size: 1000, protocol: 'udp' }, 'is for TCP alone: its protocol is tcp, or left out, not udp'],
   ])('a rule %j', async (options, text) => {
-    expect(await failure(netfilter.addRule(options as RuleOptions))).toContain(text);
+    expect(await failure(netfilter.addRule(options as NetfilterRuleOptions))).toContain(text);
   });
 
   test('ranges and lists', async () => {

@@ -1,6 +1,6 @@
 import { recordOf } from '../../common/own.js';
 import type { Item } from '../../items/items.js';
-import type { RuleOptions } from '../../netfilter/rule-options.js';
+import type { NetfilterRuleOptions } from '../../netfilter/rule-options.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { DrainPolicy } from '../document/drain-policy.js';
 
@@ -59,7 +59,7 @@ export type Line =
    * Rules that were added or removed while UDP flows may follow them, by the name of their table; null: the flows were
    * deleted.
    */
-  | { readonly translated: Readonly<Record<string, readonly RuleOptions[] | null>> }
+  | { readonly translated: Readonly<Record<string, readonly NetfilterRuleOptions[] | null>> }
   /** Addresses that were not announced yet, by the names of their entries; null: they were. */
   | { readonly announce: Readonly<Record<string, true | null>> }
   | { readonly drain: { readonly service: string; readonly server: string; readonly draining: Draining | null } };
@@ -90,7 +90,7 @@ export class Ledger {
   readonly #items = new Map<string, Entry>();
   readonly #owned = new Map<string, Owned>();
   readonly #stale = new Map<string, readonly Datagrams[]>();
-  readonly #translated = new Map<string, readonly RuleOptions[]>();
+  readonly #translated = new Map<string, readonly NetfilterRuleOptions[]>();
   readonly #announcements = new Set<string>();
 
   /** Entries in the order in which they were first put. */
@@ -110,7 +110,7 @@ export class Ledger {
     return this.#stale;
   }
 
-  get translated(): ReadonlyMap<string, readonly RuleOptions[]> {
+  get translated(): ReadonlyMap<string, readonly NetfilterRuleOptions[]> {
     return this.#translated;
   }
 

@@ -3,7 +3,7 @@ import { at, checkInteger, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { describeService, parseService } from '../../ipvs/describe.js';
 import { checkMatch } from '../../netfilter/match.js';
-import { checkRule, type RuleOptions } from '../../netfilter/rule-options.js';
+import { checkRule, type NetfilterRuleOptions } from '../../netfilter/rule-options.js';
 import { checkBoolean } from '../../network/checks.js';
 import type { Datagrams } from '../document/datagrams.js';
 import { checkDrainPolicy } from '../document/drain-policy.js';
@@ -91,7 +91,7 @@ function checkNamed(what: string, value: unknown, check: (value: unknown) => voi
 }
 
 function checkRules(value: unknown): void {
-  if (value !== null) for (const rule of checkList('rules', value)) checkRule(rule as RuleOptions);
+  if (value !== null) for (const rule of checkList('rules', value)) checkRule(rule as NetfilterRuleOptions);
 }
 
 function checkOwed(value: unknown): void {

@@ -1,4 +1,4 @@
-import type { Expression } from '../../kernel/netfilter/expression.js';
+import type { NftExpression } from '../../kernel/netfilter/expression.js';
 import type { Attribute } from '../netlink/reader.js';
 import type { MessageWriter } from '../netlink/writer.js';
 
@@ -11,7 +11,7 @@ const TCP_OPTION = 1;
 const TCP_OPTION_MSS = 2;
 
 /** Writes one NFTA_LIST_ELEM. */
-export function writeExpression(writer: MessageWriter, expression: Expression) {
+export function writeExpression(writer: MessageWriter, expression: NftExpression) {
   const put = (name: string, content: () => void): void => {
     writer.nest(1, () => {
       writer.text(1, name);
@@ -147,7 +147,7 @@ class Fields {
 }
 
 /** Reads one NFTA_LIST_ELEM, or the expression of a map. */
-export function readExpression(element: Iterable<Attribute>): Expression {
+export function readExpression(element: Iterable<Attribute>): NftExpression {
   let name = '';
   let fields = new Fields([]);
   for (const attribute of element) {
@@ -157,7 +157,7 @@ export function readExpression(element: Iterable<Attribute>): Expression {
   return read(name, fields) ?? { name: 'other', what: name };
 }
 
-function read(name: string, fields: Fields): Expression | undefined {
+function read(name: string, fields: Fields): NftExpression | undefined {
   switch (name) {
     case 'meta':
       return fields.has(3)

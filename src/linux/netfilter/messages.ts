@@ -1,14 +1,14 @@
 import { baseChain, chainNamed, chainText, mapNamed, mapText } from '../../kernel/netfilter/names.js';
 import { counterOf, readRule, ruleExpressions } from '../../kernel/netfilter/rules.js';
 import type {
-  ChainEntry,
-  ChainName,
-  MapElement,
-  MapEntry,
-  MapKey,
-  MapName,
-  RuleEntry,
-  TableChange,
+  NftChainEntry,
+  NftChainName,
+  NftMapElement,
+  NftMapEntry,
+  NftMapKey,
+  NftMapName,
+  NftRuleEntry,
+  NftTableChange,
 } from '../../kernel/netfilter/types.js';
 import { type Message, readAttributes } from '../netlink/reader.js';
 import { type Messages, MessageWriter, NLM_F } from '../netlink/writer.js';
@@ -72,7 +72,7 @@ export function question(type: number, flags: number, content: (writer: MessageW
   return writer.take();
 }
 
-function writeChange(writer: MessageWriter, table: string, change: TableChange, ack: number) {
+function writeChange(writer: MessageWriter, table: string, change: NftTableChange, ack: number) {
   const message = (type: number, flags: number, content: () => void): void =>
     writer.message((SUBSYSTEM << 8) | type, NLM_F.REQUEST | flags | ack, () => {
       writer.fixed(inet);
@@ -122,7 +122,7 @@ function writeChange(writer: MessageWriter, table: string, change: TableChange, 
   }
 }
 
-function writeChain(writer: MessageWriter, chain: ChainName): void {
+function writeChain(writer: MessageWriter, chain: NftChainName): void {
   const { type, hook, priority } = baseChain(chain);
   writer.text(3, chainText(chain));
   writer.nest(4, () => {
@@ -133,7 +133,7 @@ function writeChain(writer: MessageWriter, chain: ChainName): void {
   writer.text(7, type);
 }
 
-function writeMap(writer: MessageWriter, map: MapName): void {
+function writeMap(writer: MessageWriter, map: NftMapName): void {
   const { type, length } = keyLayouts[map.shape];
   writer.text(2, mapText(map));
   writer.be32(3, NFT_SET_MAP);
@@ -151,7 +151,7 @@ function writeMap(writer: MessageWriter, map: MapName): void {
   });
 }
 
-export function writeElement(writer: MessageWriter, map: MapName, key: MapKey, mark?: number): void {
+export function writeElement(writer: MessageWriter, map: NftMapName, key: NftMapKey, mark?: number): void {
   writer.text(2, mapText(map));
   writer.nest(3, () => {
     writer.nest(1, () => {
@@ -165,7 +165,7 @@ export function writeElement(writer: MessageWriter, map: MapName, key: MapKey, m
  * Returns all changes as one batch. With a generation, the kernel rejects it (ERESTART, for its first message) if
  * the rules have changed since. The kernel acknowledges only the last change, and reports errors for all.
  */
-export function batch(table: string, changes: readonly TableChange[], generation?: number): Messages {
+export function batch(table: string, changes: readonly NftTableChange[], generation?: number): Messages {
   const writer = new MessageWriter();
   writer.message(BATCH_BEGIN, NLM_F.REQUEST, () => {
     writer.fixed(genmsg(0, SUBSYSTEM));
@@ -195,7 +195,7 @@ export function commentOf(userData: Uint8Array | undefined): string | undefined 
 }
 
 /** Reads a chain without its rules. Returns `undefined` for a name that this library does not use. */
-export function readChain(message: Message): ChainEntry | undefined {
+export function readChain(message: Message): NftChainEntry | undefined {
   const attributes = attributesOf(message);
   const name = chainNamed(attributes.get(3)?.text ?? '');
   if (!name) return undefined;
@@ -209,7 +209,7 @@ export function readChain(message: Message): ChainEntry | undefined {
   return { name, intact, rules: [] };
 }
 
-export function readMap(message: Message): MapEntry | undefined {
+export function readMap(message: Message): NftMapEntry | undefined {
   const attributes = attributesOf(message);
   const name = mapNamed(attributes.get(2)?.text ?? '');
   if (!name) return undefined;
@@ -226,7 +226,7 @@ export function readMap(message: Message): MapEntry | undefined {
 }
 
 /** Reads a rule and the name of its chain. */
-export function readRuleEntry(message: Message): RuleEntry & { readonly chain: string } {
+export function readRuleEntry(message: Message): NftRuleEntry & { readonly chain: string } {
   const attributes = attributesOf(message);
   const chain = attributes.get(2)?.text ?? '';
   const handle = attributes.get(3)?.be64 ?? 0n;
@@ -240,8 +240,8 @@ export function readRuleEntry(message: Message): RuleEntry & { readonly chain: s
 /** Yields the elements of one message of a dump; `undefined` for an element that this library does not write. */
 export function* readElements(
   message: Message,
-  map: MapName,
-): Generator<NonNullable<MapEntry['elements']>[number] | undefined> {
+  map: NftMapName,
+): Generator<NonNullable<NftMapEntry['elements']>[number] | undefined> {
   for (const list of attributesOf(message).get(3)?.nested ?? []) {
     let key = new Uint8Array();
     let mark = 0;
@@ -251,7 +251,7 @@ export function* readElements(
       if (attribute.type === 2) for (const value of attribute.nested) mark = value.u32;
       if (attribute.type === 7) counter = counterOf([readExpression(attribute.nested)]);
     }
-    const element: MapElement | undefined = readElement(map.shape, key, mark);
+    const element: NftMapElement | undefined = readElement(map.shape, key, mark);
     yield element && { ...element, ...(counter && { counter }) };
   }
 }

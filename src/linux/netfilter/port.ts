@@ -2,15 +2,15 @@ import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
 import { chainText, mapText } from '../../kernel/netfilter/names.js';
-import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../../kernel/netfilter/port.js';
+import { type NetfilterPort, NftChangeFailure, type NftRulesetListener } from '../../kernel/netfilter/port.js';
 import type {
-  ChainEntry,
-  MapEntry,
-  MapKey,
-  MapName,
-  RulesetEvent,
-  TableChange,
-  TableEntry,
+  NftChainEntry,
+  NftMapEntry,
+  NftMapKey,
+  NftMapName,
+  NftRulesetEvent,
+  NftTableChange,
+  NftTableEntry,
 } from '../../kernel/netfilter/types.js';
 import type { Message } from '../netlink/reader.js';
 import type { Listener, NetlinkSession } from '../netlink/session.js';
@@ -80,7 +80,7 @@ export class NativeNetfilterPort implements NetfilterPort {
   async read(
     table: string,
     { elements = false, ...options }: CallOptions & { readonly elements?: boolean | undefined } = {},
-  ): Promise<TableEntry | undefined> {
+  ): Promise<NftTableEntry | undefined> {
     let generation = await this.generation(options);
     for (let reading = 0; reading < READINGS; reading++) {
       const entry = await this.#readOnce(table, generation, elements, options);
@@ -91,7 +91,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     throw new KernelFailure(Errno.EINTR, `changed during each of ${READINGS} readings`);
   }
 
-  async markOf(table: string, map: MapName, key: MapKey, options: CallOptions = {}): Promise<number | undefined> {
+  async markOf(table: string, map: NftMapName, key: NftMapKey, options: CallOptions = {}): Promise<number | undefined> {
     const ask = question(NFT_MSG.GETSETELEM, NLM_F.ACK, (writer) => {
       writer.text(TABLE, table);
       writeElement(writer, map, key);
@@ -106,7 +106,7 @@ export class NativeNetfilterPort implements NetfilterPort {
 
   async commit(
     table: string,
-    changes: readonly TableChange[],
+    changes: readonly NftTableChange[],
     { generation, ...options }: CallOptions & { readonly generation?: number | undefined } = {},
   ): Promise<void> {
     if (changes.length === 0) return;
@@ -114,11 +114,11 @@ export class NativeNetfilterPort implements NetfilterPort {
     const failed = outcomes.findIndex(({ errno }) => errno !== 0);
     const failure = outcomes[failed];
     // The first message is the start of the batch, so indexes of changes are lower by one.
-    if (failure) throw new ChangeFailure(failed - 1, failure.errno, failure.message);
-    if (lost) throw new ChangeFailure(-1, Errno.ENOBUFS, '');
+    if (failure) throw new NftChangeFailure(failed - 1, failure.errno, failure.message);
+    if (lost) throw new NftChangeFailure(-1, Errno.ENOBUFS, '');
   }
 
-  async listen(options: CallOptions = {}): Promise<RulesetListener> {
+  async listen(options: CallOptions = {}): Promise<NftRulesetListener> {
     return new EventReader(await this.#session.listen([GROUP], options));
   }
 
@@ -142,7 +142,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     generation: number,
     withElements: boolean,
     options: CallOptions,
-  ): Promise<TableEntry | undefined> {
+  ): Promise<NftTableEntry | undefined> {
     const found = await this.#table(table, options);
     if (!found) return undefined;
     const dump = async (type: number): Promise<readonly Message[]> => {
@@ -156,8 +156,8 @@ export class NativeNetfilterPort implements NetfilterPort {
     const chainMessages = await dump(NFT_MSG.GETCHAIN);
     const rules = (await dump(NFT_MSG.GETRULE)).map(readRuleEntry);
     const setMessages = await dump(NFT_MSG.GETSET);
-    const others: TableEntry['others'][number][] = [];
-    const chains = chainMessages.flatMap((message): ChainEntry[] => {
+    const others: NftTableEntry['others'][number][] = [];
+    const chains = chainMessages.flatMap((message): NftChainEntry[] => {
       const chain = readChain(message);
       if (!chain) {
         others.push({ kind: 'chain', name: attributesOf(message).get(3)?.text ?? '' });
@@ -166,7 +166,7 @@ export class NativeNetfilterPort implements NetfilterPort {
       const text = chainText(chain.name);
       return [{ ...chain, rules: rules.filter((rule) => rule.chain === text) }];
     });
-    const maps: MapEntry[] = [];
+    const maps: NftMapEntry[] = [];
     for (const message of setMessages) {
       const map = readMap(message);
       if (!map) others.push({ kind: 'set', name: attributesOf(message).get(2)?.text ?? '' });
@@ -195,7 +195,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     }
   }
 
-  async #withElements(table: string, map: MapEntry, options: CallOptions): Promise<MapEntry> {
+  async #withElements(table: string, map: NftMapEntry, options: CallOptions): Promise<NftMapEntry> {
     const messages = await this.#session.dump(
       question(NFT_MSG.GETSETELEM, NLM_F.DUMP, (writer) => {
         writer.text(TABLE, table);
@@ -210,7 +210,7 @@ export class NativeNetfilterPort implements NetfilterPort {
 }
 
 /** Combines the messages of a commit into one event. The last message of a commit has the generation. */
-class EventReader implements RulesetListener {
+class EventReader implements NftRulesetListener {
   readonly #listener: Listener;
   #tables = new Set<string>();
 
@@ -218,7 +218,7 @@ class EventReader implements RulesetListener {
     this.#listener = listener;
   }
 
-  async next(signal?: AbortSignal): Promise<{ events: RulesetEvent[]; overrun: boolean }> {
+  async next(signal?: AbortSignal): Promise<{ events: NftRulesetEvent[]; overrun: boolean }> {
     for (;;) {
       const { messages, overrun } = await this.#listener.next(signal);
       const events = messages.flatMap((message) => this.#read(message));
@@ -230,7 +230,7 @@ class EventReader implements RulesetListener {
     this.#listener.close();
   }
 
-  #read(message: Message): RulesetEvent[] {
+  #read(message: Message): NftRulesetEvent[] {
     const attributes = attributesOf(message);
     if (typeOf(message) !== NFT_MSG.NEWGEN) {
       const table = attributes.get(TABLE)?.text;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { chainText } from '../../../src/kernel/netfilter/names.js';
 import type { NetfilterPort } from '../../../src/kernel/netfilter/port.js';
-import type { TableChange } from '../../../src/kernel/netfilter/types.js';
+import type { NftTableChange } from '../../../src/kernel/netfilter/types.js';
 import { failure } from '../places.js';
 import { ip, next, type Start, table } from './worlds.js';
 
@@ -19,7 +19,7 @@ export function otherConformance(start: Start): void {
     async function flush(port: NetfilterPort): Promise<void> {
       const entry = await port.read('ipvs');
       const changes = (entry?.chains ?? []).flatMap(({ name, rules }) =>
-        rules.map(({ handle }): TableChange => ({ change: 'delete-rule', chain: chainText(name), handle })),
+        rules.map(({ handle }): NftTableChange => ({ change: 'delete-rule', chain: chainText(name), handle })),
       );
       await port.commit('ipvs', changes);
     }
