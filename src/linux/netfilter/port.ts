@@ -16,10 +16,12 @@ import type { Message } from '../netlink/reader.js';
 import type { Listener, NetlinkSession } from '../netlink/session.js';
 import { NLM_F } from '../netlink/writer.js';
 import { Interfaces } from '../network/interfaces.js';
+import { NFTA_CHAIN, NFTA_GEN, NFTA_SET, NFTA_SET_ELEM_LIST, NFTA_TABLE } from './attributes.js';
 import {
   attributesOf,
   batch,
   commentOf,
+  NFPROTO_INET,
   NFT_MSG,
   question,
   readChain,
@@ -32,12 +34,12 @@ import {
 
 /** Maximum number of readings of a table that changes during each of them. */
 const READINGS = 20;
-/** Multicast group of nf_tables, NFNLGRP_NFTABLES (enum nfnetlink_groups). */
-const GROUP = 7;
+/** Multicast group of nf_tables (enum nfnetlink_groups). */
+const NFNLGRP_NFTABLES = 7;
 /** Number of the table attribute in all messages of nf_tables except those of a generation. */
 const TABLE = 1;
-/** NFT_TABLE_F_DORMANT: the chains of the table are not registered at their hooks. */
-const DORMANT = 1;
+/** Flag of a table whose chains are not registered at their hooks. */
+const NFT_TABLE_F_DORMANT = 1;
 
 /** The nf_tables of a namespace, through the addon. */
 export class NativeNetfilterPort implements NetfilterPort {
@@ -74,7 +76,7 @@ export class NativeNetfilterPort implements NetfilterPort {
   async generation(options: CallOptions = {}): Promise<number> {
     const [message] = await this.#ask(question(NFT_MSG.GETGEN, NLM_F.ACK), options);
     if (!message) throw new KernelFailure(Errno.EBADMSG, 'no generation in the reply');
-    return attributesOf(message).get(1)?.be32 ?? 0;
+    return attributesOf(message).get(NFTA_GEN.ID)?.be32 ?? 0;
   }
 
   async read(
@@ -119,7 +121,7 @@ export class NativeNetfilterPort implements NetfilterPort {
   }
 
   async listen(options: CallOptions = {}): Promise<NftRulesetListener> {
-    return new EventReader(await this.#session.listen([GROUP], options));
+    return new EventReader(await this.#session.listen([NFNLGRP_NFTABLES], options));
   }
 
   async close(): Promise<void> {
@@ -160,7 +162,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     const chains = chainMessages.flatMap((message): NftChainEntry[] => {
       const chain = readChain(message);
       if (!chain) {
-        others.push({ kind: 'chain', name: attributesOf(message).get(3)?.text ?? '' });
+        others.push({ kind: 'chain', name: attributesOf(message).get(NFTA_CHAIN.NAME)?.text ?? '' });
         return [];
       }
       const text = chainText(chain.name);
@@ -169,7 +171,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     const maps: NftMapEntry[] = [];
     for (const message of setMessages) {
       const map = readMap(message);
-      if (!map) others.push({ kind: 'set', name: attributesOf(message).get(2)?.text ?? '' });
+      if (!map) others.push({ kind: 'set', name: attributesOf(message).get(NFTA_SET.NAME)?.text ?? '' });
       else maps.push(withElements && map.intact ? await this.#withElements(table, map, options) : map);
     }
     if (found.dormant) others.push({ kind: 'flag', name: 'dormant' });
@@ -187,8 +189,8 @@ export class NativeNetfilterPort implements NetfilterPort {
         options,
       );
       const attributes = message && attributesOf(message);
-      const dormant = ((attributes?.get(2)?.be32 ?? 0) & DORMANT) !== 0;
-      return { comment: commentOf(attributes?.get(6)?.bytes), dormant };
+      const dormant = ((attributes?.get(NFTA_TABLE.FLAGS)?.be32 ?? 0) & NFT_TABLE_F_DORMANT) !== 0;
+      return { comment: commentOf(attributes?.get(NFTA_TABLE.USERDATA)?.bytes), dormant };
     } catch (error) {
       if (error instanceof KernelFailure && error.errno === Errno.ENOENT) return undefined;
       throw error;
@@ -199,7 +201,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     const messages = await this.#session.dump(
       question(NFT_MSG.GETSETELEM, NLM_F.DUMP, (writer) => {
         writer.text(TABLE, table);
-        writer.text(2, mapText(map.name));
+        writer.text(NFTA_SET_ELEM_LIST.SET, mapText(map.name));
       }),
       options,
     );
@@ -234,12 +236,15 @@ class EventReader implements NftRulesetListener {
     const attributes = attributesOf(message);
     if (typeOf(message) !== NFT_MSG.NEWGEN) {
       const table = attributes.get(TABLE)?.text;
-      if (table !== undefined && message.payload[0] === 1) this.#tables.add(table);
+      if (table !== undefined && message.payload[0] === NFPROTO_INET) this.#tables.add(table);
       return [];
     }
     const tables = this.#tables;
     this.#tables = new Set();
-    const process = { pid: attributes.get(2)?.be32 ?? 0, name: attributes.get(3)?.text ?? '' };
-    return [{ generation: attributes.get(1)?.be32 ?? 0, process, tables }];
+    const process = {
+      pid: attributes.get(NFTA_GEN.PROC_PID)?.be32 ?? 0,
+      name: attributes.get(NFTA_GEN.PROC_NAME)?.text ?? '',
+    };
+    return [{ generation: attributes.get(NFTA_GEN.ID)?.be32 ?? 0, process, tables }];
   }
 }
