@@ -48,13 +48,18 @@ export interface MarkSettings {
   readonly mask: number;
 }
 
-const selectorNames = ['hook', 'mask', ...matchNames];
+const selectorOnly = { hook: true, mask: true } as const satisfies Record<
+  Exclude<keyof FwmarkSelector, keyof PacketMatchOptions>,
+  true
+>;
+const selectorNames = [...Object.keys(selectorOnly), ...matchNames];
+const markNames = ['mark', ...selectorNames];
 
 export function checkMark(given: FwmarkOptions): MarkSettings {
   const selected = selectorOf(given);
   if (selected !== given) checkOptions('a mark', selected, selectorNames);
   const options = selected === given ? given : { ...selected, mark: given.mark };
-  checkOptions('a mark', options, ['mark', ...selectorNames]);
+  checkOptions('a mark', options, markNames);
   const { mark, ...selector } = options;
   const settings = selectMark(selector, checkInteger('mark', mark, 0, ALL));
   checkInMask(settings.mark, settings.mask);

@@ -2,6 +2,7 @@ import { canonicalAddress, type Family, familyOf, withoutMapping } from '../comm
 import { checkAddress, checkInteger, checkOneOf, checkOptions, isText, show } from '../common/check.js';
 import { type IpvsError, invalid } from '../common/errors.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
+import { protocolNumbers } from '../kernel/netfilter/rules.js';
 import type { NftHook, NftMarkBits, NftMatch, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
 import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import { cutPrefix } from './prefix.js';
@@ -29,19 +30,22 @@ export interface PacketMatchOptions {
   readonly local?: boolean | undefined;
 }
 
-export const matchNames = [
-  'family',
-  'source',
-  'destination',
-  'protocol',
-  'port',
-  'inputInterface',
-  'outputInterface',
-  'local',
-] as const;
+const matchOptions = {
+  family: true,
+  source: true,
+  destination: true,
+  protocol: true,
+  port: true,
+  inputInterface: true,
+  outputInterface: true,
+  local: true,
+} as const satisfies Record<keyof PacketMatchOptions, true>;
+
+/** Names of the conditions on a packet. */
+export const matchNames = Object.keys(matchOptions) as readonly (keyof PacketMatchOptions)[];
 
 const families = ['ipv4', 'ipv6'] as const;
-const protocols = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
+const protocols = Object.keys(protocolNumbers) as readonly PortProtocol[];
 const ALL = 0xffffffff;
 
 const familyNames = ['family', 'source', 'destination'] as const;

@@ -64,6 +64,9 @@ export type NetfilterRuleOptions = NetfilterRuleMatchOptions &
       }
   );
 
+/** Segment sizes that `clamp-mss` accepts, in bytes. The least is TCP_MIN_MSS of the kernel (include/net/tcp.h). */
+export const segmentSizes = { least: 88, most: 0xffff } as const;
+
 type RuleType = NetfilterRuleOptions['type'];
 
 const hooksOf: Readonly<Record<RuleType, readonly [NftHook, ...NftHook[]]>> = {
@@ -74,15 +77,23 @@ const hooksOf: Readonly<Record<RuleType, readonly [NftHook, ...NftHook[]]>> = {
   'clamp-mss': ['forward', 'output', 'postrouting'],
 };
 
-const namesOf: Readonly<Record<RuleType, readonly string[]>> = {
-  masquerade: [],
-  snat: ['to'],
-  dnat: ['to', 'toPort'],
-  redirect: ['toPort'],
-  'clamp-mss': ['size'],
-};
+/** Names of the options of each type, without those of all types. */
+type OwnNames<Type extends RuleType> = Exclude<
+  keyof Extract<NetfilterRuleOptions, { type: Type }>,
+  keyof NetfilterRuleMatchOptions | 'type' | 'hook'
+>;
+const ownNames = {
+  masquerade: {},
+  snat: { to: true },
+  dnat: { to: true, toPort: true },
+  redirect: { toPort: true },
+  'clamp-mss': { size: true },
+} as const satisfies { [Type in RuleType]: Record<OwnNames<Type>, true> };
 
 const types = Object.keys(hooksOf) as RuleType[];
+const namesOf = new Map(
+  types.map((type) => [type, ['type', 'hook', 'mark', ...matchNames, ...Object.keys(ownNames[type])]]),
+);
 
 export function checkRule(given: NetfilterRuleOptions): NftRule {
   // Accept a rule that was read, too.
@@ -91,7 +102,7 @@ export function checkRule(given: NetfilterRuleOptions): NftRule {
   if (typeof options !== 'object' || options === null) throw invalid(`a rule must be an object, not ${show(options)}`);
   const type = checkOneOf('the type of a rule', options.type, types);
   const what = `a rule of type ${type}`;
-  checkOptions(what, options, ['type', 'hook', 'mark', ...matchNames, ...namesOf[type]]);
+  checkOptions(what, options, namesOf.get(type) ?? []);
   const hook =
     options.hook === undefined ? hooksOf[type][0] : checkOneOf(`the hook of ${what}`, options.hook, hooksOf[type]);
   const { mark } = options;
@@ -123,11 +134,11 @@ function checkAction(what: string, options: NetfilterRuleOptions, match: NftMatc
     case 'redirect':
       return { type: 'redirect', toPort: checkToPort(what, options.toPort, match) };
     case 'clamp-mss': {
-      // 88 bytes is TCP_MIN_MSS, the smallest segment size that the kernel accepts (include/net/tcp.h).
       if (options.size === 'path') return { type: 'clamp-mss', size: 'path' };
+      const { least, most } = segmentSizes;
       if (typeof options.size !== 'number')
-        throw invalid(`size must be a number of bytes from 88 to 65535, or "path", not ${show(options.size)}`);
-      return { type: 'clamp-mss', size: checkInteger('size', options.size, 88, 0xffff) };
+        throw invalid(`size must be a number of bytes from ${least} to ${most}, or "path", not ${show(options.size)}`);
+      return { type: 'clamp-mss', size: checkInteger('size', options.size, least, most) };
     }
   }
 }

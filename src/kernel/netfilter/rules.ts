@@ -15,11 +15,12 @@ import type {
   PortProtocol,
 } from './types.js';
 
+/** IP protocol numbers (IPPROTO_* of include/uapi/linux/in.h) of the protocols with ports that a rule can match. */
 export const protocolNumbers: Readonly<Record<PortProtocol, number>> = {
   tcp: 6,
   udp: 17,
-  dccp: 33,
   sctp: 132,
+  dccp: 33,
   udplite: 136,
 };
 
