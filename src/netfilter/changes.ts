@@ -1,6 +1,7 @@
 import { at, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import type { NftRule } from '../kernel/netfilter/types.js';
+import type { Edits } from './edit-plan.js';
 import { chainRuleKey } from './layout.js';
 import {
   checkMark,
@@ -11,7 +12,6 @@ import {
   markKey,
   packetsKey,
 } from './mark-options.js';
-import type { Edits } from './plan.js';
 import { checkRule, type NetfilterRuleOptions, ruleText } from './rule-options.js';
 
 /** One of several changes that are made together, or not at all. */
@@ -30,9 +30,9 @@ export function checkEdits(changes: readonly NetfilterChange[]): Edits {
   const edits = {
     addMarks: [] as Edits['addMarks'][number][],
     setMarks: [] as Edits['setMarks'][number][],
-    removeMarks: [] as Edits['removeMarks'][number][],
+    deleteMarks: [] as Edits['deleteMarks'][number][],
     addRules: [] as Edits['addRules'][number][],
-    removeRules: [] as Edits['removeRules'][number][],
+    deleteRules: [] as Edits['deleteRules'][number][],
   };
   // The order within a batch is not specified, so the same packets or rule may occur only once.
   const places = new Places((index) => `change ${index}`);
@@ -61,11 +61,11 @@ function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSet
     case 'set-mark':
       return { mark: put(edits.setMarks, checkMark(change.mark)) };
     case 'delete-mark':
-      return { mark: put(edits.removeMarks, checkMarkSelector(change.mark)) };
+      return { mark: put(edits.deleteMarks, checkMarkSelector(change.mark)) };
     case 'add-rule':
       return { rule: put(edits.addRules, checkRule(change.rule)) };
     case 'delete-rule':
-      return { rule: put(edits.removeRules, checkRule(change.rule)) };
+      return { rule: put(edits.deleteRules, checkRule(change.rule)) };
   }
 }
 
@@ -101,8 +101,6 @@ class Places {
     return first;
   }
 }
-
-export const noEdits: Edits = { addMarks: [], setMarks: [], removeMarks: [], addRules: [], removeRules: [] };
 
 /** Wanted content of a table: all of it. */
 export interface NetfilterState {

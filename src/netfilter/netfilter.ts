@@ -10,9 +10,10 @@ import type { NftCounter, NftRule, NftTableEntry } from '../kernel/netfilter/typ
 import { resolveInterface } from '../kernel/network/main-names.js';
 import type { Link } from '../kernel/network/types.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
-import { checkEdits, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
+import { checkEdits, checkState, type NetfilterChange, type NetfilterState } from './changes.js';
 import { Commits } from './commits.js';
 import { differences, type NetfilterDifference } from './differences.js';
+import { noEdits, planEdits } from './edit-plan.js';
 import { translate } from './errors.js';
 import { Fwmark } from './fwmark.js';
 import { distinctMarks, interfacesOf, withMainNames } from './main-names.js';
@@ -32,7 +33,7 @@ import {
 } from './mark-options.js';
 import { checkInMask } from './match.js';
 import { checkLoadable, checkOwner } from './owner.js';
-import { type Desired, planAll, planEdits } from './plan.js';
+import { type Desired, planAll } from './plan.js';
 import { checkRule, type NetfilterRuleOptions, ruleOptions, ruleText } from './rule-options.js';
 import { type NetfilterEvent, TableEvents } from './watch.js';
 
@@ -171,7 +172,7 @@ export class Netfilter {
 
   /** Removes the mark of these packets. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async deleteMark(selector: FwmarkSelector, options?: CallOptions): Promise<void> {
-    await this.#commits.edit({ ...noEdits, removeMarks: [checkMarkSelector(selector)] }, options);
+    await this.#commits.edit({ ...noEdits, deleteMarks: [checkMarkSelector(selector)] }, options);
   }
 
   /** Returns the rules for NAT and segment sizes, in the order in which packets meet them. */
@@ -191,7 +192,7 @@ export class Netfilter {
 
   /** Removes a rule. @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
   async deleteRule(rule: NetfilterRuleOptions, options?: CallOptions): Promise<void> {
-    await this.#commits.edit({ ...noEdits, removeRules: [checkRule(rule)] }, options);
+    await this.#commits.edit({ ...noEdits, deleteRules: [checkRule(rule)] }, options);
   }
 
   /**
