@@ -5,6 +5,7 @@ export {
   type IpvsErrorOptions,
   KernelFailure,
 } from './common/errors.js';
+export { Watch } from './common/watch.js';
 export type { FlowResult } from './conntrack/changes.js';
 export {
   Conntrack,
@@ -111,30 +112,30 @@ export type {
 export { ServiceFlag } from './kernel/ipvs/types.js';
 export type { Kernel, OpenOptions } from './kernel/kernel.js';
 export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
-export type { NetfilterPort, RulesetListener } from './kernel/netfilter/port.js';
+export type { NetfilterPort, NftRulesetListener } from './kernel/netfilter/port.js';
 export type {
-  Action,
-  ChainEntry,
-  ChainName,
-  ChainPurpose,
-  ChainRule,
-  Counter,
-  Hook,
-  MapElement,
-  MapEntry,
-  MapKey,
-  MapName,
-  MapShape,
-  MarkBits,
-  MarkHook,
-  Match,
+  FwmarkHook,
+  NftAction,
+  NftChainEntry,
+  NftChainName,
+  NftChainPurpose,
+  NftChainRule,
+  NftCounter,
+  NftHook,
+  NftMapElement,
+  NftMapEntry,
+  NftMapKey,
+  NftMapName,
+  NftMapShape,
+  NftMarkBits,
+  NftMatch,
+  NftRule,
+  NftRuleEntry,
+  NftRulesetEvent,
+  NftTableChange,
+  NftTableEntry,
   PortProtocol,
   PortRange,
-  Rule,
-  RuleEntry,
-  RulesetEvent,
-  TableChange as NetfilterTableChange,
-  TableEntry as NetfilterTableEntry,
 } from './kernel/netfilter/types.js';
 export type { NamespacePort, NetworkEventPort, NetworkPort } from './kernel/network/port.js';
 export type {
@@ -174,13 +175,13 @@ export type {
   UdpTunnel,
 } from './kernel/network/types.js';
 export type { NetfilterChange, NetfilterState } from './netfilter/changes.js';
-export type { Difference } from './netfilter/differences.js';
+export { describeDifference, type NetfilterDifference, type NetfilterObject } from './netfilter/differences.js';
 export { Fwmark } from './netfilter/fwmark.js';
-export type { FwmarkOptions, FwmarkSelector, MarkRange } from './netfilter/mark-options.js';
-export type { MatchOptions } from './netfilter/match.js';
+export type { FwmarkOptions, FwmarkRange, FwmarkSelector } from './netfilter/mark-options.js';
+export type { PacketMatchOptions } from './netfilter/match.js';
 export { Netfilter, type NetfilterOptions, type NetfilterRule } from './netfilter/netfilter.js';
-export type { RuleMatchOptions, RuleOptions } from './netfilter/rule-options.js';
-export { type NetfilterEvent, NetfilterWatch } from './netfilter/watch.js';
+export type { NetfilterRuleMatchOptions, NetfilterRuleOptions } from './netfilter/rule-options.js';
+export type { NetfilterEvent } from './netfilter/watch.js';
 export type { AddressOptions, AddressSelector } from './network/address-options.js';
 export type { AnnounceOptions } from './network/announce.js';
 export type { NetworkChange, NetworkResult } from './network/changes.js';

@@ -85,7 +85,7 @@ function apply() {
       await setTimeout(50); // the kernel frees deleted objects later
       const time = await work();
       if (checked.has(name)) return time;
-      const differences = await netfilter.check({ marks });
+      const differences = await netfilter.verify({ marks });
       if (differences.length > 0) throw new Error(`${name} made another table: ${differences[0]}`);
       checked.add(name);
       return time;

@@ -3,6 +3,7 @@ import type { ServerOptions } from '../ipvs/server-options.js';
 import type { NewServiceKey, ServiceOptions } from '../ipvs/service-options.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
 import type { NetfilterState } from '../netfilter/changes.js';
+import type { NetfilterDifference } from '../netfilter/differences.js';
 import type { LinkOptions } from '../network/link-options.js';
 import type { RouteOptions } from '../network/route-options.js';
 import type { RoutingRuleOptions } from '../network/rule-options.js';
@@ -56,7 +57,12 @@ export type Part =
 export type Found =
   | { readonly state: 'right' }
   | { readonly state: 'missing' }
-  | { readonly state: 'other'; readonly differences: readonly SettingDifference[] }
+  | {
+      readonly state: 'other';
+      readonly differences: readonly SettingDifference[];
+      /** Differences of the marks and rules of a table. */
+      readonly content?: readonly NetfilterDifference[] | undefined;
+    }
   /** Different, and certainly not made by this owner. Without differences: another program's, whatever it contains. */
   | { readonly state: 'foreign'; readonly differences: readonly SettingDifference[] };
 

@@ -1,16 +1,7 @@
 import { ownValue } from '../common/own.js';
-import type { SettingDifference } from '../ipvs/differences.js';
-import type { Difference } from '../netfilter/differences.js';
 import { compareState } from '../netfilter/netfilter.js';
 import type { Handler } from './handler.js';
 import { missing, other, right } from './items.js';
-
-/** Path of the differences of a table: each is a chain, a map, a rule or a mark, as nft would write it. */
-export const CONTENT = 'content';
-
-function toDifference({ problem, what }: Difference): SettingDifference {
-  return { path: CONTENT, is: problem === 'missing' ? null : what, wanted: problem === 'unknown' ? null : what };
-}
 
 /** Handles all marks and NAT rules of a role: one table, which is its own. */
 export const netfilter: Handler<'netfilter'> = {
@@ -23,7 +14,7 @@ export const netfilter: Handler<'netfilter'> = {
     const differences = compareState(table, state, links);
     if (differences.length === 0) return right;
     if (table === undefined) return missing;
-    return other(...differences.map(toDifference));
+    return { state: 'other', differences: [], content: differences };
   },
 
   /** Reads the content of an existing table of that name: its record was lost. */

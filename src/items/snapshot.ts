@@ -1,7 +1,7 @@
 import { IpvsError } from '../common/errors.js';
 import { recordOf } from '../common/own.js';
 import type { TableEntry, Timeouts } from '../kernel/ipvs/types.js';
-import type { TableEntry as NetfilterTable } from '../kernel/netfilter/types.js';
+import type { NftTableEntry as NetfilterTable } from '../kernel/netfilter/types.js';
 import { interfaceOfSysctl } from '../kernel/network/main-names.js';
 import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
 import type { Item } from './items.js';

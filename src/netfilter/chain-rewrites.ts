@@ -1,5 +1,12 @@
 import { chainText } from '../kernel/netfilter/names.js';
-import type { ChainEntry, ChainName, ChainRule, Counter, TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import type {
+  NftChainEntry,
+  NftChainName,
+  NftChainRule,
+  NftCounter,
+  NftTableChange,
+  NftTableEntry,
+} from '../kernel/netfilter/types.js';
 
 /**
  * Maximum number of rules that the kernel may step over to find the handles of one batch. nft_rule_lookup in
@@ -9,8 +16,8 @@ import type { ChainEntry, ChainName, ChainRule, Counter, TableChange, TableEntry
 const MOST_STEPS = 20_000_000;
 
 interface Placed {
-  readonly rule?: ChainRule | undefined;
-  readonly counter?: Counter | undefined;
+  readonly rule?: NftChainRule | undefined;
+  readonly counter?: NftCounter | undefined;
 }
 
 /**
@@ -19,20 +26,20 @@ interface Placed {
  * smaller changes, and chains with rules of other programs, as they are.
  */
 export function rewriteLongChains(
-  table: TableEntry | undefined,
-  changes: TableChange[],
+  table: NftTableEntry | undefined,
+  changes: NftTableChange[],
   mostSteps: number = MOST_STEPS,
-): TableChange[] {
+): NftTableChange[] {
   const long = (table?.chains ?? []).filter((chain) => steps(chain, changes) > mostSteps);
   return long.length > 0 ? long.reduce(rewrite, changes) : changes;
 }
 
-function isOf(chain: string, change: TableChange): boolean {
+function isOf(chain: string, change: NftTableChange): boolean {
   if (change.change === 'add-rule') return chainText(change.chain) === chain;
   return change.change === 'delete-rule' && change.chain === chain;
 }
 
-function steps({ name, rules }: ChainEntry, changes: readonly TableChange[]): number {
+function steps({ name, rules }: NftChainEntry, changes: readonly NftTableChange[]): number {
   const places = new Map(rules.map(({ handle }, index) => [handle, index]));
   const chain = chainText(name);
   let sum = 0;
@@ -44,7 +51,7 @@ function steps({ name, rules }: ChainEntry, changes: readonly TableChange[]): nu
   return sum;
 }
 
-function rewrite(changes: TableChange[], chain: ChainEntry): TableChange[] {
+function rewrite(changes: NftTableChange[], chain: NftChainEntry): NftTableChange[] {
   const text = chainText(chain.name);
   const own = changes.filter((change) => isOf(text, change));
   const wanted = after(chain, own);
@@ -61,7 +68,11 @@ function rewrite(changes: TableChange[], chain: ChainEntry): TableChange[] {
   ];
 }
 
-function addition(chain: ChainName, rule: ChainRule | undefined, counter: Counter | undefined): TableChange[] {
+function addition(
+  chain: NftChainName,
+  rule: NftChainRule | undefined,
+  counter: NftCounter | undefined,
+): NftTableChange[] {
   return rule ? [{ change: 'add-rule', chain, rule, ...(counter && { counter }) }] : [];
 }
 
@@ -72,7 +83,7 @@ function getOrAdd(map: Map<bigint, Placed[]>, key: bigint): Placed[] {
 }
 
 /** Returns the rules of the chain after the changes. */
-function after({ rules }: ChainEntry, changes: readonly TableChange[]): Placed[] {
+function after({ rules }: NftChainEntry, changes: readonly NftTableChange[]): Placed[] {
   const deleted = new Set<bigint>();
   const before = new Map<bigint, Placed[]>();
   const last: Placed[] = [];

@@ -1,6 +1,7 @@
 import { at, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
-import type { Rule } from '../kernel/netfilter/types.js';
+import type { NftRule } from '../kernel/netfilter/types.js';
+import type { Edits } from './edit-plan.js';
 import { chainRuleKey } from './layout.js';
 import {
   checkMark,
@@ -11,8 +12,7 @@ import {
   markKey,
   packetsKey,
 } from './mark-options.js';
-import type { Edits } from './plan.js';
-import { checkRule, type RuleOptions, ruleText } from './rule-options.js';
+import { checkRule, type NetfilterRuleOptions, ruleText } from './rule-options.js';
 
 /** One of several changes that are made together, or not at all. */
 export type NetfilterChange =
@@ -20,8 +20,8 @@ export type NetfilterChange =
   /** Replaces the mark of packets that have one. */
   | { readonly change: 'set-mark'; readonly mark: FwmarkOptions }
   | { readonly change: 'delete-mark'; readonly mark: FwmarkSelector }
-  | { readonly change: 'add-rule'; readonly rule: RuleOptions }
-  | { readonly change: 'delete-rule'; readonly rule: RuleOptions };
+  | { readonly change: 'add-rule'; readonly rule: NetfilterRuleOptions }
+  | { readonly change: 'delete-rule'; readonly rule: NetfilterRuleOptions };
 
 const kinds = ['add-mark', 'set-mark', 'delete-mark', 'add-rule', 'delete-rule'] as const;
 
@@ -30,9 +30,9 @@ export function checkEdits(changes: readonly NetfilterChange[]): Edits {
   const edits = {
     addMarks: [] as Edits['addMarks'][number][],
     setMarks: [] as Edits['setMarks'][number][],
-    removeMarks: [] as Edits['removeMarks'][number][],
+    deleteMarks: [] as Edits['deleteMarks'][number][],
     addRules: [] as Edits['addRules'][number][],
-    removeRules: [] as Edits['removeRules'][number][],
+    deleteRules: [] as Edits['deleteRules'][number][],
   };
   // The order within a batch is not specified, so the same packets or rule may occur only once.
   const places = new Places((index) => `change ${index}`);
@@ -51,7 +51,7 @@ export function checkEdits(changes: readonly NetfilterChange[]): Edits {
 
 type MutableEdits = { -readonly [K in keyof Edits]: Edits[K][number][] };
 
-function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSettings; rule?: Rule } {
+function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSettings; rule?: NftRule } {
   if (typeof change !== 'object' || change === null) throw invalid(`a change must be an object, not ${show(change)}`);
   checkOneOf('change', change.change, kinds);
   checkOptions('a change', change, ['change', change.change.endsWith('mark') ? 'mark' : 'rule']);
@@ -61,11 +61,11 @@ function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSet
     case 'set-mark':
       return { mark: put(edits.setMarks, checkMark(change.mark)) };
     case 'delete-mark':
-      return { mark: put(edits.removeMarks, checkMarkSelector(change.mark)) };
+      return { mark: put(edits.deleteMarks, checkMarkSelector(change.mark)) };
     case 'add-rule':
       return { rule: put(edits.addRules, checkRule(change.rule)) };
     case 'delete-rule':
-      return { rule: put(edits.removeRules, checkRule(change.rule)) };
+      return { rule: put(edits.deleteRules, checkRule(change.rule)) };
   }
 }
 
@@ -89,7 +89,7 @@ class Places {
       throw invalid(`it is for the same packets as ${this.#placeOf(first)}: ${markKey(settings)}`);
   }
 
-  addRule(rule: Rule, change: string, index: number): void {
+  addRule(rule: NftRule, change: string, index: number): void {
     const first = this.#add(`${change} ${chainRuleKey(rule)}`, index);
     if (first !== undefined)
       throw invalid(`the list has ${change} ${ruleText(rule)} twice: it is ${this.#placeOf(first)} already`);
@@ -102,12 +102,10 @@ class Places {
   }
 }
 
-export const noEdits: Edits = { addMarks: [], setMarks: [], removeMarks: [], addRules: [], removeRules: [] };
-
 /** Wanted content of a table: all of it. */
 export interface NetfilterState {
   readonly marks?: readonly FwmarkOptions[] | undefined;
-  readonly rules?: readonly RuleOptions[] | undefined;
+  readonly rules?: readonly NetfilterRuleOptions[] | undefined;
 }
 
 export function checkState(

@@ -1,17 +1,19 @@
+import { ask } from '../common/ask.js';
 import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { IpvsError, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
-import type { TableChange, TableEntry } from '../kernel/netfilter/types.js';
+import type { NftTableChange, NftTableEntry } from '../kernel/netfilter/types.js';
 import { rewriteLongChains } from './chain-rewrites.js';
+import { type Edits, noEdits, planEdits } from './edit-plan.js';
 import { commitError, markInTheWay, translate } from './errors.js';
 import { interfacesOf, type Lists, withMainNames } from './main-names.js';
 import { packetsKey } from './mark-options.js';
-import { COMMENT, type Edits, planEdits } from './plan.js';
+import { COMMENT } from './plan.js';
 
 /** Returns the changes from the current table. `uncertain`: they may have been made already. */
-export type Plan = (table: TableEntry | undefined, uncertain: boolean) => TableChange[];
+export type Plan = (table: NftTableEntry | undefined, uncertain: boolean) => NftTableChange[];
 
 /** Maximum number of attempts for a batch, while others change rules at the same time. */
 const ATTEMPTS = 100;
@@ -31,7 +33,7 @@ export class Commits {
   readonly #port: NetfilterPort;
   readonly #owner: string;
   /** The table without its elements, with its generation; undefined if it is known to be outdated. */
-  #table: { readonly entry: TableEntry | undefined; readonly generation: number } | undefined;
+  #table: { readonly entry: NftTableEntry | undefined; readonly generation: number } | undefined;
   #queue: Job[] = [];
   #running = false;
 
@@ -41,9 +43,8 @@ export class Commits {
   }
 
   /** Reads the table. @throws IpvsError `ERR_IPVS_FOREIGN` if another program made it */
-  async read(elements: boolean, options: CallOptions | undefined): Promise<TableEntry | undefined> {
-    checkCallOptions(options);
-    const table = await this.#ask(() => this.#port.read(this.#owner, { ...options, elements }));
+  async read(elements: boolean, options: CallOptions | undefined): Promise<NftTableEntry | undefined> {
+    const table = await this.#ask(options, () => this.#port.read(this.#owner, { ...options, elements }));
     if (table && table.comment !== COMMENT)
       throw new IpvsError(
         'ERR_IPVS_FOREIGN',
@@ -56,7 +57,7 @@ export class Commits {
   change<T extends Lists>(
     options: CallOptions | undefined,
     wanted: T,
-    plan: (wanted: T, ...now: Parameters<Plan>) => TableChange[],
+    plan: (wanted: T, ...now: Parameters<Plan>) => NftTableChange[],
   ): Promise<void> {
     checkCallOptions(options);
     return this.#enqueue(async () => {
@@ -69,7 +70,7 @@ export class Commits {
   async resolve<T extends Lists>(lists: T, options: CallOptions | undefined): Promise<T> {
     const names = interfacesOf(lists);
     if (names.length === 0) return lists;
-    const found = await this.#ask(async () => this.#port.mainNames?.(names, options));
+    const found = await this.#ask(options, async () => this.#port.mainNames?.(names, options));
     return withMainNames(lists, found ?? new Map());
   }
 
@@ -80,9 +81,9 @@ export class Commits {
    */
   async edit(edits: Edits, options: CallOptions | undefined): Promise<Edits> {
     checkCallOptions(options);
-    const { addRules, removeRules } = edits;
+    const { addRules, deleteRules } = edits;
     const alone =
-      options !== undefined || addRules.length > 0 || removeRules.length > 0 || interfacesOf({ ...edits }).length > 0;
+      options !== undefined || addRules.length > 0 || deleteRules.length > 0 || interfacesOf({ ...edits }).length > 0;
     let made = edits;
     const run = async (jobs: readonly Job[]): Promise<void> => {
       if (alone) made = await this.resolve({ ...edits }, options);
@@ -134,7 +135,7 @@ export class Commits {
     let count = 0;
     for (const { edits } of this.#queue) {
       if (!edits || count === MOST_TOGETHER) break;
-      const own = [...edits.addMarks, ...edits.setMarks, ...edits.removeMarks].map(packetsKey);
+      const own = [...edits.addMarks, ...edits.setMarks, ...edits.deleteMarks].map(packetsKey);
       if (own.some((key) => keys.has(key))) break;
       for (const key of own) keys.add(key);
       count++;
@@ -149,7 +150,7 @@ export class Commits {
     for (let attempt = 1; ; attempt++) {
       const remembered = this.#table;
       const { entry, generation } = await this.#known(elements || uncertain, options);
-      let changes: TableChange[];
+      let changes: NftTableChange[];
       try {
         changes = plan(entry, uncertain);
       } catch (error) {
@@ -182,7 +183,7 @@ export class Commits {
 
   /** Returns the existing mark of an element that could not be added; undefined if it cannot be read. */
   async #markInTheWay(
-    changes: readonly TableChange[],
+    changes: readonly NftTableChange[],
     error: unknown,
     options: CallOptions | undefined,
   ): Promise<number | undefined> {
@@ -194,30 +195,26 @@ export class Commits {
   async #known(
     elements: boolean,
     options: CallOptions | undefined,
-  ): Promise<{ entry: TableEntry | undefined; generation: number }> {
+  ): Promise<{ entry: NftTableEntry | undefined; generation: number }> {
     if (this.#table && !elements) return this.#table;
     // Read the generation before the table: if the table does not exist, nothing else shows the time of the read.
-    const before = await this.#ask(() => this.#port.generation(options));
+    const before = await this.#ask(options, () => this.#port.generation(options));
     const entry = await this.read(elements, options);
     this.#table = { entry, generation: entry?.generation ?? before };
     return this.#table;
   }
 
-  async #ask<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw translate({ command: 'read', action: 'read', object: `table inet ${this.#owner}` }, error);
-    }
+  #ask<T>(options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {
+    return ask(translate, { command: 'read', action: 'read', object: `table inet ${this.#owner}`, options }, work);
   }
 }
 
+/** Returns edits of marks as one. */
 function merge(all: readonly Edits[]): Edits {
   return {
+    ...noEdits,
     addMarks: all.flatMap(({ addMarks }) => addMarks),
     setMarks: all.flatMap(({ setMarks }) => setMarks),
-    removeMarks: all.flatMap(({ removeMarks }) => removeMarks),
-    addRules: [],
-    removeRules: [],
+    deleteMarks: all.flatMap(({ deleteMarks }) => deleteMarks),
   };
 }

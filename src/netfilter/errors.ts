@@ -1,11 +1,11 @@
 import { Errno } from '../common/errno.js';
 import { errorOf, type Request as KernelRequest, type Meaning, Meanings } from '../common/meanings.js';
-import { ChangeFailure } from '../kernel/netfilter/port.js';
-import type { TableChange } from '../kernel/netfilter/types.js';
+import { NftChangeFailure } from '../kernel/netfilter/port.js';
+import type { NftTableChange } from '../kernel/netfilter/types.js';
 import { chainRuleText } from './layout.js';
 import { elementKey, hasMark, markOf, markText, packetsText } from './mark-options.js';
 
-export type Command = TableChange['change'] | 'read' | 'commit' | 'listen';
+export type Command = NftTableChange['change'] | 'read' | 'commit' | 'listen';
 export type Request = KernelRequest<Command>;
 
 const meanings = new Meanings<Command>();
@@ -49,7 +49,7 @@ meanings.defineForAll(Errno.EPROTONOSUPPORT, {
 export const translate = meanings.translate.bind(meanings);
 
 /** Returns the request that a change of the table is, in words. */
-function requestOf(table: string, change: TableChange): Request {
+function requestOf(table: string, change: NftTableChange): Request {
   const command = change.change;
   switch (command) {
     case 'add-element':
@@ -76,25 +76,25 @@ function requestOf(table: string, change: TableChange): Request {
 
 /** Returns the change that failed because its packets have a mark already. */
 export function markInTheWay(
-  changes: readonly TableChange[],
+  changes: readonly NftTableChange[],
   error: unknown,
-): Extract<TableChange, { change: 'add-element' }> | undefined {
-  const change = error instanceof ChangeFailure && error.errno === Errno.EEXIST ? changes[error.index] : undefined;
+): Extract<NftTableChange, { change: 'add-element' }> | undefined {
+  const change = error instanceof NftChangeFailure && error.errno === Errno.EEXIST ? changes[error.index] : undefined;
   return change?.change === 'add-element' ? change : undefined;
 }
 
 /** Returns the error for a batch of which nothing was carried out. `present` is the existing mark, if it is known. */
 export function commitError(
   table: string,
-  changes: readonly TableChange[],
+  changes: readonly NftTableChange[],
   error: unknown,
   present: number | undefined,
 ): unknown {
-  const change = error instanceof ChangeFailure ? changes[error.index] : undefined;
+  const change = error instanceof NftChangeFailure ? changes[error.index] : undefined;
   if (!change) return translate({ command: 'commit', action: 'change', object: `table inet ${table}` }, error);
   const request = requestOf(table, change);
   const added = markInTheWay(changes, error);
-  if (added && present !== undefined && error instanceof ChangeFailure) {
+  if (added && present !== undefined && error instanceof NftChangeFailure) {
     const says = hasMark(markOf(added.map, added.element, 0), present);
     return errorOf(request, error.errno, { ...markExists, says }, error.message);
   }
@@ -103,7 +103,7 @@ export function commitError(
   return translate(changed ? { ...request, action: 'change mark of' } : request, error);
 }
 
-function isAgain(change: TableChange, deleted: Extract<TableChange, { change: 'delete-element' }>): boolean {
+function isAgain(change: NftTableChange, deleted: Extract<NftTableChange, { change: 'delete-element' }>): boolean {
   return (
     change.change === 'add-element' && elementKey(change.map, change.element) === elementKey(deleted.map, deleted.key)
   );

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import { checkOptions } from '../common/check.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { Counter, MarkHook, Match } from '../kernel/netfilter/types.js';
-import { type FwmarkSelector, type MarkSettings, markText } from './mark-options.js';
+import type { FwmarkHook, NftCounter, NftMatch } from '../kernel/netfilter/types.js';
+import { type FwmarkSelector, type MarkSettings, markText, selectorOptions } from './mark-options.js';
 
 /** Methods that a mark needs of its table. */
 export interface MarkTable {
@@ -13,16 +13,16 @@ export interface MarkTable {
 /** A mark as it was read, with the packets that get it. */
 export class Fwmark {
   readonly #table: MarkTable;
-  readonly hook: MarkHook;
-  readonly match: Match;
+  readonly hook: FwmarkHook;
+  readonly match: NftMatch;
   readonly mark: number;
   /** Bits of the packet's mark that are set; the others stay as they are. */
   readonly mask: number;
   /** Packets that got the mark, and their bytes, since it was added. */
-  readonly counter: Counter;
+  readonly counter: NftCounter;
 
   /** @internal */
-  constructor(table: MarkTable, { hook, match, mark, mask }: MarkSettings, counter: Counter) {
+  constructor(table: MarkTable, { hook, match, mark, mask }: MarkSettings, counter: NftCounter) {
     this.#table = table;
     this.hook = hook;
     this.match = match;
@@ -33,8 +33,7 @@ export class Fwmark {
 
   /** Selector of the mark, for other calls and other handles. */
   get selector(): FwmarkSelector {
-    const { packetMark: _, ...match } = this.match;
-    return { hook: this.hook, mask: this.mask, ...match };
+    return selectorOptions(this);
   }
 
   /**

@@ -1,12 +1,12 @@
 import { IpvsError, invalid } from '../common/errors.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
-import type { Match } from '../kernel/netfilter/types.js';
+import type { NftMatch } from '../kernel/netfilter/types.js';
 import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import { type MarkSettings, markText, packetsKey } from './mark-options.js';
 import { checkInterface } from './match.js';
 
 /** Lists of objects with a match: edits, or a desired state. */
-export type Lists = { readonly [name: string]: readonly { readonly match: Match }[] };
+export type Lists = { readonly [name: string]: readonly { readonly match: NftMatch }[] };
 
 const options = ['inputInterface', 'outputInterface'] as const;
 
@@ -32,7 +32,7 @@ export function withMainNames<T extends Lists>(lists: T, names: ReadonlyMap<stri
   return Object.fromEntries(entries) as T;
 }
 
-function resolved<T extends { readonly match: Match }>(item: T, names: ReadonlyMap<string, string>): T {
+function resolved<T extends { readonly match: NftMatch }>(item: T, names: ReadonlyMap<string, string>): T {
   let { match } = item;
   for (const option of options) {
     const pattern = match[option];

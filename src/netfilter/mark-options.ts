@@ -2,19 +2,27 @@ import { checkInteger, checkOneOf, checkOptions, show } from '../common/check.js
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { mapText } from '../kernel/netfilter/names.js';
-import type { MapKey, MapName, MarkHook, Match, Rule } from '../kernel/netfilter/types.js';
-import { checkInMask, checkMatch, hex, type MatchOptions, markValueText, matchNames, matchText } from './match.js';
+import type { FwmarkHook, NftMapKey, NftMapName, NftMatch, NftRule } from '../kernel/netfilter/types.js';
+import {
+  checkInMask,
+  checkMatch,
+  hex,
+  markValueText,
+  matchNames,
+  matchText,
+  type PacketMatchOptions,
+} from './match.js';
 
 const hooks = ['prerouting', 'input', 'output'] as const;
 const ALL = 0xffffffff;
 
 /** Packets that a mark is for. */
-export interface FwmarkSelector extends MatchOptions {
+export interface FwmarkSelector extends PacketMatchOptions {
   /**
    * Hook at which packets get the mark: as they arrive (`prerouting`, the default), after routing, if they are for this
    * machine (`input`), or as this machine sends them (`output`). IPVS reads marks after each of them.
    */
-  readonly hook?: MarkHook | undefined;
+  readonly hook?: FwmarkHook | undefined;
   /** Bits of the mark that are set, from 1 to 0xffffffff; the others stay. Default: all. */
   readonly mask?: number | undefined;
 }
@@ -25,7 +33,7 @@ export interface FwmarkOptions extends FwmarkSelector {
 }
 
 /** Range of marks: the least one from `from` to `to` that is free in the table is taken. */
-export interface MarkRange {
+export interface FwmarkRange {
   readonly from: number;
   readonly to: number;
   /** Marks that are used elsewhere, such as those of IPVS services; at most 1 048 576. */
@@ -34,19 +42,24 @@ export interface MarkRange {
 
 /** A mark in canonical form. */
 export interface MarkSettings {
-  readonly hook: MarkHook;
-  readonly match: Match;
+  readonly hook: FwmarkHook;
+  readonly match: NftMatch;
   readonly mark: number;
   readonly mask: number;
 }
 
-const selectorNames = ['hook', 'mask', ...matchNames];
+const selectorOnly = { hook: true, mask: true } as const satisfies Record<
+  Exclude<keyof FwmarkSelector, keyof PacketMatchOptions>,
+  true
+>;
+const selectorNames = [...Object.keys(selectorOnly), ...matchNames];
+const markNames = ['mark', ...selectorNames];
 
 export function checkMark(given: FwmarkOptions): MarkSettings {
   const selected = selectorOf(given);
   if (selected !== given) checkOptions('a mark', selected, selectorNames);
   const options = selected === given ? given : { ...selected, mark: given.mark };
-  checkOptions('a mark', options, ['mark', ...selectorNames]);
+  checkOptions('a mark', options, markNames);
   const { mark, ...selector } = options;
   const settings = selectMark(selector, checkInteger('mark', mark, 0, ALL));
   checkInMask(settings.mark, settings.mask);
@@ -75,7 +88,7 @@ function selectMark(selector: FwmarkSelector, mark: number): MarkSettings {
   return { hook, match, mark, mask };
 }
 
-export function checkMarkRange(range: MarkRange): {
+export function checkMarkRange(range: FwmarkRange): {
   from: number;
   to: number;
   taken: ReadonlySet<number>;
@@ -105,7 +118,7 @@ function takenMarks(taken: Iterable<number> = []): ReadonlySet<number> {
 /**
  * Returns the map and the key of a mark that a map can hold: one for one address, one port or both, that sets all bits.
  */
-export function mapOf({ hook, match, mask }: MarkSettings): { map: MapName; key: MapKey } | undefined {
+export function mapOf({ hook, match, mask }: MarkSettings): { map: NftMapName; key: NftMapKey } | undefined {
   const { family, destination, protocol, port } = match;
   const others = match.source ?? match.inputInterface ?? match.outputInterface ?? match.packetMark ?? match.local;
   const bounded = destination?.includes('/') || typeof port === 'object' || others !== undefined;
@@ -118,7 +131,11 @@ export function mapOf({ hook, match, mask }: MarkSettings): { map: MapName; key:
 }
 
 /** Returns the mark of an element of a map. */
-export function markOf({ hook, shape }: MapName, { address, protocol, port }: MapKey, mark: number): MarkSettings {
+export function markOf(
+  { hook, shape }: NftMapName,
+  { address, protocol, port }: NftMapKey,
+  mark: number,
+): MarkSettings {
   const family = shape.startsWith('ip6') ? 'ipv6' : 'ipv4';
   const match = {
     ...(address !== undefined && ({ family, destination: address } as const)),
@@ -127,8 +144,20 @@ export function markOf({ hook, shape }: MapName, { address, protocol, port }: Ma
   return { hook, match, mark, mask: ALL };
 }
 
-export function ruleOf({ hook, match, mark, mask }: MarkSettings): Rule {
+export function ruleOf({ hook, match, mark, mask }: MarkSettings): NftRule {
   return { hook, match, action: { type: 'mark', mark, mask } };
+}
+
+/** Returns the mark that a rule sets; undefined for a rule that does something other. */
+export function settingsOf({ hook, match, action }: NftRule): MarkSettings | undefined {
+  if (action.type !== 'mark') return undefined;
+  return { hook: hook as FwmarkHook, match, mark: action.mark, mask: action.mask };
+}
+
+/** Returns the selector of a mark, in the form in which callers write it. */
+export function selectorOptions({ hook, match, mask }: Pick<MarkSettings, 'hook' | 'match' | 'mask'>): FwmarkSelector {
+  const { packetMark: _, ...rest } = match;
+  return { hook, mask, ...rest };
 }
 
 /** Returns a key that is equal for the same packets and bits, whatever the mark is. */
@@ -136,7 +165,7 @@ export function markKey(settings: Pick<MarkSettings, 'hook' | 'match' | 'mask'>)
   return `${packetsText(settings)} mask ${hex(settings.mask)}`;
 }
 
-export function elementKey(map: MapName, { address, protocol, port }: MapKey): string {
+export function elementKey(map: NftMapName, { address, protocol, port }: NftMapKey): string {
   return `${mapText(map)} ${address} ${protocol} ${port}`;
 }
 

@@ -2,12 +2,13 @@ import { canonicalAddress, type Family, familyOf, withoutMapping } from '../comm
 import { checkAddress, checkInteger, checkOneOf, checkOptions, isText, show } from '../common/check.js';
 import { type IpvsError, invalid } from '../common/errors.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
-import type { Hook, MarkBits, Match, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
+import { protocolNumbers } from '../kernel/netfilter/rules.js';
+import type { NftHook, NftMarkBits, NftMatch, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
 import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import { cutPrefix } from './prefix.js';
 
 /** Conditions on a packet; all of them have to match. */
-export interface MatchOptions {
+export interface PacketMatchOptions {
   /** Address family; needed only if no address is given. */
   readonly family?: Family | undefined;
   /** Source: an address or a prefix, such as `10.0.0.0/24`. */
@@ -29,19 +30,22 @@ export interface MatchOptions {
   readonly local?: boolean | undefined;
 }
 
-export const matchNames = [
-  'family',
-  'source',
-  'destination',
-  'protocol',
-  'port',
-  'inputInterface',
-  'outputInterface',
-  'local',
-] as const;
+const matchOptions = {
+  family: true,
+  source: true,
+  destination: true,
+  protocol: true,
+  port: true,
+  inputInterface: true,
+  outputInterface: true,
+  local: true,
+} as const satisfies Record<keyof PacketMatchOptions, true>;
+
+/** Names of the conditions on a packet. */
+export const matchNames = Object.keys(matchOptions) as readonly (keyof PacketMatchOptions)[];
 
 const families = ['ipv4', 'ipv6'] as const;
-const protocols = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
+const protocols = Object.keys(protocolNumbers) as readonly PortProtocol[];
 const ALL = 0xffffffff;
 
 const familyNames = ['family', 'source', 'destination'] as const;
@@ -50,7 +54,7 @@ const familyNames = ['family', 'source', 'destination'] as const;
  * Returns a match in canonical form: canonical addresses, a range of one port as a port, and the family that an address
  * implies.
  */
-export function checkMatch(what: string, options: MatchOptions, hook: Hook): Match {
+export function checkMatch(what: string, options: PacketMatchOptions, hook: NftHook): NftMatch {
   const { inputInterface, outputInterface, protocol, port, local } = options;
   const source = checkPrefix('source', options.source, options.family);
   const destination = checkPrefix('destination', options.destination, options.family);
@@ -67,7 +71,7 @@ export function checkMatch(what: string, options: MatchOptions, hook: Hook): Mat
   if (local !== undefined && typeof local !== 'boolean')
     throw invalid(`local must be true or false, not ${show(local)}`);
   // Set each property individually: spreading optional parts takes several times as long, and tables have many marks.
-  const match: { -readonly [K in keyof Match]: Match[K] } = {};
+  const match: { -readonly [K in keyof NftMatch]: NftMatch[K] } = {};
   if (family) match.family = family;
   if (inputInterface !== undefined) match.inputInterface = checkInterface('inputInterface', inputInterface);
   if (outputInterface !== undefined) match.outputInterface = checkInterface('outputInterface', outputInterface);
@@ -158,7 +162,9 @@ export function checkInterface(option: string, name: string): string {
 }
 
 /** Checks a condition on a packet's mark: a number stands for all of its bits. */
-export function checkMarkBits(value: number | { readonly mark: number; readonly mask?: number | undefined }): MarkBits {
+export function checkMarkBits(
+  value: number | { readonly mark: number; readonly mask?: number | undefined },
+): NftMarkBits {
   if (typeof value === 'number') return { mark: checkInteger('mark', value, 0, ALL), mask: ALL };
   if (typeof value !== 'object' || value === null)
     throw invalid(`mark must be an integer from 0 to ${ALL}, or { mark, mask }, not ${show(value)}`);
@@ -194,7 +200,7 @@ export function matchText({
   local,
   protocol,
   port,
-}: Match): string {
+}: NftMatch): string {
   const ip = family === 'ipv6' ? 'ip6' : 'ip';
   const words: string[] = [];
   if (packetMark) {
@@ -217,7 +223,7 @@ export function matchText({
  * Returns how narrow a match is, for a comparison part by part: addresses first, then ports. An omitted condition is
  * the widest.
  */
-export function narrowness(match: Match): readonly number[] {
+export function narrowness(match: NftMatch): readonly number[] {
   const bits = (text: string | undefined): number => {
     if (text === undefined) return 0;
     const [address = '', prefix] = text.split('/');

@@ -1,16 +1,19 @@
+import { ask } from '../common/ask.js';
 import { checkCallOptions, checkKernel, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { withJson } from '../common/json.js';
+import { Watch } from '../common/watch.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
-import type { Counter, Rule, TableEntry } from '../kernel/netfilter/types.js';
+import type { NftCounter, NftRule, NftTableEntry } from '../kernel/netfilter/types.js';
 import { resolveInterface } from '../kernel/network/main-names.js';
 import type { Link } from '../kernel/network/types.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
-import { checkEdits, checkState, type NetfilterChange, type NetfilterState, noEdits } from './changes.js';
+import { checkEdits, checkState, type NetfilterChange, type NetfilterState } from './changes.js';
 import { Commits } from './commits.js';
-import { type Difference, differences } from './differences.js';
+import { differences, type NetfilterDifference } from './differences.js';
+import { noEdits, planEdits } from './edit-plan.js';
 import { translate } from './errors.js';
 import { Fwmark } from './fwmark.js';
 import { distinctMarks, interfacesOf, withMainNames } from './main-names.js';
@@ -19,19 +22,20 @@ import {
   checkMarkRange,
   checkMarkSelector,
   type FwmarkOptions,
+  type FwmarkRange,
   type FwmarkSelector,
   hasMark,
-  type MarkRange,
   type MarkSettings,
   markKey,
   markOf,
   selectorOf,
+  settingsOf,
 } from './mark-options.js';
 import { checkInMask } from './match.js';
 import { checkLoadable, checkOwner } from './owner.js';
-import { type Desired, planAll, planEdits } from './plan.js';
-import { checkRule, type RuleOptions, ruleOptions, ruleText } from './rule-options.js';
-import { NetfilterWatch } from './watch.js';
+import { type Desired, planAll } from './plan.js';
+import { checkRule, type NetfilterRuleOptions, ruleOptions, ruleText } from './rule-options.js';
+import { type NetfilterEvent, TableEvents } from './watch.js';
 
 export interface NetfilterOptions extends OpenOptions {
   /**
@@ -47,17 +51,17 @@ export interface NetfilterOptions extends OpenOptions {
 
 /** A rule as it was read. */
 export interface NetfilterRule {
-  readonly rule: RuleOptions;
+  readonly rule: NetfilterRuleOptions;
   /** The rule as nft writes it, with the hook before it. */
   readonly text: string;
   /**
    * Packets that matched, and their bytes, since the rule was added. A NAT rule counts the packets that began a
    * connection.
    */
-  readonly counter: Counter;
+  readonly counter: NftCounter;
 }
 
-const noCounter: Counter = { packets: 0n, bytes: 0n };
+const noCounter: NftCounter = { packets: 0n, bytes: 0n };
 
 /**
  * Marks and the NAT rules of a director, in one table of nf_tables that belongs to one owner. Every change is one
@@ -128,7 +132,7 @@ export class Netfilter {
    * Adds the least mark of a range that no packets of this table have, also when several programs do so at once.
    * @throws IpvsError `ERR_IPVS_OUT_OF_RANGE` if all are taken
    */
-  async allocateMark(selector: FwmarkSelector, range: MarkRange, options?: CallOptions): Promise<Fwmark> {
+  async allocateMark(selector: FwmarkSelector, range: FwmarkRange, options?: CallOptions): Promise<Fwmark> {
     const { from, to, taken } = checkMarkRange(range);
     const packets = checkMarkSelector(selector);
     checkLoadable(this.owner);
@@ -168,7 +172,7 @@ export class Netfilter {
 
   /** Removes the mark of these packets. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async deleteMark(selector: FwmarkSelector, options?: CallOptions): Promise<void> {
-    await this.#commits.edit({ ...noEdits, removeMarks: [checkMarkSelector(selector)] }, options);
+    await this.#commits.edit({ ...noEdits, deleteMarks: [checkMarkSelector(selector)] }, options);
   }
 
   /** Returns the rules for NAT and segment sizes, in the order in which packets meet them. */
@@ -180,15 +184,15 @@ export class Netfilter {
   }
 
   /** Adds a rule. @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_NOT_SUPPORTED` */
-  async addRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
+  async addRule(rule: NetfilterRuleOptions, options?: CallOptions): Promise<void> {
     const checked = checkRule(rule);
     checkLoadable(this.owner);
     await this.#commits.edit({ ...noEdits, addRules: [checked] }, options);
   }
 
   /** Removes a rule. @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
-  async deleteRule(rule: RuleOptions, options?: CallOptions): Promise<void> {
-    await this.#commits.edit({ ...noEdits, removeRules: [checkRule(rule)] }, options);
+  async deleteRule(rule: NetfilterRuleOptions, options?: CallOptions): Promise<void> {
+    await this.#commits.edit({ ...noEdits, deleteRules: [checkRule(rule)] }, options);
   }
 
   /**
@@ -213,15 +217,15 @@ export class Netfilter {
   }
 
   /** Returns the differences that {@link set} would repair; empty if there are none. */
-  async check(state: NetfilterState, options?: CallOptions): Promise<Difference[]> {
+  async verify(state: NetfilterState, options?: CallOptions): Promise<NetfilterDifference[]> {
     const desired = checkState(state);
     const table = await this.#commits.read(true, options);
     const wanted = await this.#commits.resolve({ ...desired }, options);
-    return differences(table, planAll(table, distinct(wanted)));
+    return differences(table, distinct(wanted));
   }
 
   /** Returns the table as the kernel has it. @internal */
-  entry(options?: CallOptions): Promise<TableEntry | undefined> {
+  entry(options?: CallOptions): Promise<NftTableEntry | undefined> {
     return this.#commits.read(true, options);
   }
 
@@ -229,12 +233,13 @@ export class Netfilter {
    * Reports every change of the table, by this handle, too, from when it resolves: a loop that waits for changes and
    * then calls {@link set} keeps the table as wanted.
    */
-  async watch(options: CallOptions = {}): Promise<NetfilterWatch> {
-    checkCallOptions(options);
-    const listener = await this.#port.listen(options).catch((error: unknown) => {
-      throw translate({ command: 'listen', action: 'watch', object: `table inet ${this.owner}` }, error);
+  async watch(options: CallOptions = {}): Promise<Watch<NetfilterEvent>> {
+    const call = { command: 'listen', action: 'watch', object: `table inet ${this.owner}` } as const;
+    const listener = await ask(translate, { ...call, options }, () => this.#port.listen(options));
+    return new Watch(new TableEvents(listener, this.owner), {
+      signal: options.signal,
+      translate: (error) => translate(call, error),
     });
-    return new NetfilterWatch(listener, this.owner, options.signal);
   }
 
   /** Deletes the table with its content. Succeeds if no table exists. */
@@ -254,39 +259,39 @@ export class Netfilter {
 
 /** Returns the differences that {@link Netfilter.set} would repair in such a table, with these interfaces. @internal */
 export function compareState(
-  table: TableEntry | undefined,
+  table: NftTableEntry | undefined,
   state: NetfilterState,
   links: readonly Link[] = [],
-): Difference[] {
+): NetfilterDifference[] {
   const desired = { ...checkState(state) };
   const names = new Map(interfacesOf(desired).map((name) => [name, resolveInterface(name, links)]));
-  return differences(table, planAll(table, distinct(withMainNames(desired, names))));
+  return differences(table, distinct(withMainNames(desired, names)));
 }
 
 function distinct({ marks, rules }: Desired): Desired {
   return { marks: distinctMarks(marks), rules };
 }
 
-function marksOf(table: TableEntry | undefined): [MarkSettings, Counter][] {
+function marksOf(table: NftTableEntry | undefined): [MarkSettings, NftCounter][] {
   const mapped = (table?.maps ?? []).flatMap(({ name, elements = [] }) =>
-    elements.map((element): [MarkSettings, Counter] => [
+    elements.map((element): [MarkSettings, NftCounter] => [
       markOf(name, element, element.mark),
       element.counter ?? noCounter,
     ]),
   );
   const others = (table?.chains ?? []).flatMap(({ name, rules }) =>
-    rules.flatMap(({ rule, counter }): [MarkSettings, Counter][] => {
-      if (!rule || 'lookup' in rule || rule.action.type !== 'mark' || name.purpose !== 'mark') return [];
-      const { mark, mask } = rule.action;
-      return [[{ hook: name.hook as MarkSettings['hook'], match: rule.match, mark, mask }, counter ?? noCounter]];
+    rules.flatMap(({ rule, counter }): [MarkSettings, NftCounter][] => {
+      if (!rule || 'lookup' in rule || name.purpose !== 'mark') return [];
+      const settings = settingsOf(rule);
+      return settings ? [[settings, counter ?? noCounter]] : [];
     }),
   );
   return [...mapped, ...others];
 }
 
-function rulesOf(table: TableEntry | undefined): [Rule, Counter][] {
+function rulesOf(table: NftTableEntry | undefined): [NftRule, NftCounter][] {
   return (table?.chains ?? []).flatMap(({ rules }) =>
-    rules.flatMap(({ rule, counter }): [Rule, Counter][] =>
+    rules.flatMap(({ rule, counter }): [NftRule, NftCounter][] =>
       rule && !('lookup' in rule) && rule.action.type !== 'mark' ? [[rule, counter ?? noCounter]] : [],
     ),
   );

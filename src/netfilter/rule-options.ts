@@ -1,19 +1,19 @@
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import type { Action, Hook, Match, Rule } from '../kernel/netfilter/types.js';
+import type { NftAction, NftHook, NftMatch, NftRule } from '../kernel/netfilter/types.js';
 import {
   checkMarkBits,
   checkMatch,
-  type MatchOptions,
   markValueText,
   matchNames,
   matchText,
   missingProtocol,
+  type PacketMatchOptions,
   sameFamily,
 } from './match.js';
 
 /** Conditions on a packet for a rule. */
-export interface RuleMatchOptions extends MatchOptions {
+export interface NetfilterRuleMatchOptions extends PacketMatchOptions {
   /**
    * Mark of the packet, or some bits of it. It survives the NAT of IPVS, so it can select the packets that IPVS
    * forwards.
@@ -26,7 +26,7 @@ export interface RuleMatchOptions extends MatchOptions {
  * packet of a connection; connection tracking does the rest. They see packets that IPVS forwards (`nat`) only with the
  * sysctl `net.ipv4.vs.conntrack`.
  */
-export type RuleOptions = RuleMatchOptions &
+export type NetfilterRuleOptions = NetfilterRuleMatchOptions &
   (
     | {
         /** Replaces the source by the address of the interface that the packet leaves by. */
@@ -64,9 +64,12 @@ export type RuleOptions = RuleMatchOptions &
       }
   );
 
-type RuleType = RuleOptions['type'];
+/** Segment sizes that `clamp-mss` accepts, in bytes. The least is TCP_MIN_MSS of the kernel (include/net/tcp.h). */
+export const segmentSizes = { least: 88, most: 0xffff } as const;
 
-const hooksOf: Readonly<Record<RuleType, readonly [Hook, ...Hook[]]>> = {
+type RuleType = NetfilterRuleOptions['type'];
+
+const hooksOf: Readonly<Record<RuleType, readonly [NftHook, ...NftHook[]]>> = {
   masquerade: ['postrouting'],
   snat: ['postrouting', 'input'],
   dnat: ['prerouting', 'output'],
@@ -74,28 +77,36 @@ const hooksOf: Readonly<Record<RuleType, readonly [Hook, ...Hook[]]>> = {
   'clamp-mss': ['forward', 'output', 'postrouting'],
 };
 
-const namesOf: Readonly<Record<RuleType, readonly string[]>> = {
-  masquerade: [],
-  snat: ['to'],
-  dnat: ['to', 'toPort'],
-  redirect: ['toPort'],
-  'clamp-mss': ['size'],
-};
+/** Names of the options of each type, without those of all types. */
+type OwnNames<Type extends RuleType> = Exclude<
+  keyof Extract<NetfilterRuleOptions, { type: Type }>,
+  keyof NetfilterRuleMatchOptions | 'type' | 'hook'
+>;
+const ownNames = {
+  masquerade: {},
+  snat: { to: true },
+  dnat: { to: true, toPort: true },
+  redirect: { toPort: true },
+  'clamp-mss': { size: true },
+} as const satisfies { [Type in RuleType]: Record<OwnNames<Type>, true> };
 
 const types = Object.keys(hooksOf) as RuleType[];
+const namesOf = new Map(
+  types.map((type) => [type, ['type', 'hook', 'mark', ...matchNames, ...Object.keys(ownNames[type])]]),
+);
 
-export function checkRule(given: RuleOptions): Rule {
+export function checkRule(given: NetfilterRuleOptions): NftRule {
   // Accept a rule that was read, too.
   const read = typeof given === 'object' && given !== null && 'rule' in given && 'text' in given;
-  const options = read ? (given.rule as RuleOptions) : given;
+  const options = read ? (given.rule as NetfilterRuleOptions) : given;
   if (typeof options !== 'object' || options === null) throw invalid(`a rule must be an object, not ${show(options)}`);
   const type = checkOneOf('the type of a rule', options.type, types);
   const what = `a rule of type ${type}`;
-  checkOptions(what, options, ['type', 'hook', 'mark', ...matchNames, ...namesOf[type]]);
+  checkOptions(what, options, namesOf.get(type) ?? []);
   const hook =
     options.hook === undefined ? hooksOf[type][0] : checkOneOf(`the hook of ${what}`, options.hook, hooksOf[type]);
   const { mark } = options;
-  const match: Match = {
+  const match: NftMatch = {
     ...checkMatch(what, options, hook),
     ...(mark !== undefined && { packetMark: checkMarkBits(mark) }),
   };
@@ -108,7 +119,7 @@ export function checkRule(given: RuleOptions): Rule {
   return { hook, match: type === 'clamp-mss' ? { ...match, protocol: 'tcp' } : match, action };
 }
 
-function checkAction(what: string, options: RuleOptions, match: Match): Action {
+function checkAction(what: string, options: NetfilterRuleOptions, match: NftMatch): NftAction {
   switch (options.type) {
     case 'masquerade':
       return { type: 'masquerade' };
@@ -123,42 +134,42 @@ function checkAction(what: string, options: RuleOptions, match: Match): Action {
     case 'redirect':
       return { type: 'redirect', toPort: checkToPort(what, options.toPort, match) };
     case 'clamp-mss': {
-      // 88 bytes is TCP_MIN_MSS, the smallest segment size that the kernel accepts (include/net/tcp.h).
       if (options.size === 'path') return { type: 'clamp-mss', size: 'path' };
+      const { least, most } = segmentSizes;
       if (typeof options.size !== 'number')
-        throw invalid(`size must be a number of bytes from 88 to 65535, or "path", not ${show(options.size)}`);
-      return { type: 'clamp-mss', size: checkInteger('size', options.size, 88, 0xffff) };
+        throw invalid(`size must be a number of bytes from ${least} to ${most}, or "path", not ${show(options.size)}`);
+      return { type: 'clamp-mss', size: checkInteger('size', options.size, least, most) };
     }
   }
 }
 
-function checkTo(what: string, to: string, match: Match): string {
+function checkTo(what: string, to: string, match: NftMatch): string {
   const { address, family } = checkAddress('to', to, match.family);
   const named = match.source === undefined ? 'destination' : 'source';
   sameFamily(what, [match[named] === undefined ? 'family' : named, 'to'], [match.family, family]);
   return address;
 }
 
-function checkToPort(what: string, toPort: number, match: Match): number {
+function checkToPort(what: string, toPort: number, match: NftMatch): number {
   if (match.protocol === undefined) throw missingProtocol(what, 'toPort');
   return checkInteger('toPort', toPort, 1, 0xffff);
 }
 
 /** Returns the options that make that rule. */
-export function ruleOptions({ hook, match, action }: Rule): RuleOptions {
+export function ruleOptions({ hook, match, action }: NftRule): NetfilterRuleOptions {
   const { packetMark, ...rest } = match;
   const options = { ...rest, ...(packetMark && { mark: packetMark }), ...action, hook };
-  return options as RuleOptions; // its hooks and actions were checked when it was made
+  return options as NetfilterRuleOptions; // its hooks and actions were checked when it was made
 }
 
 /** Returns the rule as nft would write it, with the hook before it. */
-export function ruleText({ hook, match, action }: Rule): string {
+export function ruleText({ hook, match, action }: NftRule): string {
   const matched =
     action.type === 'clamp-mss' ? matchText(match).replace('meta l4proto tcp', 'tcp flags syn') : matchText(match);
   return `${hook} ${matched} ${actionText(action)}`;
 }
 
-function actionText(action: Action): string {
+function actionText(action: NftAction): string {
   switch (action.type) {
     case 'mark':
       return `mark set ${markValueText(action.mark, action.mask)}`;

@@ -2,7 +2,7 @@ import { at, checkAddress, checkInteger, checkOptions, show } from '../common/ch
 import { invalid } from '../common/errors.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
-import type { RuleOptions } from '../netfilter/rule-options.js';
+import type { NetfilterRuleOptions } from '../netfilter/rule-options.js';
 import {
   checkInterfaceName,
   distinctServices,
@@ -61,7 +61,7 @@ export function natDirector(options: NatDirector, owner: string): Part[] {
       }),
     ),
   );
-  const rules: RuleOptions[] = [{ type: 'masquerade', mark: { mark, mask: mark }, local: false }];
+  const rules: NetfilterRuleOptions[] = [{ type: 'masquerade', mark: { mark, mask: mark }, local: false }];
   const vips = [
     ...new Set(
       services.flatMap(({ service }) =>

@@ -5,7 +5,7 @@ import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
-import type { RuleOptions } from '../netfilter/rule-options.js';
+import type { NetfilterRuleOptions } from '../netfilter/rule-options.js';
 import { checkNetwork, formatPrefix } from '../network/checks.js';
 import {
   checkInterfaceName,
@@ -232,14 +232,14 @@ function marksOf(
   ];
 }
 
-function rulesOf(services: readonly NodeService[], bit: number): RuleOptions[] {
+function rulesOf(services: readonly NodeService[], bit: number): NetfilterRuleOptions[] {
   const here = services.flatMap(({ servers }) => servers.filter(({ local }) => local).map(({ address }) => address));
   return [
     // Packets that IPVS does not forward are still for the node itself.
     { type: 'masquerade', mark: { mark: bit, mask: bit }, local: false },
     // Hairpin: a server that gets its own request would answer itself.
     ...[...new Set(here)].map(
-      (address): RuleOptions => ({ type: 'masquerade', source: address, destination: address }),
+      (address): NetfilterRuleOptions => ({ type: 'masquerade', source: address, destination: address }),
     ),
   ];
 }

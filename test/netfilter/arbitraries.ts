@@ -1,6 +1,6 @@
 // Marks and rules of any kind, for property tests.
 import fc from 'fast-check';
-import type { FwmarkOptions, MatchOptions, RuleOptions } from '../../src/index.js';
+import type { FwmarkOptions, NetfilterRuleOptions, PacketMatchOptions } from '../../src/index.js';
 import { cutPrefix } from '../../src/netfilter/prefix.js';
 
 type Family = 'ipv4' | 'ipv6';
@@ -51,7 +51,7 @@ function defined<T extends object>(value: T): T {
 }
 
 /** At a hook that knows both interfaces or one. */
-function match(hook: string, small: boolean): fc.Arbitrary<MatchOptions> {
+function match(hook: string, small: boolean): fc.Arbitrary<PacketMatchOptions> {
   const port = small ? fc.constantFrom(80, 81) : fc.integer({ min: 1, max: 65535 });
   const range = fc.tuple(port, port).map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }));
   const named = small ? fc.constantFrom('eth0', 'eth1', 'eth*') : interfaceName;
@@ -67,7 +67,7 @@ function match(hook: string, small: boolean): fc.Arbitrary<MatchOptions> {
         inputInterface: has(['prerouting', 'input', 'forward', 'postrouting']),
         outputInterface: has(['forward', 'output', 'postrouting']),
       })
-      .map(({ port, ...rest }) => defined({ ...rest, port: rest.protocol ? port : undefined }) as MatchOptions),
+      .map(({ port, ...rest }) => defined({ ...rest, port: rest.protocol ? port : undefined }) as PacketMatchOptions),
   );
 }
 
@@ -79,7 +79,7 @@ export function markOptions(small = false): fc.Arbitrary<FwmarkOptions> {
     .map(([hook, match, { mark, mask }, whole]) => ({ hook, ...match, mark, ...(!whole && { mask }) }));
 }
 
-export function ruleOptions(small = false): fc.Arbitrary<RuleOptions> {
+export function ruleOptions(small = false): fc.Arbitrary<NetfilterRuleOptions> {
   const hooks = {
     masquerade: ['postrouting'],
     snat: ['postrouting', 'input'],
@@ -115,7 +115,7 @@ export function ruleOptions(small = false): fc.Arbitrary<RuleOptions> {
           };
           const general = Object.keys(match).length === 0 && mark === undefined && local === undefined;
           const rest = general ? { mark: 1 } : { mark, local };
-          return defined({ type, hook, ...match, ...rest, ...of[type] }) as RuleOptions;
+          return defined({ type, hook, ...match, ...rest, ...of[type] }) as NetfilterRuleOptions;
         }),
     ),
   );

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
 import type { CallOptions, FwmarkOptions, NetfilterChange, NetfilterPort, OpenOptions } from '../../src/index.js';
-import { ChangeFailure } from '../../src/kernel/netfilter/port.js';
-import type { TableChange } from '../../src/kernel/netfilter/types.js';
+import { NftChangeFailure } from '../../src/kernel/netfilter/port.js';
+import type { NftTableChange } from '../../src/kernel/netfilter/types.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { until, useWorld } from './world.js';
 
@@ -89,7 +89,7 @@ describe('a batch with one change that cannot be', () => {
       request: { object: 'prerouting ip daddr 10.0.0.0 mark set 0x1' },
     });
     expect(await generation()).toBe(before);
-    expect(await netfilter.check({ marks })).toEqual([]);
+    expect(await netfilter.verify({ marks })).toEqual([]);
     await netfilter.apply(marks.map(({ destination }) => ({ change: 'delete-mark', mark: { destination } })));
     expect(await netfilter.marks()).toEqual([]);
   }, 240_000);
@@ -182,11 +182,11 @@ describe('a reply that is lost (ENOBUFS)', () => {
         generation: (options) => kernel.generation(options),
         listen: (options) => kernel.listen(options),
         close: () => kernel.close(),
-        commit: async (table: string, changes: readonly TableChange[], options?: CallOptions) => {
+        commit: async (table: string, changes: readonly NftTableChange[], options?: CallOptions) => {
           if (left <= 0) return kernel.commit(table, changes, options);
           left--;
           if (commits) await kernel.commit(table, changes, options);
-          throw new ChangeFailure(-1, Errno.ENOBUFS, '');
+          throw new NftChangeFailure(-1, Errno.ENOBUFS, '');
         },
       };
     };

@@ -18,13 +18,13 @@ test.each(constructs)('$name', async ({ state, text }) => {
   runIn(other(), ['nft', '-f', '-'], `flush ruleset\ntable inet ipvs { ${COMMENT}\n${text}\n}`);
   const before = world.list('ruleset', '-a');
   expect(before.replaceAll(/ # handle \d+/g, '')).toBe(runIn(other(), ['nft', 'list', 'ruleset']));
-  expect(await netfilter.check(state)).toEqual([]);
+  expect(await netfilter.verify(state)).toEqual([]);
   expect(await netfilter.marks()).toHaveLength(state.marks?.length ?? 0);
   const rules = await netfilter.rules();
   expect(rules).toHaveLength(state.rules?.length ?? 0);
   // What was read makes the same table again, and is what it was made of.
   await netfilter
-    .check({
+    .verify({
       marks: (await netfilter.marks()).map(({ selector, mark }) => ({ ...selector, mark })),
       rules: rules.map(({ rule }) => rule),
     })

@@ -1,7 +1,7 @@
 // Changes leave what they do not name as it is: counters, handles, and packets on their way.
 import { spawn } from 'node:child_process';
 import { beforeEach, expect, test } from 'vitest';
-import type { FwmarkOptions, RuleOptions } from '../../src/index.js';
+import type { FwmarkOptions, NetfilterRuleOptions } from '../../src/index.js';
 import { addresses, until, useNetwork } from './world.js';
 
 const network = useNetwork([80]);
@@ -35,7 +35,7 @@ test('counters count exactly the packets, and stay through a thousand changes of
     { destination: '10.9.1.0/24', protocol: 'udp', port: { from: 10, to: 11 }, mark: 10 },
     { destination: virtual.ipv6, mark: 11 },
   ];
-  const rules: RuleOptions[] = [
+  const rules: NetfilterRuleOptions[] = [
     { type: 'masquerade', destination: '10.77.0.0/24' },
     { type: 'masquerade', destination: '10.78.0.0/24' },
     { type: 'masquerade', mark: 5 },
@@ -91,7 +91,7 @@ test('counters count exactly the packets, and stay through a thousand changes of
   await netfilter.set({ marks: kept, rules });
   await same('setting only these');
   expect(handles()).toEqual(expect.arrayContaining(before.filter((line) => !line.includes('@prerouting_ip '))));
-  expect(await netfilter.check({ marks: kept, rules })).toEqual([]);
+  expect(await netfilter.verify({ marks: kept, rules })).toEqual([]);
 });
 
 test('rules that are as wide as each other keep their places, however they came', async () => {
@@ -106,7 +106,7 @@ test('rules that are as wide as each other keep their places, however they came'
   const before = handles();
   const rules = nets.map((destination) => ({ type: 'masquerade', destination }) as const);
   for (const order of [rules, rules.toReversed()]) {
-    expect(await netfilter.check({ rules: order })).toEqual([]);
+    expect(await netfilter.verify({ rules: order })).toEqual([]);
     await netfilter.set({ rules: order });
     expect(handles()).toEqual(before);
   }
@@ -179,7 +179,7 @@ test('the narrowest mark wins, whatever came first', async () => {
     await netfilter.deleteTable();
     for (const mark of order) await netfilter.addMark(mark);
     seen.add(rulesOf());
-    expect(await netfilter.check({ marks })).toEqual([]);
+    expect(await netfilter.verify({ marks })).toEqual([]);
   }
   expect([...seen]).toHaveLength(1);
   network.load(`table inet probe {
@@ -208,7 +208,7 @@ test('the narrowest mark wins, whatever came first', async () => {
 
 test('the narrowest NAT rule wins, whatever came first', async () => {
   const { netfilter, connect } = network;
-  const rules: RuleOptions[] = [
+  const rules: NetfilterRuleOptions[] = [
     { type: 'masquerade', destination: '10.9.0.0/16' },
     { type: 'snat', to: other.ipv4, destination: server1.ipv4, protocol: 'tcp', port: { from: 80, to: 90 } },
     { type: 'snat', to: '10.9.2.77', destination: server1.ipv4, protocol: 'tcp', port: 80, source: '10.9.9.0/24' },

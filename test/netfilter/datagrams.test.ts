@@ -1,6 +1,6 @@
 // A sender of UDP that never pauses, while the NAT rules of a document change: with real sockets and packets.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { DesiredDocument, DesiredState, RuleOptions } from '../../src/index.js';
+import type { DesiredDocument, DesiredState, NetfilterRuleOptions } from '../../src/index.js';
 import { Director, OWNER, SERVER_PORT, until } from '../desired/director.js';
 
 const PORT = 5000;
@@ -24,10 +24,14 @@ afterAll(async () => {
   await director?.close();
 });
 
-const document = (...nat: RuleOptions[]): DesiredDocument => ({ owner: OWNER, namespace: director.namespace, nat });
+const document = (...nat: NetfilterRuleOptions[]): DesiredDocument => ({
+  owner: OWNER,
+  namespace: director.namespace,
+  nat,
+});
 
 /** To a server; its answers come back by way of the director. */
-const dnat = (number: number, more: object = {}): RuleOptions => ({
+const dnat = (number: number, more: object = {}): NetfilterRuleOptions => ({
   type: 'dnat',
   destination: director.virtual,
   protocol: 'udp',
@@ -37,9 +41,9 @@ const dnat = (number: number, more: object = {}): RuleOptions => ({
   ...more,
 });
 
-const redirect = (): RuleOptions => ({ type: 'redirect', protocol: 'udp', port: PORT, toPort: SERVER_PORT });
+const redirect = (): NetfilterRuleOptions => ({ type: 'redirect', protocol: 'udp', port: PORT, toPort: SERVER_PORT });
 
-async function begin(...nat: RuleOptions[]): Promise<void> {
+async function begin(...nat: NetfilterRuleOptions[]): Promise<void> {
   state = await director.open(document(...nat), { record: false });
   await state.apply();
   await director.send('sender', PORT, INTERVAL);
@@ -58,7 +62,7 @@ async function answering(): Promise<(string | undefined)[]> {
   return [...new Set(late)];
 }
 
-async function applied(...nat: RuleOptions[]): Promise<(string | undefined)[]> {
+async function applied(...nat: NetfilterRuleOptions[]): Promise<(string | undefined)[]> {
   await state.apply(document(...nat));
   expect((await state.plan()).empty).toBe(true);
   return answering();

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Netfilter, type NetfilterChange, type RuleOptions } from '../../src/index.js';
+import { Netfilter, type NetfilterChange, type NetfilterRuleOptions } from '../../src/index.js';
 import { useWorld } from './world.js';
 
 const world = useWorld();
@@ -167,10 +167,10 @@ describe('input that is refused before anything is sent', () => {
     [{ type: 'clamp-mss', size: 1000, hook: 'input' }],
   ])('a rule %j', async (options) => {
     const netfilter = await open();
-    const rule = options as RuleOptions;
+    const rule = options as NetfilterRuleOptions;
     await expect(netfilter.addRule(rule)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
     await expect(netfilter.deleteRule(rule)).rejects.toMatchObject(code('INVALID_ARGUMENT'));
-    await expect(netfilter.check({ rules: [rule] })).rejects.toMatchObject(code('INVALID_ARGUMENT'));
+    await expect(netfilter.verify({ rules: [rule] })).rejects.toMatchObject(code('INVALID_ARGUMENT'));
   });
 
   test('changes and calls', async () => {

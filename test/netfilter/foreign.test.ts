@@ -122,7 +122,7 @@ describe('a table of our name that is not ours', () => {
       netfilter.deleteRule({ type: 'masquerade', mark: 1 }),
       netfilter.apply([{ change: 'add-mark', mark: { ...mark, mark: 1 } }]),
       netfilter.set({ marks: [{ ...mark, mark: 1 }] }),
-      netfilter.check({}),
+      netfilter.verify({}),
       netfilter.deleteTable(),
     ];
     for (const attempt of await Promise.allSettled(attempts))

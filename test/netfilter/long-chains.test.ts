@@ -1,12 +1,12 @@
 // A chain of many rules that loses most of them.
 import { expect, test } from 'vitest';
-import type { RuleOptions } from '../../src/index.js';
+import type { NetfilterRuleOptions } from '../../src/index.js';
 import { ownsMachine } from '../user-namespace.js';
 import { useWorld } from './world.js';
 
 const world = useWorld();
 const COUNT = 8000;
-const rule = (index: number): RuleOptions => ({
+const rule = (index: number): NetfilterRuleOptions => ({
   type: 'masquerade',
   source: `10.${index >> 8}.${index & 255}.0/24`,
 });
@@ -30,7 +30,7 @@ test.skipIf(!ownsMachine)(
       [...stay, rule(COUNT)].map((one) => one.source).toSorted(),
     );
     for (const one of read) expect(one.counter.packets, one.text).toBe(one.rule.source?.startsWith('10.0.') ? 5n : 0n);
-    expect(await netfilter.check({ rules: [...stay, rule(COUNT)] })).toEqual([]);
+    expect(await netfilter.verify({ rules: [...stay, rule(COUNT)] })).toEqual([]);
     const order = read.map((one) => one.rule.source);
     world.load('flush ruleset');
     await netfilter.set({ rules: [...stay, rule(COUNT)] });

@@ -47,7 +47,7 @@ test('tables of all other names are loaded again by nft', async () => {
   const saved = world.list();
   world.load(`flush ruleset\n${saved}`);
   expect(world.list()).toBe(saved);
-  for (const handle of handles) expect(await handle.check(state)).toEqual([]);
+  for (const handle of handles) expect(await handle.verify(state)).toEqual([]);
 });
 
 test('a table with the name of a keyword that an earlier version made is read, reduced and deleted, not added to', async () => {
@@ -86,7 +86,7 @@ test('a table with the name of a keyword that an earlier version made is read, r
   ])
     await expect(attempt()).rejects.toMatchObject(refused);
   expect(world.list('ruleset', '-a')).toBe(before);
-  expect(await netfilter.check({ marks: marks.slice(0, 1) })).toEqual([]);
+  expect(await netfilter.verify({ marks: marks.slice(0, 1) })).toEqual([]);
   const [mark] = await netfilter.marks();
   await mark?.update({ mark: 7 });
   expect((await netfilter.marks()).map((one) => one.mark)).toEqual([7]);

@@ -12,7 +12,7 @@ describe('loaded by hand', () => {
     world.load(`flush ruleset\ntable inet ipvs { ${COMMENT}\n${text}\n}`);
     const { netfilter } = world;
     await netfilter.set(state); // nft loads prefixes in another way: those rules are made anew
-    expect(await netfilter.check(state)).toEqual([]);
+    expect(await netfilter.verify(state)).toEqual([]);
     const before = world.list('ruleset', '-a');
     await netfilter.set(state);
     expect(world.list('ruleset', '-a')).toBe(before);

@@ -1,7 +1,7 @@
 // A ruleset that nft saves and loads again is recognised, whatever form nft gives its rules.
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { FwmarkOptions, NetfilterState, RuleOptions } from '../../src/index.js';
+import type { FwmarkOptions, NetfilterRuleOptions, NetfilterState } from '../../src/index.js';
 import { checkMark, packetsKey } from '../../src/netfilter/mark-options.js';
 import { cutPrefix } from '../../src/netfilter/prefix.js';
 import { ownsMachine } from '../user-namespace.js';
@@ -25,7 +25,7 @@ function distinct(marks: readonly FwmarkOptions[]): FwmarkOptions[] {
 
 async function expectUnchanged(state: NetfilterState): Promise<void> {
   const { netfilter } = world;
-  expect(await netfilter.check(state)).toEqual([]);
+  expect(await netfilter.verify(state)).toEqual([]);
   const before = world.list('ruleset', '-a');
   await netfilter.set(state);
   expect(world.list('ruleset', '-a')).toBe(before);
@@ -83,13 +83,13 @@ describe('marks of prefixes', () => {
     const other = world.list().replace('ip daddr 10.1.0.0/16', 'ip daddr != 10.1.0.0/16');
     world.load(`flush ruleset\n${other}`);
     expect(await world.netfilter.marks()).toEqual([]);
-    expect(await world.netfilter.check(state)).toHaveLength(2);
+    expect(await world.netfilter.verify(state)).toHaveLength(2);
   });
 });
 
 describe('rules of every type', () => {
   const to = { ipv4: '10.9.9.9', ipv6: 'fd09::9' } as const;
-  const rules = prefixes.flatMap((prefix, index): RuleOptions[] => {
+  const rules = prefixes.flatMap((prefix, index): NetfilterRuleOptions[] => {
     const family = prefix.includes(':') ? 'ipv6' : 'ipv4';
     return [
       { type: 'masquerade', destination: prefix, mark: { mark: 0x10000, mask: 0xffff0000 } },
@@ -116,7 +116,7 @@ test('generated marks and rules are recognised', async () => {
     marks: fc.array(markOptions(), { minLength: 20, maxLength: 40 }),
     rules: fc.array(ruleOptions(), { minLength: 20, maxLength: 40 }),
   });
-  const run = async ({ marks, rules }: { marks: FwmarkOptions[]; rules: RuleOptions[] }): Promise<void> => {
+  const run = async ({ marks, rules }: { marks: FwmarkOptions[]; rules: NetfilterRuleOptions[] }): Promise<void> => {
     const state = { marks: distinct(marks), rules };
     await world.netfilter.set(state);
     reload(world);

@@ -1,6 +1,6 @@
 // What somebody else did to our table is noticed, and set() makes it as it should be.
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { NetfilterEvent, NetfilterState, NetfilterWatch } from '../../src/index.js';
+import { describeDifference, type NetfilterEvent, type NetfilterState, type Watch } from '../../src/index.js';
 import { until, useWorld } from './world.js';
 
 const world = useWorld();
@@ -19,76 +19,84 @@ const state = {
 } as const satisfies NetfilterState;
 const chain = 'chain inet ipvs mark_prerouting';
 
-/** What was done by hand; some of what check says of it. */
+/** What was done by hand; some of what verify() reports. */
 const damages: readonly (readonly [name: string, commands: string, says: readonly string[]])[] = [
-  ['the table is flushed', 'flush table inet ipvs', ['missing prerouting mark set @prerouting_port']],
-  ['the table is deleted', 'delete table inet ipvs', ['missing the table', 'missing map prerouting_port']],
-  ['everything is flushed', 'flush ruleset', ['missing the table']],
-  ["a chain of another's in it", 'add chain inet ipvs mine', ['unknown chain mine']],
+  ['the table is flushed', 'flush table inet ipvs', ['missing: lookup in map prerouting_port']],
+  ['the table is deleted', 'delete table inet ipvs', ['missing: the table', 'missing: map prerouting_port']],
+  ['everything is flushed', 'flush ruleset', ['missing: the table']],
+  ["a chain of another's in it", 'add chain inet ipvs mine', ['unknown: chain mine']],
   [
     "a base chain of another's",
     'add chain inet ipvs mine { type filter hook input priority 0; policy drop; }',
-    ['unknown chain mine'],
+    ['unknown: chain mine'],
   ],
   [
     "a rule of another's among ours",
     `insert rule inet ipvs mark_prerouting tcp dport 80 counter drop`,
-    ['unknown a rule in mark_prerouting'],
+    ['unknown: rule of another program in chain mark_prerouting'],
   ],
-  ['a rule that jumps', 'add chain inet ipvs x; add rule inet ipvs mark_prerouting jump x', ['unknown chain x']],
-  ["a set of another's", 'add set inet ipvs mine { type ipv4_addr; }', ['unknown set mine']],
-  ['a mark more', 'add element inet ipvs prerouting_port { udp . 9 : 9 }', ['unknown mark of prerouting udp dport 9']],
+  ['a rule that jumps', 'add chain inet ipvs x; add rule inet ipvs mark_prerouting jump x', ['unknown: chain x']],
+  ["a set of another's", 'add set inet ipvs mine { type ipv4_addr; }', ['unknown: set mine']],
+  [
+    'a mark more',
+    'add element inet ipvs prerouting_port { udp . 9 : 9 }',
+    ['unknown: prerouting udp dport 9 mark set 0x9'],
+  ],
   [
     'a mark that cannot be written here',
     'add element inet ipvs prerouting_port { icmp . 9 : 9 }',
-    ['unknown map prerouting_port'],
+    ['changed: map prerouting_port'],
   ],
   [
     'a mark less',
     'delete element inet ipvs prerouting_port { tcp . 80 }',
-    ['missing prerouting tcp dport 80 mark set 0x50'],
+    ['missing: prerouting tcp dport 80 mark set 0x50'],
   ],
   [
     'another mark',
     'delete element inet ipvs prerouting_port { tcp . 80 }; add element inet ipvs prerouting_port { tcp . 80 : 99 }',
-    ['changed prerouting tcp dport 80 mark set 0x50'],
+    ['changed: prerouting tcp dport 80 mark set 0x50 (is 0x63)'],
   ],
   [
     'all marks gone',
     'flush map inet ipvs prerouting_port',
-    ['missing prerouting tcp dport 80 mark set 0x50', 'missing prerouting tcp dport 81 mark set 0x51'],
+    ['missing: prerouting tcp dport 80 mark set 0x50', 'missing: prerouting tcp dport 81 mark set 0x51'],
   ],
   [
     'a chain of another priority',
     `flush ${chain}; delete ${chain}; add ${chain} { type filter hook prerouting priority 0; }`,
-    ['unknown chain mark_prerouting'],
+    ['changed: chain mark_prerouting'],
   ],
   [
     'a chain that drops',
     `add chain inet ipvs mss_forward { type filter hook forward priority mangle; policy drop; }`,
-    ['unknown chain mss_forward'],
+    ['changed: chain mss_forward'],
   ],
-  ['a chain that is no base chain', `flush ${chain}; delete ${chain}; add ${chain}`, ['unknown chain mark_prerouting']],
-  ['a chain gone', `flush ${chain}; delete ${chain}`, ['missing chain mark_prerouting']],
+  [
+    'a chain that is no base chain',
+    `flush ${chain}; delete ${chain}; add ${chain}`,
+    ['changed: chain mark_prerouting'],
+  ],
+  ['a chain gone', `flush ${chain}; delete ${chain}`, ['missing: chain mark_prerouting']],
   [
     'a map of another kind',
     `flush ${chain}; delete map inet ipvs prerouting_port; add map inet ipvs prerouting_port { type ipv4_addr : verdict; }`,
-    ['unknown map prerouting_port'],
+    ['changed: map prerouting_port'],
   ],
   [
     'a map without counters',
     `flush ${chain}; delete map inet ipvs prerouting_port; add map inet ipvs prerouting_port { type inet_proto . inet_service : mark; }`,
-    ['unknown map prerouting_port'],
+    ['changed: map prerouting_port'],
   ],
-  ['the table is put to sleep', 'add table inet ipvs { flags dormant; }', ['unknown flag dormant']],
+  ['the table is put to sleep', 'add table inet ipvs { flags dormant; }', ['unknown: flag dormant']],
   [
     'rules in our words that we did not ask for',
     'add rule inet ipvs nat_postrouting meta mark 0x63 counter masquerade',
-    ['unknown postrouting meta mark 0x63 masquerade'],
+    ['unknown: postrouting meta mark 0x63 masquerade'],
   ],
 ];
 
-describe('check and set', () => {
+describe('verify and set', () => {
   let good: string[] = [];
   beforeEach(async () => {
     world.load(
@@ -100,9 +108,9 @@ describe('check and set', () => {
 
   test.each(damages)('%s', async (_, commands, says) => {
     const { netfilter } = world;
-    expect(await netfilter.check(state)).toEqual([]);
+    expect(await netfilter.verify(state)).toEqual([]);
     world.load(commands.replaceAll('; ', '\n').replaceAll(/\{([^}]*)\}/gs, (block) => block.replaceAll('\n', '; ')));
-    const differences = (await netfilter.check(state)).map(({ problem, what }) => `${problem} ${what}`);
+    const differences = (await netfilter.verify(state)).map(describeDifference);
     for (const saying of says)
       expect(
         differences.some((text) => text.startsWith(saying)),
@@ -110,12 +118,12 @@ describe('check and set', () => {
       ).toBe(true);
     const flushed = commands.startsWith('flush ruleset');
     await netfilter.set(state);
-    expect(await netfilter.check(state)).toEqual([]);
+    expect(await netfilter.verify(state)).toEqual([]);
     const list = sorted(world.list());
     if (!flushed) expect(list).toEqual(good);
     await netfilter.set({ ...state, marks: [] });
     await netfilter.set(state);
-    expect(await netfilter.check(state)).toEqual([]);
+    expect(await netfilter.verify(state)).toEqual([]);
   });
 
   test('single changes go on in a damaged table, and leave the damage to set', async () => {
@@ -150,7 +158,7 @@ describe('check and set', () => {
     world.load(`add rule inet ipvs ${name} ${rule}`);
     expect(await netfilter.marks()).toHaveLength(marks.length);
     expect(await netfilter.rules()).toHaveLength(rules.length);
-    expect((await netfilter.check(state)).map(({ problem }) => problem)).toContain('unknown');
+    expect((await netfilter.verify(state)).map(({ problem }) => problem)).toContain('unknown');
     await netfilter.set(state);
     expect(sorted(world.list())).toEqual(good);
   });
@@ -169,7 +177,7 @@ describe('watch', () => {
   });
 
   /** What it tells until our own last change is told. */
-  async function heard(watch: NetfilterWatch, work: () => unknown): Promise<NetfilterEvent[]> {
+  async function heard(watch: Watch<NetfilterEvent>, work: () => unknown): Promise<NetfilterEvent[]> {
     const events: NetfilterEvent[] = [];
     const loop = (async () => {
       for await (const event of watch) {

@@ -27,7 +27,7 @@ test.each(['lan', LONG])('a rule of nf_tables for the interface %s has its main 
   const listed = run('nft', 'list', 'ruleset');
   expect(listed.match(/iifname .* udp/g)).toEqual(['iifname "e0" meta l4proto udp']);
   expect(listed).toContain('oifname "e0"');
-  expect(await netfilter.check({ marks: [mark], rules: [rule] })).toEqual([]);
+  expect(await netfilter.verify({ marks: [mark], rules: [rule] })).toEqual([]);
   await netfilter.deleteRule(rule);
   await netfilter.deleteMark({ inputInterface: name, protocol: 'udp' });
   expect((await netfilter.addMark(mark)).match.inputInterface).toBe('e0');

@@ -1,7 +1,13 @@
 // A director through which requests and answers go, with and without masquerade, in both families.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../scripts/lab.mjs';
-import { type NatDirector, Netfilter, Role, type RuleOptions, type ServiceWithServers } from '../../src/index.js';
+import {
+  type NatDirector,
+  Netfilter,
+  type NetfilterRuleOptions,
+  Role,
+  type ServiceWithServers,
+} from '../../src/index.js';
 import { lines, load, shell, snapshot, Talk } from './talk.js';
 
 const VIP = '10.1.0.100';
@@ -184,7 +190,7 @@ describe('rules beside the role', () => {
   });
 
   /** What both ends may send: `[the client's, the server's]`. */
-  async function segments(...rules: RuleOptions[]): Promise<unknown> {
+  async function segments(...rules: NetfilterRuleOptions[]): Promise<unknown> {
     await netfilter.set({ rules });
     const [answer] = await talk.ask('client', VIP, 80);
     return answer?.segments;

@@ -8,9 +8,9 @@ import {
   type IngressService,
   Ipvs,
   Netfilter,
+  type NetfilterRuleOptions,
   Network,
   Role,
-  type RuleOptions,
 } from '../../src/index.js';
 import type { Frame } from './lan.js';
 
@@ -95,7 +95,7 @@ export class Swarm {
 
   /** What is published goes from the host to the ingress, and tasks translate the port that they get. */
   async publish(): Promise<void> {
-    const set = async (host: string, ...rules: RuleOptions[]): Promise<void> =>
+    const set = async (host: string, ...rules: NetfilterRuleOptions[]): Promise<void> =>
       (await this.netfilter(host)).set({ rules });
     const published = { local: true, protocol: 'tcp', port: PORT, to: SANDBOX } as const;
     await set('host10', { type: 'dnat', ...published }, { type: 'dnat', hook: 'output', ...published });

@@ -6,9 +6,9 @@ import {
   DesiredState,
   type FwmarkSelector,
   Ipvs,
+  type NetfilterRuleOptions,
   Network,
   planDocument,
-  type RuleOptions,
 } from '../../src/index.js';
 import { MemoryKernel } from '../../src/memory/index.js';
 
@@ -150,7 +150,7 @@ describe('a service by mark deletes the flows that its marks match, however they
 
 describe('NAT rules that come, change or go delete the flows of UDP that they leave behind', () => {
   const VIP = '192.0.2.1';
-  const dnat = (to: string, more: object = {}): RuleOptions => ({
+  const dnat = (to: string, more: object = {}): NetfilterRuleOptions => ({
     type: 'dnat',
     destination: VIP,
     protocol: 'udp',
@@ -158,8 +158,14 @@ describe('NAT rules that come, change or go delete the flows of UDP that they le
     to,
     ...more,
   });
-  const doc = (...nat: RuleOptions[]): DesiredDocument => ({ owner: 'a', nat });
-  const cases: readonly (readonly [string, RuleOptions[], RuleOptions[], deleted: Tuple[], kept: Tuple[]])[] = [
+  const doc = (...nat: NetfilterRuleOptions[]): DesiredDocument => ({ owner: 'a', nat });
+  const cases: readonly (readonly [
+    string,
+    NetfilterRuleOptions[],
+    NetfilterRuleOptions[],
+    deleted: Tuple[],
+    kept: Tuple[],
+  ])[] = [
     [
       'added',
       [],
@@ -292,7 +298,7 @@ describe('NAT rules that come, change or go delete the flows of UDP that they le
   test('those for a mark go by the packets that get it', async () => {
     const { track, left, open } = await machine();
     const marks = [{ destination: VIP, protocol: 'udp', mark: 7 }] as const;
-    const of = (...nat: RuleOptions[]): DesiredDocument => ({ owner: 'a', marks, nat });
+    const of = (...nat: NetfilterRuleOptions[]): DesiredDocument => ({ owner: 'a', marks, nat });
     const state = await open(of());
     await state.apply();
     await track({ to: VIP, by: '10.0.0.1' });

@@ -169,7 +169,7 @@ test('a server is replaced: the new one comes before the old one goes', async ()
   );
   expect(String(plan)).toBe(`+ server 10.0.0.18:0 of FWM 258: nat, weight 1
 ~ nf_tables table inet ipvs-swarm: 2 marks, 1 rules (is: missing: prerouting tcp dport 9091 mark set 0x102)
-~ nf_tables table inet ipvs-swarm: 1 marks, 1 rules (is: unknown: mark of prerouting tcp dport 9090)
+~ nf_tables table inet ipvs-swarm: 1 marks, 1 rules (is: unknown: prerouting tcp dport 9090 mark set 0x102)
 ~ server 10.0.0.20:0 of FWM 258: nat, weight 1 (is: nat, weight 2)
 - server 10.0.0.17:0 of FWM 258: nat, weight 1
   4 as wanted`);

@@ -101,11 +101,11 @@ describe('other programs', () => {
     const netfilter = await open();
     await netfilter.set(state);
     memory.addForeign('ipvs', { kind: 'rule', chain: 'nat_postrouting', at: 0 });
-    expect(await netfilter.check(state)).toMatchObject([{ problem: 'unknown' }]);
+    expect(await netfilter.verify(state)).toMatchObject([{ problem: 'unknown' }]);
     memory.addForeign('ipvs', { kind: 'set', name: 'x' }, { kind: 'changed', name: 'mark_prerouting' });
-    expect(await netfilter.check(state)).not.toEqual([]);
+    expect(await netfilter.verify(state)).not.toEqual([]);
     await netfilter.set(state);
-    expect(await netfilter.check(state)).toEqual([]);
+    expect(await netfilter.verify(state)).toEqual([]);
     memory.flushRuleset();
     expect(memory.tables).toEqual([]);
     memory.addForeign('ipvs');

@@ -1,9 +1,10 @@
 // What is refused says what was given, what is allowed, and where it stands.
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type FwmarkOptions, Netfilter, type NetfilterChange, type RuleOptions } from '../../src/index.js';
+import { type FwmarkOptions, Netfilter, type NetfilterChange, type NetfilterRuleOptions } from '../../src/index.js';
 import type { NetfilterPort } from '../../src/kernel/netfilter/port.js';
 import { Machine } from '../../src/memory/machine.js';
 import { MemoryNetfilter } from '../../src/memory/netfilter/port.js';
+import { segmentSizes } from '../../src/netfilter/rule-options.js';
 
 let memory: MemoryNetfilter;
 let port: NetfilterPort;
@@ -88,7 +89,7 @@ describe('marks that are there, or not', () => {
 });
 
 describe('the same twice in one list', () => {
-  const masquerade: RuleOptions = { type: 'masquerade', mark: 1 };
+  const masquerade: NetfilterRuleOptions = { type: 'masquerade', mark: 1 };
 
   test('rules: both places', async () => {
     const list: NetfilterChange[] = [
@@ -112,10 +113,10 @@ describe('the same twice in one list', () => {
     ]);
     expect(await netfilter.rules()).toHaveLength(1);
     expect(await failure(netfilter.addRule(masquerade))).toBe(
-      'RULE_EXISTS: cannot add rule postrouting meta mark 0x1 masquerade: it is there already',
+      'RULE_EXISTS: cannot add rule postrouting meta mark 0x1 masquerade: it already exists',
     );
     expect(await failure(netfilter.deleteRule({ ...masquerade, mark: 2 }))).toBe(
-      'NO_SUCH_RULE: cannot delete rule postrouting meta mark 0x2 masquerade: it is not there',
+      'NO_SUCH_RULE: cannot delete rule postrouting meta mark 0x2 masquerade: there is no such rule',
     );
   });
 
@@ -174,7 +175,21 @@ describe('options', () => {
     [{ type: 'clamp-mss', size: 9 }, 'size must be an integer from 88 to 65535, not 9'],
     [{ type: 'clamp-mss', size: 1000, protocol: 'udp' }, 'is for TCP alone: its protocol is tcp, or left out, not udp'],
   ])('a rule %j', async (options, text) => {
-    expect(await failure(netfilter.addRule(options as RuleOptions))).toContain(text);
+    expect(await failure(netfilter.addRule(options as NetfilterRuleOptions))).toContain(text);
+  });
+
+  test('the segment size of clamp-mss is from 88 to 65535 bytes', async () => {
+    const { least, most } = segmentSizes;
+    expect([least, most]).toEqual([88, 65535]);
+    for (const size of [least - 1, most + 1])
+      expect(await failure(netfilter.addRule({ type: 'clamp-mss', size }))).toContain('from 88 to 65535');
+    for (const size of [least, most]) await netfilter.addRule({ type: 'clamp-mss', size });
+    await netfilter.deleteTable();
+  });
+
+  test('a misspelt option is answered with the likely one', async () => {
+    const rule = { type: 'snat', destnation: '10.0.0.1', to: '10.0.0.2' } as unknown as NetfilterRuleOptions;
+    expect(await failure(netfilter.addRule(rule))).toContain("did you mean 'destination'");
   });
 
   test('ranges and lists', async () => {

@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
 import { KernelFailure } from '../../src/common/errors.js';
-import type { Expression } from '../../src/kernel/netfilter/expression.js';
+import type { NftExpression } from '../../src/kernel/netfilter/expression.js';
 import { chainNamed, chainText, mapNamed, mapText } from '../../src/kernel/netfilter/names.js';
 import { readRule, ruleExpressions } from '../../src/kernel/netfilter/rules.js';
-import { type ChainName, type Hook, mapShapes, type TableChange } from '../../src/kernel/netfilter/types.js';
+import { mapShapes, type NftChainName, type NftHook, type NftTableChange } from '../../src/kernel/netfilter/types.js';
 import { readExpression, writeExpression } from '../../src/linux/netfilter/expressions.js';
 import { keyBytes, keyLayouts, readElement } from '../../src/linux/netfilter/maps.js';
 import {
@@ -112,7 +112,7 @@ test('a mark that lives in a map is found there again', () => {
 }, 120_000);
 
 test('names of chains and maps are read as they are written', () => {
-  const hooks: readonly Hook[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
+  const hooks: readonly NftHook[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
   for (const purpose of ['mark', 'nat', 'mss'] as const)
     for (const hook of hooks) {
       const found = chainNamed(chainText({ purpose, hook }));
@@ -144,8 +144,8 @@ function mayFail(read: () => void): void {
   }
 }
 
-const chain: ChainName = { purpose: 'nat', hook: 'prerouting' };
-const changes: fc.Arbitrary<TableChange[]> = fc.array(
+const chain: NftChainName = { purpose: 'nat', hook: 'prerouting' };
+const changes: fc.Arbitrary<NftTableChange[]> = fc.array(
   fc.oneof(
     anyRule.map((rule) => ({ change: 'add-rule', chain: { purpose: 'mark', hook: rule.hook }, rule }) as const),
     fc.constant({ change: 'add-chain', chain } as const),
@@ -227,7 +227,7 @@ test('expressions with any numbers and data are read, or are not ours', () => {
           const [message] = [...readMessages(writer.take().bytes.slice().buffer)];
           if (!message) return;
           readRule(
-            hook as Hook,
+            hook as NftHook,
             Array.from(readAttributes(message.payload), ({ nested }) => readExpression(nested)),
           );
         });
@@ -254,7 +254,7 @@ test('the first bytes of an address are a prefix, and those of the name of an in
   const meta = (key: number) => ({ name: 'meta', key, register: 1 }) as const;
   const counter = { name: 'counter', packets: 0n, bytes: 0n } as const;
   const masquerade = { name: 'masquerade' } as const;
-  const read = (...expressions: readonly Expression[]) => {
+  const read = (...expressions: readonly NftExpression[]) => {
     const rule = readRule('postrouting', [...expressions, counter, masquerade]);
     return rule && 'match' in rule ? rule.match : undefined;
   };

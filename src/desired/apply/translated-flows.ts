@@ -1,11 +1,11 @@
 import { IpvsError } from '../../common/errors.js';
 import type { World } from '../../items/world.js';
 import type { Flow } from '../../kernel/conntrack/types.js';
-import type { Match, Rule } from '../../kernel/netfilter/types.js';
+import type { NftMatch, NftRule } from '../../kernel/netfilter/types.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { checkMark, type MarkSettings } from '../../netfilter/mark-options.js';
 import { narrowness } from '../../netfilter/match.js';
-import { checkRule, type RuleOptions } from '../../netfilter/rule-options.js';
+import { checkRule, type NetfilterRuleOptions } from '../../netfilter/rule-options.js';
 import { familyOfAny, inPorts, inPrefix } from './flow-matches.js';
 import type { FlowSearch } from './flow-search.js';
 
@@ -13,16 +13,18 @@ import type { FlowSearch } from './flow-search.js';
  * Returns the translation rules for UDP that one state has and the other has not. Only the first packet of a flow meets
  * the rules (nf_nat_inet_fn in net/netfilter/nf_nat_core.c): existing flows have to restart.
  */
-export function translationChanges(before: NetfilterState, after: NetfilterState): RuleOptions[] {
-  const keyed = ({ rules = [] }: NetfilterState): Map<string, RuleOptions> =>
+export function translationChanges(before: NetfilterState, after: NetfilterState): NetfilterRuleOptions[] {
+  const keyed = ({ rules = [] }: NetfilterState): Map<string, NetfilterRuleOptions> =>
     new Map(rules.filter(isUdpTranslation).map((rule) => [JSON.stringify(checkRule(rule)), rule]));
   const [old, wanted] = [keyed(before), keyed(after)];
-  const only = (of: Map<string, RuleOptions>, others: Map<string, RuleOptions>): RuleOptions[] =>
-    [...of].flatMap(([key, rule]) => (others.has(key) ? [] : [rule]));
+  const only = (
+    of: Map<string, NetfilterRuleOptions>,
+    others: Map<string, NetfilterRuleOptions>,
+  ): NetfilterRuleOptions[] => [...of].flatMap(([key, rule]) => (others.has(key) ? [] : [rule]));
   return [...only(old, wanted), ...only(wanted, old)];
 }
 
-function isUdpTranslation({ type, protocol }: RuleOptions): boolean {
+function isUdpTranslation({ type, protocol }: NetfilterRuleOptions): boolean {
   return type !== 'clamp-mss' && (protocol === undefined || protocol === 'udp');
 }
 
@@ -33,7 +35,7 @@ function isUdpTranslation({ type, protocol }: RuleOptions): boolean {
 export async function translatedSearches(
   world: World,
   table: string,
-  changed: readonly RuleOptions[],
+  changed: readonly NetfilterRuleOptions[],
 ): Promise<FlowSearch[]> {
   const { rules, marks } = await readTable(world, table);
   const addresses = await (await world.network).addresses();
@@ -56,7 +58,7 @@ export async function translatedSearches(
   });
 }
 
-async function readTable(world: World, table: string): Promise<{ rules: Rule[]; marks: MarkSettings[] }> {
+async function readTable(world: World, table: string): Promise<{ rules: NftRule[]; marks: MarkSettings[] }> {
   try {
     const netfilter = await world.netfilter(table);
     const rules = (await netfilter.rules()).map(({ rule }) => checkRule(rule));
@@ -77,7 +79,7 @@ interface Ends {
 
 /** A rule of the table, with the test for flows that it matches. */
 interface Judged {
-  readonly rule: Rule;
+  readonly rule: NftRule;
   readonly isFor: (flow: Flow) => boolean;
 }
 
@@ -89,7 +91,7 @@ class Judge {
   readonly #groups: { readonly source: readonly Judged[]; readonly destination: readonly Judged[] };
   readonly #texts: ReadonlySet<string>;
 
-  constructor(rules: readonly Rule[], marks: readonly MarkSettings[], isLocal: (address: string) => boolean) {
+  constructor(rules: readonly NftRule[], marks: readonly MarkSettings[], isLocal: (address: string) => boolean) {
     this.#marks = marks;
     this.#isLocal = isLocal;
     // Once for all changed rules: a table may have many thousands.
@@ -103,7 +105,7 @@ class Judge {
   }
 
   /** Returns the test for flows that a changed rule matches, and that the current rules would translate differently. */
-  testOf(changed: Rule): (flow: Flow) => boolean {
+  testOf(changed: NftRule): (flow: Flow) => boolean {
     const ofSource = translatesSource(changed);
     const isFor = this.#matcherOf(changed);
     const group = this.#groups[ofSource ? 'source' : 'destination'];
@@ -121,7 +123,7 @@ class Judge {
     };
   }
 
-  #matcherOf({ hook, match, action }: Rule): (flow: Flow) => boolean {
+  #matcherOf({ hook, match, action }: NftRule): (flow: Flow) => boolean {
     const ofSource = action.type === 'snat' || action.type === 'masquerade';
     const fits = this.#fits(match);
     const isLocal = this.#isLocal;
@@ -138,7 +140,7 @@ class Judge {
     };
   }
 
-  #fits({ family, source, destination, protocol, port, local }: Match): (ends: Ends) => boolean {
+  #fits({ family, source, destination, protocol, port, local }: NftMatch): (ends: Ends) => boolean {
     const isSource = inPrefix(source);
     const isDestination = inPrefix(destination);
     const isPort = inPorts(port);
@@ -154,7 +156,7 @@ class Judge {
   }
 
   /** Returns the test for the mark of a packet. A mark of this table sets it, or, if none does, another program. */
-  #isMarked({ packetMark, ...match }: Match): (original: Flow['original']) => boolean {
+  #isMarked({ packetMark, ...match }: NftMatch): (original: Flow['original']) => boolean {
     if (!packetMark) return () => true;
     const makers = this.#marks.filter(({ mark }) => (mark & packetMark.mask) >>> 0 === packetMark.mark);
     // A rule without an address would match every flow.
@@ -164,7 +166,7 @@ class Judge {
   }
 
   /** Returns true if the flow has the translation that a rule makes. */
-  #isMadeBy({ action }: Rule, { original, reply }: Flow): boolean {
+  #isMadeBy({ action }: NftRule, { original, reply }: Flow): boolean {
     switch (action.type) {
       case 'dnat':
         return reply.source === action.to && reply.sourcePort === (action.toPort ?? original.destinationPort);
@@ -180,11 +182,11 @@ class Judge {
   }
 }
 
-function isTranslation({ action: { type } }: Rule): boolean {
+function isTranslation({ action: { type } }: NftRule): boolean {
   return type === 'dnat' || type === 'redirect' || type === 'snat' || type === 'masquerade';
 }
 
-function translatesSource({ action: { type } }: Rule): boolean {
+function translatesSource({ action: { type } }: NftRule): boolean {
   return type === 'snat' || type === 'masquerade';
 }
 
@@ -193,12 +195,12 @@ function isTranslated({ original, reply }: Flow, ofSource: boolean): boolean {
   return reply.source !== original.destination || reply.sourcePort !== original.destinationPort;
 }
 
-function isPartly({ inputInterface, outputInterface, packetMark }: Match): boolean {
+function isPartly({ inputInterface, outputInterface, packetMark }: NftMatch): boolean {
   return inputInterface !== undefined || outputInterface !== undefined || packetMark !== undefined;
 }
 
 /** Orders the narrowest rule first, as the table does. */
-function byNarrowness(a: Rule, b: Rule): number {
+function byNarrowness(a: NftRule, b: NftRule): number {
   const [one, other] = [narrowness(a.match), narrowness(b.match)];
   const at = one.findIndex((value, index) => value !== other[index]);
   return at < 0 ? 0 : (other[at] ?? 0) - (one[at] ?? 0);

@@ -1,6 +1,6 @@
 import type { Family } from '../../common/address.js';
 import type { ServiceKey } from '../../kernel/ipvs/types.js';
-import type { Match, PortRange } from '../../kernel/netfilter/types.js';
+import type { NftMatch, PortRange } from '../../kernel/netfilter/types.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { checkMark, type MarkSettings } from '../../netfilter/mark-options.js';
 
@@ -46,11 +46,11 @@ export function marksIn({ marks = [] }: NetfilterState): MarkSettings[] {
   return marks.map((mark) => checkMark(mark));
 }
 
-function isUdp({ protocol }: Match): boolean {
+function isUdp({ protocol }: NftMatch): boolean {
   return protocol === undefined || protocol === 'udp';
 }
 
-function toDatagrams(match: Match, family: Family): Datagrams {
+function toDatagrams(match: NftMatch, family: Family): Datagrams {
   const { destination, source, port, inputInterface, outputInterface, packetMark, local } = match;
   const partly = [inputInterface, outputInterface, packetMark, local].some((part) => part !== undefined);
   return {

@@ -2,7 +2,7 @@ import type { ServerOptions } from '../../ipvs/server-options.js';
 import type { ServiceOptions } from '../../ipvs/service-options.js';
 import type { Timeouts } from '../../kernel/ipvs/types.js';
 import type { FwmarkOptions, FwmarkSelector } from '../../netfilter/mark-options.js';
-import type { RuleOptions } from '../../netfilter/rule-options.js';
+import type { NetfilterRuleOptions } from '../../netfilter/rule-options.js';
 import type { RoleDescription } from '../../roles/descriptions.js';
 import type { DrainPolicy } from './drain-policy.js';
 
@@ -82,7 +82,7 @@ export interface DesiredDocument {
    * deleted: a sender that never pauses would keep its old translation forever. A flow shows neither interfaces nor
    * marks that no mark of this document sets: rules with them may delete flows that then restart unchanged.
    */
-  readonly nat?: readonly RuleOptions[] | undefined;
+  readonly nat?: readonly NetfilterRuleOptions[] | undefined;
   /** Drain policy for services without one. Default: servers are removed at once. */
   readonly drain?: DrainPolicy | undefined;
   /** Timeouts in seconds, for all services of the namespace. */

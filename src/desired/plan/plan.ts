@@ -114,10 +114,10 @@ function inTwo(step: ItemStep, ledger: Ledger): ItemStep[] {
   const last = { ...step, phase: Phase.unrule };
   const adds = JSON.stringify(both) !== JSON.stringify(union(before.state, before.state));
   if (!adds) return [last];
-  const differences = reason?.why === 'differs' ? reason.differences : [];
+  const differences = reason?.why === 'content' ? reason.differences : [];
   const part = (isUnwanted: boolean): Reason => ({
-    why: 'differs',
-    differences: differences.filter(({ wanted }) => (wanted === null) === isUnwanted),
+    why: 'content',
+    differences: differences.filter(({ problem }) => (problem === 'unknown') === isUnwanted),
   });
   return [
     { ...step, item: { ...item, state: both }, reason: part(false) },
@@ -197,6 +197,7 @@ function planItem(item: Item, snapshot: Snapshot, ledger: Ledger, adopt = false)
 function reasonFor(found: Found): Reason | undefined {
   if (!('differences' in found)) return undefined;
   const { differences } = found;
+  if (found.state === 'other' && found.content) return { why: 'content', differences: found.content };
   return differences.length === 0 ? { why: 'of-others' } : { why: 'differs', differences };
 }
 

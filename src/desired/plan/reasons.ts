@@ -1,14 +1,16 @@
 import { describeServer } from '../../ipvs/describe.js';
 import type { SettingDifference } from '../../ipvs/differences.js';
 import type { Item } from '../../items/items.js';
-import { CONTENT } from '../../items/netfilter.js';
 import type { ServerKey, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
+import { describeDifference, type NetfilterDifference } from '../../netfilter/differences.js';
 import { differenceWords, serverWords, serviceWords } from './words.js';
 
 /** Why an object is not as wanted, or why a step waits, as data. {@link reasonWords} makes text of it. */
 export type Reason =
   /** `rival`: another owner that wants the found value. */
   | { readonly why: 'differs'; readonly differences: readonly SettingDifference[]; readonly rival?: string | undefined }
+  /** A table has other marks and rules than the wanted ones. */
+  | { readonly why: 'content'; readonly differences: readonly NetfilterDifference[] }
   /** An object of that name is another program's, whatever it contains. */
   | { readonly why: 'of-others' }
   | { readonly why: 'renamed'; readonly name: string }
@@ -50,6 +52,8 @@ export function reasonWords(reason: Reason, item?: Item): string {
       const words = foundWords(reason.differences, item?.kind);
       return reason.rival === undefined ? words : `${words}, as ${reason.rival} wants it`;
     }
+    case 'content':
+      return contentWords(reason).join('; ');
     case 'of-others':
       return 'one of that name that another program made';
     case 'renamed':
@@ -77,13 +81,7 @@ export function reasonWords(reason: Reason, item?: Item): string {
 
 /** Returns the parts of a table that differ, one text for each; none for another reason. */
 export function contentWords(reason: Reason | undefined): string[] {
-  if (reason?.why !== 'differs') return [];
-  return reason.differences.flatMap((difference) => (difference.path === CONTENT ? [contentPart(difference)] : []));
-}
-
-function contentPart({ is, wanted }: SettingDifference): string {
-  if (is === null) return `missing: ${wanted}`;
-  return wanted === null ? `unknown: ${is}` : `changed: ${wanted}`;
+  return reason?.why === 'content' ? reason.differences.map(describeDifference) : [];
 }
 
 /** Returns what the kernel has, in words. */
@@ -91,8 +89,6 @@ function foundWords(differences: readonly SettingDifference[], kind: Item['kind'
   const [first] = differences;
   if (!first) return 'another one';
   switch (kind) {
-    case 'netfilter':
-      return differences.map(contentPart).join('; ');
     case 'sysctl':
       return String(first.is);
     case 'timeout':

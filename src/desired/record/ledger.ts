@@ -4,7 +4,7 @@ import type { ItemId } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
 import type { ServerId, ServiceId } from '../../items/service-ids.js';
 import type { Rows } from '../../items/snapshot.js';
-import type { RuleOptions } from '../../netfilter/rule-options.js';
+import type { NetfilterRuleOptions } from '../../netfilter/rule-options.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { DrainPolicy } from '../document/drain-policy.js';
 
@@ -60,7 +60,7 @@ export type Line =
    * Rules that were added or removed while UDP flows may follow them, by the name of their table; null: the flows were
    * deleted.
    */
-  | { readonly translated: Readonly<Record<string, readonly RuleOptions[] | null>> }
+  | { readonly translated: Readonly<Record<string, readonly NetfilterRuleOptions[] | null>> }
   /** Addresses that were not announced yet, by the ids of their entries; null: they were. */
   | { readonly announce: Readonly<Record<string, true | null>> }
   | { readonly drain: { readonly service: ServiceId; readonly server: ServerId; readonly draining: Draining | null } };
@@ -91,7 +91,7 @@ export class Ledger {
   readonly #items = new Map<ItemId, Entry>();
   readonly #owned = new Map<ServiceId, Owned>();
   readonly #stale = new Map<ServiceId, readonly Datagrams[]>();
-  readonly #translated = new Map<string, readonly RuleOptions[]>();
+  readonly #translated = new Map<string, readonly NetfilterRuleOptions[]>();
   readonly #announcements = new Set<ItemId>();
 
   /** Entries in the order in which they were first put. */
@@ -112,7 +112,7 @@ export class Ledger {
   }
 
   /** Rules by the name of their table. */
-  get translated(): ReadonlyMap<string, readonly RuleOptions[]> {
+  get translated(): ReadonlyMap<string, readonly NetfilterRuleOptions[]> {
     return this.#translated;
   }
 

@@ -4,7 +4,7 @@ import { decodeItem, idOf } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
 import { decodeServer, decodeService } from '../../items/service-ids.js';
 import { checkMatch } from '../../netfilter/match.js';
-import { checkRule, type RuleOptions } from '../../netfilter/rule-options.js';
+import { checkRule, type NetfilterRuleOptions } from '../../netfilter/rule-options.js';
 import { checkBoolean } from '../../network/checks.js';
 import type { Datagrams } from '../document/datagrams.js';
 import { checkDrainPolicy } from '../document/drain-policy.js';
@@ -92,7 +92,7 @@ function checkNamed(what: string, value: unknown, check: (value: unknown) => voi
 }
 
 function checkRules(value: unknown): void {
-  if (value !== null) for (const rule of checkList('rules', value)) checkRule(rule as RuleOptions);
+  if (value !== null) for (const rule of checkList('rules', value)) checkRule(rule as NetfilterRuleOptions);
 }
 
 function checkAnnounce(value: unknown): void {

@@ -10,7 +10,7 @@ export const TRANSPORT_HEADER = 2;
 export const CMP = { equal: 0, notEqual: 1, atMost: 3, atLeast: 5 } as const;
 
 /** The instructions of nf_tables that this library uses (include/uapi/linux/netfilter/nf_tables.h). */
-export type Expression =
+export type NftExpression =
   | { readonly name: 'meta'; readonly key: number; readonly register: number }
   | { readonly name: 'meta-set'; readonly key: number; readonly register: number }
   | {

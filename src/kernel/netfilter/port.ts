@@ -1,9 +1,9 @@
 import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../call.js';
-import type { MapKey, MapName, RulesetEvent, TableChange, TableEntry } from './types.js';
+import type { NftMapKey, NftMapName, NftRulesetEvent, NftTableChange, NftTableEntry } from './types.js';
 
 /** A failed batch, of which the kernel has executed nothing. */
-export class ChangeFailure extends KernelFailure {
+export class NftChangeFailure extends KernelFailure {
   /** Index of the failed change; -1 for the whole batch, for example if the rules have changed since (ERESTART). */
   readonly index: number;
 
@@ -19,11 +19,11 @@ export interface NetfilterPort {
   read(
     table: string,
     options?: CallOptions & { readonly elements?: boolean | undefined },
-  ): Promise<TableEntry | undefined>;
+  ): Promise<NftTableEntry | undefined>;
   /** Reads the generation of the rules of the namespace. */
   generation(options?: CallOptions): Promise<number>;
   /** Reads the mark of one element, for an error that names it. Without this method, errors do not name the mark. */
-  markOf?(table: string, map: MapName, key: MapKey, options?: CallOptions): Promise<number | undefined>;
+  markOf?(table: string, map: NftMapName, key: NftMapKey, options?: CallOptions): Promise<number | undefined>;
   /**
    * Returns the main names of the interfaces with these names. Omits names without an interface. Without this method,
    * every name is compared as it is written.
@@ -32,21 +32,21 @@ export interface NetfilterPort {
   /**
    * Applies all changes or none. With a generation, it fails with ERESTART if the rules have changed since. After
    * ENOBUFS it is unknown if the changes were applied.
-   * @throws ChangeFailure
+   * @throws NftChangeFailure
    */
   commit(
     table: string,
-    changes: readonly TableChange[],
+    changes: readonly NftTableChange[],
     options?: CallOptions & { readonly generation?: number | undefined },
   ): Promise<void>;
   /** Listens to changes of all tables of the family inet, from the moment the promise resolves. */
-  listen(options?: CallOptions): Promise<RulesetListener>;
+  listen(options?: CallOptions): Promise<NftRulesetListener>;
   /** Closes the port. Requests under way fail with EBADF. */
   close(): Promise<void>;
 }
 
-export interface RulesetListener {
+export interface NftRulesetListener {
   /** Returns the commits since the last call. Waits if there are none. */
-  next(signal?: AbortSignal): Promise<{ readonly events: readonly RulesetEvent[]; readonly overrun: boolean }>;
+  next(signal?: AbortSignal): Promise<{ readonly events: readonly NftRulesetEvent[]; readonly overrun: boolean }>;
   close(): void;
 }

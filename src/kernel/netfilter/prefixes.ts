@@ -1,4 +1,4 @@
-import { CMP, type Expression, NETWORK_HEADER } from './expression.js';
+import { CMP, NETWORK_HEADER, type NftExpression } from './expression.js';
 
 /** Length of the address at each offset of the network header, in bytes. The offsets of IPv4 and IPv6 differ. */
 const fullLengths = new Map([
@@ -22,8 +22,8 @@ export function maskLength(mask: Uint8Array): number {
  * address. nft writes a prefix of whole bytes (/8, /16, /64) in the short form when it loads a saved
  * ruleset (netlink_gen_cmp in its netlink_linearize.c); this library writes the long form.
  */
-export function withWholeAddresses(expressions: readonly Expression[]): readonly Expression[] {
-  const result: Expression[] = [];
+export function withWholeAddresses(expressions: readonly NftExpression[]): readonly NftExpression[] {
+  const result: NftExpression[] = [];
   for (let at = 0; at < expressions.length; at++) {
     const [loaded, compared] = expressions.slice(at, at + 2);
     const whole = loaded && compared && wholeAddress(loaded, compared);
@@ -33,7 +33,7 @@ export function withWholeAddresses(expressions: readonly Expression[]): readonly
   return result;
 }
 
-function wholeAddress(loaded: Expression, compared: Expression): Expression[] | undefined {
+function wholeAddress(loaded: NftExpression, compared: NftExpression): NftExpression[] | undefined {
   if (loaded.name !== 'payload' || loaded.base !== NETWORK_HEADER || compared.name !== 'cmp') return undefined;
   const length = fullLengths.get(loaded.offset) ?? 0;
   const { data, operator, register } = compared;

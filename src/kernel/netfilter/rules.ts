@@ -1,16 +1,26 @@
 import { type Family, familyOf, readAddress, writeAddress } from '../../common/address.js';
 import { familyNumber } from '../families.js';
-import { CMP, type Expression, META, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER } from './expression.js';
+import { CMP, META, NETWORK_HEADER, type NftExpression, REGISTER, TRANSPORT_HEADER } from './expression.js';
 import { interfaceBytes, interfacePattern } from './interfaces.js';
 import { mapNamed, mapText } from './names.js';
 import { maskLength, prefixMask, withWholeAddresses } from './prefixes.js';
-import type { Action, ChainRule, Counter, Hook, MapShape, MarkHook, Match, PortProtocol } from './types.js';
+import type {
+  FwmarkHook,
+  NftAction,
+  NftChainRule,
+  NftCounter,
+  NftHook,
+  NftMapShape,
+  NftMatch,
+  PortProtocol,
+} from './types.js';
 
+/** IP protocol numbers (IPPROTO_* of include/uapi/linux/in.h) of the protocols with ports that a rule can match. */
 export const protocolNumbers: Readonly<Record<PortProtocol, number>> = {
   tcp: 6,
   udp: 17,
-  dccp: 33,
   sctp: 132,
+  dccp: 33,
   udplite: 136,
 };
 
@@ -50,23 +60,23 @@ function addressBytes(address: string, family: Family): Uint8Array {
   return result;
 }
 
-function load(key: number): Expression {
+function load(key: number): NftExpression {
   return { name: 'meta', key, register: REGISTER };
 }
 
-function compare(data: Uint8Array, operator: number = CMP.equal): Expression {
+function compare(data: Uint8Array, operator: number = CMP.equal): NftExpression {
   return { name: 'cmp', operator, register: REGISTER, data };
 }
 
-function put(data: Uint8Array, register = REGISTER): Expression {
+function put(data: Uint8Array, register = REGISTER): NftExpression {
   return { name: 'immediate', register, data };
 }
 
-function payload(base: number, offset: number, length: number, register = REGISTER): Expression {
+function payload(base: number, offset: number, length: number, register = REGISTER): NftExpression {
   return { name: 'payload', base, offset, length, register };
 }
 
-function addressMatch(text: string, field: 'source' | 'destination', family: Family): Expression[] {
+function addressMatch(text: string, field: 'source' | 'destination', family: Family): NftExpression[] {
   const [address = '', prefix] = text.split('/');
   const { length, [field]: offset } = addressFields[family];
   const loaded = payload(NETWORK_HEADER, offset, length);
@@ -76,9 +86,9 @@ function addressMatch(text: string, field: 'source' | 'destination', family: Fam
   return [loaded, { name: 'bitwise', register: REGISTER, mask, xor: new Uint8Array(length) }, compared];
 }
 
-function matchExpressions(match: Match): Expression[] {
+function matchExpressions(match: NftMatch): NftExpression[] {
   const { family, packetMark, inputInterface, outputInterface, source, destination, local, protocol, port } = match;
-  const result: Expression[] = [];
+  const result: NftExpression[] = [];
   if (packetMark) {
     result.push(load(META.mark));
     if (packetMark.mask !== 0xffffffff)
@@ -106,10 +116,10 @@ function matchExpressions(match: Match): Expression[] {
   return result;
 }
 
-function actionExpressions(action: Action): Expression[] {
+function actionExpressions(action: NftAction): NftExpression[] {
   switch (action.type) {
     case 'mark': {
-      const set: Expression = { name: 'meta-set', key: META.mark, register: REGISTER };
+      const set: NftExpression = { name: 'meta-set', key: META.mark, register: REGISTER };
       if (action.mask === 0xffffffff) return [put(u32(action.mark)), set];
       const keep = u32(~action.mask >>> 0);
       return [load(META.mark), { name: 'bitwise', register: REGISTER, mask: keep, xor: u32(action.mark) }, set];
@@ -128,7 +138,7 @@ function actionExpressions(action: Action): Expression[] {
     case 'redirect':
       return [put(u16be(action.toPort)), { name: 'redirect', port: REGISTER }];
     case 'clamp-mss': {
-      const set: Expression = { name: 'mss-set', register: REGISTER };
+      const set: NftExpression = { name: 'mss-set', register: REGISTER };
       if (action.size !== 'path') return [put(u16be(action.size)), set];
       return [{ name: 'path-mss', register: REGISTER }, { name: 'to-network-order', register: REGISTER }, set];
     }
@@ -136,7 +146,7 @@ function actionExpressions(action: Action): Expression[] {
 }
 
 /** The match `tcp flags syn`: only the first packets of a connection contain the segment size. */
-const synExpressions: readonly Expression[] = [
+const synExpressions: readonly NftExpression[] = [
   payload(TRANSPORT_HEADER, TCP_FLAGS, 1),
   { name: 'bitwise', register: REGISTER, mask: bytes(SYN), xor: bytes(0) },
   compare(bytes(0), CMP.notEqual),
@@ -148,9 +158,9 @@ function asTold(register: number): number {
 }
 
 /** Returns the lookup in a map. Each part of a concatenated key begins in its own register of 4 bytes. */
-function lookupExpressions(hook: MarkHook, shape: MapShape): Expression[] {
-  const lookup: Expression = { name: 'lookup', map: mapText({ hook, shape }), source: REGISTER, register: REGISTER };
-  const set: Expression = { name: 'meta-set', key: META.mark, register: REGISTER };
+function lookupExpressions(hook: FwmarkHook, shape: NftMapShape): NftExpression[] {
+  const lookup: NftExpression = { name: 'lookup', map: mapText({ hook, shape }), source: REGISTER, register: REGISTER };
+  const set: NftExpression = { name: 'meta-set', key: META.mark, register: REGISTER };
   if (shape === 'port') return [load(META.protocol), payload(TRANSPORT_HEADER, 2, 2, 9), lookup, set];
   const family: Family = shape.startsWith('ip6') ? 'ipv6' : 'ipv4';
   const { destination, length } = addressFields[family];
@@ -161,17 +171,17 @@ function lookupExpressions(hook: MarkHook, shape: MapShape): Expression[] {
   ];
   if (!shape.endsWith('port')) return [...address, lookup, set];
   const next = 8 + length / 4;
-  const protocol: Expression = { name: 'meta', key: META.protocol, register: asTold(next) };
+  const protocol: NftExpression = { name: 'meta', key: META.protocol, register: asTold(next) };
   return [...address, protocol, payload(TRANSPORT_HEADER, 2, 2, next + 1), lookup, set];
 }
 
 /** Returns the instructions of a rule, in the order in which nft writes them. */
 export function ruleExpressions(
-  hook: Hook,
-  rule: ChainRule,
-  counter: Counter = { packets: 0n, bytes: 0n },
-): readonly Expression[] {
-  if ('lookup' in rule) return lookupExpressions(hook as MarkHook, rule.lookup);
+  hook: NftHook,
+  rule: NftChainRule,
+  counter: NftCounter = { packets: 0n, bytes: 0n },
+): readonly NftExpression[] {
+  if ('lookup' in rule) return lookupExpressions(hook as FwmarkHook, rule.lookup);
   return [
     ...matchExpressions(rule.match),
     ...(rule.action.type === 'clamp-mss' ? synExpressions : []),
@@ -190,10 +200,10 @@ function portNumber(data: Uint8Array): number {
 
 /** Reads the instructions of a rule in order. Stops at an unknown instruction. */
 class RuleReader {
-  readonly #expressions: readonly Expression[];
+  readonly #expressions: readonly NftExpression[];
   #at = 0;
 
-  constructor(expressions: readonly Expression[]) {
+  constructor(expressions: readonly NftExpression[]) {
     this.#expressions = expressions;
   }
 
@@ -202,15 +212,15 @@ class RuleReader {
   }
 
   /** Returns the next instruction and advances, if it has this name. */
-  take<Name extends Expression['name']>(name: Name): Extract<Expression, { name: Name }> | undefined {
+  take<Name extends NftExpression['name']>(name: Name): Extract<NftExpression, { name: Name }> | undefined {
     const next = this.#expressions[this.#at];
     if (next?.name !== name) return undefined;
     this.#at++;
-    return next as Extract<Expression, { name: Name }>;
+    return next as Extract<NftExpression, { name: Name }>;
   }
 
-  match(): Match {
-    const match: { -readonly [K in keyof Match]: Match[K] } = {};
+  match(): NftMatch {
+    const match: { -readonly [K in keyof NftMatch]: NftMatch[K] } = {};
     for (;;) {
       const before = this.#at;
       if (!this.#matchOne(match)) {
@@ -220,7 +230,7 @@ class RuleReader {
     }
   }
 
-  #matchOne(match: { -readonly [K in keyof Match]: Match[K] }): boolean {
+  #matchOne(match: { -readonly [K in keyof NftMatch]: NftMatch[K] }): boolean {
     const meta = this.take('meta');
     if (meta) return this.#matchMeta(match, meta.key);
     if (this.take('fib-type')) {
@@ -241,7 +251,7 @@ class RuleReader {
     return true;
   }
 
-  #matchMeta(match: { -readonly [K in keyof Match]: Match[K] }, key: number): boolean {
+  #matchMeta(match: { -readonly [K in keyof NftMatch]: NftMatch[K] }, key: number): boolean {
     const mask = key === META.mark ? this.take('bitwise')?.mask : undefined;
     const compared = this.take('cmp');
     if (!compared) return false;
@@ -253,7 +263,7 @@ class RuleReader {
     return true;
   }
 
-  #matchPort(match: { -readonly [K in keyof Match]: Match[K] }, offset: number): boolean {
+  #matchPort(match: { -readonly [K in keyof NftMatch]: NftMatch[K] }, offset: number): boolean {
     const first = offset === 2 ? this.take('cmp') : undefined;
     if (!first) return false;
     const last = this.take('cmp');
@@ -261,7 +271,7 @@ class RuleReader {
     return true;
   }
 
-  action(): Action | undefined {
+  action(): NftAction | undefined {
     if (this.take('masquerade')) return { type: 'masquerade' };
     if (this.take('path-mss')) return this.take('to-network-order') && { type: 'clamp-mss', size: 'path' };
     if (this.take('meta')) {
@@ -285,9 +295,9 @@ class RuleReader {
   }
 }
 
-function sameExpression(a: Expression, b: Expression): boolean {
+function sameExpression(a: NftExpression, b: NftExpression): boolean {
   if (a.name === 'counter' && b.name === 'counter') return true;
-  const keys = Object.keys(a) as (keyof Expression)[];
+  const keys = Object.keys(a) as (keyof NftExpression)[];
   return keys.length === Object.keys(b).length && keys.every((key) => sameValue(a[key], b[key]));
 }
 
@@ -300,7 +310,7 @@ function sameValue(a: unknown, b: unknown): boolean {
  * gives it when it loads a saved ruleset. It writes the rule again and compares the result with the input, so
  * that a rule that is only similar is not accepted.
  */
-export function readRule(hook: Hook, read: readonly Expression[]): ChainRule | undefined {
+export function readRule(hook: NftHook, read: readonly NftExpression[]): NftChainRule | undefined {
   const expressions = withWholeAddresses(read);
   const rule = guess(hook, expressions);
   if (!rule) return undefined;
@@ -310,7 +320,7 @@ export function readRule(hook: Hook, read: readonly Expression[]): ChainRule | u
   return same ? rule : undefined;
 }
 
-function guess(hook: Hook, expressions: readonly Expression[]): ChainRule | undefined {
+function guess(hook: NftHook, expressions: readonly NftExpression[]): NftChainRule | undefined {
   const lookup = expressions.find((expression) => expression.name === 'lookup');
   if (lookup) {
     const map = mapNamed(lookup.map);
@@ -330,7 +340,7 @@ function skip(reader: RuleReader): boolean {
   );
 }
 
-export function counterOf(expressions: readonly Expression[]): Counter | undefined {
+export function counterOf(expressions: readonly NftExpression[]): NftCounter | undefined {
   const counter = expressions.find((expression) => expression.name === 'counter');
   return counter && { packets: counter.packets, bytes: counter.bytes };
 }

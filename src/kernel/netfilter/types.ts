@@ -1,10 +1,10 @@
 import type { Family } from '../../common/address.js';
 
 /** The place in the path of a packet at which a rule applies. */
-export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+export type NftHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 
 /** A hook at which a mark still affects IPVS and routing. */
-export type MarkHook = 'prerouting' | 'input' | 'output';
+export type FwmarkHook = 'prerouting' | 'input' | 'output';
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp' | 'dccp' | 'udplite';
 
@@ -15,14 +15,14 @@ export interface PortRange {
 }
 
 /** A value for some bits of the mark of a packet. */
-export interface MarkBits {
+export interface NftMarkBits {
   readonly mark: number;
   /** Bits of the mark that the value applies to. */
   readonly mask: number;
 }
 
 /** The conditions for a packet. All of them must be true. */
-export interface Match {
+export interface NftMatch {
   readonly family?: Family | undefined;
   readonly inputInterface?: string | undefined;
   readonly outputInterface?: string | undefined;
@@ -32,13 +32,13 @@ export interface Match {
   readonly protocol?: PortProtocol | undefined;
   /** Destination port, or a range of ports. */
   readonly port?: number | PortRange | undefined;
-  readonly packetMark?: MarkBits | undefined;
+  readonly packetMark?: NftMarkBits | undefined;
   /** True to match destinations that are addresses of this network namespace, false to match all others. */
   readonly local?: boolean | undefined;
 }
 
 /** The action of a rule on packets that match. */
-export type Action =
+export type NftAction =
   | { readonly type: 'mark'; readonly mark: number; readonly mask: number }
   | { readonly type: 'masquerade' }
   | { readonly type: 'snat'; readonly to: string }
@@ -47,108 +47,108 @@ export type Action =
   /** Limits the segment size of TCP connections to a number of bytes, or to the path MTU of the route (`path`). */
   | { readonly type: 'clamp-mss'; readonly size: number | 'path' };
 
-export interface Rule {
-  readonly hook: Hook;
-  readonly match: Match;
-  readonly action: Action;
+export interface NftRule {
+  readonly hook: NftHook;
+  readonly match: NftMatch;
+  readonly action: NftAction;
 }
 
 /** The key of a map from destinations to marks: port, IPv4 or IPv6 address, or both. A port has a protocol. */
-export type MapShape = 'port' | 'ip' | 'ip_port' | 'ip6' | 'ip6_port';
+export type NftMapShape = 'port' | 'ip' | 'ip_port' | 'ip6' | 'ip6_port';
 
-export const mapShapes: readonly MapShape[] = ['port', 'ip', 'ip_port', 'ip6', 'ip6_port'];
+export const mapShapes: readonly NftMapShape[] = ['port', 'ip', 'ip_port', 'ip6', 'ip6_port'];
 
-export interface MapName {
-  readonly hook: MarkHook;
-  readonly shape: MapShape;
+export interface NftMapName {
+  readonly hook: FwmarkHook;
+  readonly shape: NftMapShape;
 }
 
 /** A key of a map, with the parts of the map's shape. */
-export interface MapKey {
+export interface NftMapKey {
   readonly address?: string | undefined;
   readonly protocol?: PortProtocol | undefined;
   readonly port?: number | undefined;
 }
 
-export interface MapElement extends MapKey {
+export interface NftMapElement extends NftMapKey {
   readonly mark: number;
 }
 
-export interface Counter {
+export interface NftCounter {
   readonly packets: bigint;
   readonly bytes: bigint;
 }
 
-export type ChainPurpose = 'mark' | 'nat' | 'mss';
+export type NftChainPurpose = 'mark' | 'nat' | 'mss';
 
 /** A base chain of this library, for one purpose at one hook. */
-export interface ChainName {
-  readonly purpose: ChainPurpose;
-  readonly hook: Hook;
+export interface NftChainName {
+  readonly purpose: NftChainPurpose;
+  readonly hook: NftHook;
 }
 
 /** An entry of a chain: a rule, or a lookup in a map. */
-export type ChainRule = Rule | { readonly lookup: MapShape };
+export type NftChainRule = NftRule | { readonly lookup: NftMapShape };
 
-export interface RuleEntry {
+export interface NftRuleEntry {
   readonly handle: bigint;
   /** The rule; absent if this library does not write such a rule. */
-  readonly rule?: ChainRule | undefined;
-  readonly counter?: Counter | undefined;
+  readonly rule?: NftChainRule | undefined;
+  readonly counter?: NftCounter | undefined;
 }
 
-export interface ChainEntry {
-  readonly name: ChainName;
+export interface NftChainEntry {
+  readonly name: NftChainName;
   /** True if the chain has the expected type, hook, priority and policy. */
   readonly intact: boolean;
-  readonly rules: readonly RuleEntry[];
+  readonly rules: readonly NftRuleEntry[];
 }
 
-export interface MapEntry {
-  readonly name: MapName;
+export interface NftMapEntry {
+  readonly name: NftMapName;
   /** True if the map has the expected form, and this library can read all its elements. */
   readonly intact: boolean;
   /** Elements; absent if they were not read. */
-  readonly elements?: readonly (MapElement & { readonly counter?: Counter | undefined })[] | undefined;
+  readonly elements?: readonly (NftMapElement & { readonly counter?: NftCounter | undefined })[] | undefined;
 }
 
 /** The state of a table of nf_tables. */
-export interface TableEntry {
+export interface NftTableEntry {
   /** Comment of the table, which names its owner. */
   readonly comment?: string | undefined;
   /** Number that changes with every change to the rules of the namespace, by any program. */
   readonly generation: number;
-  readonly chains: readonly ChainEntry[];
-  readonly maps: readonly MapEntry[];
+  readonly chains: readonly NftChainEntry[];
+  readonly maps: readonly NftMapEntry[];
   /** Chains and sets that this library did not create, and the flag `dormant`, which disables the table. */
   readonly others: readonly { readonly kind: 'chain' | 'set' | 'flag'; readonly name: string }[];
 }
 
 /** One message of a batch. It may refer to objects that earlier messages of the batch add. */
-export type TableChange =
+export type NftTableChange =
   | { readonly change: 'add-table'; readonly comment: string }
   | { readonly change: 'delete-table' }
-  | { readonly change: 'add-chain'; readonly chain: ChainName }
+  | { readonly change: 'add-chain'; readonly chain: NftChainName }
   | { readonly change: 'delete-chain'; readonly name: string }
-  | { readonly change: 'add-map'; readonly map: MapName }
+  | { readonly change: 'add-map'; readonly map: NftMapName }
   | { readonly change: 'delete-map'; readonly name: string }
   /** Deletes all rules of a chain, in linear time. */
   | { readonly change: 'flush-chain'; readonly name: string }
   /** Adds a rule before the one with the handle `before`, or at the end. `counter` is its initial value, default 0. */
   | {
       readonly change: 'add-rule';
-      readonly chain: ChainName;
-      readonly rule: ChainRule;
+      readonly chain: NftChainName;
+      readonly rule: NftChainRule;
       readonly before?: bigint;
-      readonly counter?: Counter;
+      readonly counter?: NftCounter;
     }
   | { readonly change: 'delete-rule'; readonly chain: string; readonly handle: bigint }
   /** Adds an element. Fails with EEXIST if the key exists, whatever its mark. */
-  | { readonly change: 'add-element'; readonly map: MapName; readonly element: MapElement }
-  | { readonly change: 'delete-element'; readonly map: MapName; readonly key: MapKey };
+  | { readonly change: 'add-element'; readonly map: NftMapName; readonly element: NftMapElement }
+  | { readonly change: 'delete-element'; readonly map: NftMapName; readonly key: NftMapKey };
 
 /** A commit that changed the rules of the namespace. */
-export interface RulesetEvent {
+export interface NftRulesetEvent {
   readonly generation: number;
   readonly process: { readonly pid: number; readonly name: string };
   /** Names of the changed tables. */

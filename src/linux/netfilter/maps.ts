@@ -1,6 +1,6 @@
 import { type Family, readAddress, writeAddress } from '../../common/address.js';
 import { protocolNumbers, protocolOf } from '../../kernel/netfilter/rules.js';
-import type { MapElement, MapKey, MapShape } from '../../kernel/netfilter/types.js';
+import type { NftMapElement, NftMapKey, NftMapShape } from '../../kernel/netfilter/types.js';
 
 /** Data types of nft, so that it prints keys in readable form (its include/datatype.h). The kernel ignores them. */
 const TYPE = { ipv4: 7, ipv6: 8, protocol: 12, port: 13 } as const;
@@ -25,7 +25,7 @@ function layout(family: Family | undefined, withPort: boolean): KeyLayout {
   return { ...(family && { family }), withPort, type, length };
 }
 
-export const keyLayouts: Readonly<Record<MapShape, KeyLayout>> = {
+export const keyLayouts: Readonly<Record<NftMapShape, KeyLayout>> = {
   port: layout(undefined, true),
   ip: layout('ipv4', false),
   ip_port: layout('ipv4', true),
@@ -33,7 +33,7 @@ export const keyLayouts: Readonly<Record<MapShape, KeyLayout>> = {
   ip6_port: layout('ipv6', true),
 };
 
-export function keyBytes(shape: MapShape, { address, protocol, port = 0 }: MapKey): Uint8Array {
+export function keyBytes(shape: NftMapShape, { address, protocol, port = 0 }: NftMapKey): Uint8Array {
   const { family, withPort, length } = keyLayouts[shape];
   const bytes = new Uint8Array(length);
   if (family && address !== undefined) writeAddress(bytes, 0, address, family);
@@ -46,7 +46,7 @@ export function keyBytes(shape: MapShape, { address, protocol, port = 0 }: MapKe
 }
 
 /** Reads an element. Returns `undefined` for a key that this library does not write. */
-export function readElement(shape: MapShape, key: Uint8Array, mark: number): MapElement | undefined {
+export function readElement(shape: NftMapShape, key: Uint8Array, mark: number): NftMapElement | undefined {
   const { family, withPort, length } = keyLayouts[shape];
   if (key.length !== length) return undefined;
   const address = family && { address: readAddress(key, 0, family) };

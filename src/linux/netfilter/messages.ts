@@ -1,17 +1,29 @@
 import { baseChain, chainNamed, chainText, mapNamed, mapText } from '../../kernel/netfilter/names.js';
 import { counterOf, readRule, ruleExpressions } from '../../kernel/netfilter/rules.js';
 import type {
-  ChainEntry,
-  ChainName,
-  MapElement,
-  MapEntry,
-  MapKey,
-  MapName,
-  RuleEntry,
-  TableChange,
+  NftChainEntry,
+  NftChainName,
+  NftMapElement,
+  NftMapEntry,
+  NftMapKey,
+  NftMapName,
+  NftRuleEntry,
+  NftTableChange,
 } from '../../kernel/netfilter/types.js';
 import { type Message, readAttributes } from '../netlink/reader.js';
 import { type Messages, MessageWriter, NLM_F } from '../netlink/writer.js';
+import {
+  NFTA_CHAIN,
+  NFTA_DATA_VALUE,
+  NFTA_EXPR,
+  NFTA_HOOK,
+  NFTA_LIST_ELEM,
+  NFTA_RULE,
+  NFTA_SET,
+  NFTA_SET_ELEM,
+  NFTA_SET_ELEM_LIST,
+  NFTA_TABLE,
+} from './attributes.js';
 import { readExpression, writeExpression } from './expressions.js';
 import { keyBytes, keyLayouts, readElement, TYPE_MARK } from './maps.js';
 
@@ -36,16 +48,21 @@ export const NFT_MSG = {
   GETGEN: 16,
 } as const;
 
-const SUBSYSTEM = 10;
-const BATCH_BEGIN = 0x10;
-const BATCH_END = 0x11;
-const NFPROTO_INET = 1;
+/** Constants of include/uapi/linux/netfilter/nfnetlink.h. */
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFNL_MSG_BATCH_BEGIN = 0x10;
+const NFNL_MSG_BATCH_END = 0x11;
+export const NFPROTO_INET = 1;
 /** Size of struct nfgenmsg, in bytes. */
 export const GENMSG = 4;
 const NF_ACCEPT = 1;
 /** Type of the comment in a table's user data (NFTNL_UDATA_TABLE_COMMENT of libnftnl). */
 const UDATA_COMMENT = 0;
 const NFT_SET_MAP = 8;
+/** Length of a mark, the data of a map, in bytes. */
+const MARK_LENGTH = 4;
+/** Attribute of the start of a batch: the generation that it is for (include/uapi/linux/netfilter/nfnetlink.h). */
+const NFNL_BATCH_GENID = 1;
 /**
  * User data of a map, which nft needs to print it: keys have network byte order (2), marks have host byte order (1).
  * Each part is a type, a length and a number (NFTNL_UDATA_SET_KEYBYTEORDER, ..._DATABYTEORDER of libnftnl).
@@ -65,53 +82,53 @@ export function typeOf(message: Message): number {
 /** Returns a request that reads: one object or, as a dump, a list. */
 export function question(type: number, flags: number, content: (writer: MessageWriter) => void = () => {}): Messages {
   const writer = new MessageWriter();
-  writer.message((SUBSYSTEM << 8) | type, NLM_F.REQUEST | flags, () => {
+  writer.message((NFNL_SUBSYS_NFTABLES << 8) | type, NLM_F.REQUEST | flags, () => {
     writer.fixed(type === NFT_MSG.GETGEN ? genmsg(0) : inet);
     content(writer);
   });
   return writer.take();
 }
 
-function writeChange(writer: MessageWriter, table: string, change: TableChange, ack: number) {
+function writeChange(writer: MessageWriter, table: string, change: NftTableChange, ack: number) {
   const message = (type: number, flags: number, content: () => void): void =>
-    writer.message((SUBSYSTEM << 8) | type, NLM_F.REQUEST | flags | ack, () => {
+    writer.message((NFNL_SUBSYS_NFTABLES << 8) | type, NLM_F.REQUEST | flags | ack, () => {
       writer.fixed(inet);
-      writer.text(1, table);
+      writer.text(NFTA_TABLE.NAME, table); // the first attribute of all messages of the subsystem
       content();
     });
   const create = NLM_F.CREATE | NLM_F.EXCL;
   switch (change.change) {
     case 'add-table':
       return message(NFT_MSG.NEWTABLE, create, () => {
-        writer.be32(2, 0);
+        writer.be32(NFTA_TABLE.FLAGS, 0);
         const comment = Buffer.from(`${change.comment}\0`);
-        writer.bytes(6, Uint8Array.from([UDATA_COMMENT, comment.length, ...comment]));
+        writer.bytes(NFTA_TABLE.USERDATA, Uint8Array.from([UDATA_COMMENT, comment.length, ...comment]));
       });
     case 'delete-table':
       return message(NFT_MSG.DELTABLE, 0, () => {});
     case 'add-chain':
       return message(NFT_MSG.NEWCHAIN, create, () => writeChain(writer, change.chain));
     case 'delete-chain':
-      return message(NFT_MSG.DELCHAIN, 0, () => writer.text(3, change.name));
+      return message(NFT_MSG.DELCHAIN, 0, () => writer.text(NFTA_CHAIN.NAME, change.name));
     case 'flush-chain':
-      return message(NFT_MSG.DELRULE, 0, () => writer.text(2, change.name));
+      return message(NFT_MSG.DELRULE, 0, () => writer.text(NFTA_RULE.CHAIN, change.name));
     case 'add-map':
       return message(NFT_MSG.NEWSET, create, () => writeMap(writer, change.map));
     case 'delete-map':
-      return message(NFT_MSG.DELSET, 0, () => writer.text(2, change.name));
+      return message(NFT_MSG.DELSET, 0, () => writer.text(NFTA_SET.NAME, change.name));
     case 'add-rule':
       return message(NFT_MSG.NEWRULE, NLM_F.CREATE | (change.before === undefined ? NLM_F.APPEND : 0), () => {
-        writer.text(2, chainText(change.chain));
-        writer.nest(4, () => {
+        writer.text(NFTA_RULE.CHAIN, chainText(change.chain));
+        writer.nest(NFTA_RULE.EXPRESSIONS, () => {
           for (const expression of ruleExpressions(change.chain.hook, change.rule, change.counter))
             writeExpression(writer, expression);
         });
-        if (change.before !== undefined) writer.be64(6, change.before);
+        if (change.before !== undefined) writer.be64(NFTA_RULE.POSITION, change.before);
       });
     case 'delete-rule':
       return message(NFT_MSG.DELRULE, 0, () => {
-        writer.text(2, change.chain);
-        writer.be64(3, change.handle);
+        writer.text(NFTA_RULE.CHAIN, change.chain);
+        writer.be64(NFTA_RULE.HANDLE, change.handle);
       });
     case 'add-element':
       return message(NFT_MSG.NEWSETELEM, create, () =>
@@ -122,41 +139,41 @@ function writeChange(writer: MessageWriter, table: string, change: TableChange, 
   }
 }
 
-function writeChain(writer: MessageWriter, chain: ChainName): void {
+function writeChain(writer: MessageWriter, chain: NftChainName): void {
   const { type, hook, priority } = baseChain(chain);
-  writer.text(3, chainText(chain));
-  writer.nest(4, () => {
-    writer.be32(1, hook);
-    writer.be32(2, priority >>> 0);
+  writer.text(NFTA_CHAIN.NAME, chainText(chain));
+  writer.nest(NFTA_CHAIN.HOOK, () => {
+    writer.be32(NFTA_HOOK.HOOKNUM, hook);
+    writer.be32(NFTA_HOOK.PRIORITY, priority >>> 0);
   });
-  writer.be32(5, NF_ACCEPT);
-  writer.text(7, type);
+  writer.be32(NFTA_CHAIN.POLICY, NF_ACCEPT);
+  writer.text(NFTA_CHAIN.TYPE, type);
 }
 
-function writeMap(writer: MessageWriter, map: MapName): void {
+function writeMap(writer: MessageWriter, map: NftMapName): void {
   const { type, length } = keyLayouts[map.shape];
-  writer.text(2, mapText(map));
-  writer.be32(3, NFT_SET_MAP);
-  writer.be32(4, type);
-  writer.be32(5, length);
-  writer.be32(6, TYPE_MARK);
-  writer.be32(7, 4);
+  writer.text(NFTA_SET.NAME, mapText(map));
+  writer.be32(NFTA_SET.FLAGS, NFT_SET_MAP);
+  writer.be32(NFTA_SET.KEY_TYPE, type);
+  writer.be32(NFTA_SET.KEY_LEN, length);
+  writer.be32(NFTA_SET.DATA_TYPE, TYPE_MARK);
+  writer.be32(NFTA_SET.DATA_LEN, MARK_LENGTH);
   // Only rules that refer to a set by its id need the id, but the kernel requires it (nf_tables_newset).
-  writer.be32(10, 1);
-  writer.bytes(13, mapUserData);
+  writer.be32(NFTA_SET.ID, 1);
+  writer.bytes(NFTA_SET.USERDATA, mapUserData);
   // Gives each new element its own counter.
-  writer.nest(17, () => {
-    writer.text(1, 'counter');
-    writer.nest(2, () => {});
+  writer.nest(NFTA_SET.EXPR, () => {
+    writer.text(NFTA_EXPR.NAME, 'counter');
+    writer.nest(NFTA_EXPR.DATA, () => {});
   });
 }
 
-export function writeElement(writer: MessageWriter, map: MapName, key: MapKey, mark?: number): void {
-  writer.text(2, mapText(map));
-  writer.nest(3, () => {
-    writer.nest(1, () => {
-      writer.nest(1, () => writer.bytes(1, keyBytes(map.shape, key)));
-      if (mark !== undefined) writer.nest(2, () => writer.u32(1, mark));
+export function writeElement(writer: MessageWriter, map: NftMapName, key: NftMapKey, mark?: number): void {
+  writer.text(NFTA_SET_ELEM_LIST.SET, mapText(map));
+  writer.nest(NFTA_SET_ELEM_LIST.ELEMENTS, () => {
+    writer.nest(NFTA_LIST_ELEM, () => {
+      writer.nest(NFTA_SET_ELEM.KEY, () => writer.bytes(NFTA_DATA_VALUE, keyBytes(map.shape, key)));
+      if (mark !== undefined) writer.nest(NFTA_SET_ELEM.DATA, () => writer.u32(NFTA_DATA_VALUE, mark));
     });
   });
 }
@@ -165,16 +182,16 @@ export function writeElement(writer: MessageWriter, map: MapName, key: MapKey, m
  * Returns all changes as one batch. With a generation, the kernel rejects it (ERESTART, for its first message) if
  * the rules have changed since. The kernel acknowledges only the last change, and reports errors for all.
  */
-export function batch(table: string, changes: readonly TableChange[], generation?: number): Messages {
+export function batch(table: string, changes: readonly NftTableChange[], generation?: number): Messages {
   const writer = new MessageWriter();
-  writer.message(BATCH_BEGIN, NLM_F.REQUEST, () => {
-    writer.fixed(genmsg(0, SUBSYSTEM));
-    if (generation !== undefined) writer.be32(1, generation);
+  writer.message(NFNL_MSG_BATCH_BEGIN, NLM_F.REQUEST, () => {
+    writer.fixed(genmsg(0, NFNL_SUBSYS_NFTABLES));
+    if (generation !== undefined) writer.be32(NFNL_BATCH_GENID, generation);
   });
   changes.forEach((change, index) => {
     writeChange(writer, table, change, index === changes.length - 1 ? NLM_F.ACK : 0);
   });
-  writer.message(BATCH_END, NLM_F.REQUEST, () => writer.fixed(genmsg(0, SUBSYSTEM)));
+  writer.message(NFNL_MSG_BATCH_END, NLM_F.REQUEST, () => writer.fixed(genmsg(0, NFNL_SUBSYS_NFTABLES)));
   return writer.take();
 }
 
@@ -195,42 +212,46 @@ export function commentOf(userData: Uint8Array | undefined): string | undefined 
 }
 
 /** Reads a chain without its rules. Returns `undefined` for a name that this library does not use. */
-export function readChain(message: Message): ChainEntry | undefined {
+export function readChain(message: Message): NftChainEntry | undefined {
   const attributes = attributesOf(message);
-  const name = chainNamed(attributes.get(3)?.text ?? '');
+  const name = chainNamed(attributes.get(NFTA_CHAIN.NAME)?.text ?? '');
   if (!name) return undefined;
   const expected = baseChain(name);
-  const hook = new Map(Array.from(attributes.get(4)?.nested ?? [], (attribute) => [attribute.type, attribute]));
+  const hook = new Map(
+    Array.from(attributes.get(NFTA_CHAIN.HOOK)?.nested ?? [], (attribute) => [attribute.type, attribute]),
+  );
   const intact =
-    attributes.get(7)?.text === expected.type &&
-    hook.get(1)?.be32 === expected.hook &&
-    hook.get(2)?.be32 === expected.priority >>> 0 &&
-    (attributes.get(5)?.be32 ?? NF_ACCEPT) === NF_ACCEPT;
+    attributes.get(NFTA_CHAIN.TYPE)?.text === expected.type &&
+    hook.get(NFTA_HOOK.HOOKNUM)?.be32 === expected.hook &&
+    hook.get(NFTA_HOOK.PRIORITY)?.be32 === expected.priority >>> 0 &&
+    (attributes.get(NFTA_CHAIN.POLICY)?.be32 ?? NF_ACCEPT) === NF_ACCEPT;
   return { name, intact, rules: [] };
 }
 
-export function readMap(message: Message): MapEntry | undefined {
+export function readMap(message: Message): NftMapEntry | undefined {
   const attributes = attributesOf(message);
-  const name = mapNamed(attributes.get(2)?.text ?? '');
+  const name = mapNamed(attributes.get(NFTA_SET.NAME)?.text ?? '');
   if (!name) return undefined;
   const { length } = keyLayouts[name.shape];
-  const counted = Array.from(attributes.get(17)?.nested ?? []).some(
-    ({ type, text }) => type === 1 && text === 'counter',
+  const counted = Array.from(attributes.get(NFTA_SET.EXPR)?.nested ?? []).some(
+    ({ type, text }) => type === NFTA_EXPR.NAME && text === 'counter',
   );
   const intact =
-    attributes.get(3)?.be32 === NFT_SET_MAP &&
-    attributes.get(5)?.be32 === length &&
-    attributes.get(7)?.be32 === 4 &&
+    attributes.get(NFTA_SET.FLAGS)?.be32 === NFT_SET_MAP &&
+    attributes.get(NFTA_SET.KEY_LEN)?.be32 === length &&
+    attributes.get(NFTA_SET.DATA_LEN)?.be32 === MARK_LENGTH &&
     counted;
   return { name, intact };
 }
 
 /** Reads a rule and the name of its chain. */
-export function readRuleEntry(message: Message): RuleEntry & { readonly chain: string } {
+export function readRuleEntry(message: Message): NftRuleEntry & { readonly chain: string } {
   const attributes = attributesOf(message);
-  const chain = attributes.get(2)?.text ?? '';
-  const handle = attributes.get(3)?.be64 ?? 0n;
-  const expressions = Array.from(attributes.get(4)?.nested ?? [], ({ nested }) => readExpression(nested));
+  const chain = attributes.get(NFTA_RULE.CHAIN)?.text ?? '';
+  const handle = attributes.get(NFTA_RULE.HANDLE)?.be64 ?? 0n;
+  const expressions = Array.from(attributes.get(NFTA_RULE.EXPRESSIONS)?.nested ?? [], ({ nested }) =>
+    readExpression(nested),
+  );
   const name = chainNamed(chain);
   const rule = name && readRule(name.hook, expressions);
   const counter = counterOf(expressions);
@@ -240,18 +261,18 @@ export function readRuleEntry(message: Message): RuleEntry & { readonly chain: s
 /** Yields the elements of one message of a dump; `undefined` for an element that this library does not write. */
 export function* readElements(
   message: Message,
-  map: MapName,
-): Generator<NonNullable<MapEntry['elements']>[number] | undefined> {
-  for (const list of attributesOf(message).get(3)?.nested ?? []) {
+  map: NftMapName,
+): Generator<NonNullable<NftMapEntry['elements']>[number] | undefined> {
+  for (const list of attributesOf(message).get(NFTA_SET_ELEM_LIST.ELEMENTS)?.nested ?? []) {
     let key = new Uint8Array();
     let mark = 0;
     let counter: ReturnType<typeof counterOf>;
     for (const attribute of list.nested) {
-      if (attribute.type === 1) for (const value of attribute.nested) key = new Uint8Array(value.bytes);
-      if (attribute.type === 2) for (const value of attribute.nested) mark = value.u32;
-      if (attribute.type === 7) counter = counterOf([readExpression(attribute.nested)]);
+      if (attribute.type === NFTA_SET_ELEM.KEY) for (const value of attribute.nested) key = new Uint8Array(value.bytes);
+      if (attribute.type === NFTA_SET_ELEM.DATA) for (const value of attribute.nested) mark = value.u32;
+      if (attribute.type === NFTA_SET_ELEM.EXPR) counter = counterOf([readExpression(attribute.nested)]);
     }
-    const element: MapElement | undefined = readElement(map.shape, key, mark);
+    const element: NftMapElement | undefined = readElement(map.shape, key, mark);
     yield element && { ...element, ...(counter && { counter }) };
   }
 }

@@ -2,24 +2,26 @@ import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
 import { chainText, mapText } from '../../kernel/netfilter/names.js';
-import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../../kernel/netfilter/port.js';
+import { type NetfilterPort, NftChangeFailure, type NftRulesetListener } from '../../kernel/netfilter/port.js';
 import type {
-  ChainEntry,
-  MapEntry,
-  MapKey,
-  MapName,
-  RulesetEvent,
-  TableChange,
-  TableEntry,
+  NftChainEntry,
+  NftMapEntry,
+  NftMapKey,
+  NftMapName,
+  NftRulesetEvent,
+  NftTableChange,
+  NftTableEntry,
 } from '../../kernel/netfilter/types.js';
 import type { Message } from '../netlink/reader.js';
 import type { Listener, NetlinkSession } from '../netlink/session.js';
 import { NLM_F } from '../netlink/writer.js';
 import { Interfaces } from '../network/interfaces.js';
+import { NFTA_CHAIN, NFTA_GEN, NFTA_SET, NFTA_SET_ELEM_LIST, NFTA_TABLE } from './attributes.js';
 import {
   attributesOf,
   batch,
   commentOf,
+  NFPROTO_INET,
   NFT_MSG,
   question,
   readChain,
@@ -32,12 +34,12 @@ import {
 
 /** Maximum number of readings of a table that changes during each of them. */
 const READINGS = 20;
-/** Multicast group of nf_tables, NFNLGRP_NFTABLES (enum nfnetlink_groups). */
-const GROUP = 7;
+/** Multicast group of nf_tables (enum nfnetlink_groups). */
+const NFNLGRP_NFTABLES = 7;
 /** Number of the table attribute in all messages of nf_tables except those of a generation. */
 const TABLE = 1;
-/** NFT_TABLE_F_DORMANT: the chains of the table are not registered at their hooks. */
-const DORMANT = 1;
+/** Flag of a table whose chains are not registered at their hooks. */
+const NFT_TABLE_F_DORMANT = 1;
 
 /** The nf_tables of a namespace, through the addon. */
 export class NativeNetfilterPort implements NetfilterPort {
@@ -74,13 +76,13 @@ export class NativeNetfilterPort implements NetfilterPort {
   async generation(options: CallOptions = {}): Promise<number> {
     const [message] = await this.#ask(question(NFT_MSG.GETGEN, NLM_F.ACK), options);
     if (!message) throw new KernelFailure(Errno.EBADMSG, 'no generation in the reply');
-    return attributesOf(message).get(1)?.be32 ?? 0;
+    return attributesOf(message).get(NFTA_GEN.ID)?.be32 ?? 0;
   }
 
   async read(
     table: string,
     { elements = false, ...options }: CallOptions & { readonly elements?: boolean | undefined } = {},
-  ): Promise<TableEntry | undefined> {
+  ): Promise<NftTableEntry | undefined> {
     let generation = await this.generation(options);
     for (let reading = 0; reading < READINGS; reading++) {
       const entry = await this.#readOnce(table, generation, elements, options);
@@ -91,7 +93,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     throw new KernelFailure(Errno.EINTR, `changed during each of ${READINGS} readings`);
   }
 
-  async markOf(table: string, map: MapName, key: MapKey, options: CallOptions = {}): Promise<number | undefined> {
+  async markOf(table: string, map: NftMapName, key: NftMapKey, options: CallOptions = {}): Promise<number | undefined> {
     const ask = question(NFT_MSG.GETSETELEM, NLM_F.ACK, (writer) => {
       writer.text(TABLE, table);
       writeElement(writer, map, key);
@@ -106,7 +108,7 @@ export class NativeNetfilterPort implements NetfilterPort {
 
   async commit(
     table: string,
-    changes: readonly TableChange[],
+    changes: readonly NftTableChange[],
     { generation, ...options }: CallOptions & { readonly generation?: number | undefined } = {},
   ): Promise<void> {
     if (changes.length === 0) return;
@@ -114,12 +116,12 @@ export class NativeNetfilterPort implements NetfilterPort {
     const failed = outcomes.findIndex(({ errno }) => errno !== 0);
     const failure = outcomes[failed];
     // The first message is the start of the batch, so indexes of changes are lower by one.
-    if (failure) throw new ChangeFailure(failed - 1, failure.errno, failure.message);
-    if (lost) throw new ChangeFailure(-1, Errno.ENOBUFS, '');
+    if (failure) throw new NftChangeFailure(failed - 1, failure.errno, failure.message);
+    if (lost) throw new NftChangeFailure(-1, Errno.ENOBUFS, '');
   }
 
-  async listen(options: CallOptions = {}): Promise<RulesetListener> {
-    return new EventReader(await this.#session.listen([GROUP], options));
+  async listen(options: CallOptions = {}): Promise<NftRulesetListener> {
+    return new EventReader(await this.#session.listen([NFNLGRP_NFTABLES], options));
   }
 
   async close(): Promise<void> {
@@ -142,7 +144,7 @@ export class NativeNetfilterPort implements NetfilterPort {
     generation: number,
     withElements: boolean,
     options: CallOptions,
-  ): Promise<TableEntry | undefined> {
+  ): Promise<NftTableEntry | undefined> {
     const found = await this.#table(table, options);
     if (!found) return undefined;
     const dump = async (type: number): Promise<readonly Message[]> => {
@@ -156,20 +158,20 @@ export class NativeNetfilterPort implements NetfilterPort {
     const chainMessages = await dump(NFT_MSG.GETCHAIN);
     const rules = (await dump(NFT_MSG.GETRULE)).map(readRuleEntry);
     const setMessages = await dump(NFT_MSG.GETSET);
-    const others: TableEntry['others'][number][] = [];
-    const chains = chainMessages.flatMap((message): ChainEntry[] => {
+    const others: NftTableEntry['others'][number][] = [];
+    const chains = chainMessages.flatMap((message): NftChainEntry[] => {
       const chain = readChain(message);
       if (!chain) {
-        others.push({ kind: 'chain', name: attributesOf(message).get(3)?.text ?? '' });
+        others.push({ kind: 'chain', name: attributesOf(message).get(NFTA_CHAIN.NAME)?.text ?? '' });
         return [];
       }
       const text = chainText(chain.name);
       return [{ ...chain, rules: rules.filter((rule) => rule.chain === text) }];
     });
-    const maps: MapEntry[] = [];
+    const maps: NftMapEntry[] = [];
     for (const message of setMessages) {
       const map = readMap(message);
-      if (!map) others.push({ kind: 'set', name: attributesOf(message).get(2)?.text ?? '' });
+      if (!map) others.push({ kind: 'set', name: attributesOf(message).get(NFTA_SET.NAME)?.text ?? '' });
       else maps.push(withElements && map.intact ? await this.#withElements(table, map, options) : map);
     }
     if (found.dormant) others.push({ kind: 'flag', name: 'dormant' });
@@ -187,19 +189,19 @@ export class NativeNetfilterPort implements NetfilterPort {
         options,
       );
       const attributes = message && attributesOf(message);
-      const dormant = ((attributes?.get(2)?.be32 ?? 0) & DORMANT) !== 0;
-      return { comment: commentOf(attributes?.get(6)?.bytes), dormant };
+      const dormant = ((attributes?.get(NFTA_TABLE.FLAGS)?.be32 ?? 0) & NFT_TABLE_F_DORMANT) !== 0;
+      return { comment: commentOf(attributes?.get(NFTA_TABLE.USERDATA)?.bytes), dormant };
     } catch (error) {
       if (error instanceof KernelFailure && error.errno === Errno.ENOENT) return undefined;
       throw error;
     }
   }
 
-  async #withElements(table: string, map: MapEntry, options: CallOptions): Promise<MapEntry> {
+  async #withElements(table: string, map: NftMapEntry, options: CallOptions): Promise<NftMapEntry> {
     const messages = await this.#session.dump(
       question(NFT_MSG.GETSETELEM, NLM_F.DUMP, (writer) => {
         writer.text(TABLE, table);
-        writer.text(2, mapText(map.name));
+        writer.text(NFTA_SET_ELEM_LIST.SET, mapText(map.name));
       }),
       options,
     );
@@ -210,7 +212,7 @@ export class NativeNetfilterPort implements NetfilterPort {
 }
 
 /** Combines the messages of a commit into one event. The last message of a commit has the generation. */
-class EventReader implements RulesetListener {
+class EventReader implements NftRulesetListener {
   readonly #listener: Listener;
   #tables = new Set<string>();
 
@@ -218,7 +220,7 @@ class EventReader implements RulesetListener {
     this.#listener = listener;
   }
 
-  async next(signal?: AbortSignal): Promise<{ events: RulesetEvent[]; overrun: boolean }> {
+  async next(signal?: AbortSignal): Promise<{ events: NftRulesetEvent[]; overrun: boolean }> {
     for (;;) {
       const { messages, overrun } = await this.#listener.next(signal);
       const events = messages.flatMap((message) => this.#read(message));
@@ -230,16 +232,19 @@ class EventReader implements RulesetListener {
     this.#listener.close();
   }
 
-  #read(message: Message): RulesetEvent[] {
+  #read(message: Message): NftRulesetEvent[] {
     const attributes = attributesOf(message);
     if (typeOf(message) !== NFT_MSG.NEWGEN) {
       const table = attributes.get(TABLE)?.text;
-      if (table !== undefined && message.payload[0] === 1) this.#tables.add(table);
+      if (table !== undefined && message.payload[0] === NFPROTO_INET) this.#tables.add(table);
       return [];
     }
     const tables = this.#tables;
     this.#tables = new Set();
-    const process = { pid: attributes.get(2)?.be32 ?? 0, name: attributes.get(3)?.text ?? '' };
-    return [{ generation: attributes.get(1)?.be32 ?? 0, process, tables }];
+    const process = {
+      pid: attributes.get(NFTA_GEN.PROC_PID)?.be32 ?? 0,
+      name: attributes.get(NFTA_GEN.PROC_NAME)?.text ?? '',
+    };
+    return [{ generation: attributes.get(NFTA_GEN.ID)?.be32 ?? 0, process, tables }];
   }
 }

@@ -1,11 +1,19 @@
 import { type Family, familyOf, writeAddress } from '../../common/address.js';
 import { matchesInterface } from '../../kernel/netfilter/interfaces.js';
-import type { ChainRule, Counter, Hook, MapKey, MapShape, Match, PortProtocol } from '../../kernel/netfilter/types.js';
+import type {
+  NftChainRule,
+  NftCounter,
+  NftHook,
+  NftMapKey,
+  NftMapShape,
+  NftMatch,
+  PortProtocol,
+} from '../../kernel/netfilter/types.js';
 import { type ChainState, keyText, type MapState, type TableState } from './tables.js';
 
 /** The properties of a packet that rules can match. */
 export interface MemoryPacket {
-  readonly hook: Hook;
+  readonly hook: NftHook;
   /** Address family. Default: the family of `destination`. */
   readonly family?: Family | undefined;
   readonly inputInterface?: string | undefined;
@@ -53,7 +61,7 @@ export function markPacket(tables: Iterable<TableState>, packet: MemoryPacket): 
 function afterRule(
   table: TableState,
   { name }: ChainState,
-  rule: ChainRule,
+  rule: NftChainRule,
   packet: MemoryPacket,
   mark: number,
 ): number | undefined {
@@ -67,7 +75,7 @@ function afterRule(
   return action.mask === ALL ? action.mark : ((mark & ~action.mask) ^ action.mark) >>> 0;
 }
 
-function lookUp(map: MapState, shape: MapShape, packet: MemoryPacket): number | undefined {
+function lookUp(map: MapState, shape: NftMapShape, packet: MemoryPacket): number | undefined {
   const key = keyOf(shape, packet);
   const text = key && keyText(key);
   const element = text === undefined ? undefined : map.elements.get(text);
@@ -76,7 +84,7 @@ function lookUp(map: MapState, shape: MapShape, packet: MemoryPacket): number | 
   return element.mark;
 }
 
-function keyOf(shape: MapShape, packet: MemoryPacket): MapKey | undefined {
+function keyOf(shape: NftMapShape, packet: MemoryPacket): NftMapKey | undefined {
   const { destination: address, protocol, port } = packet;
   const ported = protocol !== undefined && port !== undefined;
   if (shape === 'port') return ported ? { protocol, port } : undefined;
@@ -89,7 +97,7 @@ function familyOfPacket({ family, destination }: MemoryPacket): Family | undefin
   return family ?? familyOf(destination);
 }
 
-function matches(match: Match, packet: MemoryPacket, mark: number): boolean {
+function matches(match: NftMatch, packet: MemoryPacket, mark: number): boolean {
   const { family, packetMark, inputInterface, outputInterface, source, destination, local, protocol, port } = match;
   if (packetMark && (mark & packetMark.mask) >>> 0 !== packetMark.mark) return false;
   if (inputInterface !== undefined && !matchesInterface(packet.inputInterface, inputInterface)) return false;
@@ -119,6 +127,6 @@ function within(address: string, prefix: string): boolean {
   });
 }
 
-function more(counter: Counter | undefined, bytes: number): Counter {
+function more(counter: NftCounter | undefined, bytes: number): NftCounter {
   return { packets: (counter?.packets ?? 0n) + 1n, bytes: (counter?.bytes ?? 0n) + BigInt(bytes) };
 }

@@ -1,8 +1,15 @@
 import { Errno } from '../../common/errno.js';
 import type { CallOptions } from '../../kernel/call.js';
 import { mapText } from '../../kernel/netfilter/names.js';
-import { ChangeFailure, type NetfilterPort, type RulesetListener } from '../../kernel/netfilter/port.js';
-import type { Counter, MapKey, MapName, RulesetEvent, TableChange, TableEntry } from '../../kernel/netfilter/types.js';
+import { type NetfilterPort, NftChangeFailure, type NftRulesetListener } from '../../kernel/netfilter/port.js';
+import type {
+  NftCounter,
+  NftMapKey,
+  NftMapName,
+  NftRulesetEvent,
+  NftTableChange,
+  NftTableEntry,
+} from '../../kernel/netfilter/types.js';
 import { Listeners } from '../listeners.js';
 import { Handle, type Machine } from '../machine.js';
 import { type MemoryPacket, markPacket } from './packets.js';
@@ -18,7 +25,7 @@ export type ForeignThing =
   | { readonly kind: 'changed'; readonly name: string };
 
 /** The owner of a counter: a rule, or an element of a map. */
-export type CounterPlace = { readonly handle: bigint } | { readonly map: string; readonly key: MapKey };
+export type CounterPlace = { readonly handle: bigint } | { readonly map: string; readonly key: NftMapKey };
 
 const ours = { pid: process.pid, name: 'ipvs-io' };
 const theirs = { pid: 2, name: 'nft' };
@@ -29,12 +36,12 @@ const theirs = { pid: 2, name: 'nft' };
  */
 export class MemoryNetfilter {
   /** All batches that ports committed, in order. */
-  readonly commits: { readonly table: string; readonly changes: readonly TableChange[] }[] = [];
+  readonly commits: { readonly table: string; readonly changes: readonly NftTableChange[] }[] = [];
   /** @internal */
   readonly mainName: (name: string) => string | undefined;
   readonly #machine: Machine;
   readonly #tables = new NetfilterTables();
-  readonly #listeners = new Listeners<RulesetEvent>(4096);
+  readonly #listeners = new Listeners<NftRulesetEvent>(4096);
   /** Incremented by each commit of any program. */
   #generation = 1;
 
@@ -58,27 +65,27 @@ export class MemoryNetfilter {
   }
 
   /** Returns a table with its elements, without a request. */
-  table(name: string): TableEntry | undefined {
+  table(name: string): NftTableEntry | undefined {
     const state = this.#tables.tables.get(name);
     return state && tableEntry(state, this.#generation, true);
   }
 
   /**
    * Makes changes as another program, all or nothing.
-   * @throws ChangeFailure if the kernel would reject a change
+   * @throws NftChangeFailure if the kernel would reject a change
    */
-  change(name: string, changes: readonly TableChange[]): void {
+  change(name: string, changes: readonly NftTableChange[]): void {
     this.#commit(name, changes, theirs);
   }
 
   /** @internal */
-  commit(name: string, changes: readonly TableChange[]): void {
+  commit(name: string, changes: readonly NftTableChange[]): void {
     this.#commit(name, changes, ours);
     this.commits.push({ table: name, changes });
   }
 
   /** Replaces the table of this name by a copy of another one; undefined deletes it. */
-  load(name: string, table: TableEntry | undefined): void {
+  load(name: string, table: NftTableEntry | undefined): void {
     this.#tables.load(name, table);
     this.#changed([name]);
   }
@@ -110,7 +117,7 @@ export class MemoryNetfilter {
   }
 
   /** Sets a counter, as packets would; the generation does not change. */
-  setCounter(name: string, place: CounterPlace, counter: Counter): void {
+  setCounter(name: string, place: CounterPlace, counter: NftCounter): void {
     const state = this.#state(name);
     if ('map' in place) {
       const elements = state.maps.get(place.map)?.elements;
@@ -139,18 +146,18 @@ export class MemoryNetfilter {
     return state;
   }
 
-  #commit(name: string, changes: readonly TableChange[], process: RulesetEvent['process']): void {
+  #commit(name: string, changes: readonly NftTableChange[], process: NftRulesetEvent['process']): void {
     const undo: Undo = [];
     for (const [index, change] of changes.entries()) {
       const errno = this.#tables.apply(name, change, undo);
       if (errno === 0) continue;
       for (const step of undo.toReversed()) step();
-      throw new ChangeFailure(index, errno, changeText(name, change));
+      throw new NftChangeFailure(index, errno, changeText(name, change));
     }
     if (changes.length > 0) this.#changed([name], process);
   }
 
-  #changed(names: readonly string[], process: RulesetEvent['process'] = theirs): void {
+  #changed(names: readonly string[], process: NftRulesetEvent['process'] = theirs): void {
     this.#generation++;
     this.#listeners.push({ generation: this.#generation, process, tables: new Set(names) });
   }
@@ -180,10 +187,15 @@ class MemoryNetfilterPort implements NetfilterPort {
   readonly #handle: Handle;
   readonly #netfilter: MemoryNetfilter;
   readonly #tables: NetfilterTables;
-  readonly #listeners: Listeners<RulesetEvent>;
-  readonly #open = new Set<RulesetListener>();
+  readonly #listeners: Listeners<NftRulesetEvent>;
+  readonly #open = new Set<NftRulesetListener>();
 
-  constructor(handle: Handle, netfilter: MemoryNetfilter, tables: NetfilterTables, listeners: Listeners<RulesetEvent>) {
+  constructor(
+    handle: Handle,
+    netfilter: MemoryNetfilter,
+    tables: NetfilterTables,
+    listeners: Listeners<NftRulesetEvent>,
+  ) {
     this.#handle = handle;
     this.#netfilter = netfilter;
     this.#tables = tables;
@@ -193,8 +205,8 @@ class MemoryNetfilterPort implements NetfilterPort {
   read(
     table: string,
     { elements = false, ...options }: CallOptions & { readonly elements?: boolean | undefined } = {},
-  ): Promise<TableEntry | undefined> {
-    const work = (): TableEntry | undefined => {
+  ): Promise<NftTableEntry | undefined> {
+    const work = (): NftTableEntry | undefined => {
       const state = this.#tables.tables.get(table);
       return state && tableEntry(state, this.#netfilter.generation, elements);
     };
@@ -205,7 +217,7 @@ class MemoryNetfilterPort implements NetfilterPort {
     return this.#handle.ask('generation', '', () => this.#netfilter.generation, options);
   }
 
-  markOf(table: string, map: MapName, key: MapKey, options: CallOptions = {}): Promise<number | undefined> {
+  markOf(table: string, map: NftMapName, key: NftMapKey, options: CallOptions = {}): Promise<number | undefined> {
     const work = (): number | undefined =>
       this.#tables.tables.get(table)?.maps.get(mapText(map))?.elements.get(keyText(key))?.mark;
     return this.#handle.ask('markOf', `${mapText(map)} of table inet ${table}`, work, options);
@@ -224,26 +236,26 @@ class MemoryNetfilterPort implements NetfilterPort {
 
   async commit(
     table: string,
-    changes: readonly TableChange[],
+    changes: readonly NftTableChange[],
     { generation, ...options }: CallOptions & { readonly generation?: number | undefined } = {},
   ): Promise<void> {
     if (changes.length === 0) return;
     const work = (): void => {
       if (generation !== undefined && generation !== this.#netfilter.generation)
-        throw new ChangeFailure(-1, Errno.ERESTART, '');
+        throw new NftChangeFailure(-1, Errno.ERESTART, '');
       for (const [index, change] of changes.entries()) {
         const object = changeText(table, change);
         const errno = this.#handle.change(change.change, object, () => 0);
-        if (errno !== 0) throw new ChangeFailure(index, errno, object);
+        if (errno !== 0) throw new NftChangeFailure(index, errno, object);
       }
       this.#netfilter.commit(table, changes);
     };
     await this.#handle.ask('commit', `table inet ${table}`, work, options);
   }
 
-  async listen(options: CallOptions = {}): Promise<RulesetListener> {
+  async listen(options: CallOptions = {}): Promise<NftRulesetListener> {
     const queue = await this.#handle.ask('listen', '', () => this.#listeners.open(this.#handle), options);
-    const listener: RulesetListener = {
+    const listener: NftRulesetListener = {
       next: (signal) => queue.take(signal),
       close: () => {
         queue.close();

@@ -2,33 +2,33 @@ import { Errno } from '../../common/errno.js';
 import { chainNamed, chainText, mapNamed, mapText } from '../../kernel/netfilter/names.js';
 import { readRule, ruleExpressions } from '../../kernel/netfilter/rules.js';
 import type {
-  ChainName,
-  ChainRule,
-  Counter,
-  Hook,
-  MapElement,
-  MapKey,
-  MapName,
-  RuleEntry,
-  TableChange,
-  TableEntry,
+  NftChainName,
+  NftChainRule,
+  NftCounter,
+  NftHook,
+  NftMapElement,
+  NftMapKey,
+  NftMapName,
+  NftRuleEntry,
+  NftTableChange,
+  NftTableEntry,
 } from '../../kernel/netfilter/types.js';
 
-const noCounter: Counter = { packets: 0n, bytes: 0n };
+const noCounter: NftCounter = { packets: 0n, bytes: 0n };
 
 export interface ChainState {
-  readonly name: ChainName;
+  readonly name: NftChainName;
   intact: boolean;
   /** Order of creation: of base chains with the same priority, the newest runs first (nf_hook_entries_grow). */
   readonly made: number;
   /** Replaced as a whole, never changed in place, so that it can be restored. */
-  rules: readonly RuleEntry[];
+  rules: readonly NftRuleEntry[];
 }
 
-export type ElementState = MapElement & { readonly counter: Counter };
+export type ElementState = NftMapElement & { readonly counter: NftCounter };
 
 export interface MapState {
-  readonly name: MapName;
+  readonly name: NftMapName;
   intact: boolean;
   readonly elements: Map<string, ElementState>;
 }
@@ -38,7 +38,7 @@ export interface TableState {
   readonly comment: string | undefined;
   chains: ReadonlyMap<string, ChainState>;
   maps: ReadonlyMap<string, MapState>;
-  others: TableEntry['others'];
+  others: NftTableEntry['others'];
   /** Last handle: chains, maps and rules share one sequence of numbers. */
   handle: bigint;
 }
@@ -51,7 +51,7 @@ export class NetfilterTables {
   tables: ReadonlyMap<string, TableState> = new Map();
   #made = 0;
 
-  apply(table: string, change: TableChange, undo: Undo): number {
+  apply(table: string, change: NftTableChange, undo: Undo): number {
     const state = this.tables.get(table);
     if (change.change === 'add-table') {
       if (state) return Errno.EEXIST;
@@ -119,7 +119,7 @@ export class NetfilterTables {
   }
 
   /** Replaces a table by a copy of another one; undefined deletes it. */
-  load(table: string, entry: TableEntry | undefined): void {
+  load(table: string, entry: NftTableEntry | undefined): void {
     if (!entry) {
       this.#put(table, undefined, []);
       return;
@@ -151,7 +151,7 @@ export class NetfilterTables {
 }
 
 /** Returns a table as the port shows it. Entries are replaced, never changed in place, so it is safe to return them. */
-export function tableEntry(state: TableState, generation: number, elements: boolean): TableEntry {
+export function tableEntry(state: TableState, generation: number, elements: boolean): NftTableEntry {
   const { comment, others } = state;
   return {
     ...(comment !== undefined && { comment }),
@@ -164,12 +164,12 @@ export function tableEntry(state: TableState, generation: number, elements: bool
   };
 }
 
-export function keyText({ address, protocol, port }: MapKey): string {
+export function keyText({ address, protocol, port }: NftMapKey): string {
   return `${address} ${protocol} ${port}`;
 }
 
 /** Returns the name of the changed object. */
-export function changeText(table: string, change: TableChange): string {
+export function changeText(table: string, change: NftTableChange): string {
   switch (change.change) {
     case 'add-table':
     case 'delete-table':
@@ -226,11 +226,11 @@ function deleteMap(state: TableState, name: string, undo: Undo): number {
   return 0;
 }
 
-function asks({ name, rules }: ChainState, map: MapName): boolean {
+function asks({ name, rules }: ChainState, map: NftMapName): boolean {
   return name.hook === map.hook && rules.some(({ rule }) => rule && 'lookup' in rule && rule.lookup === map.shape);
 }
 
-function addRule(state: TableState, change: Extract<TableChange, { change: 'add-rule' }>, undo: Undo): number {
+function addRule(state: TableState, change: Extract<NftTableChange, { change: 'add-rule' }>, undo: Undo): number {
   const chain = state.chains.get(chainText(change.chain));
   if (!chain) return Errno.ENOENT;
   const { rule, before } = change;
@@ -245,10 +245,10 @@ function addRule(state: TableState, change: Extract<TableChange, { change: 'add-
   return 0;
 }
 
-const readings = new WeakMap<ChainRule, ChainRule>();
+const readings = new WeakMap<NftChainRule, NftChainRule>();
 
 /** Returns the rule as it is read back after a write: converts it to expressions and back. */
-function asRead(hook: Hook, rule: ChainRule): ChainRule | undefined {
+function asRead(hook: NftHook, rule: NftChainRule): NftChainRule | undefined {
   const known = readings.get(rule);
   if (known) return known;
   const read = readRule(hook, ruleExpressions(hook, rule));
@@ -256,7 +256,7 @@ function asRead(hook: Hook, rule: ChainRule): ChainRule | undefined {
   return read;
 }
 
-function setRules(chain: ChainState, rules: readonly RuleEntry[], undo: Undo): void {
+function setRules(chain: ChainState, rules: readonly NftRuleEntry[], undo: Undo): void {
   const before = chain.rules;
   chain.rules = rules;
   undo.push(() => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Errno } from '../../../src/common/errno.js';
 import { chainText } from '../../../src/kernel/netfilter/names.js';
-import type { TableChange } from '../../../src/kernel/netfilter/types.js';
+import type { NftTableChange } from '../../../src/kernel/netfilter/types.js';
 import { chain, element, ip, ipPort, masquerade, natChain, refusal, type Start, sources, table } from './worlds.js';
 
 export function batchConformance(start: Start): void {
@@ -58,7 +58,7 @@ export function batchConformance(start: Start): void {
 
     test('what is there, and what is not', async () => {
       const port = await (await start()).port();
-      const refused = async (change: TableChange, errno: number): Promise<void> =>
+      const refused = async (change: NftTableChange, errno: number): Promise<void> =>
         expect(await refusal(port.commit('one', [change])), change.change).toEqual([0, errno]);
       await refused({ change: 'delete-table' }, Errno.ENOENT);
       await refused({ change: 'add-chain', chain }, Errno.ENOENT);
@@ -113,13 +113,13 @@ export function batchConformance(start: Start): void {
 
     test('a map that a rule asks stays; with the rule, or the chain, it can go', async () => {
       const port = await (await start()).port();
-      const build: TableChange[] = [
+      const build: NftTableChange[] = [
         { change: 'add-map', map: ip },
         { change: 'add-chain', chain },
         { change: 'add-rule', chain, rule: { lookup: 'ip' } },
       ];
       await port.commit('one', [table, ...build]);
-      const gone: TableChange = { change: 'delete-map', name: 'prerouting_ip' };
+      const gone: NftTableChange = { change: 'delete-map', name: 'prerouting_ip' };
       expect(await refusal(port.commit('one', [gone]))).toEqual([0, Errno.EBUSY]);
       const handle = (await port.read('one'))?.chains[0]?.rules[0]?.handle ?? 0n;
       await port.commit('one', [{ change: 'delete-rule', chain: 'mark_prerouting', handle }, gone]);
@@ -199,11 +199,11 @@ export function batchConformance(start: Start): void {
         { destination: '10.0.0.0/8', mark: 0x10, mask: 0xf0 },
       ] as const;
       await netfilter.set({ rules, marks });
-      expect(await netfilter.check({ rules, marks })).toEqual([]);
+      expect(await netfilter.verify({ rules, marks })).toEqual([]);
       const read = { rules: (await netfilter.rules()).map(({ rule }) => rule), marks: await netfilter.marks() };
       expect(read.rules).toHaveLength(rules.length);
       expect(read.marks.map(({ mark }) => mark).sort()).toEqual([1, 16, 2, 3, 4]);
-      expect(await netfilter.check(read)).toEqual([]);
+      expect(await netfilter.verify(read)).toEqual([]);
     });
   });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { chainText } from '../../../src/kernel/netfilter/names.js';
 import type { NetfilterPort } from '../../../src/kernel/netfilter/port.js';
-import type { TableChange } from '../../../src/kernel/netfilter/types.js';
+import type { NftTableChange } from '../../../src/kernel/netfilter/types.js';
 import { failure } from '../places.js';
 import { ip, next, type Start, table } from './worlds.js';
 
@@ -19,7 +19,7 @@ export function otherConformance(start: Start): void {
     async function flush(port: NetfilterPort): Promise<void> {
       const entry = await port.read('ipvs');
       const changes = (entry?.chains ?? []).flatMap(({ name, rules }) =>
-        rules.map(({ handle }): TableChange => ({ change: 'delete-rule', chain: chainText(name), handle })),
+        rules.map(({ handle }): NftTableChange => ({ change: 'delete-rule', chain: chainText(name), handle })),
       );
       await port.commit('ipvs', changes);
     }
@@ -30,18 +30,18 @@ export function otherConformance(start: Start): void {
       const port = await here.port();
       await netfilter.set(state);
       await flush(port);
-      expect((await netfilter.check(state)).map(({ problem }) => problem)).toContain('missing');
+      expect((await netfilter.verify(state)).map(({ problem }) => problem)).toContain('missing');
       // Those of maps are still there, but nothing asks them.
       expect((await netfilter.marks()).map(({ mark }) => mark)).toEqual([1]);
       await netfilter.set(state);
-      expect(await netfilter.check(state)).toEqual([]);
+      expect(await netfilter.verify(state)).toEqual([]);
       await port.commit('ipvs', [{ change: 'delete-element', map: ip, key: { address: '10.0.0.1' } }]);
-      expect(await netfilter.check(state)).toMatchObject([{ problem: 'missing' }]);
+      expect(await netfilter.verify(state)).toMatchObject([{ problem: 'missing' }]);
       await netfilter.set(state);
       await port.commit('ipvs', [{ change: 'delete-table' }]);
       expect(await netfilter.marks()).toEqual([]);
       await netfilter.set(state);
-      expect(await netfilter.check(state)).toEqual([]);
+      expect(await netfilter.verify(state)).toEqual([]);
     });
 
     test('what has been remembered is outdated: the change is made nevertheless', async () => {
@@ -54,7 +54,7 @@ export function otherConformance(start: Start): void {
       await flush(port);
       await here.netfilter.addMark({ destination: '10.0.0.3', mark: 3 });
       expect(
-        await here.netfilter.check({
+        await here.netfilter.verify({
           marks: [
             { destination: '10.0.0.2', mark: 2 },
             { destination: '10.0.0.3', mark: 3 },

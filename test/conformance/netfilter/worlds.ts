@@ -1,9 +1,9 @@
 // A namespace of a kernel to try nf_tables in, and what tables are made of.
 import { onTestFinished } from 'vitest';
-import { Netfilter, type NetfilterWatch } from '../../../src/index.js';
+import { Netfilter, type NetfilterEvent, type Watch } from '../../../src/index.js';
 import { chainText } from '../../../src/kernel/netfilter/names.js';
 import type { NetfilterPort } from '../../../src/kernel/netfilter/port.js';
-import type { ChainName, MapName, TableChange, TableEntry } from '../../../src/kernel/netfilter/types.js';
+import type { NftChainName, NftMapName, NftTableChange, NftTableEntry } from '../../../src/kernel/netfilter/types.js';
 import type { OpenPlace } from '../places.js';
 
 export interface Here {
@@ -16,18 +16,18 @@ export interface Here {
 
 export type Start = () => Promise<Here>;
 
-export const ip: MapName = { hook: 'prerouting', shape: 'ip' };
-export const ipPort: MapName = { hook: 'prerouting', shape: 'ip_port' };
-export const chain: ChainName = { purpose: 'mark', hook: 'prerouting' };
-export const natChain: ChainName = { purpose: 'nat', hook: 'postrouting' };
+export const ip: NftMapName = { hook: 'prerouting', shape: 'ip' };
+export const ipPort: NftMapName = { hook: 'prerouting', shape: 'ip_port' };
+export const chain: NftChainName = { purpose: 'mark', hook: 'prerouting' };
+export const natChain: NftChainName = { purpose: 'nat', hook: 'postrouting' };
 export const element = { address: '10.0.0.1', mark: 7 } as const;
-export const table: TableChange = { change: 'add-table', comment: 'somebody' };
+export const table: NftTableChange = { change: 'add-table', comment: 'somebody' };
 export const masquerade = (source: string) =>
   ({
     change: 'add-rule',
     chain: natChain,
     rule: { hook: 'postrouting', match: { family: 'ipv4', source }, action: { type: 'masquerade' } },
-  }) as const satisfies TableChange;
+  }) as const satisfies NftTableChange;
 
 export async function refusal(work: Promise<unknown>): Promise<[index: number, errno: number]> {
   try {
@@ -39,12 +39,12 @@ export async function refusal(work: Promise<unknown>): Promise<[index: number, e
   throw new Error('it was not refused');
 }
 
-export function sources(entry: TableEntry | undefined): string[] {
+export function sources(entry: NftTableEntry | undefined): string[] {
   const rules = entry?.chains.find(({ name }) => chainText(name) === chainText(natChain))?.rules ?? [];
   return rules.map(({ rule }) => (rule && 'match' in rule ? (rule.match.source ?? '') : 'another'));
 }
 
-export async function next(watch: NetfilterWatch): Promise<string> {
+export async function next(watch: Watch<NetfilterEvent>): Promise<string> {
   const { value } = await watch.next();
   return value ? value.type : 'end';
 }
