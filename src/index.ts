@@ -168,8 +168,8 @@ export type {
   RouteSettings,
   RouteType,
   RoutingRule,
-  RuleAction,
-  RuleSettings,
+  RoutingRuleAction,
+  RoutingRuleSettings,
   Scope,
   UdpTunnel,
 } from './kernel/network/types.js';
@@ -186,7 +186,7 @@ export type { AnnounceOptions } from './network/announce.js';
 export type { NetworkChange, NetworkResult } from './network/changes.js';
 export type { RoutingTable } from './network/checks.js';
 export type { CommonLinkOptions, LinkChanges, LinkOptions, PeerOptions } from './network/link-options.js';
-export { createNamespace, deleteNamespace, type NamespaceOptions, namespaces } from './network/namespaces.js';
+export { addNamespace, deleteNamespace, type NamespaceOptions, namespaces } from './network/namespaces.js';
 export type {
   ForwardingEntryOptions,
   ForwardingEntrySelector,

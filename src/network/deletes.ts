@@ -8,7 +8,7 @@ import type {
   Route,
   RouteSettings,
   RoutingRule,
-  RuleSettings,
+  RoutingRuleSettings,
 } from '../kernel/network/types.js';
 import type { Context } from './context.js';
 import { requestOf } from './describe.js';
@@ -183,9 +183,9 @@ export class Deletes {
  */
 export async function ruleWithMainNames(
   context: Context,
-  rule: RuleSettings,
+  rule: RoutingRuleSettings,
   options: CallOptions | undefined,
-): Promise<RuleSettings> {
+): Promise<RoutingRuleSettings> {
   const { inputInterface, outputInterface } = rule;
   const given = [inputInterface, outputInterface].filter((name) => name !== undefined);
   const names = await readMainNames(context.port, given, options);

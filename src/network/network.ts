@@ -129,8 +129,8 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_LINK_EXISTS` for a name that is taken,
    * `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_REJECTED`
    */
-  async setLink(name: string, changes: LinkChanges, options?: CallOptions): Promise<void> {
-    await this.#change({ change: 'set-link', name, changes }, options);
+  async updateLink(name: string, changes: LinkChanges, options?: CallOptions): Promise<void> {
+    await this.#change({ change: 'update-link', name, changes }, options);
   }
 
   /**
@@ -185,8 +185,8 @@ export class Network {
    * Adds a route, or replaces the one with its destination, table and metric, even if another program made that.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED`
    */
-  async replaceRoute(route: RouteOptions, options?: CallOptions): Promise<void> {
-    await this.#change({ change: 'replace-route', route }, options);
+  async setRoute(route: RouteOptions, options?: CallOptions): Promise<void> {
+    await this.#change({ change: 'set-route', route }, options);
   }
 
   /**

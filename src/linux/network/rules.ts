@@ -1,6 +1,6 @@
 import { compact } from '../../common/compact.js';
 import { familyNumber } from '../../kernel/families.js';
-import type { NumberRange, RoutingRule, RuleAction, RuleSettings } from '../../kernel/network/types.js';
+import type { NumberRange, RoutingRule, RoutingRuleAction, RoutingRuleSettings } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
 import { addressAttribute, addressOf, addressSize, familyOfNumber, fixedPart, malformed, nameAt, RTM } from './wire.js';
@@ -48,7 +48,7 @@ const unsupportedNames = new Map([
 ]);
 
 /** Names of FR_ACT_*, in the order of their numbers. */
-const actions: readonly RuleAction[] = [
+const actions: readonly RoutingRuleAction[] = [
   'other',
   'lookup',
   'goto',
@@ -129,7 +129,7 @@ export function encodeListRules(writer: MessageWriter, family: RoutingRule['fami
   });
 }
 
-export function encodeRule(writer: MessageWriter, verb: 'add-rule' | 'delete-rule', rule: RuleSettings): void {
+export function encodeRule(writer: MessageWriter, verb: 'add-rule' | 'delete-rule', rule: RoutingRuleSettings): void {
   const add = verb === 'add-rule';
   const flags = NLM_F.REQUEST | NLM_F.ACK | (add ? NLM_F.CREATE | NLM_F.EXCL : 0);
   writer.message(add ? RTM.NEWRULE : RTM.DELRULE, flags, () => {
