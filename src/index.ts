@@ -5,6 +5,8 @@ export {
   type IpvsErrorOptions,
   KernelFailure,
 } from './common/errors.js';
+export type { Result } from './common/result.js';
+export { Watch } from './common/watch.js';
 export type { FlowResult } from './conntrack/changes.js';
 export {
   Conntrack,
@@ -183,7 +185,7 @@ export type { RuleMatchOptions, RuleOptions } from './netfilter/rule-options.js'
 export { type NetfilterEvent, NetfilterWatch } from './netfilter/watch.js';
 export type { AddressOptions, AddressSelector } from './network/address-options.js';
 export type { AnnounceOptions } from './network/announce.js';
-export type { NetworkChange, NetworkResult } from './network/changes.js';
+export type { NetworkChange } from './network/changes.js';
 export type { RoutingTable } from './network/checks.js';
 export type { CommonLinkOptions, LinkChanges, LinkOptions, PeerOptions } from './network/link-options.js';
 export { addNamespace, deleteNamespace, type NamespaceOptions, namespaces } from './network/namespaces.js';
@@ -205,7 +207,7 @@ export type {
 export type { RoutingRuleOptions, RoutingRuleSelector } from './network/rule-options.js';
 export type { NetworkSysctl } from './network/sysctls.js';
 export type { UdpTunnelOptions, UdpTunnelSelector } from './network/udp-tunnels.js';
-export { NetworkWatch, type NetworkWatchOptions } from './network/watch.js';
+export type { NetworkWatchOptions } from './network/watch.js';
 export type { RoleDescription } from './roles/descriptions.js';
 export type { DirectDirector, DirectServer } from './roles/direct-director.js';
 export type { Ingress, IngressService } from './roles/ingress.js';

@@ -40,7 +40,7 @@ export async function announce(context: Context, options: AnnounceOptions, call?
       await context.port.sendFrame(name, frame, call);
     }
   };
-  await context.ask('announce', request.action, request.object, work, call);
+  await context.ask({ ...request, options: call }, work);
 }
 
 async function isRouter(context: Context, name: string, call: CallOptions | undefined): Promise<boolean> {

@@ -38,9 +38,6 @@ export type NetworkChange =
   | { readonly change: 'add-forwarding-entry'; readonly entry: ForwardingEntryOptions }
   | { readonly change: 'delete-forwarding-entry'; readonly entry: ForwardingEntrySelector };
 
-/** Outcome of a change, at the same place in the list as the change. */
-export type NetworkResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
-
 /** Fields of each change besides its name. */
 const fields: Readonly<Record<NetworkChange['change'], readonly string[]>> = {
   'add-link': ['link'],

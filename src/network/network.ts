@@ -1,6 +1,8 @@
 import type { Family } from '../common/address.js';
 import { checkCallOptions, checkKernel, checkOptions, show, valueOr } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { type Result, resultsOf } from '../common/result.js';
+import type { Watch } from '../common/watch.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetworkNamespace } from '../kernel/namespace.js';
@@ -10,6 +12,7 @@ import type {
   InterfaceAddress,
   Link,
   Neighbour,
+  NetworkEvent,
   Route,
   RoutingRule,
   UdpTunnel,
@@ -18,7 +21,7 @@ import { nativeKernel } from '../linux/linux-kernel.js';
 import type { AddressOptions, AddressSelector } from './address-options.js';
 import { type AnnounceOptions, announce } from './announce.js';
 import { carryOut } from './carry-out.js';
-import { type NetworkChange, type NetworkResult, toOperation, toOperations } from './changes.js';
+import { type NetworkChange, toOperation, toOperations } from './changes.js';
 import { checkBoolean, checkFamily, checkInterface, optional } from './checks.js';
 import { Context } from './context.js';
 import { translate } from './errors.js';
@@ -42,7 +45,7 @@ import {
 import type { RoutingRuleOptions, RoutingRuleSelector } from './rule-options.js';
 import { type NetworkSysctl, readSysctl, writeSysctl } from './sysctls.js';
 import { checkUdpTunnel, checkUdpTunnelKey, type UdpTunnelOptions, type UdpTunnelSelector } from './udp-tunnels.js';
-import { checkTypes, NetworkWatch, type NetworkWatchOptions } from './watch.js';
+import { type NetworkWatchOptions, watchNetwork } from './watch.js';
 
 export interface NetworkOptions extends OpenOptions {
   /** Kernel to use instead of the machine's, for tests. */
@@ -103,13 +106,15 @@ export class Network {
 
   /** Returns all interfaces, in the order of their indexes. */
   async links(options?: CallOptions): Promise<readonly Link[]> {
-    return this.#list('interfaces', () => this.#port.links(options), options);
+    return this.#context.list('interfaces', options, () => this.#port.links(options));
   }
 
   /** Returns one interface. @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
   async link(name: string, options?: CallOptions): Promise<Link> {
     const checked = checkInterface('name', name);
-    return this.#context.ask('get-link', 'read link', checked, () => this.#port.link(checked, options), options);
+    return this.#context.ask({ command: 'get-link', action: 'read link', object: checked, options }, () =>
+      this.#port.link(checked, options),
+    );
   }
 
   /**
@@ -149,7 +154,7 @@ export class Network {
       interface: optional(filter.interface, (value) => checkInterface('interface', value)),
       family: optional(filter.family, checkFamily),
     };
-    return this.#list('addresses', () => this.#port.addresses(checked, options), options);
+    return this.#context.list('addresses', options, () => this.#port.addresses(checked, options));
   }
 
   /** Adds an address. @throws IpvsError `ERR_IPVS_ADDRESS_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
@@ -173,7 +178,7 @@ export class Network {
   async routes(filter: RouteFilter = {}, options?: CallOptions): Promise<readonly Route[]> {
     checkOptions('a filter of routes', filter, ['table', 'family', 'protocol']);
     const checked = checkRouteFilter(filter);
-    return this.#list('routes', () => this.#port.routes(checked, options), options);
+    return this.#context.list('routes', options, () => this.#port.routes(checked, options));
   }
 
   /** Adds a route. @throws IpvsError `ERR_IPVS_ROUTE_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
@@ -208,8 +213,8 @@ export class Network {
     const query = checkRouteQuery(address, options);
     const { signal, timeout } = options;
     const work = (): Promise<Route> => this.#port.routeTo(query, { signal, timeout: timeout ?? undefined });
-    const call = options as CallOptions;
-    return this.#context.ask('route-to', 'find the route to', query.address, work, call, routeToNames);
+    const request = { command: 'route-to', action: 'find the route to', object: query.address } as const;
+    return this.#context.ask({ ...request, options, names: routeToNames }, work);
   }
 
   /** Returns all rules, IPv4 before IPv6, in the order in which the kernel evaluates them. */
@@ -219,7 +224,7 @@ export class Network {
   ): Promise<readonly RoutingRule[]> {
     checkOptions('a filter of rules', filter, ['family']);
     const family = optional(filter.family, checkFamily);
-    return this.#list('rules', () => this.#port.rules(family, options), options);
+    return this.#context.list('rules', options, () => this.#port.rules(family, options));
   }
 
   /** Adds a rule. @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_REJECTED` */
@@ -244,7 +249,7 @@ export class Network {
       family: optional(filter.family, checkFamily),
       proxy: checkBoolean('proxy', valueOr(filter.proxy, false)),
     };
-    return this.#list('neighbours', () => this.#port.neighbours(checked, options), options);
+    return this.#context.list('neighbours', options, () => this.#port.neighbours(checked, options));
   }
 
   /**
@@ -267,7 +272,7 @@ export class Network {
   ): Promise<readonly ForwardingEntry[]> {
     checkOptions('a filter of forwarding entries', filter, ['interface']);
     const checked = { interface: optional(filter.interface, (value) => checkInterface('interface', value)) };
-    return this.#list('forwarding entries', () => this.#port.forwardingEntries(checked, options), options);
+    return this.#context.list('forwarding entries', options, () => this.#port.forwardingEntries(checked, options));
   }
 
   /**
@@ -293,11 +298,11 @@ export class Network {
    * an earlier one makes.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list
    */
-  async apply(changes: readonly NetworkChange[], options?: CallOptions): Promise<NetworkResult[]> {
+  async apply(changes: readonly NetworkChange[], options?: CallOptions): Promise<Result[]> {
     const operations = toOperations(changes);
     checkCallOptions(options);
     const errors = await carryOut(this.#context, operations, options);
-    return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
+    return resultsOf(errors);
   }
 
   /**
@@ -330,11 +335,8 @@ export class Network {
   }
 
   /** Reports the events of the network. Misses none after the promise resolves. The signal ends the watch, too. */
-  async watch(options: NetworkWatchOptions & CallOptions = {}): Promise<NetworkWatch> {
-    const types = checkTypes(options);
-    const { types: _, ...call } = options;
-    const work = async (): Promise<NetworkWatch> => new NetworkWatch(await this.#port.watch(types, call), call.signal);
-    return this.#context.ask('watch', 'watch', 'the network', work, call);
+  async watch(options: NetworkWatchOptions & CallOptions = {}): Promise<Watch<NetworkEvent>> {
+    return watchNetwork(this.#context, options);
   }
 
   /**
@@ -342,7 +344,7 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_NOT_AVAILABLE` without fou in the kernel
    */
   async udpTunnels(options?: CallOptions): Promise<readonly UdpTunnel[]> {
-    return this.#context.ask('list', 'list', 'UDP tunnels', () => this.#port.udpTunnels(options), options);
+    return this.#context.list('UDP tunnels', options, () => this.#port.udpTunnels(options));
   }
 
   /**
@@ -353,14 +355,16 @@ export class Network {
   async addUdpTunnel(tunnel: UdpTunnelOptions, options?: CallOptions): Promise<void> {
     const checked = checkUdpTunnel(tunnel);
     const work = (): Promise<void> => this.#port.addUdpTunnel(checked, options);
-    await this.#context.ask('add-udp-tunnel', 'add', `${checked.type} on UDP port ${checked.port}`, work, options);
+    const object = `${checked.type} on UDP port ${checked.port}`;
+    await this.#context.ask({ command: 'add-udp-tunnel', action: 'add', object, options }, work);
   }
 
   /** Ends the unwrapping of a UDP port. @throws IpvsError `ERR_IPVS_NO_SUCH_UDP_TUNNEL`, `ERR_IPVS_NOT_AVAILABLE` */
   async deleteUdpTunnel(tunnel: UdpTunnelSelector, options?: CallOptions): Promise<void> {
     const key = checkUdpTunnelKey(tunnel);
     const work = (): Promise<void> => this.#port.deleteUdpTunnel(key, options);
-    await this.#context.ask('delete-udp-tunnel', 'delete', `the tunnel on UDP port ${key.port}`, work, options);
+    const object = `the tunnel on UDP port ${key.port}`;
+    await this.#context.ask({ command: 'delete-udp-tunnel', action: 'delete', object, options }, work);
   }
 
   /** Cookie of the namespace, unique until the machine is restarted (`SO_NETNS_COOKIE`). */
@@ -378,10 +382,6 @@ export class Network {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #list<T>(what: string, work: () => Promise<T>, options: CallOptions | undefined): Promise<T> {
-    return this.#context.ask('list', 'list', what, work, options);
   }
 
   async #change(change: NetworkChange, options: CallOptions | undefined): Promise<void> {

@@ -59,7 +59,9 @@ async function read(
     const main = name === undefined ? undefined : (await readMainNames(context.port, [name], options)).get(name);
     return main === undefined || main === name ? [path, text] : work(sysctlOf(path, main));
   };
-  const [path, text] = await context.ask('READ_FILE', 'read', given, () => work(given), options);
+  const [path, text] = await context.ask({ command: 'READ_FILE', action: 'read', object: given, options }, () =>
+    work(given),
+  );
   if (typeof text === 'string') return { path, value: text.trim() };
   // The kernel has no secret until one is written (addrconf_sysctl_stable_secret in net/ipv6/addrconf.c).
   if (text === Errno.EIO && isStableSecret(path.slice('/proc/sys/'.length))) return { path, value: '' };
@@ -85,6 +87,8 @@ export async function writeSysctl(
   // The kernel ignores a write of no bytes: write an empty value as an empty line.
   const text = checked.trim() === '' ? '\n' : checked;
   const { path, value: before } = await read(context, given, options);
-  await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
+  await context.ask({ command: 'WRITE_FILE', action: 'write', object: path, options }, () =>
+    context.port.writeFile(path, text, options),
+  );
   return before;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Network, type NetworkEvent, type NetworkWatch } from '../../src/index.js';
+import { Network, type NetworkEvent, type Watch } from '../../src/index.js';
 import { collect } from '../collect.js';
 import { until } from '../until.js';
 import { holdings, usePlaces } from './world.js';
@@ -35,7 +35,7 @@ function tell(event: NetworkEvent): string {
 }
 
 /** The events up to `last`, or up to the end of the watch. */
-async function eventsUpTo(watch: NetworkWatch, last: string): Promise<string[]> {
+async function eventsUpTo(watch: Watch<NetworkEvent>, last: string): Promise<string[]> {
   const seen: string[] = [];
   for await (const event of watch) {
     seen.push(tell(event));
