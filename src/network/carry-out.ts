@@ -1,7 +1,7 @@
 import { Errno } from '../common/errno.js';
 import type { IpvsError } from '../common/errors.js';
+import { LONGEST_MAIN_NAME } from '../common/interface-name.js';
 import type { CallOptions } from '../kernel/call.js';
-import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import type { NetworkOperation, RoutingRuleSettings } from '../kernel/network/types.js';
 import type { Context } from './context.js';
 import { Deletes, isCareful, ruleWithMainNames } from './deletes.js';

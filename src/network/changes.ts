@@ -1,5 +1,6 @@
 import { checkList, checkOneOf, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import type { NetworkOperation } from '../kernel/network/types.js';
 import {
   type AddressOptions,
@@ -7,7 +8,6 @@ import {
   checkAddressOptions,
   checkAddressSelector,
 } from './address-options.js';
-import { checkInterface } from './checks.js';
 import { checkLink, checkLinkChanges, type LinkChanges, type LinkOptions } from './link-options.js';
 import {
   checkForwardingEntry,
@@ -65,11 +65,11 @@ export function toOperation(change: NetworkChange): NetworkOperation {
     case 'add-link':
       return { operation: 'add-link', link: checkLink(change.link) };
     case 'update-link': {
-      const name = checkInterface('name', change.name);
+      const name = checkInterfaceName('name', change.name);
       return { operation: 'update-link', name, changes: checkLinkChanges(change.changes) };
     }
     case 'delete-link':
-      return { operation: 'delete-link', name: checkInterface('name', change.name) };
+      return { operation: 'delete-link', name: checkInterfaceName('name', change.name) };
     case 'add-address':
       return { operation: 'add-address', address: checkAddressOptions(change.address) };
     case 'delete-address':

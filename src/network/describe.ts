@@ -1,5 +1,6 @@
+import { bitsOf } from '../common/prefix.js';
 import type { NetworkOperation, RouteSettings, RoutingRuleSettings } from '../kernel/network/types.js';
-import { bitsOf, tables } from './checks.js';
+import { tables } from './checks.js';
 import type { Request } from './errors.js';
 
 function words(...parts: readonly (string | number | undefined | false)[]): string {

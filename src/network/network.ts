@@ -1,6 +1,7 @@
 import type { Family } from '../common/address.js';
-import { checkCallOptions, checkKernel, checkOptions, show, valueOr } from '../common/check.js';
+import { checkCallOptions, checkFlag, checkKernel, checkOptions, show, valueOr } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import { type Result, resultsOf } from '../common/result.js';
 import type { Watch } from '../common/watch.js';
 import type { CallOptions } from '../kernel/call.js';
@@ -22,7 +23,7 @@ import type { AddressOptions, AddressSelector } from './address-options.js';
 import { type AnnounceOptions, announce } from './announce.js';
 import { carryOut } from './carry-out.js';
 import { type NetworkChange, toOperation, toOperations } from './changes.js';
-import { checkBoolean, checkFamily, checkInterface, optional } from './checks.js';
+import { checkFamily, optional } from './checks.js';
 import { Context } from './context.js';
 import { translate } from './errors.js';
 import type { LinkChanges, LinkOptions } from './link-options.js';
@@ -111,7 +112,7 @@ export class Network {
 
   /** Returns one interface. @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
   async link(name: string, options?: CallOptions): Promise<Link> {
-    const checked = checkInterface('name', name);
+    const checked = checkInterfaceName('name', name);
     return this.#context.ask({ command: 'get-link', action: 'read link', object: checked, options }, () =>
       this.#port.link(checked, options),
     );
@@ -151,7 +152,7 @@ export class Network {
   async addresses(filter: AddressFilter = {}, options?: CallOptions): Promise<readonly InterfaceAddress[]> {
     checkOptions('a filter of addresses', filter, ['interface', 'family']);
     const checked = {
-      interface: optional(filter.interface, (value) => checkInterface('interface', value)),
+      interface: optional(filter.interface, (value) => checkInterfaceName('interface', value)),
       family: optional(filter.family, checkFamily),
     };
     return this.#context.list('addresses', options, () => this.#port.addresses(checked, options));
@@ -245,9 +246,9 @@ export class Network {
   async neighbours(filter: NeighbourFilter = {}, options?: CallOptions): Promise<readonly Neighbour[]> {
     checkOptions('a filter of neighbours', filter, ['interface', 'family', 'proxy']);
     const checked = {
-      interface: optional(filter.interface, (value) => checkInterface('interface', value)),
+      interface: optional(filter.interface, (value) => checkInterfaceName('interface', value)),
       family: optional(filter.family, checkFamily),
-      proxy: checkBoolean('proxy', valueOr(filter.proxy, false)),
+      proxy: checkFlag('proxy', valueOr(filter.proxy, false)),
     };
     return this.#context.list('neighbours', options, () => this.#port.neighbours(checked, options));
   }
@@ -271,7 +272,7 @@ export class Network {
     options?: CallOptions,
   ): Promise<readonly ForwardingEntry[]> {
     checkOptions('a filter of forwarding entries', filter, ['interface']);
-    const checked = { interface: optional(filter.interface, (value) => checkInterface('interface', value)) };
+    const checked = { interface: optional(filter.interface, (value) => checkInterfaceName('interface', value)) };
     return this.#context.list('forwarding entries', options, () => this.#port.forwardingEntries(checked, options));
   }
 

@@ -1,17 +1,10 @@
 import type { Family } from '../common/address.js';
-import { checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { checkFlag, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
+import { checkNetwork, formatPrefix } from '../common/prefix.js';
 import type { RoutingRule, RoutingRuleAction, RoutingRuleSettings } from '../kernel/network/types.js';
-import {
-  checkBoolean,
-  checkFamily,
-  checkInterface,
-  checkNetwork,
-  checkTable,
-  formatPrefix,
-  optional,
-  type RoutingTable,
-} from './checks.js';
+import { checkFamily, checkTable, optional, type RoutingTable } from './checks.js';
 
 /** A new rule of policy routing. */
 export interface RoutingRuleOptions {
@@ -145,13 +138,13 @@ function common(options: RoutingRuleOptions | RoutingRule): Omit<RoutingRuleSett
   } = {
     family,
     priority: optional(priority, (value) => checkInteger('priority', value, 0, 0xffffffff)),
-    invert: checkBoolean('invert', valueOr(invert, false)),
+    invert: checkFlag('invert', valueOr(invert, false)),
     source: prefixOf(source),
     destination: prefixOf(destination),
     mark: checkedMark,
     mask: checkedMask,
-    inputInterface: optional(inputInterface, (value) => checkInterface('inputInterface', value)),
-    outputInterface: optional(outputInterface, (value) => checkInterface('outputInterface', value)),
+    inputInterface: optional(inputInterface, (value) => checkInterfaceName('inputInterface', value)),
+    outputInterface: optional(outputInterface, (value) => checkInterfaceName('outputInterface', value)),
     table: optional(table, checkTable),
     suppressPrefixLength: optional(suppressPrefixLength, (value) =>
       checkInteger('suppressPrefixLength', value, 0, 128),

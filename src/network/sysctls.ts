@@ -1,11 +1,11 @@
 import { checkCallOptions, checkOneOf, checkOptions, isText, show } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import { limits } from '../common/limits.js';
 import { isStableSecret } from '../common/sysctl-values.js';
 import type { CallOptions } from '../kernel/call.js';
 import { interfaceOfSysctl, readMainNames, sysctlOf } from '../kernel/network/main-names.js';
-import { checkInterface } from './checks.js';
 import type { Context } from './context.js';
 import { errorFor } from './errors.js';
 
@@ -25,7 +25,7 @@ export function sysctlPath(sysctl: NetworkSysctl): string {
   if (typeof sysctl === 'string') return pathOf(sysctl, sysctl.split(sysctl.includes('/') ? '/' : '.'));
   checkOptions('a sysctl', sysctl, ['family', 'interface', 'name']);
   const family = checkOneOf('family', sysctl.family, ['ipv4', 'ipv6']);
-  const name = checkInterface('interface', sysctl.interface);
+  const name = checkInterfaceName('interface', sysctl.interface);
   if (typeof sysctl.name !== 'string' || !/^\w+$/.test(sysctl.name))
     throw invalid(`name must be that of a setting, such as arp_ignore, not ${show(sysctl.name)}`);
   return pathOf(sysctl, ['net', family, 'conf', name, sysctl.name]);

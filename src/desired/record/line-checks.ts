@@ -1,10 +1,9 @@
 import { canonicalAddress, familyOf } from '../../common/address.js';
-import { at, checkInteger, checkOptions, show } from '../../common/check.js';
+import { at, checkFlag, checkInteger, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { describeService, parseService } from '../../ipvs/describe.js';
 import { checkMatch } from '../../netfilter/match.js';
 import { checkRule, type RuleOptions } from '../../netfilter/rule-options.js';
-import { checkBoolean } from '../../network/checks.js';
 import type { Datagrams } from '../document/datagrams.js';
 import { checkDrainPolicy } from '../document/drain-policy.js';
 import { checkBefore, checkItem, keyOf } from './item-checks.js';
@@ -71,7 +70,7 @@ function checkAbout(value: unknown): void {
   const { drain, datagrams, udp } = value as Readonly<Record<string, unknown>>;
   if (drain !== undefined) checkDrainPolicy(drain as Parameters<typeof checkDrainPolicy>[0]);
   if (datagrams !== undefined) checkDatagrams(datagrams);
-  if (udp !== undefined) checkBoolean('udp', udp);
+  if (udp !== undefined) checkFlag('udp', udp);
 }
 
 function checkDatagrams(value: unknown): void {
@@ -80,7 +79,7 @@ function checkDatagrams(value: unknown): void {
     checkOptions('a destination', one, ['address', 'port', 'source', 'family', 'partly']);
     const { address, port, source, family, partly } = one as Datagrams;
     checkMatch('a destination', { destination: address, port, source, family, protocol: 'udp' }, 'prerouting');
-    if (partly !== undefined) checkBoolean('partly', partly);
+    if (partly !== undefined) checkFlag('partly', partly);
   }
 }
 
