@@ -192,11 +192,12 @@ export { addNamespace, deleteNamespace, type NamespaceOptions, namespaces } from
 export type {
   ForwardingEntryOptions,
   ForwardingEntrySelector,
-  NeighbourFilter,
   NeighbourOptions,
   NeighbourSelector,
 } from './network/neighbour-options.js';
-export { type AddressFilter, Network, type NetworkOptions } from './network/network.js';
+export { Network } from './network/network.js';
+export type { NetworkOptions } from './network/open.js';
+export type { AddressFilter, ForwardingEntryFilter, NeighbourFilter, RoutingRuleFilter } from './network/reads.js';
 export type {
   NewRouteType,
   RouteFilter,

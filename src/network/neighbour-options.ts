@@ -1,4 +1,3 @@
-import type { Family } from '../common/address.js';
 import { checkAddress, checkFlag, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
@@ -167,12 +166,4 @@ export function isEntry(entry: ForwardingEntry, wanted: ForwardingSettings): boo
     (wanted.of === 'master' ? entry.master : entry.self) &&
     fields.every((name) => entry[name] === wanted[name])
   );
-}
-
-export interface NeighbourFilter {
-  readonly interface?: string | undefined;
-  /** Address family. Default: both. */
-  readonly family?: Family | undefined;
-  /** True for the addresses that this host answers for, instead of all others. Default: false. */
-  readonly proxy?: boolean | undefined;
 }

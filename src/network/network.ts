@@ -1,11 +1,10 @@
-import type { Family } from '../common/address.js';
-import { checkCallOptions, checkFlag, checkKernel, checkOptions, show, valueOr } from '../common/check.js';
-import { IpvsError, invalid } from '../common/errors.js';
+import { checkCallOptions } from '../common/check.js';
+import { IpvsError } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
 import { type Result, resultsOf } from '../common/result.js';
 import type { Watch } from '../common/watch.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { Kernel } from '../kernel/kernel.js';
 import type { NetworkNamespace } from '../kernel/namespace.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import type {
@@ -18,47 +17,36 @@ import type {
   RoutingRule,
   UdpTunnel,
 } from '../kernel/network/types.js';
-import { nativeKernel } from '../linux/linux-kernel.js';
 import type { AddressOptions, AddressSelector } from './address-options.js';
 import { type AnnounceOptions, announce } from './announce.js';
 import { carryOut } from './carry-out.js';
 import { type NetworkChange, toOperation, toOperations } from './changes.js';
-import { checkFamily, optional } from './checks.js';
 import { Context } from './context.js';
-import { translate } from './errors.js';
 import type { LinkChanges, LinkOptions } from './link-options.js';
 import type {
   ForwardingEntryOptions,
   ForwardingEntrySelector,
-  NeighbourFilter,
   NeighbourOptions,
   NeighbourSelector,
 } from './neighbour-options.js';
+import { type NetworkOptions, openPort } from './open.js';
 import {
-  checkRouteFilter,
-  checkRouteQuery,
-  type RouteFilter,
-  type RouteOptions,
-  type RouteSelector,
-  type RouteToOptions,
-  routeToNames,
-} from './route-options.js';
+  type AddressFilter,
+  type ForwardingEntryFilter,
+  findRoute,
+  listAddresses,
+  listForwardingEntries,
+  listNeighbours,
+  listRoutes,
+  listRules,
+  type NeighbourFilter,
+  type RoutingRuleFilter,
+} from './reads.js';
+import type { RouteFilter, RouteOptions, RouteSelector, RouteToOptions } from './route-options.js';
 import type { RoutingRuleOptions, RoutingRuleSelector } from './rule-options.js';
 import { type NetworkSysctl, readSysctl, writeSysctl } from './sysctls.js';
-import { checkUdpTunnel, checkUdpTunnelKey, type UdpTunnelOptions, type UdpTunnelSelector } from './udp-tunnels.js';
+import { addUdpTunnel, deleteUdpTunnel, type UdpTunnelOptions, type UdpTunnelSelector } from './udp-tunnels.js';
 import { type NetworkWatchOptions, watchNetwork } from './watch.js';
-
-export interface NetworkOptions extends OpenOptions {
-  /** Kernel to use instead of the machine's, for tests. */
-  readonly kernel?: Kernel | undefined;
-}
-
-/** Filter of `addresses()`. */
-export interface AddressFilter {
-  readonly interface?: string | undefined;
-  /** Address family. Default: both. */
-  readonly family?: Family | undefined;
-}
 
 /**
  * Interfaces, addresses, routes, rules, neighbours and settings of one network namespace, like `ip`, `bridge`, `sysctl`
@@ -71,11 +59,9 @@ export interface AddressFilter {
  */
 export class Network {
   readonly #context: Context;
-  readonly #port: NetworkPort;
   readonly #kernel: Kernel;
 
   private constructor(port: NetworkPort, kernel: Kernel) {
-    this.#port = port;
     this.#kernel = kernel;
     this.#context = new Context(port, kernel.clock);
   }
@@ -87,34 +73,20 @@ export class Network {
    * CAP_SYS_ADMIN, `ERR_IPVS_ADDON_NOT_LOADED`
    */
   static async open(options: NetworkOptions = {}): Promise<Network> {
-    if (typeof options !== 'object') throw invalid(`open takes options: Network.open({ namespace: ${show(options)} })`);
-    checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
-    const { namespace: _namespace, kernel = nativeKernel, ...call } = options;
-    checkCallOptions(call);
-    checkKernel(kernel, 'openNetwork');
-    const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
-    const request = {
-      command: 'OPEN',
-      action: 'open the network',
-      ...(object === undefined ? {} : { object }),
-    } as const;
-    try {
-      return new Network(await kernel.openNetwork(options), kernel);
-    } catch (error) {
-      throw error instanceof IpvsError ? error : translate(request, error);
-    }
+    const { port, kernel } = await openPort(options);
+    return new Network(port, kernel);
   }
 
   /** Returns all interfaces, in the order of their indexes. */
   async links(options?: CallOptions): Promise<readonly Link[]> {
-    return this.#context.list('interfaces', options, () => this.#port.links(options));
+    return this.#context.list('interfaces', options, () => this.#context.port.links(options));
   }
 
   /** Returns one interface. @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
   async link(name: string, options?: CallOptions): Promise<Link> {
     const checked = checkInterfaceName('name', name);
     return this.#context.ask({ command: 'get-link', action: 'read link', object: checked, options }, () =>
-      this.#port.link(checked, options),
+      this.#context.port.link(checked, options),
     );
   }
 
@@ -150,12 +122,7 @@ export class Network {
 
   /** Returns the addresses that match the filter. @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
   async addresses(filter: AddressFilter = {}, options?: CallOptions): Promise<readonly InterfaceAddress[]> {
-    checkOptions('a filter of addresses', filter, ['interface', 'family']);
-    const checked = {
-      interface: optional(filter.interface, (value) => checkInterfaceName('interface', value)),
-      family: optional(filter.family, checkFamily),
-    };
-    return this.#context.list('addresses', options, () => this.#port.addresses(checked, options));
+    return listAddresses(this.#context, filter, options);
   }
 
   /** Adds an address. @throws IpvsError `ERR_IPVS_ADDRESS_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
@@ -177,9 +144,7 @@ export class Network {
    * destinations.
    */
   async routes(filter: RouteFilter = {}, options?: CallOptions): Promise<readonly Route[]> {
-    checkOptions('a filter of routes', filter, ['table', 'family', 'protocol']);
-    const checked = checkRouteFilter(filter);
-    return this.#context.list('routes', options, () => this.#port.routes(checked, options));
+    return listRoutes(this.#context, filter, options);
   }
 
   /** Adds a route. @throws IpvsError `ERR_IPVS_ROUTE_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
@@ -210,22 +175,12 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_NO_SUCH_ROUTE`
    */
   async routeTo(address: string, options: RouteToOptions & CallOptions = {}): Promise<Route> {
-    checkCallOptions(options, routeToNames);
-    const query = checkRouteQuery(address, options);
-    const { signal, timeout } = options;
-    const work = (): Promise<Route> => this.#port.routeTo(query, { signal, timeout: timeout ?? undefined });
-    const request = { command: 'route-to', action: 'find the route to', object: query.address } as const;
-    return this.#context.ask({ ...request, options, names: routeToNames }, work);
+    return findRoute(this.#context, address, options);
   }
 
   /** Returns all rules, IPv4 before IPv6, in the order in which the kernel evaluates them. */
-  async rules(
-    filter: { readonly family?: Family | undefined } = {},
-    options?: CallOptions,
-  ): Promise<readonly RoutingRule[]> {
-    checkOptions('a filter of rules', filter, ['family']);
-    const family = optional(filter.family, checkFamily);
-    return this.#context.list('rules', options, () => this.#port.rules(family, options));
+  async rules(filter: RoutingRuleFilter = {}, options?: CallOptions): Promise<readonly RoutingRule[]> {
+    return listRules(this.#context, filter, options);
   }
 
   /** Adds a rule. @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_REJECTED` */
@@ -244,13 +199,7 @@ export class Network {
 
   /** Returns all known neighbours, also those that the kernel makes for itself (`noarp`). */
   async neighbours(filter: NeighbourFilter = {}, options?: CallOptions): Promise<readonly Neighbour[]> {
-    checkOptions('a filter of neighbours', filter, ['interface', 'family', 'proxy']);
-    const checked = {
-      interface: optional(filter.interface, (value) => checkInterfaceName('interface', value)),
-      family: optional(filter.family, checkFamily),
-      proxy: checkFlag('proxy', valueOr(filter.proxy, false)),
-    };
-    return this.#context.list('neighbours', options, () => this.#port.neighbours(checked, options));
+    return listNeighbours(this.#context, filter, options);
   }
 
   /**
@@ -268,12 +217,10 @@ export class Network {
 
   /** Returns the forwarding entries of bridges and vxlans, as `bridge fdb show` does. */
   async forwardingEntries(
-    filter: { readonly interface?: string | undefined } = {},
+    filter: ForwardingEntryFilter = {},
     options?: CallOptions,
   ): Promise<readonly ForwardingEntry[]> {
-    checkOptions('a filter of forwarding entries', filter, ['interface']);
-    const checked = { interface: optional(filter.interface, (value) => checkInterfaceName('interface', value)) };
-    return this.#context.list('forwarding entries', options, () => this.#port.forwardingEntries(checked, options));
+    return listForwardingEntries(this.#context, filter, options);
   }
 
   /**
@@ -345,7 +292,7 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_NOT_AVAILABLE` without fou in the kernel
    */
   async udpTunnels(options?: CallOptions): Promise<readonly UdpTunnel[]> {
-    return this.#context.list('UDP tunnels', options, () => this.#port.udpTunnels(options));
+    return this.#context.list('UDP tunnels', options, () => this.#context.port.udpTunnels(options));
   }
 
   /**
@@ -354,23 +301,17 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_UDP_TUNNEL_EXISTS`, `ERR_IPVS_NOT_AVAILABLE`
    */
   async addUdpTunnel(tunnel: UdpTunnelOptions, options?: CallOptions): Promise<void> {
-    const checked = checkUdpTunnel(tunnel);
-    const work = (): Promise<void> => this.#port.addUdpTunnel(checked, options);
-    const object = `${checked.type} on UDP port ${checked.port}`;
-    await this.#context.ask({ command: 'add-udp-tunnel', action: 'add', object, options }, work);
+    await addUdpTunnel(this.#context, tunnel, options);
   }
 
   /** Ends the unwrapping of a UDP port. @throws IpvsError `ERR_IPVS_NO_SUCH_UDP_TUNNEL`, `ERR_IPVS_NOT_AVAILABLE` */
   async deleteUdpTunnel(tunnel: UdpTunnelSelector, options?: CallOptions): Promise<void> {
-    const key = checkUdpTunnelKey(tunnel);
-    const work = (): Promise<void> => this.#port.deleteUdpTunnel(key, options);
-    const object = `the tunnel on UDP port ${key.port}`;
-    await this.#context.ask({ command: 'delete-udp-tunnel', action: 'delete', object, options }, work);
+    await deleteUdpTunnel(this.#context, tunnel, options);
   }
 
   /** Cookie of the namespace, unique until the machine is restarted (`SO_NETNS_COOKIE`). */
   get cookie(): bigint {
-    return this.#port.cookie;
+    return this.#context.port.cookie;
   }
 
   /**
@@ -378,9 +319,10 @@ export class Network {
    * rejects, and does nothing when it is repeated.
    */
   async close(): Promise<void> {
-    await this.#port.close();
+    await this.#context.port.close();
   }
 
+  /** Closes the handle: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
