@@ -5,6 +5,7 @@ export {
   type IpvsErrorOptions,
   KernelFailure,
 } from './common/errors.js';
+export type { Result } from './common/result.js';
 export { Watch } from './common/watch.js';
 export type { FlowResult } from './conntrack/changes.js';
 export {
@@ -169,8 +170,8 @@ export type {
   RouteSettings,
   RouteType,
   RoutingRule,
-  RuleAction,
-  RuleSettings,
+  RoutingRuleAction,
+  RoutingRuleSettings,
   Scope,
   UdpTunnel,
 } from './kernel/network/types.js';
@@ -184,18 +185,19 @@ export type { NetfilterRuleMatchOptions, NetfilterRuleOptions } from './netfilte
 export type { NetfilterEvent } from './netfilter/watch.js';
 export type { AddressOptions, AddressSelector } from './network/address-options.js';
 export type { AnnounceOptions } from './network/announce.js';
-export type { NetworkChange, NetworkResult } from './network/changes.js';
+export type { NetworkChange } from './network/changes.js';
 export type { RoutingTable } from './network/checks.js';
 export type { CommonLinkOptions, LinkChanges, LinkOptions, PeerOptions } from './network/link-options.js';
-export { createNamespace, deleteNamespace, type NamespaceOptions, namespaces } from './network/namespaces.js';
+export { addNamespace, deleteNamespace, type NamespaceOptions, namespaces } from './network/namespaces.js';
 export type {
   ForwardingEntryOptions,
   ForwardingEntrySelector,
-  NeighbourFilter,
   NeighbourOptions,
   NeighbourSelector,
 } from './network/neighbour-options.js';
-export { type AddressFilter, Network, type NetworkOptions } from './network/network.js';
+export { Network } from './network/network.js';
+export type { NetworkOptions } from './network/open.js';
+export type { AddressFilter, ForwardingEntryFilter, NeighbourFilter, RoutingRuleFilter } from './network/reads.js';
 export type {
   NewRouteType,
   RouteFilter,
@@ -206,7 +208,7 @@ export type {
 export type { RoutingRuleOptions, RoutingRuleSelector } from './network/rule-options.js';
 export type { NetworkSysctl } from './network/sysctls.js';
 export type { UdpTunnelOptions, UdpTunnelSelector } from './network/udp-tunnels.js';
-export { NetworkWatch, type NetworkWatchOptions } from './network/watch.js';
+export type { NetworkWatchOptions } from './network/watch.js';
 export type { RoleDescription } from './roles/descriptions.js';
 export type { DirectDirector, DirectServer } from './roles/direct-director.js';
 export type { Ingress, IngressService } from './roles/ingress.js';

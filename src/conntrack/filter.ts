@@ -1,17 +1,8 @@
-import { isIPv4 } from 'node:net';
-import { type Family, withoutMapping } from '../common/address.js';
-import {
-  checkAddress,
-  checkInteger,
-  checkList,
-  checkOneOf,
-  checkOptions,
-  isText,
-  show,
-  valueOr,
-} from '../common/check.js';
+import type { Family } from '../common/address.js';
+import { checkInteger, checkList, checkOneOf, checkOptions, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { checkPrefix } from '../common/prefix.js';
 import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
 import { stateName, statesOf, statusNames } from '../kernel/conntrack/vocabulary.js';
 import { checkProtocol, checkZone } from './tuple.js';
@@ -175,13 +166,7 @@ function prefix(
   value: unknown,
   expected: Family | undefined,
 ): { address: string; prefix: number } {
-  const plain = typeof value === 'string' && expected !== 'ipv6' ? withoutMapping(value) : value;
-  const [text, length, ...rest] = isText(plain, 64) ? plain.split('/') : [];
-  const { address, family } = checkAddress(what, rest.length === 0 && text !== undefined ? text : value, 'ipv6');
+  const { address, family, prefixLength } = checkPrefix(what, value, { bare: true, family: expected });
   families.add(family);
-  const whole = isIPv4(address) ? 32 : 128;
-  if (length === undefined) return { address, prefix: whole };
-  if (!/^\d{1,3}$/.test(length))
-    throw invalid(`${what} must be an address or a prefix such as 10.0.0.0/8, not ${show(value)}`);
-  return { address, prefix: checkInteger(`the length of ${what}`, Number(length), 0, whole) };
+  return { address, prefix: prefixLength };
 }

@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName, LONGEST_MAIN_NAME } from '../common/interface-name.js';
 import type { DaemonRole, DaemonSettings } from '../kernel/ipvs/types.js';
 
 /** A daemon to start. The kernel's defaults are group 224.0.0.81, port 8848 and ttl 1. */
@@ -29,13 +30,9 @@ export function daemonSettings(options: DaemonOptions): DaemonSettings {
   const names = ['role', 'interface', 'syncId', 'maxLength', 'group', 'port', 'ttl'];
   checkOptions('a synchronisation daemon', options, names);
   const { interface: name, maxLength, group, port, ttl } = options;
-  // IFNAMSIZ is 16 bytes and includes the NUL.
-  if (typeof name !== 'string' || !/^[^\s/\0]+$/.test(name) || Buffer.byteLength(name) > 15) {
-    throw invalid(`not an interface: ${show(name)}`);
-  }
   return {
     role: checkRole(options.role),
-    interface: name,
+    interface: checkInterfaceName('interface', name, LONGEST_MAIN_NAME),
     syncId: checkInteger('syncId', valueOr(options.syncId, 0), 0, 255),
     ...(maxLength === undefined ? {} : { maxLength: checkInteger('maxLength', maxLength, 1, 65535) }),
     ...(group === undefined ? {} : { group: checkGroup(group) }),

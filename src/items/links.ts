@@ -62,16 +62,16 @@ export const up: Handler<'up'> = {
   },
 
   async make(item, world) {
-    await (await world.network).setLink(item.interface, { up: true });
+    await (await world.network).updateLink(item.interface, { up: true });
   },
 
   async change(item, world) {
-    await (await world.network).setLink(item.interface, { up: true });
+    await (await world.network).updateLink(item.interface, { up: true });
   },
 
   async takeBack(item, _remembered, world) {
     const network = await world.network;
-    await unlessGone(['ERR_IPVS_NO_SUCH_INTERFACE'], () => network.setLink(item.interface, { up: false }));
+    await unlessGone(['ERR_IPVS_NO_SUCH_INTERFACE'], () => network.updateLink(item.interface, { up: false }));
   },
 };
 

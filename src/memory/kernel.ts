@@ -82,7 +82,7 @@ export class MemoryKernel implements Kernel {
       permission: () => this.permission,
       hasIpvs: available.ipvs !== false,
     };
-    this.#add(HOST).network.change({ operation: 'set-link', name: 'lo', changes: { up: true } });
+    this.#add(HOST).network.change({ operation: 'update-link', name: 'lo', changes: { up: true } });
   }
 
   // --- the Kernel interface for the library
@@ -112,9 +112,9 @@ export class MemoryKernel implements Kernel {
   async gracePeriod(): Promise<void> {}
 
   readonly namespaces: NamespacePort = {
-    create: (name, options) =>
+    add: (name, options) =>
       this.#ask(
-        'create',
+        'add',
         name,
         () => {
           if (this.#namespaces.has(`${named}/${name}`)) throw new KernelFailure(Errno.EEXIST, name);
@@ -210,7 +210,7 @@ export class MemoryKernel implements Kernel {
     if (found) return found;
     throw new IpvsError(
       'ERR_IPVS_NO_SUCH_NAMESPACE',
-      `the kernel in memory has no network namespace ${path}. Make it with addNamespace(), or createNamespace(name, { kernel })`,
+      `the kernel in memory has no network namespace ${path}. Make it with kernel.addNamespace(), or addNamespace(name, { kernel })`,
     );
   }
 

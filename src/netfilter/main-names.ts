@@ -1,7 +1,7 @@
 import { IpvsError, invalid } from '../common/errors.js';
+import { LONGEST_MAIN_NAME } from '../common/interface-name.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
 import type { NftMatch } from '../kernel/netfilter/types.js';
-import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
 import { type MarkSettings, markText, packetsKey } from './mark-options.js';
 import { checkInterface } from './match.js';
 

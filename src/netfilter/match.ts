@@ -1,11 +1,11 @@
-import { canonicalAddress, type Family, familyOf, withoutMapping } from '../common/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, isText, show } from '../common/check.js';
+import type { Family } from '../common/address.js';
+import { checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
 import { type IpvsError, invalid } from '../common/errors.js';
+import { LONGEST_ALTERNATIVE_NAME, LONGEST_MAIN_NAME } from '../common/interface-name.js';
+import { bitsOf, checkNetwork, formatPrefix, splitPrefix } from '../common/prefix.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
 import { protocolNumbers } from '../kernel/netfilter/rules.js';
 import type { NftHook, NftMarkBits, NftMatch, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
-import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
-import { cutPrefix } from './prefix.js';
 
 /** Conditions on a packet; all of them have to match. */
 export interface PacketMatchOptions {
@@ -56,8 +56,8 @@ const familyNames = ['family', 'source', 'destination'] as const;
  */
 export function checkMatch(what: string, options: PacketMatchOptions, hook: NftHook): NftMatch {
   const { inputInterface, outputInterface, protocol, port, local } = options;
-  const source = checkPrefix('source', options.source, options.family);
-  const destination = checkPrefix('destination', options.destination, options.family);
+  const source = checkNetworkText('source', options.source, options.family);
+  const destination = checkNetworkText('destination', options.destination, options.family);
   const named = options.family === undefined ? undefined : checkOneOf('family', options.family, families);
   const family = sameFamily(what, familyNames, [named, source?.family, destination?.family]);
   if (protocol !== undefined) checkOneOf('protocol', protocol, protocols);
@@ -105,29 +105,18 @@ export function sameFamily(
   return families[first];
 }
 
-function checkPrefix(
+/** Checks an address or a prefix. Returns the text of it, in which a full prefix is an address. */
+function checkNetworkText(
   what: string,
   given: string | undefined,
   expected: Family | undefined,
 ): { text: string; family: Family } | undefined {
   if (given === undefined) return undefined;
-  const value = typeof given === 'string' && expected !== 'ipv6' ? withoutMapping(given) : given;
-  // Try a plain address first: most are.
-  const alone = typeof value === 'string' ? familyOf(value) : undefined;
-  if (alone !== undefined) return { text: canonicalAddress(value, alone), family: alone };
-  const [text = '', length, ...rest] = isText(value, 64) ? value.split('/') : [];
-  if (rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length)) || familyOf(text) === undefined)
-    throw invalid(`${what} must be an address or a prefix such as 10.0.0.0/24, not ${show(value)}`);
-  const { address, family } = checkAddress(what, text, 'ipv6');
-  const most = family === 'ipv4' ? 32 : 128;
-  if (Number(length) === 0)
-    throw invalid(`${what} ${value} is every address: leave ${what} out, and name the family (${family}) instead`);
-  const prefix = length === undefined ? most : checkInteger(`the prefix length of ${what}`, Number(length), 1, most);
-  if (prefix === most) return { text: address, family };
-  const cut = cutPrefix(address, prefix, family);
-  if (cut !== address)
-    throw invalid(`${what} ${value} has bits beyond its prefix: ${cut}/${prefix}, perhaps, or ${address} alone`);
-  return { text: `${address}/${prefix}`, family };
+  const prefix = checkNetwork(what, given, expected);
+  const { family, address, prefixLength } = prefix;
+  if (prefixLength === 0)
+    throw invalid(`${what} ${given} is every address: leave ${what} out, and name the family (${family}) instead`);
+  return { text: prefixLength === bitsOf(family) ? address : formatPrefix(prefix), family };
 }
 
 function checkPort(port: number | PortRange): number | PortRange {
@@ -140,16 +129,13 @@ function checkPort(port: number | PortRange): number | PortRange {
   return from === to ? from : { from, to };
 }
 
-/** Maximum length of an interface name: ALTIFNAMSIZ without its NUL. */
-const LONGEST_NAME = 127;
-
 /**
  * Checks the name of an interface, or a prefix of names, in the form of nft: `veth*`, and `eth\*` for an interface
  * whose name ends with an asterisk. nft lists a pattern between quotation marks, which it cannot escape, and loads at
  * most 15 characters (expr_evaluate_string in its evaluate.c).
  */
 export function checkInterface(option: string, name: string): string {
-  const longest = typeof name === 'string' && isPrefix(name) ? LONGEST_MAIN_NAME : LONGEST_NAME;
+  const longest = typeof name === 'string' && isPrefix(name) ? LONGEST_MAIN_NAME : LONGEST_ALTERNATIVE_NAME;
   const known = typeof name === 'string' && /^[!#-.0-9;-~]+$/.test(name) && name.length <= longest;
   if (!known || name === '.' || name === '..')
     throw invalid(
@@ -226,8 +212,8 @@ export function matchText({
 export function narrowness(match: NftMatch): readonly number[] {
   const bits = (text: string | undefined): number => {
     if (text === undefined) return 0;
-    const [address = '', prefix] = text.split('/');
-    return prefix === undefined ? (address.includes(':') ? 128 : 32) : Number(prefix);
+    const { address, prefixLength } = splitPrefix(text);
+    return prefixLength ?? bitsOf(address.includes(':') ? 'ipv6' : 'ipv4');
   };
   const { port } = match;
   const ports = port === undefined ? 0 : typeof port === 'number' ? 0xffff : 0xffff - (port.to - port.from);

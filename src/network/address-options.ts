@@ -1,7 +1,9 @@
-import { checkInteger, checkOptions, valueOr } from '../common/check.js';
+import { checkFlag, checkInteger, checkOptions, isText, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName, LONGEST_MAIN_NAME } from '../common/interface-name.js';
+import { checkPrefix } from '../common/prefix.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
-import { checkBoolean, checkInterface, checkInterfaceAddress, checkPrefix, checkScope, optional } from './checks.js';
+import { checkInterfaceAddress, checkScope, optional } from './checks.js';
 
 /** A new address of an interface. */
 export interface AddressOptions {
@@ -34,13 +36,22 @@ export function checkAddressOptions(options: AddressOptions): AddressSettings {
   const loopback = prefix.family === 'ipv4' && prefix.address.startsWith('127.');
   if (options.label !== undefined && prefix.family === 'ipv6') throw invalid('an IPv6 address has no label');
   return {
-    interface: checkInterface('interface', options.interface),
+    interface: checkInterfaceName('interface', options.interface),
     ...prefix,
     scope: checkScope(valueOr(options.scope, loopback ? 'host' : 'global')),
-    label: optional(options.label, (value) => checkInterface('label', value, 15)),
-    noDad: checkBoolean('noDad', valueOr(options.noDad, false)),
+    label: optional(options.label, checkLabel),
+    noDad: checkFlag('noDad', valueOr(options.noDad, false)),
     protocol: optional(options.protocol, (value) => checkInteger('protocol', value, 1, 255)),
   };
+}
+
+/** Checks a label. Unlike the name of an interface it may have a colon, as in `eth0:1`. */
+function checkLabel(value: unknown): string {
+  if (isText(value, LONGEST_MAIN_NAME) && /^\S+$/.test(value) && Buffer.byteLength(value) <= LONGEST_MAIN_NAME)
+    return value;
+  throw invalid(
+    `label must be a text such as eth0:1, of 1 to ${LONGEST_MAIN_NAME} bytes without spaces, not ${show(value)}`,
+  );
 }
 
 const selectorNames = [
@@ -67,7 +78,7 @@ export function checkAddressSelector(selector: AddressSelector): AddressKey {
   checkOptions('an address', selector, selectorNames);
   if (selector.peer !== undefined) throw invalid('an address with a peer cannot be deleted here');
   return {
-    interface: checkInterface('interface', selector.interface),
+    interface: checkInterfaceName('interface', selector.interface),
     ...checkPrefix('address', selector.address, { family: selector.family }),
   };
 }

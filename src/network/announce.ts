@@ -1,6 +1,6 @@
 import { checkAddress, checkInteger, checkOptions, valueOr } from '../common/check.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import type { CallOptions } from '../kernel/call.js';
-import { checkInterface } from './checks.js';
 import type { Context } from './context.js';
 import { refusal } from './errors.js';
 import { announcement } from './frames.js';
@@ -18,7 +18,7 @@ export interface AnnounceOptions {
 
 export async function announce(context: Context, options: AnnounceOptions, call?: CallOptions): Promise<void> {
   checkOptions('an announcement', options, ['interface', 'address', 'count', 'interval']);
-  const name = checkInterface('interface', options.interface);
+  const name = checkInterfaceName('interface', options.interface);
   const { address, family } = checkAddress('address', options.address);
   const count = checkInteger('count', valueOr(options.count, 1), 1, 1000);
   const interval = checkInteger('interval', valueOr(options.interval, 1000), 1, 0x7fffffff);
@@ -40,7 +40,7 @@ export async function announce(context: Context, options: AnnounceOptions, call?
       await context.port.sendFrame(name, frame, call);
     }
   };
-  await context.ask('announce', request.action, request.object, work, call);
+  await context.ask({ ...request, options: call }, work);
 }
 
 async function isRouter(context: Context, name: string, call: CallOptions | undefined): Promise<boolean> {

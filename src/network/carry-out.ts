@@ -1,8 +1,8 @@
 import { Errno } from '../common/errno.js';
 import type { IpvsError } from '../common/errors.js';
+import { LONGEST_MAIN_NAME } from '../common/interface-name.js';
 import type { CallOptions } from '../kernel/call.js';
-import { LONGEST_MAIN_NAME } from '../kernel/network/main-names.js';
-import type { NetworkOperation, RuleSettings } from '../kernel/network/types.js';
+import type { NetworkOperation, RoutingRuleSettings } from '../kernel/network/types.js';
 import type { Context } from './context.js';
 import { Deletes, isCareful, ruleWithMainNames } from './deletes.js';
 import { requestOf } from './describe.js';
@@ -10,7 +10,7 @@ import { errorFor, translate } from './errors.js';
 
 type AddRule = Extract<NetworkOperation, { operation: 'add-rule' }>;
 
-function namesInterface({ inputInterface, outputInterface }: RuleSettings): boolean {
+function namesInterface({ inputInterface, outputInterface }: RoutingRuleSettings): boolean {
   return inputInterface !== undefined || outputInterface !== undefined;
 }
 
@@ -18,7 +18,7 @@ function namesInterface({ inputInterface, outputInterface }: RuleSettings): bool
  * Returns true if a name is too long for a main name. A rule may name an interface that does not exist yet, but not by
  * an alternative name.
  */
-function isTooLong({ inputInterface = '', outputInterface = '' }: RuleSettings): boolean {
+function isTooLong({ inputInterface = '', outputInterface = '' }: RoutingRuleSettings): boolean {
   return [inputInterface, outputInterface].some((name) => Buffer.byteLength(name) > LONGEST_MAIN_NAME);
 }
 

@@ -1,5 +1,6 @@
 import { checkList, checkOneOf, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import type { NetworkOperation } from '../kernel/network/types.js';
 import {
   type AddressOptions,
@@ -7,7 +8,6 @@ import {
   checkAddressOptions,
   checkAddressSelector,
 } from './address-options.js';
-import { checkInterface } from './checks.js';
 import { checkLink, checkLinkChanges, type LinkChanges, type LinkOptions } from './link-options.js';
 import {
   checkForwardingEntry,
@@ -25,11 +25,11 @@ import { checkRule, checkRuleSelector, type RoutingRuleOptions, type RoutingRule
 /** One change of a list for {@link Network.apply}. */
 export type NetworkChange =
   | { readonly change: 'add-link'; readonly link: LinkOptions }
-  | { readonly change: 'set-link'; readonly name: string; readonly changes: LinkChanges }
+  | { readonly change: 'update-link'; readonly name: string; readonly changes: LinkChanges }
   | { readonly change: 'delete-link'; readonly name: string }
   | { readonly change: 'add-address'; readonly address: AddressOptions }
   | { readonly change: 'delete-address'; readonly address: AddressSelector }
-  | { readonly change: 'add-route' | 'replace-route'; readonly route: RouteOptions }
+  | { readonly change: 'add-route' | 'set-route'; readonly route: RouteOptions }
   | { readonly change: 'delete-route'; readonly route: RouteSelector }
   | { readonly change: 'add-rule'; readonly rule: RoutingRuleOptions }
   | { readonly change: 'delete-rule'; readonly rule: RoutingRuleSelector }
@@ -38,18 +38,15 @@ export type NetworkChange =
   | { readonly change: 'add-forwarding-entry'; readonly entry: ForwardingEntryOptions }
   | { readonly change: 'delete-forwarding-entry'; readonly entry: ForwardingEntrySelector };
 
-/** Outcome of a change, at the same place in the list as the change. */
-export type NetworkResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
-
 /** Fields of each change besides its name. */
 const fields: Readonly<Record<NetworkChange['change'], readonly string[]>> = {
   'add-link': ['link'],
-  'set-link': ['name', 'changes'],
+  'update-link': ['name', 'changes'],
   'delete-link': ['name'],
   'add-address': ['address'],
   'delete-address': ['address'],
   'add-route': ['route'],
-  'replace-route': ['route'],
+  'set-route': ['route'],
   'delete-route': ['route'],
   'add-rule': ['rule'],
   'delete-rule': ['rule'],
@@ -67,18 +64,18 @@ export function toOperation(change: NetworkChange): NetworkOperation {
   switch (change.change) {
     case 'add-link':
       return { operation: 'add-link', link: checkLink(change.link) };
-    case 'set-link': {
-      const name = checkInterface('name', change.name);
-      return { operation: 'set-link', name, changes: checkLinkChanges(change.changes) };
+    case 'update-link': {
+      const name = checkInterfaceName('name', change.name);
+      return { operation: 'update-link', name, changes: checkLinkChanges(change.changes) };
     }
     case 'delete-link':
-      return { operation: 'delete-link', name: checkInterface('name', change.name) };
+      return { operation: 'delete-link', name: checkInterfaceName('name', change.name) };
     case 'add-address':
       return { operation: 'add-address', address: checkAddressOptions(change.address) };
     case 'delete-address':
       return { operation: 'delete-address', address: checkAddressSelector(change.address) };
     case 'add-route':
-    case 'replace-route':
+    case 'set-route':
       return { operation: change.change, route: checkRoute(change.route) };
     case 'delete-route':
       return { operation: 'delete-route', route: checkRouteSelector(change.route) };

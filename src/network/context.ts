@@ -1,6 +1,7 @@
-import { checkCallOptions } from '../common/check.js';
+import { ask, type Call } from '../common/ask.js';
 import { Errno } from '../common/errno.js';
 import type { IpvsError } from '../common/errors.js';
+import type { FileCommand } from '../common/meanings.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Clock } from '../kernel/kernel.js';
 import type { NetworkPort } from '../kernel/network/port.js';
@@ -20,20 +21,14 @@ export class Context {
     this.clock = clock;
   }
 
-  async ask<T>(
-    command: Command,
-    action: string,
-    object: string | undefined,
-    work: () => Promise<T>,
-    options?: CallOptions,
-    others?: readonly string[],
-  ): Promise<T> {
-    checkCallOptions(options, others);
-    try {
-      return await work();
-    } catch (error) {
-      throw translate({ command, action, ...(object !== undefined && { object }) }, error);
-    }
+  /** Checks the options of a call, runs it, and translates its failure. */
+  ask<T>(call: Call<Command | FileCommand>, work: () => Promise<T>): Promise<T> {
+    return ask(translate, call, work);
+  }
+
+  /** Runs a call that lists objects. `what`: their name in errors. */
+  list<T>(what: string, options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {
+    return this.ask({ command: 'list', action: 'list', object: what, options }, work);
   }
 
   /** Sends the operations. Returns an error, or undefined, for each. */

@@ -1,4 +1,5 @@
 import type { IpvsError } from '../common/errors.js';
+import { inPrefix, splitPrefix } from '../common/prefix.js';
 import type { CallOptions } from '../kernel/call.js';
 import { readMainNames } from '../kernel/network/main-names.js';
 import type {
@@ -8,7 +9,7 @@ import type {
   Route,
   RouteSettings,
   RoutingRule,
-  RuleSettings,
+  RoutingRuleSettings,
 } from '../kernel/network/types.js';
 import type { Context } from './context.js';
 import { requestOf } from './describe.js';
@@ -183,9 +184,9 @@ export class Deletes {
  */
 export async function ruleWithMainNames(
   context: Context,
-  rule: RuleSettings,
+  rule: RoutingRuleSettings,
   options: CallOptions | undefined,
-): Promise<RuleSettings> {
+): Promise<RoutingRuleSettings> {
   const { inputInterface, outputInterface } = rule;
   const given = [inputInterface, outputInterface].filter((name) => name !== undefined);
   const names = await readMainNames(context.port, given, options);
@@ -211,10 +212,6 @@ function isOwn(error: unknown): error is IpvsError {
 }
 
 function sameNetwork(a: InterfaceAddress, b: InterfaceAddress): boolean {
-  const [address = '', length = ''] = a.address.split('/');
-  const [other = '', otherLength = ''] = b.address.split('/');
-  if (length !== otherLength) return false;
-  const number = (text: string): number => text.split('.').reduce((all, octet) => all * 256 + Number(octet), 0);
-  const size = 2 ** (32 - Number(length));
-  return Math.floor(number(address) / size) === Math.floor(number(other) / size);
+  const [one, other] = [splitPrefix(a.address), splitPrefix(b.address)];
+  return one.prefixLength === other.prefixLength && inPrefix(a.address)(other.address);
 }

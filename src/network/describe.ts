@@ -1,5 +1,6 @@
-import type { NetworkOperation, RouteSettings, RuleSettings } from '../kernel/network/types.js';
-import { bitsOf, tables } from './checks.js';
+import { bitsOf } from '../common/prefix.js';
+import type { NetworkOperation, RouteSettings, RoutingRuleSettings } from '../kernel/network/types.js';
+import { tables } from './checks.js';
 import type { Request } from './errors.js';
 
 function words(...parts: readonly (string | number | undefined | false)[]): string {
@@ -32,7 +33,7 @@ function tableName(table: number): string | number {
 }
 
 /** Returns the rule as `ip rule` would write it. */
-export function describeRule(rule: RuleSettings): string {
+export function describeRule(rule: RoutingRuleSettings): string {
   const mark = rule.mark === undefined ? undefined : `0x${rule.mark.toString(16)}`;
   const mask = rule.mask === undefined || rule.mask === 0xffffffff ? '' : `/0x${rule.mask.toString(16)}`;
   return words(
@@ -61,7 +62,7 @@ function objectOf(operation: NetworkOperation): string {
       const { link } = operation;
       return words(`${link.name} (${link.details.kind})`, pair('in', link.namespace));
     }
-    case 'set-link':
+    case 'update-link':
     case 'delete-link':
       return operation.name;
     case 'add-address':
@@ -70,7 +71,7 @@ function objectOf(operation: NetworkOperation): string {
       return `${address}/${prefixLength} ${operation.operation === 'add-address' ? 'to' : 'from'} ${name}`;
     }
     case 'add-route':
-    case 'replace-route':
+    case 'set-route':
     case 'delete-route':
       return describeRoute(operation.route);
     case 'add-rule':

@@ -18,7 +18,7 @@ export type Command =
   | 'watch'
   | 'add-udp-tunnel'
   | 'delete-udp-tunnel'
-  | 'create-namespace'
+  | 'add-namespace'
   | 'delete-namespace'
   | FileCommand;
 
@@ -71,7 +71,7 @@ meanings.define(['add-link'], Errno.EEXIST, {
     'another with this name (or, of a veth, with that of its peer), or one that does the same: a tunnel between the ' +
     'same addresses (of none, that is tunl0 or gre0, which come with their modules), a vxlan of this number and port',
 });
-meanings.define(['set-link'], Errno.EEXIST, {
+meanings.define(['update-link'], Errno.EEXIST, {
   code: 'ERR_IPVS_LINK_EXISTS',
   says: 'there is an interface of this name already',
 });
@@ -94,24 +94,24 @@ meanings.define(
   rejected('an interface that it is made on is in use', 'the parent of a macvlan is a port of a bridge'),
 );
 meanings.define(
-  ['set-link'],
+  ['update-link'],
   Errno.EOPNOTSUPP,
   rejected('the kernel refuses the change', 'its driver cannot change the link-layer address or the MTU'),
 );
 meanings.define(
-  ['set-link'],
+  ['update-link'],
   Errno.EINVAL,
   rejected('the kernel refuses the change', 'an MTU out of range, or one that cannot be a port or a master'),
 );
 meanings.define(
-  ['set-link'],
+  ['update-link'],
   Errno.EBUSY,
   rejected(
     'the interface is in use',
     'before Linux 6.2 it has to be down to be renamed; a port has to leave its master before it gets another',
   ),
 );
-for (const command of ['add-link', 'set-link'] as const) {
+for (const command of ['add-link', 'update-link'] as const) {
   meanings.define(
     [command],
     Errno.EADDRNOTAVAIL,
@@ -151,12 +151,12 @@ meanings.define(['delete-address'], Errno.EADDRNOTAVAIL, noSuchAddress);
 meanings.define(['add-route'], Errno.EEXIST, {
   code: 'ERR_IPVS_ROUTE_EXISTS',
   says: 'there is a route to this destination with this metric already',
-  cause: 'another program made it, or an earlier run did; replaceRoute replaces it, another metric stands beside it',
+  cause: 'another program made it, or an earlier run did; setRoute replaces it, another metric stands beside it',
 });
 meanings.define(['delete-route'], Errno.ESRCH, noSuchRoute);
 for (const errno of [Errno.ENETUNREACH, Errno.EHOSTUNREACH])
   meanings.define(
-    ['add-route', 'replace-route'],
+    ['add-route', 'set-route'],
     errno,
     rejected(
       'the kernel cannot reach the nexthop',
@@ -164,12 +164,12 @@ for (const errno of [Errno.ENETUNREACH, Errno.EHOSTUNREACH])
     ),
   );
 meanings.define(
-  ['add-route', 'replace-route'],
+  ['add-route', 'set-route'],
   Errno.ENETDOWN,
-  rejected('the interface of the nexthop is down', 'setLink(name, { up: true }) comes first'),
+  rejected('the interface of the nexthop is down', 'updateLink(name, { up: true }) comes first'),
 );
 meanings.define(
-  ['add-route', 'replace-route'],
+  ['add-route', 'set-route'],
   Errno.EINVAL,
   rejected(
     'the kernel refuses the route',
@@ -227,17 +227,17 @@ for (const errno of [Errno.EOPNOTSUPP, Errno.EINVAL])
 meanings.define(
   ['announce'],
   Errno.ENETDOWN,
-  rejected('the interface is down', 'setLink(name, { up: true }) comes first'),
+  rejected('the interface is down', 'updateLink(name, { up: true }) comes first'),
 );
 meanings.define(['announce'], Errno.ENXIO, {
   code: 'ERR_IPVS_NO_SUCH_INTERFACE',
   says: 'there is no such interface here',
 });
-meanings.define(['create-namespace'], Errno.EEXIST, {
+meanings.define(['add-namespace'], Errno.EEXIST, {
   code: 'ERR_IPVS_NAMESPACE_EXISTS',
   says: 'there is a namespace, or a file, of this name already',
 });
-meanings.define(['create-namespace'], Errno.ETIMEDOUT, {
+meanings.define(['add-namespace'], Errno.ETIMEDOUT, {
   code: 'ERR_IPVS_TIMEOUT',
   says: 'another process holds the lock of /run/netns',
   cause:
@@ -251,7 +251,7 @@ meanings.define(['delete-namespace'], Errno.EINVAL, {
   code: 'ERR_IPVS_NO_SUCH_NAMESPACE',
   says: 'what has this name is no network namespace',
 });
-for (const command of ['create-namespace', 'delete-namespace'] as const)
+for (const command of ['add-namespace', 'delete-namespace'] as const)
   meanings.define([command], Errno.EPERM, {
     code: 'ERR_IPVS_PERMISSION',
     says: 'not permitted',

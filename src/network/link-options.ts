@@ -1,15 +1,9 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { checkAddress, checkFlag, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName, checkNewInterfaceName } from '../common/interface-name.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { LinkChange, LinkDetails, LinkSettings, MacvlanMode } from '../kernel/network/types.js';
-import {
-  checkAddressOf,
-  checkBoolean,
-  checkInterface,
-  checkLinkAddress,
-  checkNewInterface,
-  optional,
-} from './checks.js';
+import { checkAddressOf, checkLinkAddress, optional } from './checks.js';
 
 /** Options of every kind of interface. */
 export interface CommonLinkOptions {
@@ -137,18 +131,19 @@ export function checkLink(options: LinkOptions): LinkSettings {
   if (master !== undefined && namespace !== undefined)
     throw invalid('a master is of the namespace that the interface is made in: open that namespace, and make it there');
   return {
-    name: checkNewInterface('name', options.name),
+    name: checkNewInterfaceName('name', options.name),
     details: checkDetails(options),
     mtu: optional(options.mtu, checkMtu),
     address: optional(options.address, (value) => checkLinkAddress('address', value)),
-    up: checkBoolean('up', valueOr(options.up, false)),
-    master: optional(master, (value) => checkInterface('master', value)),
+    up: checkFlag('up', valueOr(options.up, false)),
+    master: optional(master, (value) => checkInterfaceName('master', value)),
     namespace: namespace === undefined ? undefined : namespacePath(namespace),
   };
 }
 
 function checkDetails(options: LinkOptions): LinkDetails {
-  const device = 'device' in options ? optional(options.device, (value) => checkInterface('device', value)) : undefined;
+  const device =
+    'device' in options ? optional(options.device, (value) => checkInterfaceName('device', value)) : undefined;
   switch (options.kind) {
     case 'dummy':
       return { kind: 'dummy' };
@@ -157,9 +152,9 @@ function checkDetails(options: LinkOptions): LinkDetails {
     case 'bridge':
       return {
         kind: 'bridge',
-        stp: optional(options.stp, (value) => checkBoolean('stp', value)),
-        vlanFiltering: optional(options.vlanFiltering, (value) => checkBoolean('vlanFiltering', value)),
-        multicastSnooping: optional(options.multicastSnooping, (value) => checkBoolean('multicastSnooping', value)),
+        stp: optional(options.stp, (value) => checkFlag('stp', value)),
+        vlanFiltering: optional(options.vlanFiltering, (value) => checkFlag('vlanFiltering', value)),
+        multicastSnooping: optional(options.multicastSnooping, (value) => checkFlag('multicastSnooping', value)),
       };
     case 'vxlan':
       return checkVxlan(options, device);
@@ -173,13 +168,13 @@ function checkDetails(options: LinkOptions): LinkDetails {
         remote: optional(remote, (value) => checkAddressOf('remote', value, 'ipv4')),
         ttl: optional(ttl, (value) => checkInteger('ttl', value, 1, 255)),
         key: optional(options.key, (value) => checkInteger('key', value, 0, 0xffffffff)),
-        external: checkBoolean('external', valueOr(external, false)),
+        external: checkFlag('external', valueOr(external, false)),
       };
     }
     case 'macvlan':
       return {
         kind: 'macvlan',
-        parent: checkInterface('parent', options.parent),
+        parent: checkInterfaceName('parent', options.parent),
         mode: checkOneOf('mode', valueOr(options.mode, 'bridge'), modes),
       };
   }
@@ -187,7 +182,7 @@ function checkDetails(options: LinkOptions): LinkDetails {
 
 function checkPeer(peer: PeerOptions, options: CommonLinkOptions): Extract<LinkDetails, { kind: 'veth' }>['peer'] {
   checkOptions('the peer of a veth', peer, ['name', 'namespace', 'mtu', 'address', 'up']);
-  const name = checkNewInterface('the name of the peer', peer.name);
+  const name = checkNewInterfaceName('the name of the peer', peer.name);
   if (name === options.name && peer.namespace === undefined && options.namespace === undefined)
     throw invalid(`both ends of a veth in one namespace cannot be ${show(name)}`);
   return {
@@ -195,7 +190,7 @@ function checkPeer(peer: PeerOptions, options: CommonLinkOptions): Extract<LinkD
     namespace: peer.namespace === undefined ? undefined : namespacePath(peer.namespace),
     mtu: optional(peer.mtu, checkMtu),
     address: optional(peer.address, (value) => checkLinkAddress('the address of the peer', value)),
-    up: checkBoolean('up', valueOr(peer.up, false)),
+    up: checkFlag('up', valueOr(peer.up, false)),
   };
 }
 
@@ -204,7 +199,7 @@ function checkVxlan(
   device: string | undefined,
 ): Extract<LinkDetails, { kind: 'vxlan' }> {
   const { id, port = 4789, local, remote, learning, proxy, l2miss, l3miss } = options;
-  const external = checkBoolean('external', valueOr(options.external, false));
+  const external = checkFlag('external', valueOr(options.external, false));
   if (external && (id !== undefined || remote !== undefined))
     throw invalid('an external vxlan has no number and no remote of its own');
   const ends = [local, remote].flatMap((end) => (end === undefined ? [] : [checkAddress('local, like remote,', end)]));
@@ -217,10 +212,10 @@ function checkVxlan(
     local: local === undefined ? undefined : ends[0]?.address,
     remote: remote === undefined ? undefined : ends.at(-1)?.address,
     device,
-    learning: optional(valueOr(learning, external ? undefined : true), (value) => checkBoolean('learning', value)),
-    proxy: optional(proxy, (value) => checkBoolean('proxy', value)),
-    l2miss: optional(l2miss, (value) => checkBoolean('l2miss', value)),
-    l3miss: optional(l3miss, (value) => checkBoolean('l3miss', value)),
+    learning: optional(valueOr(learning, external ? undefined : true), (value) => checkFlag('learning', value)),
+    proxy: optional(proxy, (value) => checkFlag('proxy', value)),
+    l2miss: optional(l2miss, (value) => checkFlag('l2miss', value)),
+    l3miss: optional(l3miss, (value) => checkFlag('l3miss', value)),
     external,
   };
 }
@@ -234,11 +229,11 @@ export function checkLinkChanges(changes: LinkChanges): LinkChange {
   if (typeof master === 'string' && namespace !== undefined)
     throw invalid('a master is of the namespace that the interface is in: move it first, and open that namespace');
   return {
-    up: optional(up, (value) => checkBoolean('up', value)),
+    up: optional(up, (value) => checkFlag('up', value)),
     mtu: optional(mtu, checkMtu),
     address: optional(address, (value) => checkLinkAddress('address', value)),
-    master: master === null ? null : optional(master, (value) => checkInterface('master', value)),
-    name: optional(name, (value) => checkNewInterface('name', value)),
+    master: master === null ? null : optional(master, (value) => checkInterfaceName('master', value)),
+    name: optional(name, (value) => checkNewInterfaceName('name', value)),
     namespace: namespace === undefined ? undefined : namespacePath(namespace),
   };
 }

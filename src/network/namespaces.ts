@@ -43,10 +43,10 @@ function checkNamespace(name: unknown): string {
  * takes. While another process holds that lock, this waits until `timeout`; no other request waits.
  * @throws IpvsError `ERR_IPVS_NAMESPACE_EXISTS`, `ERR_IPVS_PERMISSION`, `ERR_IPVS_TIMEOUT`
  */
-export async function createNamespace(name: string, options: NamespaceOptions = {}): Promise<void> {
+export async function addNamespace(name: string, options: NamespaceOptions = {}): Promise<void> {
   const checked = checkNamespace(name);
-  const request = { command: 'create-namespace', action: 'create namespace', object: checked } as const;
-  await ask(request, options, (kernel, call) => kernel.namespaces.create(checked, call));
+  const request = { command: 'add-namespace', action: 'add namespace', object: checked } as const;
+  await ask(request, options, (kernel, call) => kernel.namespaces.add(checked, call));
 }
 
 /**

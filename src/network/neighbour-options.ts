@@ -1,6 +1,6 @@
-import type { Family } from '../common/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { checkAddress, checkFlag, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import type {
   ForwardingEntry,
   ForwardingSettings,
@@ -8,7 +8,7 @@ import type {
   NeighbourKey,
   NeighbourSettings,
 } from '../kernel/network/types.js';
-import { checkBoolean, checkInterface, checkLinkAddress, optional } from './checks.js';
+import { checkLinkAddress, optional } from './checks.js';
 
 /** A neighbour with its wanted link-layer address. */
 export interface NeighbourOptions {
@@ -67,14 +67,14 @@ const states = ['permanent', 'reachable', 'stale', 'delay', 'probe', 'noarp'] as
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkNeighbour(options: NeighbourOptions): NeighbourSettings {
   checkOptions('a neighbour', options, neighbourNames);
-  const proxy = checkBoolean('proxy', valueOr(options.proxy, false));
+  const proxy = checkFlag('proxy', valueOr(options.proxy, false));
   const linkAddress = optional(options.linkAddress, (value) => checkLinkAddress('linkAddress', value));
   if (proxy && (linkAddress !== undefined || options.state !== undefined))
     throw invalid('a proxy entry has no link-layer address and no state');
   if (!proxy && linkAddress === undefined) throw invalid('a neighbour has a linkAddress');
   const { address, family } = checkAddress('address', options.address);
   return {
-    interface: checkInterface('interface', options.interface),
+    interface: checkInterfaceName('interface', options.interface),
     family,
     address,
     linkAddress,
@@ -92,10 +92,10 @@ export function checkNeighbourSelector(selector: NeighbourSelector): NeighbourKe
     'family' in selector ? selector.family : undefined,
   );
   return {
-    interface: checkInterface('interface', selector.interface),
+    interface: checkInterfaceName('interface', selector.interface),
     family,
     address,
-    proxy: checkBoolean('proxy', valueOr(selector.proxy, false)),
+    proxy: checkFlag('proxy', valueOr(selector.proxy, false)),
   };
 }
 
@@ -120,7 +120,7 @@ export function checkForwardingEntry(options: ForwardingEntryOptions): Forwardin
   checkOptions('a forwarding entry', options, entryNames);
   const settings = common(options);
   const usual = settings.of === 'master' ? 'static' : 'permanent';
-  const append = checkBoolean('append', valueOr(options.append, false));
+  const append = checkFlag('append', valueOr(options.append, false));
   const first = Number.parseInt(settings.linkAddress.slice(0, 2), 16);
   if (append && (first & 1) === 0 && settings.linkAddress !== '00:00:00:00:00:00')
     throw invalid('only all zeros and multicast addresses have several destinations');
@@ -138,15 +138,15 @@ function common(
   options: ForwardingEntryOptions | ForwardingEntrySelector,
 ): Omit<ForwardingSettings, 'state' | 'append'> {
   const { destination, port, vni, sourceVni, via, vlan } = options;
-  const master = checkBoolean('master', valueOr(options.master, false));
-  const self = checkBoolean('self', valueOr(options.self, !master));
+  const master = checkFlag('master', valueOr(options.master, false));
+  const self = checkFlag('self', valueOr(options.self, !master));
   if (self === master)
     throw invalid(`a forwarding entry is either of the interface itself or of its master: ${show({ self, master })}`);
   const ofVxlan = [destination, port, vni, sourceVni, via].some((value) => value !== undefined);
   if (master && ofVxlan) throw invalid('an entry of a bridge has no destination');
   const checkVni = (value: unknown): number => checkInteger('vni', value, 0, 0xffffff);
   return {
-    interface: checkInterface('interface', options.interface),
+    interface: checkInterfaceName('interface', options.interface),
     linkAddress: checkLinkAddress('linkAddress', options.linkAddress),
     of: master ? 'master' : 'self',
     vlan: optional(vlan, (value) => checkInteger('vlan', value, 1, 4094)),
@@ -154,7 +154,7 @@ function common(
     port: optional(port, (value) => checkInteger('port', value, 1, 65535)),
     vni: optional(vni, checkVni),
     sourceVni: optional(sourceVni, checkVni),
-    via: optional(via, (value) => checkInterface('via', value)),
+    via: optional(via, (value) => checkInterfaceName('via', value)),
   };
 }
 
@@ -166,12 +166,4 @@ export function isEntry(entry: ForwardingEntry, wanted: ForwardingSettings): boo
     (wanted.of === 'master' ? entry.master : entry.self) &&
     fields.every((name) => entry[name] === wanted[name])
   );
-}
-
-export interface NeighbourFilter {
-  readonly interface?: string | undefined;
-  /** Address family. Default: both. */
-  readonly family?: Family | undefined;
-  /** True for the addresses that this host answers for, instead of all others. Default: false. */
-  readonly proxy?: boolean | undefined;
 }

@@ -1,8 +1,10 @@
-import type { Family } from '../common/address.js';
-import { checkCallOptions, checkKernel, checkOptions, show, valueOr } from '../common/check.js';
-import { IpvsError, invalid } from '../common/errors.js';
+import { checkCallOptions } from '../common/check.js';
+import { IpvsError } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
+import { type Result, resultsOf } from '../common/result.js';
+import type { Watch } from '../common/watch.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { Kernel, OpenOptions } from '../kernel/kernel.js';
+import type { Kernel } from '../kernel/kernel.js';
 import type { NetworkNamespace } from '../kernel/namespace.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import type {
@@ -10,51 +12,41 @@ import type {
   InterfaceAddress,
   Link,
   Neighbour,
+  NetworkEvent,
   Route,
   RoutingRule,
   UdpTunnel,
 } from '../kernel/network/types.js';
-import { nativeKernel } from '../linux/linux-kernel.js';
 import type { AddressOptions, AddressSelector } from './address-options.js';
 import { type AnnounceOptions, announce } from './announce.js';
 import { carryOut } from './carry-out.js';
-import { type NetworkChange, type NetworkResult, toOperation, toOperations } from './changes.js';
-import { checkBoolean, checkFamily, checkInterface, optional } from './checks.js';
+import { type NetworkChange, toOperation, toOperations } from './changes.js';
 import { Context } from './context.js';
-import { translate } from './errors.js';
 import type { LinkChanges, LinkOptions } from './link-options.js';
 import type {
   ForwardingEntryOptions,
   ForwardingEntrySelector,
-  NeighbourFilter,
   NeighbourOptions,
   NeighbourSelector,
 } from './neighbour-options.js';
+import { type NetworkOptions, openPort } from './open.js';
 import {
-  checkRouteFilter,
-  checkRouteQuery,
-  type RouteFilter,
-  type RouteOptions,
-  type RouteSelector,
-  type RouteToOptions,
-  routeToNames,
-} from './route-options.js';
+  type AddressFilter,
+  type ForwardingEntryFilter,
+  findRoute,
+  listAddresses,
+  listForwardingEntries,
+  listNeighbours,
+  listRoutes,
+  listRules,
+  type NeighbourFilter,
+  type RoutingRuleFilter,
+} from './reads.js';
+import type { RouteFilter, RouteOptions, RouteSelector, RouteToOptions } from './route-options.js';
 import type { RoutingRuleOptions, RoutingRuleSelector } from './rule-options.js';
 import { type NetworkSysctl, readSysctl, writeSysctl } from './sysctls.js';
-import { checkUdpTunnel, checkUdpTunnelKey, type UdpTunnelOptions, type UdpTunnelSelector } from './udp-tunnels.js';
-import { checkTypes, NetworkWatch, type NetworkWatchOptions } from './watch.js';
-
-export interface NetworkOptions extends OpenOptions {
-  /** Kernel to use instead of the machine's, for tests. */
-  readonly kernel?: Kernel | undefined;
-}
-
-/** Filter of `addresses()`. */
-export interface AddressFilter {
-  readonly interface?: string | undefined;
-  /** Address family. Default: both. */
-  readonly family?: Family | undefined;
-}
+import { addUdpTunnel, deleteUdpTunnel, type UdpTunnelOptions, type UdpTunnelSelector } from './udp-tunnels.js';
+import { type NetworkWatchOptions, watchNetwork } from './watch.js';
 
 /**
  * Interfaces, addresses, routes, rules, neighbours and settings of one network namespace, like `ip`, `bridge`, `sysctl`
@@ -67,11 +59,9 @@ export interface AddressFilter {
  */
 export class Network {
   readonly #context: Context;
-  readonly #port: NetworkPort;
   readonly #kernel: Kernel;
 
   private constructor(port: NetworkPort, kernel: Kernel) {
-    this.#port = port;
     this.#kernel = kernel;
     this.#context = new Context(port, kernel.clock);
   }
@@ -83,33 +73,21 @@ export class Network {
    * CAP_SYS_ADMIN, `ERR_IPVS_ADDON_NOT_LOADED`
    */
   static async open(options: NetworkOptions = {}): Promise<Network> {
-    if (typeof options !== 'object') throw invalid(`open takes options: Network.open({ namespace: ${show(options)} })`);
-    checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
-    const { namespace: _namespace, kernel = nativeKernel, ...call } = options;
-    checkCallOptions(call);
-    checkKernel(kernel, 'openNetwork');
-    const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
-    const request = {
-      command: 'OPEN',
-      action: 'open the network',
-      ...(object === undefined ? {} : { object }),
-    } as const;
-    try {
-      return new Network(await kernel.openNetwork(options), kernel);
-    } catch (error) {
-      throw error instanceof IpvsError ? error : translate(request, error);
-    }
+    const { port, kernel } = await openPort(options);
+    return new Network(port, kernel);
   }
 
   /** Returns all interfaces, in the order of their indexes. */
   async links(options?: CallOptions): Promise<readonly Link[]> {
-    return this.#list('interfaces', () => this.#port.links(options), options);
+    return this.#context.list('interfaces', options, () => this.#context.port.links(options));
   }
 
   /** Returns one interface. @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
   async link(name: string, options?: CallOptions): Promise<Link> {
-    const checked = checkInterface('name', name);
-    return this.#context.ask('get-link', 'read link', checked, () => this.#port.link(checked, options), options);
+    const checked = checkInterfaceName('name', name);
+    return this.#context.ask({ command: 'get-link', action: 'read link', object: checked, options }, () =>
+      this.#context.port.link(checked, options),
+    );
   }
 
   /**
@@ -129,8 +107,8 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_LINK_EXISTS` for a name that is taken,
    * `ERR_IPVS_NO_SUCH_NAMESPACE`, `ERR_IPVS_REJECTED`
    */
-  async setLink(name: string, changes: LinkChanges, options?: CallOptions): Promise<void> {
-    await this.#change({ change: 'set-link', name, changes }, options);
+  async updateLink(name: string, changes: LinkChanges, options?: CallOptions): Promise<void> {
+    await this.#change({ change: 'update-link', name, changes }, options);
   }
 
   /**
@@ -144,12 +122,7 @@ export class Network {
 
   /** Returns the addresses that match the filter. @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE` */
   async addresses(filter: AddressFilter = {}, options?: CallOptions): Promise<readonly InterfaceAddress[]> {
-    checkOptions('a filter of addresses', filter, ['interface', 'family']);
-    const checked = {
-      interface: optional(filter.interface, (value) => checkInterface('interface', value)),
-      family: optional(filter.family, checkFamily),
-    };
-    return this.#list('addresses', () => this.#port.addresses(checked, options), options);
+    return listAddresses(this.#context, filter, options);
   }
 
   /** Adds an address. @throws IpvsError `ERR_IPVS_ADDRESS_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
@@ -171,9 +144,7 @@ export class Network {
    * destinations.
    */
   async routes(filter: RouteFilter = {}, options?: CallOptions): Promise<readonly Route[]> {
-    checkOptions('a filter of routes', filter, ['table', 'family', 'protocol']);
-    const checked = checkRouteFilter(filter);
-    return this.#list('routes', () => this.#port.routes(checked, options), options);
+    return listRoutes(this.#context, filter, options);
   }
 
   /** Adds a route. @throws IpvsError `ERR_IPVS_ROUTE_EXISTS`, `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED` */
@@ -185,8 +156,8 @@ export class Network {
    * Adds a route, or replaces the one with its destination, table and metric, even if another program made that.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_INTERFACE`, `ERR_IPVS_REJECTED`
    */
-  async replaceRoute(route: RouteOptions, options?: CallOptions): Promise<void> {
-    await this.#change({ change: 'replace-route', route }, options);
+  async setRoute(route: RouteOptions, options?: CallOptions): Promise<void> {
+    await this.#change({ change: 'set-route', route }, options);
   }
 
   /**
@@ -204,22 +175,12 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_NO_SUCH_ROUTE`
    */
   async routeTo(address: string, options: RouteToOptions & CallOptions = {}): Promise<Route> {
-    checkCallOptions(options, routeToNames);
-    const query = checkRouteQuery(address, options);
-    const { signal, timeout } = options;
-    const work = (): Promise<Route> => this.#port.routeTo(query, { signal, timeout: timeout ?? undefined });
-    const call = options as CallOptions;
-    return this.#context.ask('route-to', 'find the route to', query.address, work, call, routeToNames);
+    return findRoute(this.#context, address, options);
   }
 
   /** Returns all rules, IPv4 before IPv6, in the order in which the kernel evaluates them. */
-  async rules(
-    filter: { readonly family?: Family | undefined } = {},
-    options?: CallOptions,
-  ): Promise<readonly RoutingRule[]> {
-    checkOptions('a filter of rules', filter, ['family']);
-    const family = optional(filter.family, checkFamily);
-    return this.#list('rules', () => this.#port.rules(family, options), options);
+  async rules(filter: RoutingRuleFilter = {}, options?: CallOptions): Promise<readonly RoutingRule[]> {
+    return listRules(this.#context, filter, options);
   }
 
   /** Adds a rule. @throws IpvsError `ERR_IPVS_RULE_EXISTS`, `ERR_IPVS_REJECTED` */
@@ -238,13 +199,7 @@ export class Network {
 
   /** Returns all known neighbours, also those that the kernel makes for itself (`noarp`). */
   async neighbours(filter: NeighbourFilter = {}, options?: CallOptions): Promise<readonly Neighbour[]> {
-    checkOptions('a filter of neighbours', filter, ['interface', 'family', 'proxy']);
-    const checked = {
-      interface: optional(filter.interface, (value) => checkInterface('interface', value)),
-      family: optional(filter.family, checkFamily),
-      proxy: checkBoolean('proxy', valueOr(filter.proxy, false)),
-    };
-    return this.#list('neighbours', () => this.#port.neighbours(checked, options), options);
+    return listNeighbours(this.#context, filter, options);
   }
 
   /**
@@ -262,12 +217,10 @@ export class Network {
 
   /** Returns the forwarding entries of bridges and vxlans, as `bridge fdb show` does. */
   async forwardingEntries(
-    filter: { readonly interface?: string | undefined } = {},
+    filter: ForwardingEntryFilter = {},
     options?: CallOptions,
   ): Promise<readonly ForwardingEntry[]> {
-    checkOptions('a filter of forwarding entries', filter, ['interface']);
-    const checked = { interface: optional(filter.interface, (value) => checkInterface('interface', value)) };
-    return this.#list('forwarding entries', () => this.#port.forwardingEntries(checked, options), options);
+    return listForwardingEntries(this.#context, filter, options);
   }
 
   /**
@@ -293,11 +246,11 @@ export class Network {
    * an earlier one makes.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the place of the change in the list
    */
-  async apply(changes: readonly NetworkChange[], options?: CallOptions): Promise<NetworkResult[]> {
+  async apply(changes: readonly NetworkChange[], options?: CallOptions): Promise<Result[]> {
     const operations = toOperations(changes);
     checkCallOptions(options);
     const errors = await carryOut(this.#context, operations, options);
-    return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
+    return resultsOf(errors);
   }
 
   /**
@@ -330,11 +283,8 @@ export class Network {
   }
 
   /** Reports the events of the network. Misses none after the promise resolves. The signal ends the watch, too. */
-  async watch(options: NetworkWatchOptions & CallOptions = {}): Promise<NetworkWatch> {
-    const types = checkTypes(options);
-    const { types: _, ...call } = options;
-    const work = async (): Promise<NetworkWatch> => new NetworkWatch(await this.#port.watch(types, call), call.signal);
-    return this.#context.ask('watch', 'watch', 'the network', work, call);
+  async watch(options: NetworkWatchOptions & CallOptions = {}): Promise<Watch<NetworkEvent>> {
+    return watchNetwork(this.#context, options);
   }
 
   /**
@@ -342,7 +292,7 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_NOT_AVAILABLE` without fou in the kernel
    */
   async udpTunnels(options?: CallOptions): Promise<readonly UdpTunnel[]> {
-    return this.#context.ask('list', 'list', 'UDP tunnels', () => this.#port.udpTunnels(options), options);
+    return this.#context.list('UDP tunnels', options, () => this.#context.port.udpTunnels(options));
   }
 
   /**
@@ -351,21 +301,17 @@ export class Network {
    * @throws IpvsError `ERR_IPVS_UDP_TUNNEL_EXISTS`, `ERR_IPVS_NOT_AVAILABLE`
    */
   async addUdpTunnel(tunnel: UdpTunnelOptions, options?: CallOptions): Promise<void> {
-    const checked = checkUdpTunnel(tunnel);
-    const work = (): Promise<void> => this.#port.addUdpTunnel(checked, options);
-    await this.#context.ask('add-udp-tunnel', 'add', `${checked.type} on UDP port ${checked.port}`, work, options);
+    await addUdpTunnel(this.#context, tunnel, options);
   }
 
   /** Ends the unwrapping of a UDP port. @throws IpvsError `ERR_IPVS_NO_SUCH_UDP_TUNNEL`, `ERR_IPVS_NOT_AVAILABLE` */
   async deleteUdpTunnel(tunnel: UdpTunnelSelector, options?: CallOptions): Promise<void> {
-    const key = checkUdpTunnelKey(tunnel);
-    const work = (): Promise<void> => this.#port.deleteUdpTunnel(key, options);
-    await this.#context.ask('delete-udp-tunnel', 'delete', `the tunnel on UDP port ${key.port}`, work, options);
+    await deleteUdpTunnel(this.#context, tunnel, options);
   }
 
   /** Cookie of the namespace, unique until the machine is restarted (`SO_NETNS_COOKIE`). */
   get cookie(): bigint {
-    return this.#port.cookie;
+    return this.#context.port.cookie;
   }
 
   /**
@@ -373,15 +319,12 @@ export class Network {
    * rejects, and does nothing when it is repeated.
    */
   async close(): Promise<void> {
-    await this.#port.close();
+    await this.#context.port.close();
   }
 
+  /** Closes the handle: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #list<T>(what: string, work: () => Promise<T>, options: CallOptions | undefined): Promise<T> {
-    return this.#context.ask('list', 'list', what, work, options);
   }
 
   async #change(change: NetworkChange, options: CallOptions | undefined): Promise<void> {

@@ -30,7 +30,7 @@ function meaningFor(operation: NetworkOperation, errno: number, message: string)
   switch (operation.operation) {
     case 'add-link':
       return errno === Errno.EOPNOTSUPP ? unsupportedLink(operation.link, message) : undefined;
-    case 'set-link': {
+    case 'update-link': {
       const { master } = operation.changes;
       if (errno !== Errno.EOPNOTSUPP || typeof master !== 'string') return undefined;
       return { code: 'ERR_IPVS_REJECTED', says: 'the kernel refuses the change', cause: takesNoPorts(master) };

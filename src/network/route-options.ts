@@ -1,20 +1,20 @@
 import { type Family, familyOf, withoutMapping } from '../common/address.js';
-import { checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
-import { invalid } from '../common/errors.js';
-import { limits } from '../common/limits.js';
-import type { Nexthop, NexthopSettings, Route, RouteQuery, RouteSettings, Scope } from '../kernel/network/types.js';
 import {
-  checkAddressOf,
-  checkBoolean,
-  checkFamily,
-  checkInterface,
-  checkNetwork,
-  checkScope,
-  checkTable,
-  optional,
-  type RoutingTable,
-  tables,
-} from './checks.js';
+  checkAddress,
+  checkFlag,
+  checkInteger,
+  checkList,
+  checkOneOf,
+  checkOptions,
+  show,
+  valueOr,
+} from '../common/check.js';
+import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
+import { limits } from '../common/limits.js';
+import { checkNetwork } from '../common/prefix.js';
+import type { Nexthop, NexthopSettings, Route, RouteQuery, RouteSettings, Scope } from '../kernel/network/types.js';
+import { checkAddressOf, checkFamily, checkScope, checkTable, optional, type RoutingTable, tables } from './checks.js';
 
 /** Treatment of packets: `throw` ends the search in this table. */
 export type NewRouteType = 'unicast' | 'local' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw';
@@ -143,13 +143,13 @@ function common(options: Omit<RouteOptions, 'type'>): {
     family,
     ...(network ? { destination: network.address, prefixLength: network.prefixLength } : any),
     via: optional(options.via, (value) => checkVia(value, family)),
-    interface: optional(options.interface, (value) => checkInterface('interface', value)),
+    interface: optional(options.interface, (value) => checkInterfaceName('interface', value)),
     nexthops,
     source: optional(options.source, (value) => checkAddressOf('source', value, family)),
     scope: optional(options.scope, checkScope),
     metric: optional(options.metric, (value) => checkInteger('metric', value, 0, 0xffffffff)),
     mtu: optional(options.mtu, (value) => checkInteger('mtu', value, 68, 0xffff)),
-    onlink: checkBoolean('onlink', valueOr(options.onlink, false)),
+    onlink: checkFlag('onlink', valueOr(options.onlink, false)),
   };
 }
 
@@ -168,9 +168,9 @@ function checkNexthops(value: unknown, family: Family): NexthopSettings[] {
       throw invalid('a nexthop has a via, an interface, or both');
     return {
       via: optional(hop.via, (via) => checkVia(via, family)),
-      interface: optional(hop.interface, (name) => checkInterface('interface', name)),
+      interface: optional(hop.interface, (name) => checkInterfaceName('interface', name)),
       weight: checkInteger('weight', valueOr(hop.weight, 1), 1, 256),
-      onlink: checkBoolean('onlink', valueOr(hop.onlink, false)),
+      onlink: checkFlag('onlink', valueOr(hop.onlink, false)),
     };
   });
 }
@@ -297,8 +297,8 @@ export function checkRouteQuery(address: string, options: RouteToOptions): Route
     address: destination,
     source: optional(source, (value) => checkAddressOf('source', value, family)),
     mark: optional(mark, (value) => checkInteger('mark', value, 0, 0xffffffff)),
-    interface: optional(name, (value) => checkInterface('interface', value)),
-    inputInterface: optional(inputInterface, (value) => checkInterface('inputInterface', value)),
+    interface: optional(name, (value) => checkInterfaceName('interface', value)),
+    inputInterface: optional(inputInterface, (value) => checkInterfaceName('inputInterface', value)),
   };
 }
 

@@ -1,17 +1,10 @@
 import type { Family } from '../common/address.js';
-import { checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { checkFlag, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import type { RoutingRule, RuleAction, RuleSettings } from '../kernel/network/types.js';
-import {
-  checkBoolean,
-  checkFamily,
-  checkInterface,
-  checkNetwork,
-  checkTable,
-  formatPrefix,
-  optional,
-  type RoutingTable,
-} from './checks.js';
+import { checkInterfaceName } from '../common/interface-name.js';
+import { checkNetwork, formatPrefix } from '../common/prefix.js';
+import type { RoutingRule, RoutingRuleAction, RoutingRuleSettings } from '../kernel/network/types.js';
+import { checkFamily, checkTable, optional, type RoutingTable } from './checks.js';
 
 /** A new rule of policy routing. */
 export interface RoutingRuleOptions {
@@ -80,10 +73,10 @@ const readNames = [
   'unsupported',
 ];
 const newActions = ['lookup', 'blackhole', 'unreachable', 'prohibit'] as const;
-const readActions: readonly RuleAction[] = [...newActions, 'goto', 'nop'];
+const readActions: readonly RoutingRuleAction[] = [...newActions, 'goto', 'nop'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function checkRule(options: RoutingRuleOptions): RuleSettings {
+export function checkRule(options: RoutingRuleOptions): RoutingRuleSettings {
   checkOptions('a rule', options, optionNames);
   const action = checkOneOf('action', valueOr(options.action, 'lookup'), newActions);
   if ((action === 'lookup') !== (options.table !== undefined))
@@ -96,7 +89,7 @@ export function checkRule(options: RoutingRuleOptions): RuleSettings {
 }
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function checkRuleSelector(selector: RoutingRuleSelector): RuleSettings {
+export function checkRuleSelector(selector: RoutingRuleSelector): RoutingRuleSettings {
   checkOptions('a rule', selector, readNames);
   if ('further' in selector && selector.further)
     throw invalid(
@@ -117,14 +110,14 @@ export function checkRuleSelector(selector: RoutingRuleSelector): RuleSettings {
     sourcePortMask: read.sourcePortMask,
     destinationPortMask: read.destinationPortMask,
     users: read.users,
-  } as RuleSettings;
+  } as RoutingRuleSettings;
 }
 
 function partsOf({ unsupported }: RoutingRule): string {
   return Array.isArray(unsupported) && unsupported.length > 0 ? unsupported.join(', ') : 'a part without a name';
 }
 
-function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, 'action' | 'protocol'> {
+function common(options: RoutingRuleOptions | RoutingRule): Omit<RoutingRuleSettings, 'action' | 'protocol'> {
   const { mark, mask, priority, table, invert, inputInterface, outputInterface, suppressPrefixLength } = options;
   const source = options.source === undefined ? undefined : checkNetwork('source', options.source, options.family);
   const destination =
@@ -140,16 +133,18 @@ function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, '
     throw invalid('a mark of 0 takes a mask: without one the kernel takes it for no mark at all');
   if (checkedMark !== undefined && checkedMask !== undefined && (checkedMark & ~checkedMask) !== 0)
     throw invalid(`the mark ${show(mark)} has bits outside its mask: no packet would fit`);
-  const settings: { [K in keyof Omit<RuleSettings, 'action' | 'protocol'>]: RuleSettings[K] | undefined } = {
+  const settings: {
+    [K in keyof Omit<RoutingRuleSettings, 'action' | 'protocol'>]: RoutingRuleSettings[K] | undefined;
+  } = {
     family,
     priority: optional(priority, (value) => checkInteger('priority', value, 0, 0xffffffff)),
-    invert: checkBoolean('invert', valueOr(invert, false)),
+    invert: checkFlag('invert', valueOr(invert, false)),
     source: prefixOf(source),
     destination: prefixOf(destination),
     mark: checkedMark,
     mask: checkedMask,
-    inputInterface: optional(inputInterface, (value) => checkInterface('inputInterface', value)),
-    outputInterface: optional(outputInterface, (value) => checkInterface('outputInterface', value)),
+    inputInterface: optional(inputInterface, (value) => checkInterfaceName('inputInterface', value)),
+    outputInterface: optional(outputInterface, (value) => checkInterfaceName('outputInterface', value)),
     table: optional(table, checkTable),
     suppressPrefixLength: optional(suppressPrefixLength, (value) =>
       checkInteger('suppressPrefixLength', value, 0, 128),
@@ -157,7 +152,7 @@ function common(options: RoutingRuleOptions | RoutingRule): Omit<RuleSettings, '
   };
   for (const name of Object.keys(settings) as (keyof typeof settings)[])
     if (settings[name] === undefined) delete settings[name];
-  return settings as Omit<RuleSettings, 'action' | 'protocol'>;
+  return settings as Omit<RoutingRuleSettings, 'action' | 'protocol'>;
 }
 
 /** Returns the text of a prefix, or undefined for one that matches every address. */
@@ -184,7 +179,7 @@ const compared = [
 ] as const;
 
 /** Returns true if a rule is the one that a selector names: it has all the named fields, and no others. */
-export function isRule(rule: RoutingRule, wanted: RuleSettings): boolean {
+export function isRule(rule: RoutingRule, wanted: RoutingRuleSettings): boolean {
   return (
     !rule.further &&
     compared.every((name) => rule[name] === wanted[name]) &&

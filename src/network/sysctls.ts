@@ -1,11 +1,11 @@
 import { checkCallOptions, checkOneOf, checkOptions, isText, show } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import { limits } from '../common/limits.js';
 import { isStableSecret } from '../common/sysctl-values.js';
 import type { CallOptions } from '../kernel/call.js';
 import { interfaceOfSysctl, readMainNames, sysctlOf } from '../kernel/network/main-names.js';
-import { checkInterface } from './checks.js';
 import type { Context } from './context.js';
 import { errorFor } from './errors.js';
 
@@ -25,7 +25,7 @@ export function sysctlPath(sysctl: NetworkSysctl): string {
   if (typeof sysctl === 'string') return pathOf(sysctl, sysctl.split(sysctl.includes('/') ? '/' : '.'));
   checkOptions('a sysctl', sysctl, ['family', 'interface', 'name']);
   const family = checkOneOf('family', sysctl.family, ['ipv4', 'ipv6']);
-  const name = checkInterface('interface', sysctl.interface);
+  const name = checkInterfaceName('interface', sysctl.interface);
   if (typeof sysctl.name !== 'string' || !/^\w+$/.test(sysctl.name))
     throw invalid(`name must be that of a setting, such as arp_ignore, not ${show(sysctl.name)}`);
   return pathOf(sysctl, ['net', family, 'conf', name, sysctl.name]);
@@ -59,7 +59,9 @@ async function read(
     const main = name === undefined ? undefined : (await readMainNames(context.port, [name], options)).get(name);
     return main === undefined || main === name ? [path, text] : work(sysctlOf(path, main));
   };
-  const [path, text] = await context.ask('READ_FILE', 'read', given, () => work(given), options);
+  const [path, text] = await context.ask({ command: 'READ_FILE', action: 'read', object: given, options }, () =>
+    work(given),
+  );
   if (typeof text === 'string') return { path, value: text.trim() };
   // The kernel has no secret until one is written (addrconf_sysctl_stable_secret in net/ipv6/addrconf.c).
   if (text === Errno.EIO && isStableSecret(path.slice('/proc/sys/'.length))) return { path, value: '' };
@@ -85,6 +87,8 @@ export async function writeSysctl(
   // The kernel ignores a write of no bytes: write an empty value as an empty line.
   const text = checked.trim() === '' ? '\n' : checked;
   const { path, value: before } = await read(context, given, options);
-  await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
+  await context.ask({ command: 'WRITE_FILE', action: 'write', object: path, options }, () =>
+    context.port.writeFile(path, text, options),
+  );
   return before;
 }

@@ -1,94 +1,54 @@
 import { checkList, checkOneOf, checkOptions } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
-import type { NetworkEventPort } from '../kernel/network/port.js';
+import { Watch } from '../common/watch.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { NetworkEvent, NetworkEventType } from '../kernel/network/types.js';
+import type { Context } from './context.js';
 import { translate } from './errors.js';
 
+/** Options of `network.watch()`, besides `signal` and `timeout`. */
 export interface NetworkWatchOptions {
-  /** Types of events to report. Default: all. */
+  /** Types of events to report; at least one. `overrun` is always reported. Default: all. */
   readonly types?: readonly NetworkEventType[] | undefined;
 }
 
-const names: readonly NetworkEventType[] = [
-  'link-added',
-  'link-changed',
-  'link-removed',
-  'address-added',
-  'address-changed',
-  'address-removed',
-  'route-added',
-  'route-changed',
-  'route-removed',
-  'rule-added',
-  'rule-removed',
-  'neighbour-changed',
-  'neighbour-removed',
-  'forwarding-entry-changed',
-  'forwarding-entry-removed',
-];
+/** All types of events. The type of the record holds the list against the union. */
+const types = Object.keys({
+  'link-added': true,
+  'link-changed': true,
+  'link-removed': true,
+  'address-added': true,
+  'address-changed': true,
+  'address-removed': true,
+  'route-added': true,
+  'route-changed': true,
+  'route-removed': true,
+  'rule-added': true,
+  'rule-removed': true,
+  'neighbour-changed': true,
+  'neighbour-removed': true,
+  'forwarding-entry-changed': true,
+  'forwarding-entry-removed': true,
+} satisfies Record<NetworkEventType, true>) as readonly NetworkEventType[];
 
-/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function checkTypes(options: NetworkWatchOptions): readonly NetworkEventType[] {
-  checkOptions('a watch', options, ['types', 'signal', 'timeout']);
-  const { types = names } = options;
-  if (checkList('types', types, limits.names).length === 0)
-    throw invalid('types is a list of at least one type of events');
-  return types.map((type) => checkOneOf('types', type, names));
+function checkTypes(wanted: readonly NetworkEventType[] = types): readonly NetworkEventType[] {
+  if (checkList('types', wanted, limits.names).length === 0)
+    throw invalid('types must be a list of at least one type of events');
+  return wanted.map((type) => checkOneOf('types', type, types));
 }
 
-/**
- * A stream of events, from when it was opened. The kernel drops events that are not read in time; an `overrun` item
- * reports it. Only one loop at a time can read it. The loop keeps the process alive while it waits, and leaving it
- * closes the watch.
- */
-export class NetworkWatch implements AsyncIterable<NetworkEvent> {
-  readonly #port: NetworkEventPort;
-  readonly #signal: AbortSignal | undefined;
-  #closed = false;
-  #looping = false;
-
-  /** @internal */
-  constructor(port: NetworkEventPort, signal: AbortSignal | undefined) {
-    this.#port = port;
-    this.#signal = signal;
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<NetworkEvent, undefined> {
-    const events = this.#events();
-    return {
-      next: () => events.next() as Promise<IteratorResult<NetworkEvent, undefined>>,
-      return: async () => {
-        // Close first, so that a waiting loop ends.
-        this.close();
-        await events.return();
-        return { done: true, value: undefined };
-      },
-    };
-  }
-
-  async *#events(): AsyncGenerator<NetworkEvent, void, void> {
-    if (this.#closed) return;
-    if (this.#looping) throw invalid('a watch has one loop; open another for another');
-    this.#looping = true;
-    try {
-      while (!this.#closed) yield* await this.#port.next(this.#signal);
-    } catch (error) {
-      if (this.#closed) return;
-      throw translate({ command: 'watch', action: 'watch', object: 'the network' }, error);
-    } finally {
-      this.close();
-    }
-  }
-
-  /** Closes the watch, and ends a loop that waits. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#port.close();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-  }
+/** Opens a stream of events. */
+export async function watchNetwork(
+  context: Context,
+  options: NetworkWatchOptions & CallOptions,
+): Promise<Watch<NetworkEvent>> {
+  checkOptions('a watch', options, ['types', 'signal', 'timeout']);
+  const checked = checkTypes(options.types);
+  const { types: _, ...call } = options;
+  const request = { command: 'watch', action: 'watch', object: 'the network' } as const;
+  return context.ask({ ...request, options: call }, async () => {
+    const source = await context.port.watch(checked, call);
+    return new Watch(source, { signal: call.signal, translate: (error) => translate(request, error) });
+  });
 }

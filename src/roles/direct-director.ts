@@ -1,20 +1,12 @@
 import type { Family } from '../common/address.js';
 import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
-import {
-  addresses,
-  checkInterfaceName,
-  checkPorts,
-  hostAddress,
-  list,
-  netfilterItem,
-  type PublishedPort,
-  serviceItems,
-} from './parts.js';
+import { addresses, checkPorts, hostAddress, list, netfilterItem, type PublishedPort, serviceItems } from './parts.js';
 
 /** A real server, reached directly or through a tunnel. It gets packets at the port that they have. */
 export type DirectServer = Omit<ServerOptions, 'port' | 'forwarding'> & {

@@ -1,11 +1,11 @@
 import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
+import { checkNetwork } from '../common/prefix.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
-import { checkNetwork } from '../network/checks.js';
 import {
-  checkInterfaceName,
   checkPorts,
   Distinct,
   distinctServices,

@@ -1,10 +1,10 @@
 import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { NetfilterRuleOptions } from '../netfilter/rule-options.js';
 import {
-  checkInterfaceName,
   distinctServices,
   hostAddress,
   ipvsSysctls,

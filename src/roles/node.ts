@@ -1,14 +1,14 @@
 import type { Family } from '../common/address.js';
 import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
+import { checkNetwork, formatPrefix } from '../common/prefix.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { NetfilterRuleOptions } from '../netfilter/rule-options.js';
-import { checkNetwork, formatPrefix } from '../network/checks.js';
 import {
-  checkInterfaceName,
   checkPort,
   distinctServices,
   hostAddress,

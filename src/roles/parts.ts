@@ -1,5 +1,5 @@
 import { type Family, familyOf } from '../common/address.js';
-import { at, checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { at, checkAddress, checkInteger, checkList, checkOneOf, checkOptions } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
@@ -119,16 +119,6 @@ export function addresses(what: string, value: string | readonly string[]): { ad
     checkAddress(typeof value !== 'string' ? `${what}[${index}]` : what, address),
   );
   return [...new Map(checked.map((one) => [one.address, one])).values()];
-}
-
-/**
- * Checks the name of an interface. An existing one may have an alternative name, of up to 127 bytes; a new one has a
- * main name, of up to 15.
- */
-export function checkInterfaceName(what: string, value: unknown, longest = 127): string {
-  const known = typeof value === 'string' && /^[^\s/:\0]+$/.test(value) && Buffer.byteLength(value) <= longest;
-  if (known && value !== '.' && value !== '..') return value;
-  throw invalid(`${what} must be the name of an interface, not ${show(value)}`);
 }
 
 export function checkPort(what: string, value: unknown): number {

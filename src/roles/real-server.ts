@@ -1,7 +1,8 @@
 import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { checkInterfaceName } from '../common/interface-name.js';
 import type { Part } from '../items/items.js';
-import { addresses, checkInterfaceName, checkPort, hostAddress, interfaceSysctl, netfilterItem } from './parts.js';
+import { addresses, checkPort, hostAddress, interfaceSysctl, netfilterItem } from './parts.js';
 
 /** Tunnel by which packets from the director arrive. */
 export interface RealServerTunnel {

@@ -1,7 +1,7 @@
 // Marks and rules of any kind, for property tests.
 import fc from 'fast-check';
+import { cutPrefix } from '../../src/common/prefix.js';
 import type { FwmarkOptions, NetfilterRuleOptions, PacketMatchOptions } from '../../src/index.js';
-import { cutPrefix } from '../../src/netfilter/prefix.js';
 
 type Family = 'ipv4' | 'ipv6';
 

@@ -1,9 +1,9 @@
 // A ruleset that nft saves and loads again is recognised, whatever form nft gives its rules.
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { cutPrefix } from '../../src/common/prefix.js';
 import type { FwmarkOptions, NetfilterRuleOptions, NetfilterState } from '../../src/index.js';
 import { checkMark, packetsKey } from '../../src/netfilter/mark-options.js';
-import { cutPrefix } from '../../src/netfilter/prefix.js';
 import { ownsMachine } from '../user-namespace.js';
 import { markOptions, ruleOptions } from './arbitraries.js';
 import { useWorld, type World } from './world.js';

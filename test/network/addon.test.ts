@@ -1,7 +1,7 @@
 // The addon takes bytes, records and offsets from JavaScript: it refuses those that no request can be made of.
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createNamespace, deleteNamespace } from '../../src/index.js';
+import { addNamespace, deleteNamespace } from '../../src/index.js';
 import { loadAddon, type NativeHandle, type NativeNetlinkSession } from '../../src/linux/addon.js';
 import { NETLINK_ROUTE, NetlinkSession } from '../../src/linux/netlink/session.js';
 import { MessageWriter, NLM_F } from '../../src/linux/netlink/writer.js';
@@ -27,7 +27,7 @@ function call(start: (id: number) => void): Promise<number> {
 
 const session: NativeNetlinkSession = new addon.NetlinkSession(environment);
 beforeAll(async () => {
-  await createNamespace(name);
+  await addNamespace(name);
   expect(await call((id) => session.open(id, path, NETLINK_ROUTE))).toBe(0);
 });
 afterAll(async () => {

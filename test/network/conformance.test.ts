@@ -1,6 +1,6 @@
 // The real kernel does what the one in memory does; see test/unit/conformance-network.test.ts.
 import { spawnSync } from 'node:child_process';
-import { createNamespace, deleteNamespace } from '../../src/index.js';
+import { addNamespace, deleteNamespace } from '../../src/index.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
 import { networkConformance } from '../conformance/network.js';
 import { hasKind, newName } from './world.js';
@@ -16,7 +16,7 @@ const kinds = {
 networkConformance(
   async () => {
     const namespace = newName();
-    await createNamespace(namespace);
+    await addNamespace(namespace);
     return { kernel: nativeKernel, namespace, dispose: () => deleteNamespace(namespace) };
   },
   { has: (kind) => kinds[kind] },

@@ -99,9 +99,9 @@ test('bridge with ports; master comes and goes', async () => {
   await here.network.addLink({ kind: 'veth', name: 'port1', master: 'br0', up: true, peer: { name: 'plug1' } });
   expect(await here.network.link('port1')).toMatchObject({ master: 'br0' });
   await compare();
-  await here.network.setLink('port1', { master: null });
+  await here.network.updateLink('port1', { master: null });
   expect((await here.network.link('port1')).master).toBeUndefined();
-  await here.network.setLink('port1', { master: 'br0', mtu: 1200 });
+  await here.network.updateLink('port1', { master: 'br0', mtu: 1200 });
   expect(await here.network.link('port1')).toMatchObject({ master: 'br0', mtu: 1200 });
   await here.network.deleteLink('br0');
   expect((await here.network.link('port1')).master).toBeUndefined();
@@ -170,17 +170,17 @@ test('vxlan: IPv4, IPv6, external', async () => {
 
 test('renamed, moved, found by another name', async () => {
   await here.network.addLink({ kind: 'veth', name: 'old', peer: { name: 'other' } });
-  await here.network.setLink('old', { name: 'new' });
+  await here.network.updateLink('old', { name: 'new' });
   expect((await failure(here.network.link('old'))).code).toBe('ERR_IPVS_NO_SUCH_INTERFACE');
   here.run('ip', 'link', 'property', 'add', 'dev', 'new', 'altname', 'a-name-that-is-longer-than-usual');
   expect(await here.network.link('a-name-that-is-longer-than-usual')).toMatchObject({
     name: 'new',
     alternativeNames: ['a-name-that-is-longer-than-usual'],
   });
-  await here.network.setLink('a-name-that-is-longer-than-usual', { mtu: 1234 });
+  await here.network.updateLink('a-name-that-is-longer-than-usual', { mtu: 1234 });
   await here.network.addAddress({ interface: 'a-name-that-is-longer-than-usual', address: '10.7.7.7/32' });
   expect(await here.network.addresses({ interface: 'new' })).toMatchObject([{ address: '10.7.7.7/32' }]);
-  await here.network.setLink('new', { namespace: there.name, name: 'moved', up: true });
+  await here.network.updateLink('new', { namespace: there.name, name: 'moved', up: true });
   expect(await there.network.link('moved')).toMatchObject({ mtu: 1234, up: true });
   await there.network.deleteLink('moved');
 });
@@ -206,7 +206,7 @@ describe('kinds that are not in every kernel', () => {
     // The module made tunl0, which is that.
     const error = await failure(here.network.addLink({ kind: 'ipip', name: 'any' }));
     expect(error).toMatchObject({ code: 'ERR_IPVS_LINK_EXISTS', message: expect.stringContaining('tunl0') });
-    await here.network.setLink('tunl0', { up: true });
+    await here.network.updateLink('tunl0', { up: true });
     expect(await here.network.link('tunl0')).toMatchObject({ kind: 'ipip', up: true, data: { kind: 'ipip' } });
     // The kernel says that it has deleted it (ip_tunnel_dellink in net/ipv4/ip_tunnel.c).
     await here.network.deleteLink('tunl0');
@@ -256,7 +256,7 @@ test('a kind that the kernel has, and what it cannot be', async () => {
   const refused = [
     here.network.addLink({ kind: 'vxlan', name: 'never', id: 6, port: 5001, master: 'no-bridge' }),
     here.network.addLink({ kind: 'veth', name: 'never', peer: { name: 'nor-this' }, master: 'no-bridge' }),
-    here.network.setLink('port', { master: 'no-bridge' }),
+    here.network.updateLink('port', { master: 'no-bridge' }),
   ];
   for (const work of refused) {
     const { code, message } = await failure(work);
@@ -291,14 +291,14 @@ test('errors name what was asked, and what usually causes it', async () => {
   const twice = await failure(here.network.addLink({ kind: 'bridge', name: 'taken' }));
   expect(twice.code).toBe('ERR_IPVS_LINK_EXISTS');
   expect(twice.message).toMatch(/^cannot add link taken \(bridge\): there is such an interface already \(EEXIST/);
-  const missing = await failure(here.network.setLink('nothing', { up: true }));
+  const missing = await failure(here.network.updateLink('nothing', { up: true }));
   expect(missing.code).toBe('ERR_IPVS_NO_SUCH_INTERFACE');
-  const master = await failure(here.network.setLink('taken', { master: 'nothing' }));
+  const master = await failure(here.network.updateLink('taken', { master: 'nothing' }));
   expect(master.code).toBe('ERR_IPVS_NO_SUCH_INTERFACE');
-  expect(master.message).toMatch(/^cannot set link taken: there is no such interface here \(ENODEV: nothing\)/);
-  const namespace = await failure(here.network.setLink('taken', { namespace: 'there-is-none' }));
+  expect(master.message).toMatch(/^cannot update link taken: there is no such interface here \(ENODEV: nothing\)/);
+  const namespace = await failure(here.network.updateLink('taken', { namespace: 'there-is-none' }));
   expect(namespace.code).toBe('ERR_IPVS_NO_SUCH_NAMESPACE');
-  const file = await failure(here.network.setLink('taken', { namespace: '/etc/hostname' }));
+  const file = await failure(here.network.updateLink('taken', { namespace: '/etc/hostname' }));
   expect(file.code).toBe('ERR_IPVS_NO_SUCH_NAMESPACE');
   expect((await failure(here.network.deleteLink('lo'))).code).toBe('ERR_IPVS_REJECTED');
   await here.network.deleteLink('taken');
@@ -313,7 +313,7 @@ test('half-way: what is refused stops nothing behind it, and leaves no link behi
     { change: 'add-address', address: { interface: 'nothing', address: '10.1.1.1/24' } },
     { change: 'add-route', route: { destination: '10.2.0.0/16', via: '10.1.1.2' } },
     { change: 'add-link', link: { kind: 'bridge', name: 'bad', mtu: 10 } },
-    { change: 'set-link', name: 'left', changes: { name: 'renamed' } },
+    { change: 'update-link', name: 'left', changes: { name: 'renamed' } },
     {
       change: 'set-neighbour',
       neighbour: { interface: 'renamed', address: '10.1.1.2', linkAddress: '02:00:00:00:00:01' },

@@ -21,7 +21,7 @@ test('creating a namespace waits for the lock in vain, is given up, and succeeds
     late: {
       code: 'ERR_IPVS_TIMEOUT',
       message: expect.stringContaining(
-        'cannot create namespace late: another process holds the lock of /run/netns (ETIMEDOUT: flock /run/netns)',
+        'cannot add namespace late: another process holds the lock of /run/netns (ETIMEDOUT: flock /run/netns)',
       ),
     },
     aborted: { code: 'AbortError', message: 'This operation was aborted' },

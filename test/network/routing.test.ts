@@ -188,8 +188,8 @@ test('a delete that does not name all hits nothing but what it names', async () 
 });
 
 test('replaced, refused, asked for', async () => {
-  await here.network.replaceRoute({ destination: 'default', via: '10.1.0.254' });
-  await here.network.replaceRoute({ destination: 'default', via: '10.1.0.253', source: '10.1.0.1' });
+  await here.network.setRoute({ destination: 'default', via: '10.1.0.254' });
+  await here.network.setRoute({ destination: 'default', via: '10.1.0.253', source: '10.1.0.1' });
   expect(await here.network.routes({ family: 'ipv4' })).toMatchObject([
     { destination: 'default', via: '10.1.0.253' },
     { destination: '10.1.0.0/24', protocol: 2, scope: 'link' },

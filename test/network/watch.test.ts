@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Network, type NetworkEvent, type NetworkWatch } from '../../src/index.js';
+import { Network, type NetworkEvent, type Watch } from '../../src/index.js';
 import { collect } from '../collect.js';
 import { until } from '../until.js';
 import { holdings, usePlaces } from './world.js';
@@ -35,7 +35,7 @@ function tell(event: NetworkEvent): string {
 }
 
 /** The events up to `last`, or up to the end of the watch. */
-async function eventsUpTo(watch: NetworkWatch, last: string): Promise<string[]> {
+async function eventsUpTo(watch: Watch<NetworkEvent>, last: string): Promise<string[]> {
   const seen: string[] = [];
   for await (const event of watch) {
     seen.push(tell(event));
@@ -48,7 +48,7 @@ test('what happens is told, in order, whoever does it', async () => {
   const watch = await place.network.watch();
   place.ip('link add v0 type veth peer name v1', 'link set v0 up', 'link set v1 up', 'addr add 10.1.1.1/24 dev v0');
   await place.network.addRoute({ destination: '10.2.0.0/16', via: '10.1.1.2', table: 100 });
-  await place.network.replaceRoute({ destination: '10.2.0.0/16', via: '10.1.1.3', table: 100 });
+  await place.network.setRoute({ destination: '10.2.0.0/16', via: '10.1.1.3', table: 100 });
   await place.network.addRule({ family: 'ipv4', mark: 1, table: 100, priority: 99 });
   await place.network.setNeighbour({ interface: 'v0', address: '10.1.1.2', linkAddress: '02:00:00:00:00:01' });
   await place.network.deleteNeighbour({ interface: 'v0', address: '10.1.1.2' });
@@ -82,8 +82,8 @@ test('only of these types; a port of a bridge that leaves is no link that is rem
   await using watch = await place.network.watch({ types: ['link-added', 'link-removed', 'forwarding-entry-changed'] });
   await place.network.addLink({ kind: 'bridge', name: 'b0', up: true });
   await place.network.addLink({ kind: 'veth', name: 'p0', master: 'b0', peer: { name: 'p1' } });
-  await place.network.setLink('p0', { master: null });
-  await place.network.setLink('p0', { master: 'b0' });
+  await place.network.updateLink('p0', { master: null });
+  await place.network.updateLink('p0', { master: 'b0' });
   await place.network.addForwardingEntry({ interface: 'p0', linkAddress: '02:00:00:00:00:77', master: true });
   await place.network.deleteLink('p0');
   await place.network.deleteLink('b0');

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { createNamespace, deleteNamespace, type IpvsErrorCode, Network, namespaces } from '../../src/index.js';
+import { addNamespace, deleteNamespace, type IpvsErrorCode, Network, namespaces } from '../../src/index.js';
 
 // Where these are modules, interfaces of their kinds come with them.
 for (const name of ['dummy', 'veth', 'bridge', 'vxlan', 'ipip', 'ip_gre', 'macvlan'])
@@ -49,10 +49,10 @@ export function usePlaces(number: number): Place[] {
   const names = Array.from({ length: number }, newName);
   beforeAll(async () => {
     for (const name of names) {
-      await createNamespace(name);
+      await addNamespace(name);
       const network = await Network.open({ namespace: name });
       open.push(network);
-      await network.setLink('lo', { up: true });
+      await network.updateLink('lo', { up: true });
     }
   });
   afterAll(async () => {

@@ -64,7 +64,7 @@ async function makeOverlay({ host, overlay, address, members: here }: (typeof no
   });
   await change(overlay, [
     { change: 'add-link', link: { kind: 'bridge', name: 'br0', mtu: MTU, up: true } },
-    { change: 'set-link', name: 'vxlan0', changes: { master: 'br0', up: true } },
+    { change: 'update-link', name: 'vxlan0', changes: { master: 'br0', up: true } },
     ...here.map(({ name, mac }): NetworkChange => {
       const peer = { name: 'overlay', namespace: swarm.namespace(name), mtu: MTU, address: mac, up: true };
       return { change: 'add-link', link: { kind: 'veth', name, mtu: MTU, master: 'br0', up: true, peer } };

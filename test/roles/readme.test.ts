@@ -49,7 +49,7 @@ test('the other roles of docs/roles.md', () => {
 });
 
 test.skipIf(!blue)('marks, NAT and addresses of docs/netfilter.md', () => {
-  expect(runExample('createNamespace, Netfilter, Network')).toBe('0n\n');
+  expect(runExample('addNamespace, Netfilter, Network')).toBe('0n\n');
   const { namespace } = lab.host('host');
   const rules = execFileSync('ip', ['netns', 'exec', namespace, 'nft', 'list', 'ruleset'], { encoding: 'utf8' });
   expect(rules).toContain('192.168.1.100 counter packets 0 bytes 0 : 0x00000050');

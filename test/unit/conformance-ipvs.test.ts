@@ -7,7 +7,7 @@ ipvsConformance(async () => {
   kernel.addNamespace('empty');
   const blue = kernel.addNamespace('blue');
   const { network } = blue;
-  network.change({ operation: 'set-link', name: 'lo', changes: { up: true } });
+  network.change({ operation: 'update-link', name: 'lo', changes: { up: true } });
   network.change({ operation: 'add-link', link: { name: 'd0', details: { kind: 'dummy' }, up: true } });
   return {
     kernel,

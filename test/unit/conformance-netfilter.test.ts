@@ -7,6 +7,6 @@ let count = 0;
 
 netfilterConformance(async () => {
   const namespace = `place-${++count}`;
-  await kernel.namespaces.create(namespace);
+  await kernel.namespaces.add(namespace);
   return { kernel, namespace, dispose: () => kernel.namespaces.delete(namespace) };
 });

@@ -109,14 +109,14 @@ describe('a flow', () => {
 describe('a filter', () => {
   test.each<[object, RegExp]>([
     [{ source: '10.0.0.0/33' }, /from 0 to 32/],
-    [{ source: '10.0.0.0/8/8' }, /source must be an IPv4/],
+    [{ source: '10.0.0.0/8/8' }, /source must be an address or a prefix/],
     [{ source: 'fd00::/129' }, /from 0 to 128/],
     [{ source: '10.0.0.1', destination: 'fd00::1' }, /one family/],
     [{ family: 'ipv6', source: '10.0.0.1' }, /one family/],
     [{ markMask: 1 }, /markMask without mark/],
     [{ mark: 3, markMask: 1 }, /outside of markMask/],
     [{ mark: 0, markMask: 0 }, /markMask must be an integer from 1/],
-    [{ source: ['10.0.0.1'] }, /source must be an IPv4/],
+    [{ source: ['10.0.0.1'] }, /source must be an address or a prefix/],
     [[], /must be an object/],
     [{ status: ['assured'], notStatus: ['assured'] }, /both/],
     [{ status: 'assured' }, /status must be a list/],

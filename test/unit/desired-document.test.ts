@@ -63,7 +63,7 @@ describe('what is wrong is told with its place', () => {
     ],
     [
       'addresses: [{ interface: lo, address: 192.0.2.1/33 }]',
-      'addresses[0]: address has a prefix length from 0 to 32, not "33"',
+      'addresses[0]: the prefix length of address must be an integer from 0 to 32, not 33',
     ],
     ['sysctls: { kernel.panic: 1 }', 'sysctls: a name is net.ipv4.ip_forward'],
     [

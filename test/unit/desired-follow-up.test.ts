@@ -170,7 +170,7 @@ describe('announcements', () => {
     expect((await state.plan()).steps).toEqual([
       { action: 'wait', what: 'announcement of address 10.0.0.1/32 on eth0', is: 'link eth0 is down' },
     ]);
-    await network.setLink('eth0', { up: true });
+    await network.updateLink('eth0', { up: true });
     kernel.kill();
     const next = await open(of(), kernel);
     expect((await next.plan()).changes).toEqual([
@@ -190,7 +190,7 @@ describe('announcements', () => {
     // The interval does not end here: an event wakes it.
     const watch = await state.watch({ repair: true, interval: 1_000_000 });
     const report = watch.next();
-    await network.setLink('eth0', { up: true });
+    await network.updateLink('eth0', { up: true });
     expect((await report).value).toMatchObject({
       drift: [{ problem: 'missing', what: 'announcement of address 10.0.0.1/32 on eth0' }],
       repaired: [{ action: 'make' }],

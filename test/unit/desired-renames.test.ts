@@ -23,7 +23,7 @@ describe('an address of the owner', () => {
     const { network, addresses, open } = await machine();
     const state = await open(on('eth0'));
     await state.apply();
-    await network.setLink('eth0', { name: 'lan0' });
+    await network.updateLink('eth0', { name: 'lan0' });
     expect((await state.remove()).map(({ action, what }) => `${action} ${what}`)).toEqual([
       'take-back address 192.0.2.1/32 on lan0',
     ]);
@@ -33,7 +33,7 @@ describe('an address of the owner', () => {
   test('stays if the document follows the name', async () => {
     const { network, addresses, open } = await machine();
     await (await open(on('eth0'))).apply();
-    await network.setLink('eth0', { name: 'lan0' });
+    await network.updateLink('eth0', { name: 'lan0' });
     const state = await open(on('lan0'));
     expect((await state.plan()).empty).toBe(true);
     expect(await state.apply()).toEqual([]);
@@ -47,9 +47,9 @@ describe('an address of the owner', () => {
     const state = await open(on('eth0'));
     await state.apply();
     await network.addAddress({ interface: 'eth1', address: '192.0.2.1/32' }); // another program's
-    await network.setLink('eth0', { name: 'tmp0' });
-    await network.setLink('eth1', { name: 'eth0' });
-    await network.setLink('tmp0', { name: 'eth1' });
+    await network.updateLink('eth0', { name: 'tmp0' });
+    await network.updateLink('eth1', { name: 'eth0' });
+    await network.updateLink('tmp0', { name: 'eth1' });
     await state.remove();
     expect(await addresses()).toEqual(['eth0 192.0.2.1/32']);
   });
@@ -73,7 +73,7 @@ describe('an address of the owner', () => {
     await network.addLink({ kind: 'dummy', name: 'eth0', up: true });
     await state.apply();
     expect(await addresses()).toEqual(['eth0 192.0.2.1/32']);
-    await network.setLink('eth0', { name: 'lan0' });
+    await network.updateLink('eth0', { name: 'lan0' });
     await state.remove();
     expect(await addresses()).toEqual([]);
   });
@@ -82,21 +82,21 @@ describe('an address of the owner', () => {
     const { network, addresses, open } = await machine();
     const state = await open(on('eth0', 'eth1'));
     await state.apply();
-    await network.setLink('eth0', { name: 'lan0' });
+    await network.updateLink('eth0', { name: 'lan0' });
     await expect(state.apply()).rejects.toMatchObject({ code: 'ERR_IPVS_NO_SUCH_INTERFACE' });
     expect((await addresses()).sort()).toEqual(['eth1 192.0.2.1/32', 'lan0 192.0.2.1/32']);
   });
 
   test('an announcement that is owed follows the name', async () => {
     const { kernel, network, open } = await machine();
-    await network.setLink('eth0', { up: false });
+    await network.updateLink('eth0', { up: false });
     const announced = (name: string): DesiredDocument => ({
       owner: 'a',
       addresses: [{ interface: name, address: '192.0.2.1', announce: true }],
     });
     await (await open(announced('eth0'))).apply();
-    await network.setLink('eth0', { name: 'lan0' });
-    await network.setLink('lan0', { up: true });
+    await network.updateLink('eth0', { name: 'lan0' });
+    await network.updateLink('lan0', { up: true });
     const state = await open(announced('lan0'));
     await state.apply();
     expect(kernel.namespace().network.frames).toMatchObject([{ interface: 'lan0' }]);
@@ -126,8 +126,8 @@ describe('a link of the owner', () => {
     await state.apply();
     const made = (await names(network)).filter((name) => !before.includes(name));
     expect(made).toContain('tun0');
-    await network.setLink('vip0', { name: 'foo0' });
-    await network.setLink('tun0', { name: 'bar0' });
+    await network.updateLink('vip0', { name: 'foo0' });
+    await network.updateLink('tun0', { name: 'bar0' });
     await state.remove();
     // The kernel makes tunl0 by itself, and keeps it.
     expect((await names(network)).filter((name) => !before.includes(name) && name !== 'tunl0')).toEqual([]);
@@ -138,8 +138,8 @@ describe('a link of the owner', () => {
     const state = await open(tunnel());
     await state.apply();
     const before = [await names(network), (await addresses()).sort()];
-    await network.setLink('vip0', { name: 'foo0' });
-    await network.setLink('tun0', { name: 'bar0' });
+    await network.updateLink('vip0', { name: 'foo0' });
+    await network.updateLink('tun0', { name: 'bar0' });
     expect((await state.plan()).changes).toContainEqual({
       action: 'change',
       what: 'ipip link tun0',
@@ -164,11 +164,11 @@ describe('a link of the owner', () => {
 
 test('an interface that was set up goes down under its other name', async () => {
   const { network, open } = await machine();
-  await network.setLink('lo', { up: false });
+  await network.updateLink('lo', { up: false });
   const state = await open({ owner: 'a', roles: [{ role: 'real-server', vip: '192.0.2.1', interface: 'eth0' }] });
   await state.apply();
   expect((await network.link('lo')).up).toBe(true);
-  await network.setLink('lo', { name: 'loop0' }).catch(() => {});
+  await network.updateLink('lo', { name: 'loop0' }).catch(() => {});
   await state.remove();
   const [first] = await network.links();
   expect(first?.up).toBe(false);
@@ -185,7 +185,7 @@ describe('a setting of an interface', () => {
   test('goes back under the other name, also for a program that starts later', async () => {
     const { kernel, network } = await machine();
     await (await openOf(kernel, setting('a', 'eth0', 'eth1'))).apply();
-    await network.setLink('eth0', { name: 'lan0' });
+    await network.updateLink('eth0', { name: 'lan0' });
     const state = await openOf(kernel, setting('a', 'eth1'));
     expect((await state.apply()).map(({ action, what }) => `${action} ${what}`)).toEqual([
       `take-back sysctl ${path('lan0')}`,
@@ -197,7 +197,7 @@ describe('a setting of an interface', () => {
     const { kernel, network } = await machine();
     const a = await openOf(kernel, setting('a', 'eth0'));
     await a.apply();
-    await network.setLink('eth0', { name: 'lan0' });
+    await network.updateLink('eth0', { name: 'lan0' });
     const b = await openOf(kernel, setting('b', 'lan0'));
     expect((await b.apply()).map(({ action }) => action)).toEqual(['adopt']);
     await a.remove();
@@ -241,7 +241,7 @@ describe('a setting of an interface', () => {
     await journal.replace(`{"version":2}\n${JSON.stringify({ put })}\n`);
     await journal.close();
     await network.setSysctl(path('eth0'), 1);
-    await network.setLink('eth0', { name: 'lan0' });
+    await network.updateLink('eth0', { name: 'lan0' });
     await (await open(setting('a', 'eth1'))).plan();
     await (await open({ owner: 'a' })).remove();
     expect(await network.sysctl(path('lan0'))).toBe('0');

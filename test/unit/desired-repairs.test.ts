@@ -145,7 +145,7 @@ test('a change of a link that is undone leaves what stood on it', async () => {
       (await network.links()).map(({ name, up }) => [name, up]),
     ]);
   const before = await state();
-  kernel.fail({ part: 'network', command: 'set-link', errno: 5 });
+  kernel.fail({ part: 'network', command: 'update-link', errno: 5 });
   await expect((await role('10.0.0.2')).apply()).rejects.toThrow('was undone');
   kernel.clearFaults();
   expect(await state()).toBe(before);

@@ -18,7 +18,7 @@ beforeEach(() => {
 test('which addresses are of this host', async () => {
   const network = await open();
   expect(memory.hasAddress('127.0.0.1')).toBe(false);
-  await network.setLink('lo', { up: true });
+  await network.updateLink('lo', { up: true });
   await network.addAddress({ interface: 'lo', address: '192.168.1.100/32' });
   await network.addAddress({ interface: 'lo', address: 'fd00::1/64' });
   const known = ['127.0.0.1', '127.9.9.9', '192.168.1.100', 'fd00::1', '::1'];
@@ -93,7 +93,7 @@ test('announcements repeat by the clock of the kernel', async () => {
   const kernel = new MemoryKernel();
   const network = await Network.open({ kernel });
   await network.addLink({ kind: 'dummy', name: 'eth0' });
-  await network.setLink('eth0', { up: true });
+  await network.updateLink('eth0', { up: true });
   const { frames } = kernel.namespace().network;
   const options = { interface: 'eth0', address: '10.0.0.1', count: 3, interval: 3_600_000 };
   const announcing = network.announce(options);
@@ -132,7 +132,7 @@ test('who does not listen loses events', async () => {
 
 test('holds 20 000 addresses and routes', async () => {
   const network = await open();
-  await network.setLink('lo', { up: true });
+  await network.updateLink('lo', { up: true });
   const changes = Array.from({ length: 10_000 }, (_, i): NetworkChange[] => [
     { change: 'add-address', address: { interface: 'lo', address: `10.0.${i >> 8}.${i & 255}/32` } },
     { change: 'add-route', route: { destination: `172.16.${i >> 8}.${i & 255}`, interface: 'lo', table: 100 } },

@@ -48,8 +48,8 @@ describe('what the kernel does not support of a kind that it has', () => {
   });
 
   test.each<[NetworkChange, string]>([
-    [{ change: 'set-link', name: 'd', changes: { master: 'lo' } }, 'the master lo is no bridge'],
-    [{ change: 'set-link', name: 'd', changes: { mtu: 99 } }, 'its driver cannot change'],
+    [{ change: 'update-link', name: 'd', changes: { master: 'lo' } }, 'the master lo is no bridge'],
+    [{ change: 'update-link', name: 'd', changes: { mtu: 99 } }, 'its driver cannot change'],
     [{ change: 'delete-link', name: 'd' }, 'it belongs to a driver'],
     [{ change: 'add-rule', rule: { family: 'ipv4', table: 7 } }, 'this kernel was built without it'],
   ])('%j', (change, cause) => {
@@ -68,6 +68,6 @@ test('addresses', () => {
 
 test('a namespace that an operation names', () => {
   const namespace: NetworkNamespace = { path: '/run/netns/none' };
-  const change: NetworkChange = { change: 'set-link', name: 'd', changes: { namespace } };
+  const change: NetworkChange = { change: 'update-link', name: 'd', changes: { namespace } };
   expect(asked(change, Errno.ENOENT, 'open /run/netns/none', true).code).toBe('ERR_IPVS_NO_SUCH_NAMESPACE');
 });

@@ -64,7 +64,7 @@ export class RecordWorld {
     const world = new RecordWorld();
     await using network = await Network.open({ kernel: world.kernel });
     await network.addLink({ kind: 'dummy', name: 'eth0' });
-    await network.setLink('eth0', { up: true });
+    await network.updateLink('eth0', { up: true });
     await network.addAddress({ interface: 'eth0', address: '10.0.0.2/8' });
     return world;
   }

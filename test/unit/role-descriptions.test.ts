@@ -114,7 +114,7 @@ describe('ingress', () => {
       { services: [{ ...api, servers: [{ address: '10.0.0.21', port: 80 }] }] },
       'services[0].servers[0]: a server of an',
     ],
-    [{ network: '10.0.0.0/33' }, 'network is an address, or addresses such as 10.0.0.0/8'],
+    [{ network: '10.0.0.0/33' }, 'the prefix length of network must be an integer from 0 to 32, not 33'],
     [{ network: 'fd00::/64' }, 'network must be an IPv4 prefix such as 10.0.0.0/24, not fd00::/64'],
     [{ source: 'fd00::1' }, 'source must be an IPv4 address, not fd00::1'],
   ])('%j', (changes, text) => {
@@ -152,7 +152,7 @@ describe('node', () => {
 
   test.each<[object, string]>([
     [{ clusterNetwork: [] }, 'clusterNetwork is a prefix such as 10.2.0.0/16, or a list of at least one'],
-    [{ clusterNetwork: '10.2.0.1/16' }, 'clusterNetwork is a network'],
+    [{ clusterNetwork: '10.2.0.1/16' }, 'clusterNetwork "10.2.0.1/16" has bits after its prefix'],
     [{ services: [{ ...web, externalAddresses: ['fd05::9'] }] }, '10.96.0.10 is ipv4, fd05::9 is not'],
     [{ services: [{ ...web, externalAddresses: [web.clusterAddress] }] }, 'services[0]: two of its services are TCP'],
     [{ services: [{ ...web, nodePort: 30080 }], nodeAddresses: ['fd05::1'] }, 'nodeAddresses is to name one'],

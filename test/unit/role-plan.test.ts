@@ -9,7 +9,7 @@ async function machine() {
   const kernel = new MemoryKernel();
   const network = await Network.open({ kernel });
   await network.addLink({ kind: 'dummy', name: 'eth0', up: true });
-  await network.setLink('lo', { up: true });
+  await network.updateLink('lo', { up: true });
   return { kernel, network };
 }
 

@@ -1,9 +1,9 @@
 import type { Family } from '../../common/address.js';
 import { IpvsError } from '../../common/errors.js';
+import { inPrefix } from '../../common/prefix.js';
 import type { Conntrack } from '../../conntrack/conntrack.js';
 import type { World } from '../../items/world.js';
 import type { Flow } from '../../kernel/conntrack/types.js';
-import { inPrefix } from './flow-matches.js';
 
 /** A search for UDP flows by their original direction, with a test for those to delete. */
 export interface FlowSearch {

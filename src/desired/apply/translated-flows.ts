@@ -1,4 +1,5 @@
 import { IpvsError } from '../../common/errors.js';
+import { inPrefix } from '../../common/prefix.js';
 import type { World } from '../../items/world.js';
 import type { Flow } from '../../kernel/conntrack/types.js';
 import type { NftMatch, NftRule } from '../../kernel/netfilter/types.js';
@@ -6,7 +7,7 @@ import type { NetfilterState } from '../../netfilter/changes.js';
 import { checkMark, type MarkSettings } from '../../netfilter/mark-options.js';
 import { narrowness } from '../../netfilter/match.js';
 import { checkRule, type NetfilterRuleOptions } from '../../netfilter/rule-options.js';
-import { familyOfAny, inPorts, inPrefix } from './flow-matches.js';
+import { familyOfAny, inPorts } from './flow-matches.js';
 import type { FlowSearch } from './flow-search.js';
 
 /**

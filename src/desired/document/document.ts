@@ -1,7 +1,8 @@
-import { withoutMapping } from '../../common/address.js';
-import { at, checkAddress, checkOptions, isText, show } from '../../common/check.js';
+import { at, checkOptions, isText, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
+import { checkInterfaceName } from '../../common/interface-name.js';
 import { limits } from '../../common/limits.js';
+import { checkPrefix, formatPrefix } from '../../common/prefix.js';
 import { checkSize } from '../../common/size.js';
 import { isStableSecret } from '../../common/sysctl-values.js';
 import { describeServer } from '../../ipvs/describe.js';
@@ -14,7 +15,6 @@ import { checkMark, type FwmarkOptions, type FwmarkSelector } from '../../netfil
 import { checkRule } from '../../netfilter/rule-options.js';
 import { checkInterfaceAddress } from '../../network/checks.js';
 import { describe } from '../../roles/descriptions.js';
-import { checkInterfaceName } from '../../roles/parts.js';
 import { parseDocumentText } from './document-text.js';
 import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
 import { type Target, TargetBuilder } from './target.js';
@@ -168,14 +168,11 @@ function markOf(packets: FwmarkSelector, { key }: ServiceSettings): FwmarkOption
 function addressItem(options: DesiredAddress) {
   checkOptions('an address', options, ['interface', 'address', 'announce']);
   const name = checkInterfaceName('interface', options.interface);
-  const [plain = '', length, ...rest] = isText(options.address, 64) ? withoutMapping(options.address).split('/') : [];
-  const { address, family } = checkInterfaceAddress('address', checkAddress('address', plain));
-  const most = family === 'ipv6' ? 128 : 32;
-  const prefix = length === undefined ? most : Number(length);
-  if (!/^\d+$/.test(length ?? '0') || prefix > most || rest.length > 0)
-    throw invalid(`address has a prefix length from 0 to ${most}, not ${show(length)}`);
+  const address = formatPrefix(
+    checkInterfaceAddress('address', checkPrefix('address', options.address, { bare: true })),
+  );
   const { announce = false } = options;
-  return { kind: 'address', interface: name, address: `${address}/${prefix}`, ...(announce && { announce }) } as const;
+  return { kind: 'address', interface: name, address, ...(announce && { announce }) } as const;
 }
 
 function sysctl(name: string, value: string | number | boolean) {

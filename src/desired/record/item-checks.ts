@@ -1,12 +1,14 @@
-import { at, checkInteger, checkOneOf, checkOptions, show } from '../../common/check.js';
+import { at, checkFlag, checkInteger, checkOneOf, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
+import { checkInterfaceName } from '../../common/interface-name.js';
+import { checkPrefix, formatPrefix } from '../../common/prefix.js';
 import type { Before } from '../../items/before.js';
 import type { ItemKey } from '../../items/item-ids.js';
 import type { Item, ItemOf } from '../../items/items.js';
 import type { Timeouts } from '../../kernel/ipvs/types.js';
 import { checkState, type NetfilterState } from '../../netfilter/changes.js';
 import { checkOwner } from '../../netfilter/owner.js';
-import { checkBoolean, checkFamily, checkInterface, checkPrefix, formatPrefix } from '../../network/checks.js';
+import { checkFamily } from '../../network/checks.js';
 import { checkLink } from '../../network/link-options.js';
 import { checkRoute } from '../../network/route-options.js';
 import { checkRule } from '../../network/rule-options.js';
@@ -21,10 +23,10 @@ const checks: Checks = {
     checkOptions('a sysctl', item, ['kind', 'name', 'value', 'orMore', 'reads', 'keepsRoute', 'implied']);
     checkSysctlPath(item.name);
     checkLineOfText('value', item.value);
-    if (item.orMore !== undefined) checkBoolean('orMore', item.orMore);
+    if (item.orMore !== undefined) checkFlag('orMore', item.orMore);
     if (item.reads !== undefined) checkText('reads', item.reads);
-    if (item.keepsRoute !== undefined) checkBoolean('keepsRoute', item.keepsRoute);
-    if (item.implied !== undefined) checkBoolean('implied', item.implied);
+    if (item.keepsRoute !== undefined) checkFlag('keepsRoute', item.keepsRoute);
+    if (item.implied !== undefined) checkFlag('implied', item.implied);
   },
   timeout(item) {
     checkOptions('a timeout', item, ['kind', 'name', 'seconds']);
@@ -36,14 +38,14 @@ const checks: Checks = {
   },
   up(item) {
     checkOptions('a link that is up', item, ['kind', 'interface']);
-    checkInterface('interface', item.interface);
+    checkInterfaceName('interface', item.interface);
   },
   address(item) {
     checkOptions('an address', item, ['kind', 'interface', 'address', 'announce']);
-    checkInterface('interface', item.interface);
+    checkInterfaceName('interface', item.interface);
     const canonical = formatPrefix(checkPrefix('address', item.address));
     if (canonical !== item.address) throw invalid(`address is ${canonical}, not ${show(item.address)}`);
-    if (item.announce !== undefined) checkBoolean('announce', item.announce);
+    if (item.announce !== undefined) checkFlag('announce', item.announce);
   },
   route(item) {
     checkOptions('a route', item, ['kind', 'route']);

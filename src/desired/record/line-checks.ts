@@ -1,11 +1,10 @@
-import { at, checkInteger, checkOptions, show } from '../../common/check.js';
+import { at, checkFlag, checkInteger, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { decodeItem, idOf } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
 import { decodeServer, decodeService } from '../../items/service-ids.js';
 import { checkMatch } from '../../netfilter/match.js';
 import { checkRule, type NetfilterRuleOptions } from '../../netfilter/rule-options.js';
-import { checkBoolean } from '../../network/checks.js';
 import type { Datagrams } from '../document/datagrams.js';
 import { checkDrainPolicy } from '../document/drain-policy.js';
 import { checkBefore, checkItem } from './item-checks.js';
@@ -72,7 +71,7 @@ function checkAbout(value: unknown): void {
   const { drain, datagrams, udp } = value as Readonly<Record<string, unknown>>;
   if (drain !== undefined) checkDrainPolicy(drain as Parameters<typeof checkDrainPolicy>[0]);
   if (datagrams !== undefined) checkDatagrams(datagrams);
-  if (udp !== undefined) checkBoolean('udp', udp);
+  if (udp !== undefined) checkFlag('udp', udp);
 }
 
 function checkDatagrams(value: unknown): void {
@@ -81,7 +80,7 @@ function checkDatagrams(value: unknown): void {
     checkOptions('a destination', one, ['address', 'port', 'source', 'family', 'partly']);
     const { address, port, source, family, partly } = one as Datagrams;
     checkMatch('a destination', { destination: address, port, source, family, protocol: 'udp' }, 'prerouting');
-    if (partly !== undefined) checkBoolean('partly', partly);
+    if (partly !== undefined) checkFlag('partly', partly);
   }
 }
 

@@ -1,3 +1,4 @@
+import { prefixMask } from '../../common/prefix.js';
 import { CMP, NETWORK_HEADER, type NftExpression } from './expression.js';
 
 /** Length of the address at each offset of the network header, in bytes. The offsets of IPv4 and IPv6 differ. */
@@ -7,10 +8,6 @@ const fullLengths = new Map([
   [8, 16], // struct ipv6hdr: saddr
   [24, 16], // struct ipv6hdr: daddr
 ]);
-
-export function prefixMask(length: number, prefix: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, prefix - i * 8))) & 0xff);
-}
 
 /** Counts the bits of a mask. */
 export function maskLength(mask: Uint8Array): number {

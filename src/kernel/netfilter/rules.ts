@@ -1,9 +1,10 @@
 import { type Family, familyOf, readAddress, writeAddress } from '../../common/address.js';
+import { prefixMask, splitPrefix } from '../../common/prefix.js';
 import { familyNumber } from '../families.js';
 import { CMP, META, NETWORK_HEADER, type NftExpression, REGISTER, TRANSPORT_HEADER } from './expression.js';
 import { interfaceBytes, interfacePattern } from './interfaces.js';
 import { mapNamed, mapText } from './names.js';
-import { maskLength, prefixMask, withWholeAddresses } from './prefixes.js';
+import { maskLength, withWholeAddresses } from './prefixes.js';
 import type {
   FwmarkHook,
   NftAction,
@@ -77,12 +78,12 @@ function payload(base: number, offset: number, length: number, register = REGIST
 }
 
 function addressMatch(text: string, field: 'source' | 'destination', family: Family): NftExpression[] {
-  const [address = '', prefix] = text.split('/');
+  const { address, prefixLength } = splitPrefix(text);
   const { length, [field]: offset } = addressFields[family];
   const loaded = payload(NETWORK_HEADER, offset, length);
   const compared = compare(addressBytes(address, family));
-  if (prefix === undefined) return [loaded, compared];
-  const mask = prefixMask(length, Number(prefix));
+  if (prefixLength === undefined) return [loaded, compared];
+  const mask = prefixMask(length, prefixLength);
   return [loaded, { name: 'bitwise', register: REGISTER, mask, xor: new Uint8Array(length) }, compared];
 }
 

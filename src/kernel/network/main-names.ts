@@ -4,9 +4,6 @@ import type { CallOptions } from '../call.js';
 import type { NetworkPort } from './port.js';
 import type { Link } from './types.js';
 
-/** Maximum length of a main name, in bytes: IFNAMSIZ without its NUL. An alternative name has up to 127 bytes. */
-export const LONGEST_MAIN_NAME = 15;
-
 /**
  * Returns the main name of the interface with the given name, or the given name if no interface has it. Routing rules,
  * nf_tables and /proc/sys accept only the main name (dev->name); requests about the interface itself accept any.

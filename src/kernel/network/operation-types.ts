@@ -7,20 +7,20 @@ import type {
   NeighbourKey,
   NeighbourSettings,
   RoutingRule,
-  RuleSettings,
+  RoutingRuleSettings,
 } from './rule-types.js';
 
 /** One of many changes. Adding an object that exists already fails with EEXIST. */
 export type NetworkOperation =
   | { readonly operation: 'add-link'; readonly link: LinkSettings }
-  | { readonly operation: 'set-link'; readonly name: string; readonly changes: LinkChange }
+  | { readonly operation: 'update-link'; readonly name: string; readonly changes: LinkChange }
   | { readonly operation: 'delete-link'; readonly name: string }
   | { readonly operation: 'add-address'; readonly address: AddressSettings }
   | { readonly operation: 'delete-address'; readonly address: AddressKey }
-  | { readonly operation: 'add-route' | 'replace-route'; readonly route: RouteSettings }
+  | { readonly operation: 'add-route' | 'set-route'; readonly route: RouteSettings }
   | { readonly operation: 'delete-route'; readonly route: RouteSettings }
-  | { readonly operation: 'add-rule'; readonly rule: RuleSettings }
-  | { readonly operation: 'delete-rule'; readonly rule: RuleSettings }
+  | { readonly operation: 'add-rule'; readonly rule: RoutingRuleSettings }
+  | { readonly operation: 'delete-rule'; readonly rule: RoutingRuleSettings }
   | { readonly operation: 'set-neighbour'; readonly neighbour: NeighbourSettings }
   | { readonly operation: 'delete-neighbour'; readonly neighbour: NeighbourKey }
   | { readonly operation: 'add-forwarding-entry'; readonly entry: ForwardingSettings }

@@ -82,7 +82,7 @@ export interface NetworkPort {
 /** The named network namespaces, which `ip netns` lists. Failures are `KernelFailure`s. */
 export interface NamespacePort {
   /** Creates a namespace. EEXIST if the name exists. */
-  create(name: string, options?: CallOptions): Promise<void>;
+  add(name: string, options?: CallOptions): Promise<void>;
   /** Deletes a namespace. ENOENT if it does not exist, EINVAL for a file that is no namespace. */
   delete(name: string, options?: CallOptions): Promise<void>;
   list(options?: CallOptions): Promise<readonly NamespaceEntry[]>;

@@ -1,7 +1,7 @@
 import type { Family } from '../../common/address.js';
 
 /** The action of a rule (FR_ACT_* in include/uapi/linux/fib_rules.h). */
-export type RuleAction = 'lookup' | 'goto' | 'nop' | 'blackhole' | 'unreachable' | 'prohibit' | 'other';
+export type RoutingRuleAction = 'lookup' | 'goto' | 'nop' | 'blackhole' | 'unreachable' | 'prohibit' | 'other';
 
 export interface NumberRange {
   readonly first: number;
@@ -12,7 +12,7 @@ export interface NumberRange {
 export interface RoutingRule {
   readonly family: Family;
   readonly priority: number;
-  readonly action: RuleAction;
+  readonly action: RoutingRuleAction;
   /** Table of the action `lookup`. */
   readonly table?: number;
   /** Priority of the next rule, for the action `goto`. */
@@ -45,7 +45,7 @@ export interface RoutingRule {
   readonly unsupported?: readonly string[];
 }
 
-export type RuleSettings = Omit<RoutingRule, 'priority' | 'further' | 'unsupported'> & {
+export type RoutingRuleSettings = Omit<RoutingRule, 'priority' | 'further' | 'unsupported'> & {
   readonly priority?: number | undefined;
 };
 

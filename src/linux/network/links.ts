@@ -1,4 +1,5 @@
 import { compact } from '../../common/compact.js';
+import { LONGEST_MAIN_NAME } from '../../common/interface-name.js';
 import type { Link, LinkChange, LinkSettings, OperationalState } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
@@ -41,8 +42,6 @@ const IFF_RUNNING = 0x40;
 const ARPHRD_LOOPBACK = 772;
 
 const HEADER = 16; // struct ifinfomsg
-/** Maximum length of a main name, in bytes: IFNAMSIZ without its NUL. Longer names are alternative names. */
-const LONGEST_NAME = 15;
 
 const states: readonly OperationalState[] = [
   'unknown',
@@ -153,7 +152,7 @@ function headerFor(index: number, up: boolean | undefined): Uint8Array {
 }
 
 function nameAttribute(writer: MessageWriter, name: string): void {
-  writer.text(Buffer.byteLength(name) > LONGEST_NAME ? IFLA.ALT_IFNAME : IFLA.IFNAME, name);
+  writer.text(Buffer.byteLength(name) > LONGEST_MAIN_NAME ? IFLA.ALT_IFNAME : IFLA.IFNAME, name);
 }
 
 export function encodeGetLink(writer: MessageWriter, link: string | number): void {

@@ -24,7 +24,7 @@ const NETNSA = { NSID: 1, FD: 3 } as const;
 
 /** The named network namespaces of this machine, through the addon. */
 export const nativeNamespaces: NamespacePort = {
-  async create(name: string, { signal, timeout = DEFAULT_TIMEOUT }: CallOptions = {}) {
+  async add(name: string, { signal, timeout = DEFAULT_TIMEOUT }: CallOptions = {}) {
     // The addon ends the wait for the lock and can name it in the error; the timer is for all other delays.
     const reserved = timeout === Number.POSITIVE_INFINITY ? timeout : Math.min(timeout + RESERVE, MOST_TIMEOUT);
     const sender = requests().newNetlink(reserved);

@@ -23,7 +23,7 @@ function allNames(operation: NetworkOperation): (string | null | undefined)[] {
         'parent' in details ? details.parent : undefined,
       ];
     }
-    case 'set-link': {
+    case 'update-link': {
       const { changes, name } = operation;
       return [changes.master, changes.name === undefined ? undefined : name];
     }
@@ -35,7 +35,7 @@ function allNames(operation: NetworkOperation): (string | null | undefined)[] {
     case 'delete-address':
       return [operation.address.interface];
     case 'add-route':
-    case 'replace-route':
+    case 'set-route':
     case 'delete-route':
       return [operation.route.interface, ...(operation.route.nexthops ?? []).map((hop) => hop.interface)];
     case 'set-neighbour':
@@ -50,7 +50,7 @@ function allNames(operation: NetworkOperation): (string | null | undefined)[] {
 /** Returns the paths of the namespaces that an operation names. */
 export function namespacePaths(operation: NetworkOperation): string[] {
   const paths: (string | undefined)[] = [];
-  if (operation.operation === 'set-link') paths.push(operation.changes.namespace);
+  if (operation.operation === 'update-link') paths.push(operation.changes.namespace);
   if (operation.operation === 'add-link') {
     const { namespace, details } = operation.link;
     paths.push(namespace, details.kind === 'veth' ? details.peer.namespace : undefined);
@@ -61,7 +61,7 @@ export function namespacePaths(operation: NetworkOperation): string[] {
 /** Returns true if a name may belong to another interface after the operation. */
 export function changesNames(operation: NetworkOperation): boolean {
   if (operation.operation === 'add-link' || operation.operation === 'delete-link') return true;
-  if (operation.operation !== 'set-link') return false;
+  if (operation.operation !== 'update-link') return false;
   return operation.changes.name !== undefined || operation.changes.namespace !== undefined;
 }
 
@@ -75,7 +75,7 @@ export function encodeOperation(
     case 'add-link':
       encodeAddLink(writer, operation.link, indexOf, fdOf);
       return;
-    case 'set-link':
+    case 'update-link':
       encodeSetLink(writer, operation.name, operation.changes, indexOf, fdOf);
       return;
     case 'delete-link':
@@ -88,7 +88,7 @@ export function encodeOperation(
       encodeDeleteAddress(writer, operation.address, indexOf(operation.address.interface));
       return;
     case 'add-route':
-    case 'replace-route':
+    case 'set-route':
     case 'delete-route':
       encodeRoute(writer, operation.operation, operation.route, indexOf);
       return;

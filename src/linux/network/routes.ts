@@ -201,7 +201,7 @@ function usualScope({ type, via, nexthops }: RouteSettings): number {
 
 const verbs = {
   'add-route': [RTM.NEWROUTE, NLM_F.CREATE | NLM_F.EXCL],
-  'replace-route': [RTM.NEWROUTE, NLM_F.CREATE | NLM_F.REPLACE],
+  'set-route': [RTM.NEWROUTE, NLM_F.CREATE | NLM_F.REPLACE],
   'delete-route': [RTM.DELROUTE, 0],
 } as const;
 

@@ -1,6 +1,7 @@
 import { compact } from '../../common/compact.js';
+import { splitPrefix } from '../../common/prefix.js';
 import { familyNumber } from '../../kernel/families.js';
-import type { NumberRange, RoutingRule, RuleAction, RuleSettings } from '../../kernel/network/types.js';
+import type { NumberRange, RoutingRule, RoutingRuleAction, RoutingRuleSettings } from '../../kernel/network/types.js';
 import { type Attribute, readAttributes } from '../netlink/reader.js';
 import { type MessageWriter, NLM_F } from '../netlink/writer.js';
 import { addressAttribute, addressOf, addressSize, familyOfNumber, fixedPart, malformed, nameAt, RTM } from './wire.js';
@@ -48,7 +49,7 @@ const unsupportedNames = new Map([
 ]);
 
 /** Names of FR_ACT_*, in the order of their numbers. */
-const actions: readonly RuleAction[] = [
+const actions: readonly RoutingRuleAction[] = [
   'other',
   'lookup',
   'goto',
@@ -129,24 +130,24 @@ export function encodeListRules(writer: MessageWriter, family: RoutingRule['fami
   });
 }
 
-export function encodeRule(writer: MessageWriter, verb: 'add-rule' | 'delete-rule', rule: RuleSettings): void {
+export function encodeRule(writer: MessageWriter, verb: 'add-rule' | 'delete-rule', rule: RoutingRuleSettings): void {
   const add = verb === 'add-rule';
   const flags = NLM_F.REQUEST | NLM_F.ACK | (add ? NLM_F.CREATE | NLM_F.EXCL : 0);
   writer.message(add ? RTM.NEWRULE : RTM.DELRULE, flags, () => {
-    const source = splitPrefix(rule.source);
-    const destination = splitPrefix(rule.destination);
+    const source = rule.source === undefined ? undefined : splitPrefix(rule.source);
+    const destination = rule.destination === undefined ? undefined : splitPrefix(rule.destination);
     const bytes = new Uint8Array(HEADER);
     bytes[0] = familyNumber(rule.family);
-    bytes[1] = destination.length;
-    bytes[2] = source.length;
+    bytes[1] = destination?.prefixLength ?? 0;
+    bytes[2] = source?.prefixLength ?? 0;
     bytes[3] = rule.tos ?? 0;
     bytes[4] = rule.table !== undefined && rule.table < 256 ? rule.table : 0;
     bytes[7] = actions.indexOf(rule.action);
     new DataView(bytes.buffer).setUint32(8, rule.invert ? FIB_RULE_INVERT : 0, true);
     writer.fixed(bytes);
     if (rule.priority !== undefined) writer.u32(FRA.PRIORITY, rule.priority);
-    if (source.address !== undefined) addressAttribute(writer, FRA.SRC, source.address);
-    if (destination.address !== undefined) addressAttribute(writer, FRA.DST, destination.address);
+    if (source) addressAttribute(writer, FRA.SRC, source.address);
+    if (destination) addressAttribute(writer, FRA.DST, destination.address);
     if (rule.mark !== undefined) writer.u32(FRA.FWMARK, rule.mark);
     if (rule.mask !== undefined) writer.u32(FRA.FWMASK, rule.mask);
     if (rule.inputInterface !== undefined) writer.text(FRA.IIFNAME, rule.inputInterface);
@@ -162,11 +163,6 @@ export function encodeRule(writer: MessageWriter, verb: 'add-rule' | 'delete-rul
     if (rule.users) writer.bytes(FRA.UID_RANGE, rangeBytes(rule.users, 4));
     if (rule.suppressPrefixLength !== undefined) writer.u32(FRA.SUPPRESS_PREFIXLEN, rule.suppressPrefixLength);
   });
-}
-
-function splitPrefix(prefix: string | undefined): { address?: string; length: number } {
-  const [address, length] = prefix?.split('/') ?? [];
-  return address === undefined ? { length: 0 } : { address, length: Number(length) };
 }
 
 function rangeBytes({ first, last }: NumberRange, size: 2 | 4): Uint8Array {

@@ -17,9 +17,15 @@ function nameOf(flow: Flow): string {
   return tupleName(flow.original, flow.zone);
 }
 
+interface Known {
+  readonly flow: Flow;
+  /** True if a comparison found the flow, and no event has named it since. */
+  readonly fromTable: boolean;
+}
+
 /** The flows as the events so far describe them, like native/conntrack/mirror.h. */
 class Mirror {
-  readonly #known = new Map<string, Flow>();
+  readonly #known = new Map<string, Known>();
   readonly #matches: (flow: Flow) => boolean;
 
   constructor(matches: (flow: Flow) => boolean) {
@@ -28,37 +34,55 @@ class Mirror {
 
   /** Yields the events to deliver for one event. A known flow that no longer matches is reported one last time. */
   *take(event: FlowEvent): Generator<ConntrackEvent, void, void> {
-    const { type, flow } = event;
-    const known = this.#known.get(nameOf(flow));
-    const same = known?.id === flow.id;
-    if (type === 'destroy' || !this.#matches(flow)) {
+    const { flow } = event;
+    const name = nameOf(flow);
+    const known = this.#known.get(name);
+    const same = known?.flow.id === flow.id;
+    if (event.type === 'destroy' || !this.#matches(flow)) {
       if (!same) return;
-      this.#known.delete(nameOf(flow));
+      this.#known.delete(name);
       yield event;
       return;
     }
-    if (known && !same) yield { type: 'destroy', flow: known, recovered: true };
-    this.#known.set(nameOf(flow), flow);
-    yield same && type === 'new' ? { ...event, type: 'update' } : event;
+    // The kernel reuses ids: a new flow is not the known flow with that id, unless only the table has shown that one.
+    const type = event.type === 'new' && same && known?.fromTable ? 'update' : event.type;
+    if (known && (!same || type === 'new')) yield gone(known.flow);
+    this.#known.set(name, { flow, fromTable: false });
+    yield type === event.type ? event : { ...event, type };
   }
 
   /** Compares the mirror with the table; yields the missed events. */
   *compare(flows: Iterable<Flow>): Generator<ConntrackEvent, void, void> {
-    const now = new Map([...flows].filter(this.#matches).map((flow) => [nameOf(flow), flow]));
-    for (const [name, flow] of now) {
+    const now = new Map<string, Known>();
+    for (const flow of flows) {
+      if (!this.#matches(flow)) continue;
+      const name = nameOf(flow);
       const known = this.#known.get(name);
-      if (!known || known.id !== flow.id) {
-        if (known) yield { type: 'destroy', flow: known, recovered: true };
-        yield { type: 'new', flow, recovered: true };
-      } else if (known.mark !== flow.mark || known.statusBits !== flow.statusBits || known.state !== flow.state) {
-        yield { type: 'update', flow, recovered: true };
-      }
+      const same = known?.flow.id === flow.id;
+      if (known && !same) yield gone(known.flow);
+      if (!known || !same) yield { type: 'new', flow, recovered: true };
+      else if (isChanged(known.flow, flow)) yield { type: 'update', flow, recovered: true };
+      now.set(name, { flow, fromTable: !same || known?.fromTable === true });
     }
-    for (const [name, flow] of this.#known) if (!now.has(name)) yield { type: 'destroy', flow, recovered: true };
+    for (const [name, { flow }] of this.#known) if (!now.has(name)) yield gone(flow);
     this.#known.clear();
-    for (const [name, flow] of now) this.#known.set(name, flow);
+    for (const [name, known] of now) this.#known.set(name, known);
     yield { type: 'resynchronised', flows: now.size };
   }
+}
+
+function gone(flow: Flow): ConntrackEvent {
+  return { type: 'destroy', flow, recovered: true };
+}
+
+/** Returns true for a change that the comparison of the native mirror sees, too. */
+function isChanged(one: Flow, other: Flow): boolean {
+  return (
+    one.mark !== other.mark ||
+    one.statusBits !== other.statusBits ||
+    one.state !== other.state ||
+    JSON.stringify(one.labels ?? []) !== JSON.stringify(other.labels ?? [])
+  );
 }
 
 /** One listener. Its queue has no limit: only {@link MemoryEventStreams.lose} makes an overrun. */

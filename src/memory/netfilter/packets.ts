@@ -1,4 +1,5 @@
-import { type Family, familyOf, writeAddress } from '../../common/address.js';
+import { type Family, familyOf } from '../../common/address.js';
+import { inPrefix } from '../../common/prefix.js';
 import { matchesInterface } from '../../kernel/netfilter/interfaces.js';
 import type {
   NftChainRule,
@@ -103,28 +104,13 @@ function matches(match: NftMatch, packet: MemoryPacket, mark: number): boolean {
   if (inputInterface !== undefined && !matchesInterface(packet.inputInterface, inputInterface)) return false;
   if (outputInterface !== undefined && !matchesInterface(packet.outputInterface, outputInterface)) return false;
   if (family !== undefined && family !== familyOfPacket(packet)) return false;
-  if (source !== undefined && !(packet.source !== undefined && within(packet.source, source))) return false;
-  if (destination !== undefined && !within(packet.destination, destination)) return false;
+  if (source !== undefined && !(packet.source !== undefined && inPrefix(source)(packet.source))) return false;
+  if (destination !== undefined && !inPrefix(destination)(packet.destination)) return false;
   if (local !== undefined && local !== (packet.local ?? false)) return false;
   if (protocol !== undefined && protocol !== packet.protocol) return false;
   if (port === undefined) return true;
   if (packet.port === undefined) return false;
   return typeof port === 'number' ? packet.port === port : packet.port >= port.from && packet.port <= port.to;
-}
-
-/** Returns true if `address` equals `prefix`, or is within it. */
-function within(address: string, prefix: string): boolean {
-  const [network = '', length] = prefix.split('/');
-  const family = familyOf(network);
-  if (family === undefined || familyOf(address) !== family) return false;
-  const bits = length === undefined ? 128 : Number(length);
-  const [one, other] = [new Uint8Array(16), new Uint8Array(16)];
-  writeAddress(one, 0, address, family);
-  writeAddress(other, 0, network, family);
-  return one.every((byte, i) => {
-    const mask = 0xff00 >> Math.min(8, Math.max(0, bits - i * 8));
-    return ((byte ^ (other[i] ?? 0)) & mask & 0xff) === 0;
-  });
 }
 
 function more(counter: NftCounter | undefined, bytes: number): NftCounter {

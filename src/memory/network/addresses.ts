@@ -120,10 +120,10 @@ export class MemoryAddresses {
       if (other.scope !== state.scope) refused(Errno.EINVAL, 'Scope value mismatch');
       state.secondary = true;
     }
-    const wider = (other: AddressState): boolean =>
+    const isSameOrNarrower = (other: AddressState): boolean =>
       !other.secondary && scopeNumber(state.scope) <= scopeNumber(other.scope);
     // Insert after the last primary address of the same or a narrower scope.
-    const at = state.secondary ? list.length : list.findLastIndex(wider) + 1;
+    const at = state.secondary ? list.length : list.findLastIndex(isSameOrNarrower) + 1;
     list.splice(at, 0, state);
     this.#addresses.ipv4.set(link, list);
     this.#core.sysctls.settle(link.name);

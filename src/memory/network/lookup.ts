@@ -1,7 +1,8 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
+import { bitsOf } from '../../common/prefix.js';
 import type { Route, RouteQuery } from '../../kernel/network/types.js';
-import { addressNumber, bitsOf, cut } from './prefix.js';
+import { addressNumber, cut } from './prefix.js';
 import type { AddressState, Flow } from './state.js';
 import { type LinkState, type NetworkState, refused } from './state.js';
 import { LOCAL, MAIN, madeRoute, type RouteState, type RouteTable, refusals, type Search } from './table.js';

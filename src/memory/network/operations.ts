@@ -1,4 +1,4 @@
-import type { NetworkOperation, RouteSettings, RuleSettings } from '../../kernel/network/types.js';
+import type { NetworkOperation, RouteSettings, RoutingRuleSettings } from '../../kernel/network/types.js';
 import type { NetworkCore } from './core.js';
 
 /** Carries out an operation. @throws KernelFailure if the kernel would reject it */
@@ -7,7 +7,7 @@ export function carryOut(core: NetworkCore, operation: NetworkOperation): void {
     case 'add-link':
       core.links.add(operation.link);
       break;
-    case 'set-link':
+    case 'update-link':
       core.links.set(operation.name, operation.changes);
       break;
     case 'delete-link':
@@ -20,8 +20,8 @@ export function carryOut(core: NetworkCore, operation: NetworkOperation): void {
       core.addresses.delete(operation.address);
       break;
     case 'add-route':
-    case 'replace-route':
-      core.routes.add(operation.route, operation.operation === 'replace-route');
+    case 'set-route':
+      core.routes.add(operation.route, operation.operation === 'set-route');
       break;
     case 'delete-route':
       core.routes.delete(operation.route);
@@ -52,7 +52,7 @@ export function operationText(operation: NetworkOperation): string {
   switch (operation.operation) {
     case 'add-link':
       return words(operation.link.name, operation.link.details.kind);
-    case 'set-link':
+    case 'update-link':
     case 'delete-link':
       return operation.name;
     case 'add-address':
@@ -61,7 +61,7 @@ export function operationText(operation: NetworkOperation): string {
       return `${address}/${prefixLength} on ${name}`;
     }
     case 'add-route':
-    case 'replace-route':
+    case 'set-route':
     case 'delete-route':
       return routeText(operation.route);
     case 'add-rule':
@@ -91,7 +91,7 @@ function routeText(route: RouteSettings): string {
   );
 }
 
-function ruleText(rule: RuleSettings): string {
+function ruleText(rule: RoutingRuleSettings): string {
   return words(
     pair('priority', rule.priority),
     rule.invert && 'not',

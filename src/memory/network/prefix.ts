@@ -1,4 +1,5 @@
 import { type Family, readAddress, writeAddress } from '../../common/address.js';
+import { bitsOf, splitPrefix } from '../../common/prefix.js';
 
 /** Converts an address to a number, for masks and comparisons. */
 export function addressNumber(address: string, family: Family): bigint {
@@ -17,10 +18,6 @@ export function numberAddress(value: bigint, family: Family): string {
   return readAddress(bytes, 0, family);
 }
 
-export function bitsOf(family: Family): number {
-  return family === 'ipv4' ? 32 : 128;
-}
-
 /** Clears all bits after the prefix. */
 export function cut(value: bigint, length: number, family: Family): bigint {
   const behind = BigInt(bitsOf(family) - length);
@@ -34,8 +31,8 @@ export function lastOf(value: bigint, length: number, family: Family): bigint {
 
 /** Returns true if a prefix, for example `10.0.0.0/8`, contains an address. */
 export function contains(prefix: string, value: bigint, family: Family): boolean {
-  const [network = '', length = ''] = prefix.split('/');
-  return cut(value, Number(length), family) === addressNumber(network, family);
+  const { address, prefixLength = bitsOf(family) } = splitPrefix(prefix);
+  return cut(value, prefixLength, family) === addressNumber(address, family);
 }
 
 export function isMulticast(address: string): boolean {

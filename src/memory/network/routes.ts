@@ -1,9 +1,10 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
+import { bitsOf } from '../../common/prefix.js';
 import type { Route, RouteQuery, RouteSettings, RouteType } from '../../kernel/network/types.js';
 import { RouteLookup } from './lookup.js';
 import { Nexthops } from './nexthops.js';
-import { addressNumber, bitsOf, lastOf } from './prefix.js';
+import { addressNumber, lastOf } from './prefix.js';
 import type { AddressState } from './state.js';
 import { type LinkState, type NetworkState, refused } from './state.js';
 import {

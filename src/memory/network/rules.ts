@@ -1,6 +1,6 @@
 import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
-import type { RoutingRule, RuleSettings } from '../../kernel/network/types.js';
+import type { RoutingRule, RoutingRuleSettings } from '../../kernel/network/types.js';
 import { contains } from './prefix.js';
 import { type Flow, type NetworkState, refused } from './state.js';
 
@@ -46,7 +46,7 @@ export class MemoryRules {
     return [...(family === 'ipv6' ? [] : this.#rules.ipv4), ...(family === 'ipv4' ? [] : this.#rules.ipv6)];
   }
 
-  add(settings: RuleSettings): void {
+  add(settings: RoutingRuleSettings): void {
     const rules = this.#rules[settings.family];
     const rule = canonical({ ...settings, priority: settings.priority ?? usualPriority(rules) });
     if (rule.action === 'lookup' && !rule.table) refused(Errno.EINVAL);
@@ -58,7 +58,7 @@ export class MemoryRules {
   }
 
   /** Deletes the first rule that matches all given fields; a zero counts as not given. */
-  delete(settings: RuleSettings): void {
+  delete(settings: RoutingRuleSettings): void {
     const rules = this.#rules[settings.family];
     const named = canonical({ ...settings, priority: settings.priority ?? 0 });
     const at = rules.findIndex(

@@ -1,9 +1,10 @@
 import type { Family } from '../../common/address.js';
 import { compact } from '../../common/compact.js';
 import { Errno } from '../../common/errno.js';
+import { bitsOf } from '../../common/prefix.js';
 import { scopeNumber } from '../../kernel/network/scopes.js';
 import type { Route, RouteSettings, RouteType, Scope } from '../../kernel/network/types.js';
-import { bitsOf, cut, lastOf, numberAddress } from './prefix.js';
+import { cut, lastOf, numberAddress } from './prefix.js';
 import type { LinkState } from './state.js';
 
 export interface HopState {

@@ -24,7 +24,7 @@ export function addressConformance({ start, wired }: Worlds): void {
         (routes) => routes.length === all.length,
       );
       expect(await routesOf(network)).toEqual(all);
-      await network.setLink('eth0', { up: true });
+      await network.updateLink('eth0', { up: true });
       expect(await routesOf(network, 'main')).toEqual([
         '254 unicast 10.1.0.0/24 dev eth0 src 10.1.0.1',
         '254 unicast fd00::/64 dev eth0 metric 256',
@@ -35,10 +35,10 @@ export function addressConformance({ start, wired }: Worlds): void {
         ...own.slice(2),
       ]);
       // Down: IPv6 forgets it all, IPv4 all but what is its own.
-      await network.setLink('eth0', { up: false });
+      await network.updateLink('eth0', { up: false });
       expect(await routesOf(network)).toEqual(own);
       expect(await addressesOf(network)).toEqual(['eth0 10.1.0.1/24', 'eth0 10.5.0.1/32', 'eth0 10.1.0.2/24']);
-      await network.setLink('eth0', { up: true });
+      await network.updateLink('eth0', { up: true });
       expect(await routesOf(network, 'main')).toEqual(['254 unicast 10.1.0.0/24 dev eth0 src 10.1.0.1']);
     });
 

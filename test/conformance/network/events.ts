@@ -47,10 +47,10 @@ export function eventConformance({ start, wired, has }: Worlds): void {
       const { network } = await start();
       const watch = await network.watch();
       await network.addLink({ kind: 'veth', name: 'v0', peer: { name: 'v1' } });
-      await network.setLink('v0', { up: true });
+      await network.updateLink('v0', { up: true });
       await network.addAddress({ interface: 'v0', address: '10.1.1.1/24' });
       await network.addRoute({ destination: '10.2.0.0/16', via: '10.1.1.2', table: 100 });
-      await network.replaceRoute({ destination: '10.2.0.0/16', via: '10.1.1.3', table: 100 });
+      await network.setRoute({ destination: '10.2.0.0/16', via: '10.1.1.3', table: 100 });
       await network.addRule({ family: 'ipv4', mark: 1, table: 100, priority: 99 });
       await network.setNeighbour({ interface: 'v0', address: '10.1.1.2', linkAddress: '02:00:00:00:00:01' });
       await network.deleteNeighbour({ interface: 'v0', address: '10.1.1.2' });
@@ -135,7 +135,7 @@ export function eventConformance({ start, wired, has }: Worlds): void {
       await network.close();
       expect((await failure(waiting)).code).toBe('ERR_IPVS_CLOSED');
       expect((await failure(network.links())).code).toBe('ERR_IPVS_CLOSED');
-      expect((await failure(network.setLink('lo', { up: true }))).code).toBe('ERR_IPVS_CLOSED');
+      expect((await failure(network.updateLink('lo', { up: true }))).code).toBe('ERR_IPVS_CLOSED');
     });
   });
 }

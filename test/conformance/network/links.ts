@@ -42,7 +42,7 @@ export function linkConformance({ start, wired, has }: Worlds): void {
 
     test('lo that comes up has its addresses and their routes', async () => {
       const { network } = await start();
-      await network.setLink('lo', { up: true });
+      await network.updateLink('lo', { up: true });
       expect(await network.link('lo')).toMatchObject({ up: true, running: true, operationalState: 'unknown' });
       expect(await network.addresses()).toMatchObject([
         { interface: 'lo', address: '127.0.0.1/8', scope: 'host', label: 'lo', secondary: false },
@@ -59,7 +59,7 @@ export function linkConformance({ start, wired, has }: Worlds): void {
     test('lo with an address before it comes up gets its own before that', async () => {
       const { network } = await start();
       await network.addAddress({ interface: 'lo', address: '192.168.1.100/32' });
-      await network.setLink('lo', { up: true });
+      await network.updateLink('lo', { up: true });
       expect(await addressesOf(network)).toEqual(['lo 127.0.0.1/8', 'lo 192.168.1.100/32', 'lo ::1/128']);
     });
 
@@ -75,7 +75,7 @@ export function linkConformance({ start, wired, has }: Worlds): void {
         data: { kind: 'veth', peer: 'eth1' },
       });
       await becomes(network, 'eth1', { up: false, operationalState: 'down', mtu: 1500 });
-      await network.setLink('eth1', { up: true });
+      await network.updateLink('eth1', { up: true });
       await becomes(network, 'eth0', { running: true, operationalState: 'up' });
       await network.deleteLink('eth1');
       expect(await failure(network.link('eth0'))).toEqual({
@@ -107,7 +107,7 @@ export function linkConformance({ start, wired, has }: Worlds): void {
       expect((await network.links()).map(({ name }) => name)).not.toContain('v0');
       expect((await network.links()).map(({ name }) => name)).not.toContain('v1');
       await network.addLink({ kind: 'bridge', name: 'br1' });
-      expect(await failure(network.setLink('br1', { name: 'br0' }))).toEqual(taken);
+      expect(await failure(network.updateLink('br1', { name: 'br0' }))).toEqual(taken);
     });
 
     test('what cannot be is refused, and leaves nothing behind', async () => {
@@ -118,22 +118,22 @@ export function linkConformance({ start, wired, has }: Worlds): void {
       const refused = async (work: Promise<unknown>, errnoName: string): Promise<void> =>
         expect(await failure(work)).toEqual({ code: 'ERR_IPVS_REJECTED', errnoName });
       await refused(network.addLink({ kind: 'bridge', name: 'bad', mtu: 10 }), 'EINVAL');
-      await refused(network.setLink('v0', { mtu: 67 }), 'EINVAL');
-      await refused(network.setLink('v0', { mtu: 65_536 }), 'EINVAL');
-      await refused(network.setLink('v0', { address: '01:00:00:00:00:01' }), 'EADDRNOTAVAIL');
+      await refused(network.updateLink('v0', { mtu: 67 }), 'EINVAL');
+      await refused(network.updateLink('v0', { mtu: 65_536 }), 'EINVAL');
+      await refused(network.updateLink('v0', { address: '01:00:00:00:00:01' }), 'EADDRNOTAVAIL');
       await refused(network.addLink({ kind: 'bridge', name: 'bad', address: '00:00:00:00:00:00' }), 'EADDRNOTAVAIL');
-      await refused(network.setLink('br1', { master: 'br0' }), 'ELOOP');
-      await refused(network.setLink('br0', { master: 'br0' }), 'ELOOP');
-      await refused(network.setLink('lo', { master: 'br0' }), 'EINVAL');
+      await refused(network.updateLink('br1', { master: 'br0' }), 'ELOOP');
+      await refused(network.updateLink('br0', { master: 'br0' }), 'ELOOP');
+      await refused(network.updateLink('lo', { master: 'br0' }), 'EINVAL');
       await refused(network.deleteLink('lo'), 'EOPNOTSUPP');
       expect((await network.links()).map(({ name }) => name)).not.toContain('bad');
       const missing = { code: 'ERR_IPVS_NO_SUCH_INTERFACE', errnoName: 'ENODEV' };
-      expect(await failure(network.setLink('none', { up: true }))).toEqual(missing);
+      expect(await failure(network.updateLink('none', { up: true }))).toEqual(missing);
       expect(await failure(network.deleteLink('none'))).toEqual(missing);
-      expect(await failure(network.setLink('v0', { master: 'none' }))).toEqual(missing);
+      expect(await failure(network.updateLink('v0', { master: 'none' }))).toEqual(missing);
       expect(await failure(network.addLink({ kind: 'bridge', name: 'bad', master: 'none' }))).toEqual(missing);
       const nowhere = { code: 'ERR_IPVS_NO_SUCH_NAMESPACE', errnoName: 'ENOENT' };
-      expect(await failure(network.setLink('v0', { namespace: 'there-is-none' }))).toEqual(nowhere);
+      expect(await failure(network.updateLink('v0', { namespace: 'there-is-none' }))).toEqual(nowhere);
       const peer = { name: 'x', namespace: 'there-is-none' };
       expect(await failure(network.addLink({ kind: 'veth', name: 'bad', peer }))).toEqual(nowhere);
     });
@@ -151,12 +151,12 @@ export function linkConformance({ start, wired, has }: Worlds): void {
       await network.addLink({ kind: 'veth', name: 'p0', master: 'br0', up: true, peer: { name: 'q0', up: true } });
       await becomes(network, 'p0', { master: 'br0', operationalState: 'up' });
       expect((await network.link('br0')).address).toBe((await network.link('p0')).address);
-      await network.setLink('p0', { master: 'br1' });
+      await network.updateLink('p0', { master: 'br1' });
       expect(await network.link('p0')).toMatchObject({ master: 'br1' });
       await becomes(network, 'br0', { running: false, operationalState: 'down' });
-      await network.setLink('p0', { master: null });
+      await network.updateLink('p0', { master: null });
       expect(await network.link('p0')).not.toHaveProperty('master');
-      await network.setLink('p0', { master: 'br1' });
+      await network.updateLink('p0', { master: 'br1' });
       await network.deleteLink('br1');
       expect(await network.link('p0')).not.toHaveProperty('master');
     });
@@ -192,22 +192,22 @@ export function linkConformance({ start, wired, has }: Worlds): void {
       const here = await wired();
       const there = await here.other();
       const { network } = here;
-      await network.setLink('eth0', { up: false }); // Linux before 6.2 renames no interface that is up
-      await network.setLink('eth0', { name: 'wan', mtu: 1400 });
-      await network.setLink('wan', { up: true });
+      await network.updateLink('eth0', { up: false }); // Linux before 6.2 renames no interface that is up
+      await network.updateLink('eth0', { name: 'wan', mtu: 1400 });
+      await network.updateLink('wan', { up: true });
       expect((await failure(network.link('eth0'))).code).toBe('ERR_IPVS_NO_SUCH_INTERFACE');
       expect(await addressesOf(network)).toEqual(['wan 10.1.0.1/24']);
-      await network.setLink('wan', { namespace: there.namespace, name: 'lan' });
+      await network.updateLink('wan', { namespace: there.namespace, name: 'lan' });
       expect(await there.network.link('lan')).toMatchObject({ mtu: 1400, up: false });
       expect(await there.network.addresses({ interface: 'lan' })).toEqual([]);
       expect(await routesOf(network)).toEqual([]);
       await there.network.addLink({ kind: 'bridge', name: 'eth1' });
-      expect((await failure(network.setLink('eth1', { namespace: there.namespace }))).code).toBe(
+      expect((await failure(network.updateLink('eth1', { namespace: there.namespace }))).code).toBe(
         'ERR_IPVS_LINK_EXISTS',
       );
       const bound = { code: 'ERR_IPVS_REJECTED', errnoName: 'EINVAL' };
-      expect(await failure(network.setLink('lo', { namespace: there.namespace }))).toEqual(bound);
-      expect(await failure(there.network.setLink('eth1', { namespace: here.namespace }))).toEqual(bound);
+      expect(await failure(network.updateLink('lo', { namespace: there.namespace }))).toEqual(bound);
+      expect(await failure(there.network.updateLink('eth1', { namespace: here.namespace }))).toEqual(bound);
     });
 
     test.skipIf(!has('dummy'))('dummy', async () => {
@@ -236,10 +236,10 @@ export function linkConformance({ start, wired, has }: Worlds): void {
       await network.addLink({ kind: 'veth', name: 'base', peer: { name: 'esab' } });
       await network.addLink({ kind: 'macvlan', name: 'mac', parent: 'base', mode: 'private' });
       expect(await network.link('mac')).toMatchObject({ parent: 'base', data: { kind: 'macvlan', mode: 'private' } });
-      await network.setLink('mac', { up: true });
+      await network.updateLink('mac', { up: true });
       const without = { up: true, running: false, operationalState: 'lower-layer-down' };
       await becomes(network, 'mac', without);
-      for (const end of ['base', 'esab']) await network.setLink(end, { up: true });
+      for (const end of ['base', 'esab']) await network.updateLink(end, { up: true });
       await until(async () => (await network.link('mac')).running);
       await network.deleteLink('base');
       expect((await failure(network.link('mac'))).code).toBe('ERR_IPVS_NO_SUCH_INTERFACE');

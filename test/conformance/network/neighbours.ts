@@ -29,7 +29,7 @@ export function neighbourConformance({ start, wired }: Worlds): void {
       expect(await failure(network.deleteNeighbour(neighbour))).toEqual(missing);
       // All of an interface go when it goes down.
       await network.setNeighbour({ ...neighbour, linkAddress: '02:00:00:00:00:01' });
-      await network.setLink('eth0', { up: false });
+      await network.updateLink('eth0', { up: false });
       expect(await network.neighbours({ interface: 'eth0', family: 'ipv4' })).toEqual([]);
     });
 
@@ -96,7 +96,7 @@ export function neighbourConformance({ start, wired }: Worlds): void {
       });
       expect((await failure(network.addForwardingEntry({ ...entry, vlan: 3 }))).errnoName).toBe('EINVAL');
       await network.deleteForwardingEntry(entry);
-      await network.setLink('p0', { master: null });
+      await network.updateLink('p0', { master: null });
       expect(await read()).toEqual([]);
     });
   });

@@ -33,11 +33,11 @@ export function routeConformance({ start, wired }: Worlds): void {
 
     test('replaced: the one of the same metric, whoever made it', async () => {
       const { network } = await wired();
-      await network.replaceRoute({ destination: 'default', via: '10.1.0.254' });
+      await network.setRoute({ destination: 'default', via: '10.1.0.254' });
       await network.addRoute({ destination: 'default', via: '10.1.0.252', metric: 7 });
-      await network.replaceRoute({ destination: 'default', via: '10.1.0.253', protocol: 77 });
-      await network.replaceRoute({ destination: 'default', via: '10.1.0.253', protocol: 77 });
-      await network.replaceRoute({ destination: '10.1.0.0/24', interface: 'eth1' });
+      await network.setRoute({ destination: 'default', via: '10.1.0.253', protocol: 77 });
+      await network.setRoute({ destination: 'default', via: '10.1.0.253', protocol: 77 });
+      await network.setRoute({ destination: '10.1.0.0/24', interface: 'eth1' });
       expect(await routesOf(network, 'main', 'ipv4')).toEqual([
         '254 unicast default via 10.1.0.253 dev eth0',
         '254 unicast default via 10.1.0.252 dev eth0 metric 7',
@@ -90,19 +90,19 @@ export function routeConformance({ start, wired }: Worlds): void {
         { via: '10.2.0.8', interface: 'eth2', weight: 1, onlink: false, dead: false },
       ]);
       expect(await routesOf(network, 'main', 'ipv4')).toContain('254 unicast 10.8.0.0/16 via 10.1.0.7 dev eth0');
-      await network.setLink('eth2', { up: false });
+      await network.updateLink('eth2', { up: false });
       expect((await read())?.nexthops?.map(({ dead }) => dead)).toEqual([false, true]);
-      await network.setLink('eth2', { up: true });
+      await network.updateLink('eth2', { up: true });
       expect((await read())?.nexthops?.map(({ dead }) => dead)).toEqual([false, false]);
-      await network.setLink('eth2', { up: false });
-      await network.setLink('eth0', { up: false });
+      await network.updateLink('eth2', { up: false });
+      await network.updateLink('eth0', { up: false });
       expect(await read()).toBeUndefined();
     });
 
     test('without a carrier they are dead, and stay', async () => {
       const { network } = await wired();
       await network.addRoute({ destination: '10.9.0.0/16', via: '10.1.0.2' });
-      await network.setLink('eth1', { up: false });
+      await network.updateLink('eth1', { up: false });
       // The kernel hears of a carrier a little later.
       await expect
         .poll(() => routesOf(network, 'main', 'ipv4'))
@@ -114,7 +114,7 @@ export function routeConformance({ start, wired }: Worlds): void {
 
     test('the way of a packet: the longest prefix, then the metric, in the tables of the rules', async () => {
       const { network } = await wired();
-      await network.setLink('lo', { up: true });
+      await network.updateLink('lo', { up: true });
       await network.addAddress({ interface: 'eth0', address: 'fd00::1/64', noDad: true });
       await network.addRoute({ destination: 'default', via: '10.1.0.254' });
       await network.addRoute({ destination: 'default', via: '10.1.0.250', metric: 9 });

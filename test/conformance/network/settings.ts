@@ -19,7 +19,7 @@ export function settingConformance({ start }: Worlds): void {
       await network.addLink({ kind: 'bridge', name: 'br0' });
       expect(await network.sysctl(sysctl('br0', 'arp_ignore'))).toBe('1');
       expect(await network.setSysctl(sysctl('br0', 'arp_ignore'), 2)).toBe('1');
-      await network.setLink('br0', { name: 'br1' });
+      await network.updateLink('br0', { name: 'br1' });
       expect(await network.sysctl(sysctl('br1', 'arp_ignore'))).toBe('2');
       expect(await failure(network.sysctl(sysctl('br0', 'arp_ignore')))).toEqual(missing);
       await network.deleteLink('br1');

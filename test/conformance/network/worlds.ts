@@ -1,6 +1,6 @@
 // Namespaces of a kernel to try things in, and what is in them as text.
 import { onTestFinished } from 'vitest';
-import { Network, type NetworkEvent, type NetworkWatch } from '../../../src/index.js';
+import { Network, type NetworkEvent, type Watch } from '../../../src/index.js';
 import type { OpenPlace } from '../places.js';
 
 export interface Here {
@@ -70,7 +70,7 @@ function tell(event: NetworkEvent): string {
 }
 
 /** Events up to the last that is told of; but those of IPv6 that come with time. */
-export async function heard(watch: NetworkWatch, last: string): Promise<string[]> {
+export async function heard(watch: Watch<NetworkEvent>, last: string): Promise<string[]> {
   const seen: string[] = [];
   for await (const event of watch) {
     const text = tell(event);

@@ -454,14 +454,14 @@ onClass('Network', network, {
   links: [call],
   link: ['lo', call],
   addLink: [link, call],
-  setLink: ['lo', { up: true, mtu: 1500, address: '02:42:0a:00:00:14', master: null, name: 'lo1' }, call],
+  updateLink: ['lo', { up: true, mtu: 1500, address: '02:42:0a:00:00:14', master: null, name: 'lo1' }, call],
   deleteLink: ['lo', call],
   addresses: [{ interface: 'lo', family: 'ipv4' }, call],
   addAddress: [address, call],
   deleteAddress: [{ interface: 'lo', address: '192.0.2.1/32', scope: 'global' }, call],
   routes: [{ table: 'all', family: 'ipv4', protocol: 4 }, call],
   addRoute: [route, call],
-  replaceRoute: [route, call],
+  setRoute: [route, call],
   deleteRoute: [routeKey, call],
   routeTo: ['127.0.0.1', { source: '127.0.0.1', mark: 1, interface: 'lo', inputInterface: 'lo', ...call }],
   rules: [{ family: 'ipv4' }, call],
@@ -476,7 +476,7 @@ onClass('Network', network, {
   apply: [
     [
       { change: 'add-link', link: veth },
-      { change: 'set-link', name: 'lo', changes: { up: true } },
+      { change: 'update-link', name: 'lo', changes: { up: true } },
     ],
     call,
   ],
@@ -489,7 +489,7 @@ onClass('Network', network, {
   deleteUdpTunnel: [{ port: 5555, family: 'ipv4' }, call],
   close: [],
 });
-for (const name of ['createNamespace', 'deleteNamespace']) add(name, exports, (kernel) => ['a', { ...call, kernel }]);
+for (const name of ['addNamespace', 'deleteNamespace']) add(name, exports, (kernel) => ['a', { ...call, kernel }]);
 add('namespaces', exports, (kernel) => [{ ...call, kernel }]);
 
 add('CheckedDocument.parse', () => library.CheckedDocument, [document]);
@@ -580,7 +580,7 @@ const unions: readonly (readonly [name: RegExp, accepts: RegExp])[] = [
   [/./, /persistence\.engine = null/],
   [/Ipvs\.setSysctl/, /\[1\]\[[01]\] = -1/],
   [/parseIpvsadm/, /= an empty text/],
-  [/Network\.setLink/, /\.master = null/],
+  [/Network\.updateLink/, /\.master = null/],
   // Parts of an object that was read, which do not say which one it is.
   [/Network\.delete(Address|Neighbour|ForwardingEntry)/, /\.(scope|linkAddress|state) = /],
   [/Network\.setSysctl/, /\[1\] = (true|false|-1|2\*\*53|an empty text|a space|"|a text of|100 000)/],

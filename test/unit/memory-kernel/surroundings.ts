@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createNamespace, deleteNamespace, Ipvs, namespaces } from '../../../src/index.js';
+import { addNamespace, deleteNamespace, Ipvs, namespaces } from '../../../src/index.js';
 import { failure } from '../../conformance/place.js';
 import { start, virtual } from './world.js';
 
@@ -7,8 +7,8 @@ export function surroundingsTests(): void {
   describe('namespaces', () => {
     test('come and go by name, or lie anywhere', async () => {
       const { kernel, ipvs } = await start();
-      await createNamespace('blue', { kernel });
-      expect(await failure(createNamespace('blue', { kernel }))).toMatchObject({ code: 'ERR_IPVS_NAMESPACE_EXISTS' });
+      await addNamespace('blue', { kernel });
+      expect(await failure(addNamespace('blue', { kernel }))).toMatchObject({ code: 'ERR_IPVS_NAMESPACE_EXISTS' });
       expect((await namespaces({ kernel })).map(({ name }) => name)).toEqual(['blue']);
       const path = '/run/docker/netns/ingress_sbox';
       expect(await failure(Ipvs.open({ kernel, namespace: path }))).toMatchObject({
