@@ -5,6 +5,7 @@ export {
   type IpvsErrorOptions,
   KernelFailure,
 } from './common/errors.js';
+export type { Result } from './common/result.js';
 export type { FlowResult } from './conntrack/changes.js';
 export {
   Conntrack,
@@ -50,7 +51,7 @@ export { StateSnapshot } from './desired/plan/state-snapshot.js';
 export type { Step } from './desired/plan/step.js';
 export { Role, type RoleOptions, type RoleProblem } from './desired/role.js';
 export type { Drift, DriftReport } from './desired/watch.js';
-export type { ChangeResult, TableChange } from './ipvs/changes.js';
+export type { IpvsTableChange } from './ipvs/changes.js';
 export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';
 export type { SettingDifference, SettingValue } from './ipvs/differences.js';
@@ -86,7 +87,6 @@ export type * from './kernel/conntrack/types.js';
 export type { IpvsPort } from './kernel/ipvs/port.js';
 export type {
   AddressServiceKey,
-  Change,
   ConnectionEntry,
   Daemon,
   DaemonRole,
@@ -95,6 +95,9 @@ export type {
   Forwarding,
   FwmarkServiceKey,
   Info,
+  IpvsChange,
+  IpvsStatistics,
+  IpvsTableEntry,
   Protocol,
   ServerEntry,
   ServerKey,
@@ -102,8 +105,6 @@ export type {
   ServiceEntry,
   ServiceKey,
   ServiceSettings,
-  Statistics,
-  TableEntry,
   Timeouts,
   TunnelChecksum,
   TunnelType,

@@ -2,7 +2,7 @@ import { IpvsError } from '../common/errors.js';
 import { describeServer, describeService, parseService } from '../ipvs/describe.js';
 import type { World } from '../items/world.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { TableEntry } from '../kernel/ipvs/types.js';
+import type { IpvsTableEntry } from '../kernel/ipvs/types.js';
 import { ApplyError } from './apply/apply-error.js';
 import type { Engine } from './apply/engine.js';
 import { settleOwed } from './apply/settle.js';
@@ -141,7 +141,7 @@ export function cancelDrain(engine: Engine, service: string, server: string, cal
   });
 }
 
-async function readServices(world: World, names: Iterable<string>): Promise<TableEntry[]> {
+async function readServices(world: World, names: Iterable<string>): Promise<IpvsTableEntry[]> {
   const ipvs = await world.ipvs;
   const entries = await Promise.all([...names].map((name) => ipvs.entry(parseService(name))));
   return entries.filter((entry) => entry !== undefined);
@@ -149,7 +149,7 @@ async function readServices(world: World, names: Iterable<string>): Promise<Tabl
 
 function progressOf(
   rows: Rows,
-  entries: readonly TableEntry[],
+  entries: readonly IpvsTableEntry[],
   time: number,
   gone: ReadonlySet<string>,
 ): DrainProgress[] {

@@ -1,6 +1,6 @@
 import { checkList, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
-import type { Change } from '../kernel/ipvs/types.js';
+import type { IpvsChange } from '../kernel/ipvs/types.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
 
@@ -8,7 +8,7 @@ import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceS
  * One of many changes for {@link Ipvs.apply}. `set...` replaces all settings and uses the defaults for
  * absent ones: unlike `update()` it does not read first.
  */
-export type TableChange =
+export type IpvsTableChange =
   | { readonly change: 'add-service' | 'set-service'; readonly service: ServiceOptions }
   | { readonly change: 'delete-service' | 'zero-service'; readonly service: ServiceSelector }
   | {
@@ -17,9 +17,6 @@ export type TableChange =
       readonly server: ServerOptions;
     }
   | { readonly change: 'delete-server'; readonly service: ServiceSelector; readonly server: ServerSelector };
-
-/** The result of the change with the same index. */
-export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
 
 const optionNames = ['change', 'service', 'server'];
 const kinds = [
@@ -33,18 +30,19 @@ const kinds = [
 ];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change */
-export function toKernelChanges(changes: readonly TableChange[]): Change[] {
+export function toKernelChanges(changes: readonly IpvsTableChange[]): IpvsChange[] {
   checkList('changes', changes);
-  const checked: Change[] = [];
+  const checked: IpvsChange[] = [];
   try {
-    for (let index = 0; index < changes.length; index++) checked.push(toKernelChange(changes[index] as TableChange));
+    for (let index = 0; index < changes.length; index++)
+      checked.push(toKernelChange(changes[index] as IpvsTableChange));
   } catch (error) {
     throw error instanceof IpvsError ? invalid(`change ${checked.length}: ${error.message}`) : error;
   }
   return checked;
 }
 
-function toKernelChange(change: TableChange): Change {
+function toKernelChange(change: IpvsTableChange): IpvsChange {
   checkOptions('a change', change, optionNames);
   switch (change.change) {
     case 'add-service':

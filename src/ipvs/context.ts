@@ -1,13 +1,14 @@
+import { ask, type Call } from '../common/ask.js';
 import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { type IpvsError, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
-import type { Change } from '../kernel/ipvs/types.js';
+import type { IpvsChange } from '../kernel/ipvs/types.js';
 import { describeServer, describeService } from './describe.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
 
-const actions: Readonly<Record<Change['command'], string>> = {
+const actions: Readonly<Record<IpvsChange['command'], string>> = {
   NEW_SERVICE: 'add service',
   SET_SERVICE: 'update service',
   DEL_SERVICE: 'delete service',
@@ -18,12 +19,12 @@ const actions: Readonly<Record<Change['command'], string>> = {
   FLUSH: 'flush',
 };
 
-function requestOf(change: Change): Request {
+function requestOf(change: IpvsChange): Request {
   const { command } = change;
   return { command, action: actions[command], object: objectOf(change) };
 }
 
-function objectOf(change: Change): string {
+function objectOf(change: IpvsChange): string {
   switch (change.command) {
     case 'NEW_SERVICE':
     case 'SET_SERVICE': {
@@ -53,29 +54,18 @@ export class Context {
   }
 
   /** Runs a request and translates its failure into an `IpvsError`. */
-  async ask<T>(
-    command: Command,
-    action: string,
-    object: string | undefined,
-    work: () => Promise<T>,
-    options?: CallOptions,
-  ): Promise<T> {
-    checkCallOptions(options);
-    try {
-      return await work();
-    } catch (error) {
-      throw translate(object === undefined ? { command, action } : { command, action, object }, error);
-    }
+  ask<T>(call: Call<Command>, work: () => Promise<T>): Promise<T> {
+    return ask(translate, call, work);
   }
 
   /** Applies one change. Throws if it fails. */
-  async change(change: Change, options?: CallOptions): Promise<void> {
+  async change(change: IpvsChange, options?: CallOptions): Promise<void> {
     const [failure] = await this.changes([change], options);
     if (failure) throw failure;
   }
 
   /** Applies many changes in one request. Returns an error for each change that failed, and `undefined` otherwise. */
-  async changes(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
+  async changes(changes: readonly IpvsChange[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
     checkCallOptions(options);
     let errnos: ArrayLike<number>;
     try {
@@ -102,7 +92,7 @@ export class Context {
    * Returns the error for a failed change. ENOENT means an unknown scheduler or an unknown engine: a scheduler that
    * exists has been loaded by this request, so the engine is missing.
    */
-  async #failure(change: Change, errno: number, options: CallOptions | undefined): Promise<IpvsError> {
+  async #failure(change: IpvsChange, errno: number, options: CallOptions | undefined): Promise<IpvsError> {
     const request = requestOf(change);
     if (errno === Errno.ENOENT && 'service' in change && change.service && 'engine' in change.service) {
       const { engine, scheduler } = change.service;

@@ -1,21 +1,22 @@
 import { checkCallOptions, checkInteger, checkKernel, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { type Result, resultsOf } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type {
-  Change,
   ConnectionEntry,
   Daemon,
   DaemonRole,
   Info,
+  IpvsChange,
+  IpvsStatistics,
+  IpvsTableEntry,
   ServiceKey,
-  Statistics,
-  TableEntry,
   Timeouts,
 } from '../kernel/ipvs/types.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
-import { type ChangeResult, type TableChange, toKernelChanges } from './changes.js';
+import { type IpvsTableChange, toKernelChanges } from './changes.js';
 import { type ConnectionFilter, readConnections } from './connections.js';
 import { Context } from './context.js';
 import { checkRole, type DaemonOptions, daemonSettings } from './daemon.js';
@@ -71,7 +72,9 @@ export class Ipvs {
   }
 
   async info(options?: CallOptions): Promise<Info> {
-    return this.#context.ask('GET_INFO', 'read the version of', 'IPVS', () => this.#port.info(options), options);
+    return this.#context.ask({ command: 'GET_INFO', action: 'read the version of', object: 'IPVS', options }, () =>
+      this.#port.info(options),
+    );
   }
 
   /**
@@ -80,11 +83,8 @@ export class Ipvs {
    */
   async services(options?: CallOptions): Promise<VirtualService[]> {
     const entries = await this.#context.ask(
-      'GET_SERVICE',
-      'list',
-      'services',
+      { command: 'GET_SERVICE', action: 'list', object: 'services', options },
       () => this.#port.services(options),
-      options,
     );
     return entries.map((entry) => new VirtualService(this.#context, entry));
   }
@@ -117,24 +117,28 @@ export class Ipvs {
    * the later changes and undoes nothing. All changes are checked before the first is sent.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change
    */
-  async apply(changes: readonly TableChange[], options?: CallOptions): Promise<ChangeResult[]> {
-    const errors = await this.#context.changes(toKernelChanges(changes), options);
-    return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
+  async apply(changes: readonly IpvsTableChange[], options?: CallOptions): Promise<Result[]> {
+    return resultsOf(await this.#context.changes(toKernelChanges(changes), options));
   }
 
   /** Returns the table as plain entries. @internal */
-  async entries(options?: CallOptions): Promise<readonly TableEntry[]> {
-    return this.#context.ask('GET_SERVICE', 'read', 'the table', () => this.#port.table(options), options);
+  async entries(options?: CallOptions): Promise<readonly IpvsTableEntry[]> {
+    return this.#context.ask({ command: 'GET_SERVICE', action: 'read', object: 'the table', options }, () =>
+      this.#port.table(options),
+    );
   }
 
   /** Returns one service as a plain entry, or `undefined` if it does not exist. @internal */
-  async entry(key: ServiceKey, options?: CallOptions): Promise<TableEntry | undefined> {
-    const read = async (): Promise<TableEntry> => ({
+  async entry(key: ServiceKey, options?: CallOptions): Promise<IpvsTableEntry | undefined> {
+    const read = async (): Promise<IpvsTableEntry> => ({
       service: await this.#port.service(key, options),
       servers: await this.#port.servers(key, options),
     });
     try {
-      return await this.#context.ask('GET_SERVICE', 'read', describeService(key), read, options);
+      return await this.#context.ask(
+        { command: 'GET_SERVICE', action: 'read', object: describeService(key), options },
+        read,
+      );
     } catch (error) {
       if (error instanceof IpvsError && error.code === 'ERR_IPVS_NO_SUCH_SERVICE') return undefined;
       throw error;
@@ -142,7 +146,7 @@ export class Ipvs {
   }
 
   /** Applies checked changes. Returns an error for each change that failed, and `undefined` otherwise. @internal */
-  send(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
+  send(changes: readonly IpvsChange[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
     return this.#context.changes(changes, options);
   }
 
@@ -160,7 +164,9 @@ export class Ipvs {
   }
 
   async timeouts(options?: CallOptions): Promise<Timeouts> {
-    return this.#context.ask('GET_CONFIG', 'read', 'timeouts', () => this.#port.timeouts(options), options);
+    return this.#context.ask({ command: 'GET_CONFIG', action: 'read', object: 'timeouts', options }, () =>
+      this.#port.timeouts(options),
+    );
   }
 
   /**
@@ -173,11 +179,13 @@ export class Ipvs {
     const seconds = (name: keyof Timeouts): number =>
       timeouts[name] === undefined ? 0 : checkInteger(`the timeout ${name}`, timeouts[name], 1, MAX_TIMEOUT);
     const settings = { tcp: seconds('tcp'), tcpFin: seconds('tcpFin'), udp: seconds('udp') };
-    await this.#context.ask('SET_CONFIG', 'set', 'timeouts', () => this.#port.setTimeouts(settings, options), options);
+    await this.#context.ask({ command: 'SET_CONFIG', action: 'set', object: 'timeouts', options }, () =>
+      this.#port.setTimeouts(settings, options),
+    );
   }
 
   /** Returns the counters of all services, also of deleted ones, since ip_vs was loaded or `zero()` was called. */
-  async totals(options?: CallOptions): Promise<Statistics> {
+  async totals(options?: CallOptions): Promise<IpvsStatistics> {
     return parseTotals(await readFile(this.#context, '/proc/thread-self/net/ip_vs_stats', options));
   }
 
@@ -222,11 +230,8 @@ export class Ipvs {
   /** Returns the running synchronisation daemons: none, a master, a backup, or both. */
   async daemons(options?: CallOptions): Promise<readonly Daemon[]> {
     return this.#context.ask(
-      'GET_DAEMON',
-      'list',
-      'synchronisation daemons',
+      { command: 'GET_DAEMON', action: 'list', object: 'synchronisation daemons', options },
       () => this.#port.daemons(options),
-      options,
     );
   }
 
@@ -237,18 +242,16 @@ export class Ipvs {
   async startDaemon(daemon: DaemonOptions, options?: CallOptions): Promise<void> {
     const settings = daemonSettings(daemon);
     const object = `the ${settings.role} daemon on ${settings.interface}`;
-    await this.#context.ask('NEW_DAEMON', 'start', object, () => this.#port.startDaemon(settings, options), options);
+    await this.#context.ask({ command: 'NEW_DAEMON', action: 'start', object, options }, () =>
+      this.#port.startDaemon(settings, options),
+    );
   }
 
   /** Stops a synchronisation daemon (`ipvsadm --stop-daemon`). @throws IpvsError `ERR_IPVS_NO_SUCH_DAEMON` */
   async stopDaemon(role: DaemonRole, options?: CallOptions): Promise<void> {
     checkRole(role);
-    await this.#context.ask(
-      'DEL_DAEMON',
-      'stop',
-      `the ${role} daemon`,
-      () => this.#port.stopDaemon(role, options),
-      options,
+    await this.#context.ask({ command: 'DEL_DAEMON', action: 'stop', object: `the ${role} daemon`, options }, () =>
+      this.#port.stopDaemon(role, options),
     );
   }
 

@@ -4,11 +4,11 @@ import { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type {
   Forwarding,
+  IpvsStatistics,
   ServerEntry,
   ServerKey,
   ServerSettings,
   ServiceKey,
-  Statistics,
   TunnelChecksum,
   TunnelType,
 } from '../kernel/ipvs/types.js';
@@ -102,7 +102,7 @@ export class RealServer {
   get persistentConnections(): number {
     return this.#entry.persistentConnections;
   }
-  get statistics(): Statistics {
+  get statistics(): IpvsStatistics {
     return this.#entry.statistics;
   }
 
@@ -209,13 +209,7 @@ export async function readServerEntry(
   const object = `${describeServer(key)} of ${describeService(service)}`;
   const request = { command: 'GET_DEST', action: 'read server', object } as const;
   // The kernel can only list all servers of a service.
-  const servers = await context.ask(
-    request.command,
-    request.action,
-    object,
-    () => context.port.servers(service, options),
-    options,
-  );
+  const servers = await context.ask({ ...request, options }, () => context.port.servers(service, options));
   const found = servers.find((entry) => {
     const { address, port } = entry.key;
     return address === key.address && port === key.port;

@@ -81,7 +81,7 @@ export async function readStatus(context: Context, options?: CallOptions): Promi
     if (text === Errno.ENOENT && typeof old === 'string') throw notSupported();
     throw new KernelFailure(text ?? Errno.EIO, 'open');
   };
-  return parseStatus(await context.ask('READ_FILE', 'read', FILE, read, options));
+  return parseStatus(await context.ask({ command: 'READ_FILE', action: 'read', object: FILE, options }, read));
 }
 
 function notSupported(): IpvsError {

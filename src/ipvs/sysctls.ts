@@ -173,12 +173,8 @@ function checkName(name: unknown): asserts name is SysctlName {
 
 export async function readSysctls(context: Context, options?: CallOptions): Promise<Partial<Sysctls>> {
   const paths = sysctlNames.map((name) => `${directory}/${name}`);
-  const texts = await context.ask(
-    'READ_FILE',
-    'read',
-    directory,
-    () => context.port.readFiles(paths, options),
-    options,
+  const texts = await context.ask({ command: 'READ_FILE', action: 'read', object: directory, options }, () =>
+    context.port.readFiles(paths, options),
   );
   const present = sysctlNames.flatMap((name, index) => {
     const text = texts[index];
@@ -194,7 +190,9 @@ export async function readSysctl<N extends SysctlName>(
 ): Promise<Sysctls[N]> {
   checkName(name);
   const path = `${directory}/${name}`;
-  const [text] = await context.ask('READ_FILE', 'read', path, () => context.port.readFiles([path], options), options);
+  const [text] = await context.ask({ command: 'READ_FILE', action: 'read', object: path, options }, () =>
+    context.port.readFiles([path], options),
+  );
   if (typeof text === 'string') return parseSysctl(name, text) as Sysctls[N];
   throw errorFor({ command: 'READ_FILE', action: 'read', object: path }, text ?? Errno.EIO);
 }
@@ -207,20 +205,16 @@ export async function writeSysctl<N extends SysctlName>(
 ): Promise<void> {
   const text = formatSysctl(name, value);
   const path = `${directory}/${name}`;
-  await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
+  await context.ask({ command: 'WRITE_FILE', action: 'write', object: path, options }, () =>
+    context.port.writeFile(path, text, options),
+  );
 }
 
 /** Reads a file that every kernel with IPVS has. @internal */
 export async function readFile(context: Context, path: string, options?: CallOptions): Promise<string> {
-  return context.ask(
-    'READ_FILE',
-    'read',
-    path,
-    async () => {
-      const [text] = await context.port.readFiles([path], options);
-      if (typeof text === 'string') return text;
-      throw new KernelFailure(text ?? Errno.EIO, 'open');
-    },
-    options,
-  );
+  return context.ask({ command: 'READ_FILE', action: 'read', object: path, options }, async () => {
+    const [text] = await context.port.readFiles([path], options);
+    if (typeof text === 'string') return text;
+    throw new KernelFailure(text ?? Errno.EIO, 'open');
+  });
 }

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { checkCallOptions, checkFlag, checkInteger } from '../common/check.js';
 import { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { TableEntry } from '../kernel/ipvs/types.js';
+import type { IpvsTableEntry } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
 import { describeServer, serviceId } from './describe.js';
 import { RealServer, sameServer } from './real-server.js';
@@ -51,8 +51,10 @@ export async function readTable(context: Context, options: TableOptions = {}): P
   const { consistent = false, attempts = 8, ...call } = options;
   checkFlag('consistent', consistent);
   checkInteger('attempts', attempts, 2, 1_000_000);
-  const read = (): Promise<readonly TableEntry[]> =>
-    context.ask('GET_SERVICE', 'read', 'the table', () => context.port.table(call), call);
+  const read = (): Promise<readonly IpvsTableEntry[]> =>
+    context.ask({ command: 'GET_SERVICE', action: 'read', object: 'the table', options: call }, () =>
+      context.port.table(call),
+    );
   if (!consistent) return rows(context, await read());
   let before = await read();
   for (let attempt = 1; attempt < attempts; attempt++) {
@@ -65,7 +67,7 @@ export async function readTable(context: Context, options: TableOptions = {}): P
   });
 }
 
-function rows(context: Context, entries: readonly TableEntry[]): TableRow[] {
+function rows(context: Context, entries: readonly IpvsTableEntry[]): TableRow[] {
   return entries.map(({ service, servers }) => {
     const { key } = service;
     return new TableRow(
@@ -76,7 +78,7 @@ function rows(context: Context, entries: readonly TableEntry[]): TableRow[] {
 }
 
 /** Returns true if two readings have equal settings. Ignores counters and order. */
-function sameTable(a: readonly TableEntry[], b: readonly TableEntry[]): boolean {
+function sameTable(a: readonly IpvsTableEntry[], b: readonly IpvsTableEntry[]): boolean {
   if (a.length !== b.length) return false;
   const others = new Map(b.map((row) => [serviceId(row.service.key), row]));
   return a.every((row) => {

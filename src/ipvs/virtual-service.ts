@@ -3,12 +3,12 @@ import { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import {
   type Family,
+  type IpvsStatistics,
   type Protocol,
   type ServiceEntry,
   ServiceFlag,
   type ServiceKey,
   type ServiceSettings,
-  type Statistics,
 } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
 import { describeService } from './describe.js';
@@ -89,7 +89,7 @@ export class VirtualService {
     const persistence = { timeout, netmask: showNetmask(netmask, this.family) };
     return engine === '' ? persistence : { ...persistence, engine };
   }
-  get statistics(): Statistics {
+  get statistics(): IpvsStatistics {
     return this.#entry.statistics;
   }
 
@@ -138,11 +138,8 @@ export class VirtualService {
    */
   async servers(options?: CallOptions): Promise<RealServer[]> {
     const entries = await this.#context.ask(
-      'GET_DEST',
-      'list the servers of',
-      describeService(this.key),
+      { command: 'GET_DEST', action: 'list the servers of', object: describeService(this.key), options },
       () => this.#context.port.servers(this.key, options),
-      options,
     );
     return entries.map((entry) => new RealServer(this.#context, this.key, entry));
   }
@@ -205,12 +202,8 @@ function changed(key: ServiceKey): IpvsError {
 }
 
 function readServiceEntry(context: Context, key: ServiceKey, options?: CallOptions): Promise<ServiceEntry> {
-  return context.ask(
-    'GET_SERVICE',
-    'read service',
-    describeService(key),
-    () => context.port.service(key, options),
-    options,
+  return context.ask({ command: 'GET_SERVICE', action: 'read service', object: describeService(key), options }, () =>
+    context.port.service(key, options),
   );
 }
 

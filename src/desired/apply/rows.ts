@@ -1,7 +1,7 @@
 import type { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import type { Ipvs } from '../../ipvs/ipvs.js';
-import type { Change } from '../../kernel/ipvs/types.js';
+import type { IpvsChange } from '../../kernel/ipvs/types.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { TableStep } from '../plan/step.js';
 import type { Rows } from '../record/ledger.js';
@@ -10,7 +10,7 @@ import type { Rows } from '../record/ledger.js';
 export async function send(
   ipvs: Ipvs,
   kernel: Kernel,
-  changes: readonly (Change | undefined)[],
+  changes: readonly (IpvsChange | undefined)[],
 ): Promise<readonly (IpvsError | undefined)[]> {
   const due = changes.filter((change) => change !== undefined);
   if (due.length === 0) return changes.map(() => undefined);
@@ -22,7 +22,7 @@ export async function send(
   return changes.map((change) => (change === undefined ? undefined : errors[at++]));
 }
 
-function takesNothingNew(change: Change): boolean {
+function takesNothingNew(change: IpvsChange): boolean {
   return change.command === 'SET_DEST' && change.server.weight === 0;
 }
 

@@ -1,6 +1,6 @@
 import type { SettingDifference } from '../../ipvs/differences.js';
 import type { Item } from '../../items/items.js';
-import type { Change, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
+import type { IpvsChange, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { Draining } from '../record/ledger.js';
 import { serverWords, serviceWords } from './words.js';
@@ -68,7 +68,7 @@ export interface RowDetails {
   readonly differences?: readonly SettingDifference[] | undefined;
   readonly owner?: string | null | undefined;
   /** Change that undoes the step. Absent for a new row: undoing deletes it. */
-  readonly undo?: Change | undefined;
+  readonly undo?: IpvsChange | undefined;
   /** Weight to restore, and time limit, of a draining server. */
   readonly draining?: Draining | undefined;
   /** Datagrams whose UDP flows may be stale after the step. */
@@ -88,7 +88,7 @@ export class TableStep implements Step {
   /** Settings of the row; undefined if it no longer exists. */
   readonly settings: ServiceSettings | ServerSettings | undefined;
   /** Change to send; undefined if only the journal changes. */
-  readonly change: Change | undefined;
+  readonly change: IpvsChange | undefined;
   readonly #details: RowDetails | undefined;
   #plain: Step | undefined;
 
@@ -98,7 +98,7 @@ export class TableStep implements Step {
     service: string,
     server: string | undefined,
     settings: ServiceSettings | ServerSettings | undefined,
-    change?: Change,
+    change?: IpvsChange,
     details?: RowDetails,
   ) {
     this.action = action;
@@ -136,7 +136,7 @@ export class TableStep implements Step {
   }
 
   /** Change that undoes the step; undefined if none does. */
-  get undo(): Change | undefined {
+  get undo(): IpvsChange | undefined {
     const { change, action } = this;
     if (this.#details?.undo || action !== 'make') return this.#details?.undo;
     if (change?.command === 'NEW_SERVICE') return { command: 'DEL_SERVICE', service: change.service.key };

@@ -1,28 +1,28 @@
 import type { CallOptions } from '../call.js';
 import type {
-  Change,
   ConnectionEntry,
   Daemon,
   DaemonRole,
   DaemonSettings,
   Info,
+  IpvsChange,
+  IpvsTableEntry,
   ServerEntry,
   ServiceEntry,
   ServiceKey,
-  TableEntry,
   Timeouts,
 } from './types.js';
 
 /** IPVS in one network namespace. */
 export interface IpvsPort {
   /** Returns one errno per change, 0 for success, in order. A failed change does not stop the later ones. */
-  apply(changes: readonly Change[], options?: CallOptions): Promise<ArrayLike<number>>;
+  apply(changes: readonly IpvsChange[], options?: CallOptions): Promise<ArrayLike<number>>;
   /** Reads one service. ESRCH if it does not exist. */
   service(key: ServiceKey, options?: CallOptions): Promise<ServiceEntry>;
   services(options?: CallOptions): Promise<readonly ServiceEntry[]>;
   /** Lists the servers of a service. ESRCH if the service does not exist. */
   servers(key: ServiceKey, options?: CallOptions): Promise<readonly ServerEntry[]>;
-  table(options?: CallOptions): Promise<readonly TableEntry[]>;
+  table(options?: CallOptions): Promise<readonly IpvsTableEntry[]>;
   info(options?: CallOptions): Promise<Info>;
   timeouts(options?: CallOptions): Promise<Timeouts>;
   /** Sets the timeouts. 0 leaves one unchanged. */

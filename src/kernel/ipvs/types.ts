@@ -83,7 +83,7 @@ export interface ServerSettings {
  * Counters since the object was created or its counters were reset, and rates per second averaged over
  * about 8 s. The kernel updates both every 2 s (net/netfilter/ipvs/ip_vs_est.c).
  */
-export interface Statistics {
+export interface IpvsStatistics {
   readonly connections: bigint;
   readonly incomingPackets: bigint;
   readonly outgoingPackets: bigint;
@@ -98,7 +98,7 @@ export interface Statistics {
 
 /** A service that was read. */
 export interface ServiceEntry extends ServiceSettings {
-  readonly statistics: Statistics;
+  readonly statistics: IpvsStatistics;
 }
 
 /** A server that was read. */
@@ -108,11 +108,11 @@ export interface ServerEntry extends ServerSettings {
   readonly activeConnections: number;
   readonly inactiveConnections: number;
   readonly persistentConnections: number;
-  readonly statistics: Statistics;
+  readonly statistics: IpvsStatistics;
 }
 
 /** A row of the table: a service and its servers. */
-export interface TableEntry {
+export interface IpvsTableEntry {
   readonly service: ServiceEntry;
   readonly servers: readonly ServerEntry[];
 }
@@ -138,7 +138,7 @@ export interface ConnectionEntry {
 }
 
 /** A change of the table, which is one message to the kernel. SET replaces all settings. */
-export type Change =
+export type IpvsChange =
   | { readonly command: 'NEW_SERVICE' | 'SET_SERVICE'; readonly service: ServiceSettings }
   | { readonly command: 'DEL_SERVICE'; readonly service: ServiceKey }
   | { readonly command: 'NEW_DEST' | 'SET_DEST'; readonly service: ServiceKey; readonly server: ServerSettings }

@@ -4,16 +4,16 @@ import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { IpvsPort } from '../../kernel/ipvs/port.js';
 import type {
-  Change,
   ConnectionEntry,
   Daemon,
   DaemonRole,
   DaemonSettings,
+  IpvsChange,
+  IpvsTableEntry,
   Protocol,
   ServerEntry,
   ServiceEntry,
   ServiceKey,
-  TableEntry,
   Timeouts,
 } from '../../kernel/ipvs/types.js';
 import type { MemoryFiles } from '../files.js';
@@ -106,7 +106,7 @@ export class MemoryIpvs {
     return protocol === 'udp' || (protocol === 'tcp' && ipvsSysctl(this.files, 'sloppy_tcp') !== 0);
   }
 
-  change(change: Change): number {
+  change(change: IpvsChange): number {
     const { table } = this;
     switch (change.command) {
       case 'NEW_SERVICE':
@@ -199,7 +199,7 @@ export class MemoryIpvs {
 }
 
 /** Returns the name of the changed object, as in ipvsadm. */
-function objectOf(change: Change): string {
+function objectOf(change: IpvsChange): string {
   switch (change.command) {
     case 'NEW_SERVICE':
     case 'SET_SERVICE':
@@ -228,7 +228,7 @@ class MemoryIpvsPort implements IpvsPort {
     this.#handle = new Handle(ipvs.machine, 'ipvs');
   }
 
-  async apply(changes: readonly Change[], options?: CallOptions): Promise<ArrayLike<number>> {
+  async apply(changes: readonly IpvsChange[], options?: CallOptions): Promise<ArrayLike<number>> {
     if (changes.length === 0) return [];
     const work = (): number[] =>
       changes.map((change) =>
@@ -272,8 +272,8 @@ class MemoryIpvsPort implements IpvsPort {
     );
   }
 
-  table(options?: CallOptions): Promise<readonly TableEntry[]> {
-    const list = (): TableEntry[] =>
+  table(options?: CallOptions): Promise<readonly IpvsTableEntry[]> {
+    const list = (): IpvsTableEntry[] =>
       this.#ipvs.table.listed().map((service) => ({
         service: service.entry(),
         servers: service.listed().map((server) => server.entry()),
