@@ -57,7 +57,7 @@ export type { DaemonOptions } from './ipvs/daemon.js';
 export type { SettingDifference, SettingValue } from './ipvs/differences.js';
 export { Ipvs, type IpvsOptions } from './ipvs/ipvs.js';
 export { parseIpvsadm } from './ipvs/parse-ipvsadm.js';
-export { RealServer, type Tunnel, type UpdateOptions } from './ipvs/real-server.js';
+export { RealServer, type ServerDrainOptions, type Tunnel, type UpdateOptions } from './ipvs/real-server.js';
 export { formatIpvsadm, type SavedService, savedServices } from './ipvs/save.js';
 export type {
   NewServerKey,

@@ -1,12 +1,16 @@
 import { ask, type Call } from '../common/ask.js';
 import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
-import { type IpvsError, KernelFailure } from '../common/errors.js';
+import { IpvsError, type IpvsErrorCode, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
-import type { IpvsChange } from '../kernel/ipvs/types.js';
-import { describeServer, describeService } from './describe.js';
+import type { IpvsChange, ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
+import type { Kernel } from '../kernel/kernel.js';
+import { describeServerOf, describeService } from './describe.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
+
+/** Attempts of a create-or-replace while other programs add and delete the same object. */
+const SET_ATTEMPTS = 8;
 
 const actions: Readonly<Record<IpvsChange['command'], string>> = {
   NEW_SERVICE: 'add service',
@@ -35,9 +39,9 @@ function objectOf(change: IpvsChange): string {
       return describeService(change.service);
     case 'NEW_DEST':
     case 'SET_DEST':
-      return `${describeServer(change.server.key)} of ${describeService(change.service)}`;
+      return describeServerOf(change.server.key, change.service);
     case 'DEL_DEST':
-      return `${describeServer(change.server)} of ${describeService(change.service)}`;
+      return describeServerOf(change.server, change.service);
     case 'ZERO':
       return change.service ? describeService(change.service) : 'all services';
     case 'FLUSH':
@@ -48,9 +52,11 @@ function objectOf(change: IpvsChange): string {
 /** Calls the kernel for services and servers, and translates its failures into errors that name the request. */
 export class Context {
   readonly port: IpvsPort;
+  readonly kernel: Pick<Kernel, 'clock' | 'gracePeriod'>;
 
-  constructor(port: IpvsPort) {
+  constructor(port: IpvsPort, kernel: Pick<Kernel, 'clock' | 'gracePeriod'>) {
     this.port = port;
+    this.kernel = kernel;
   }
 
   /** Runs a request and translates its failure into an `IpvsError`. */
@@ -62,6 +68,44 @@ export class Context {
   async change(change: IpvsChange, options?: CallOptions): Promise<void> {
     const [failure] = await this.changes([change], options);
     if (failure) throw failure;
+  }
+
+  /** Adds a service, or replaces the settings of the existing one. */
+  setService(service: ServiceSettings, options?: CallOptions): Promise<void> {
+    return this.#set(
+      { command: 'NEW_SERVICE', service },
+      { command: 'SET_SERVICE', service },
+      'ERR_IPVS_NO_SUCH_SERVICE',
+      options,
+    );
+  }
+
+  /** Adds a server, or replaces the settings of the existing one. */
+  setServer(service: ServiceKey, server: ServerSettings, options?: CallOptions): Promise<void> {
+    return this.#set(
+      { command: 'NEW_DEST', service, server },
+      { command: 'SET_DEST', service, server },
+      'ERR_IPVS_NO_SUCH_SERVER',
+      options,
+    );
+  }
+
+  /** Adds, replaces what exists, and begins again if that was deleted in between (`missing`). */
+  async #set(add: IpvsChange, replace: IpvsChange, missing: IpvsErrorCode, options?: CallOptions): Promise<void> {
+    for (let attempt = 0; attempt < SET_ATTEMPTS; attempt++) {
+      const [exists] = await this.changes([add], options);
+      if (!exists) return;
+      if (exists.errno !== Errno.EEXIST) throw exists;
+      const [failure] = await this.changes([replace], options);
+      if (!failure) return;
+      if (failure.code !== missing) throw failure;
+    }
+    const object = objectOf(add);
+    throw new IpvsError(
+      'ERR_IPVS_UNSTABLE',
+      `cannot set ${object}: other programs added and deleted it during each of ${SET_ATTEMPTS} attempts`,
+      { request: { action: 'set', object } },
+    );
   }
 
   /** Applies many changes in one request. Returns an error for each change that failed, and `undefined` otherwise. */

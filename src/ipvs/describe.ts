@@ -16,6 +16,11 @@ export function describeServer(key: ServerKey): string {
   return formatEndpoint(key.address, key.port);
 }
 
+/** Formats a server with its service, for messages: `10.0.0.1:80 of TCP 192.168.1.100:80`. */
+export function describeServerOf(key: ServerKey, service: ServiceKey): string {
+  return `${describeServer(key)} of ${describeService(service)}`;
+}
+
 /** Parses the output of {@link describeService}. */
 export function parseService(text: string): ServiceKey {
   const [, mark, ipv6] = /^FWM (\d+)( IPv6)?$/.exec(text) ?? [];

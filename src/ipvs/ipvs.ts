@@ -30,8 +30,19 @@ import { type ProcessorTotals, parseTotals, parseTotalsByProcessor } from './tot
 import { readService, VirtualService } from './virtual-service.js';
 
 export interface IpvsOptions extends OpenOptions {
-  /** Kernel to use instead of this machine's, for tests. */
-  readonly kernel?: Pick<Kernel, 'openIpvs'> | undefined;
+  /**
+   * Kernel to use instead of this machine's, for tests, for example a `MemoryKernel`. {@link RealServer.drain} uses
+   * its clock and its grace period; the default of each is this machine's.
+   */
+  readonly kernel?: (Pick<Kernel, 'openIpvs'> & Partial<Pick<Kernel, 'clock' | 'gracePeriod'>>) | undefined;
+}
+
+/** Returns the clock and the grace period of a kernel; this machine's for a kernel without them. */
+function clockOf(kernel: IpvsOptions['kernel']): Pick<Kernel, 'clock' | 'gracePeriod'> {
+  return {
+    clock: kernel?.clock ?? nativeKernel.clock,
+    gracePeriod: () => (kernel?.gracePeriod ? kernel.gracePeriod() : nativeKernel.gracePeriod()),
+  };
 }
 
 const MAX_TIMEOUT = 2_147_483; // INT_MAX / HZ for the largest HZ (1000)
@@ -45,9 +56,9 @@ export class Ipvs {
   readonly #context: Context;
   readonly #port: IpvsPort;
 
-  private constructor(port: IpvsPort) {
+  private constructor(port: IpvsPort, context: Context) {
     this.#port = port;
-    this.#context = new Context(port);
+    this.#context = context;
   }
 
   /**
@@ -65,7 +76,8 @@ export class Ipvs {
     const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
     const request = { command: 'OPEN', action: 'open IPVS', ...(object === undefined ? {} : { object }) } as const;
     try {
-      return new Ipvs(await (options.kernel ?? nativeKernel).openIpvs(options));
+      const port = await (kernel ?? nativeKernel).openIpvs(options);
+      return new Ipvs(port, new Context(port, clockOf(kernel)));
     } catch (error) {
       throw error instanceof IpvsError ? error : translate(request, error);
     }
@@ -101,6 +113,23 @@ export class Ipvs {
   async addService(service: ServiceOptions, options?: CallOptions): Promise<VirtualService> {
     const settings = newServiceSettings(service);
     await this.#context.change({ command: 'NEW_SERVICE', service: settings }, options);
+    return readService(this.#context, settings.key, options);
+  }
+
+  /**
+   * Creates a service, or replaces the settings of the one with the same identity: all settings become those given,
+   * with the defaults of {@link addService} for absent ones. Use {@link VirtualService.update} to keep absent ones.
+   * Does not change the servers of the service.
+   *
+   * Established connections stay on their servers (`ip_vs_edit_service`). Another scheduler starts without the
+   * state of the earlier one. Persistence templates remain until they expire; with another netmask or engine they no
+   * longer match, so clients may get another server. Without persistence the kernel ignores them.
+   * @throws IpvsError `ERR_IPVS_UNKNOWN_SCHEDULER`, `ERR_IPVS_UNKNOWN_ENGINE`; `ERR_IPVS_UNSTABLE` if other programs
+   * add and delete the service during each of several attempts
+   */
+  async setService(service: ServiceOptions, options?: CallOptions): Promise<VirtualService> {
+    const settings = newServiceSettings(service);
+    await this.#context.setService(settings, options);
     return readService(this.#context, settings.key, options);
   }
 

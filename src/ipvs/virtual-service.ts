@@ -161,6 +161,23 @@ export class VirtualService {
     return readBack(this.#context, this.key, settings, options);
   }
 
+  /**
+   * Adds a server, or replaces the settings of the one with the same address and port: all settings become those
+   * given, with the defaults of {@link addServer} for absent ones (weight 1, forwarding `nat`). Use
+   * {@link RealServer.update} to keep absent ones.
+   *
+   * Existing connections stay on the server and keep its counters. They also keep the forwarding method they started
+   * with; new settings of a tunnel apply to them at their next packet. With weight 0 the server gets no new
+   * connections, except from clients with a persistence template.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_REJECTED` and `ERR_IPVS_NOT_SUPPORTED` as
+   * {@link addServer}; `ERR_IPVS_UNSTABLE` if other programs add and delete the server during each of several attempts
+   */
+  async setServer(server: ServerOptions, options?: CallOptions): Promise<RealServer> {
+    const settings = newServerSettings(server, this.key);
+    await this.#context.setServer(this.key, settings, options);
+    return readBack(this.#context, this.key, settings, options);
+  }
+
   toJSON(): Record<string, unknown> {
     return {
       ...this.key,
