@@ -3,10 +3,10 @@ import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { IpvsError, type IpvsErrorCode, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeObject } from '../kernel/ipvs/describe.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type { IpvsChange, ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { describeServerOf, describeService } from './describe.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
 
 /** Attempts of a create-or-replace while other programs add and delete the same object. */
@@ -28,25 +28,12 @@ function requestOf(change: IpvsChange): Request {
   return { command, action: actions[command], object: objectOf(change) };
 }
 
+/** Returns the object of a change; for a new service also its scheduler and engine, which may be unknown. */
 function objectOf(change: IpvsChange): string {
-  switch (change.command) {
-    case 'NEW_SERVICE':
-    case 'SET_SERVICE': {
-      const { key, scheduler, engine } = change.service;
-      return `${describeService(key)} ${scheduler}${engine === '' ? '' : ` (engine ${engine})`}`;
-    }
-    case 'DEL_SERVICE':
-      return describeService(change.service);
-    case 'NEW_DEST':
-    case 'SET_DEST':
-      return describeServerOf(change.server.key, change.service);
-    case 'DEL_DEST':
-      return describeServerOf(change.server, change.service);
-    case 'ZERO':
-      return change.service ? describeService(change.service) : 'all services';
-    case 'FLUSH':
-      return 'the table';
-  }
+  const object = describeObject(change);
+  if (change.command !== 'NEW_SERVICE' && change.command !== 'SET_SERVICE') return object;
+  const { scheduler, engine } = change.service;
+  return `${object} ${scheduler}${engine === '' ? '' : ` (engine ${engine})`}`;
 }
 
 /** Calls the kernel for services and servers, and translates its failures into errors that name the request. */
@@ -100,7 +87,7 @@ export class Context {
       if (!failure) return;
       if (failure.code !== missing) throw failure;
     }
-    const object = objectOf(add);
+    const object = describeObject(add);
     throw new IpvsError(
       'ERR_IPVS_UNSTABLE',
       `cannot set ${object}: other programs added and deleted it during each of ${SET_ATTEMPTS} attempts`,

@@ -1,5 +1,6 @@
 import { type ServerSettings, ServiceFlag, type ServiceSettings, settableFlags } from '../kernel/ipvs/types.js';
-import { netmaskText, showSchedulerFlags } from './service-options.js';
+import { netmaskText } from './netmask.js';
+import { showSchedulerFlags } from './service-options.js';
 
 /** A setting that differs from the wanted one. Settings without effect are not compared. */
 export interface SettingDifference {

@@ -14,6 +14,7 @@ import type {
   ServiceKey,
   Timeouts,
 } from '../kernel/ipvs/types.js';
+import { ranges } from '../kernel/ipvs/vocabulary.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
 import { type IpvsTableChange, toKernelChanges } from './changes.js';
@@ -45,7 +46,7 @@ function clockOf(kernel: IpvsOptions['kernel']): Pick<Kernel, 'clock' | 'gracePe
   };
 }
 
-const MAX_TIMEOUT = 2_147_483; // INT_MAX / HZ for the largest HZ (1000)
+const timeoutNames = Object.keys({ tcp: true, tcpFin: true, udp: true } satisfies Record<keyof Timeouts, true>);
 
 /**
  * IPVS in one network namespace. Every method reads from the kernel, in a separate thread, and
@@ -204,9 +205,9 @@ export class Ipvs {
    * connections break.
    */
   async setTimeouts(timeouts: Partial<Timeouts>, options?: CallOptions): Promise<void> {
-    checkOptions('a set of timeouts', timeouts, ['tcp', 'tcpFin', 'udp']);
+    checkOptions('timeouts', timeouts, timeoutNames);
     const seconds = (name: keyof Timeouts): number =>
-      timeouts[name] === undefined ? 0 : checkInteger(`the timeout ${name}`, timeouts[name], 1, MAX_TIMEOUT);
+      timeouts[name] === undefined ? 0 : checkInteger(`the timeout ${name}`, timeouts[name], ...ranges.timeout);
     const settings = { tcp: seconds('tcp'), tcpFin: seconds('tcpFin'), udp: seconds('udp') };
     await this.#context.ask({ command: 'SET_CONFIG', action: 'set', object: 'timeouts', options }, () =>
       this.#port.setTimeouts(settings, options),

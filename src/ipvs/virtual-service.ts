@@ -13,6 +13,7 @@ import {
 import type { Context } from './context.js';
 import { describeService } from './describe.js';
 import { serviceAgrees } from './differences.js';
+import { showNetmask } from './netmask.js';
 import { checkUpdate, RealServer, readBack, readServer, type UpdateOptions } from './real-server.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import {
@@ -23,7 +24,6 @@ import {
   type SchedulerFlag,
   type ServiceChanges,
   type ServiceOptions,
-  showNetmask,
   showSchedulerFlags,
 } from './service-options.js';
 import { statisticsToJSON } from './statistics.js';

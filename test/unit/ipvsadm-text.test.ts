@@ -108,10 +108,13 @@ test.each([
   ['-A -f 7 -M 255.0.0.0', 'line 1: -M takes -p'],
   ['-A -f 7 -p 60 -M 24', 'line 1: the netmask of IPv4 must be a mask such as 255.255.255.0, not 24'],
   ['-A -f 7 -6 -p 60 -M 129', 'line 1: an IPv6 netmask (a prefix length) must be an integer from 1 to 128, not 129'],
-  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -i --tun-port 6080', 'line 2: only a GUE tunnel has a port, ipip has none'],
-  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -g --tun-type ipip', "line 2: a tunnel is for forwarding 'tunnel', not 'direct'"],
+  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -i --tun-port 6080', "line 2: the port of a tunnel requires type 'gue', not 'ipip'"],
+  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -g --tun-type ipip', "line 2: tunnel requires forwarding 'tunnel', not 'direct'"],
   ['-A -f 7\n-a -f 7 -r fd00::1 -g', 'line 2: fd00::1 is no address with a port'],
-  ['-A -f 7\n-a -f 7 -r [fd00::1] -g', 'line 2: fd00::1 is not of the family of the service: only a tunnel reaches it'],
+  [
+    '-A -f 7\n-a -f 7 -r [fd00::1] -g',
+    "line 2: server fd00::1 and its service have different families, which requires forwarding 'tunnel'",
+  ],
 ])('rejects %j', (wrong, message) => {
   expect(() => parseIpvsadm(wrong)).toThrow(message);
 });

@@ -1,8 +1,10 @@
 import type { Family } from '../../common/address.js';
+import type { daemonRoles, protocols, tunnelChecksums, tunnelTypes } from './vocabulary.js';
 
 export type { Family } from '../../common/address.js';
 
-export type Protocol = 'tcp' | 'udp' | 'sctp';
+/** Protocol of a virtual service. IPVS balances no others. */
+export type Protocol = (typeof protocols)[number];
 
 /**
  * The forwarding method of a real server (IP_VS_CONN_F_* in include/uapi/linux/ip_vs.h). A request can set
@@ -63,9 +65,10 @@ export interface ServiceSettings {
   readonly engine: string;
 }
 
-export type TunnelType = 'ipip' | 'gue' | 'gre';
+/** Encapsulation of a tunnel (IP_VS_CONN_F_TUNNEL_TYPE_*): IP in IP, generic UDP encapsulation, or GRE. */
+export type TunnelType = (typeof tunnelTypes)[number];
 /** The checksum of an encapsulated packet (IP_VS_TUNNEL_ENCAP_FLAG_*). */
-export type TunnelChecksum = 'none' | 'checksum' | 'remote';
+export type TunnelChecksum = (typeof tunnelChecksums)[number];
 
 export interface ServerSettings {
   readonly key: ServerKey;
@@ -162,7 +165,8 @@ export interface Timeouts {
   readonly udp: number;
 }
 
-export type DaemonRole = 'master' | 'backup';
+/** Role of a synchronisation daemon: `master` sends connections, `backup` receives them. */
+export type DaemonRole = (typeof daemonRoles)[number];
 
 /** A synchronisation daemon: the master sends its connections by multicast, the backup receives them. */
 export interface Daemon {
