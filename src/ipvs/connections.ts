@@ -10,12 +10,17 @@ import { translate } from './errors.js';
 export interface ConnectionFilter {
   /** Name of the protocol, in upper or lower case: `tcp`, `udp`, `sctp`; `ip` for templates of fwmark services. */
   readonly protocol?: string | undefined;
+  /** Address of the client, in any spelling. */
   readonly clientAddress?: string | undefined;
+  /** Port of the client, 0 to 65535; 0 selects templates of persistence. */
   readonly clientPort?: number | undefined;
   /** Address that the client connected to. */
   readonly virtualAddress?: string | undefined;
+  /** Port that the client connected to, 0 to 65535. */
   readonly virtualPort?: number | undefined;
+  /** Address of the server. */
   readonly serverAddress?: string | undefined;
+  /** Port of the server, 0 to 65535. */
   readonly serverPort?: number | undefined;
   /** The kernel's name of the state, in upper or lower case: `established`. */
   readonly state?: string | undefined;

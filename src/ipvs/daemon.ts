@@ -6,6 +6,7 @@ import { daemonRoles, ranges } from '../kernel/ipvs/vocabulary.js';
 
 /** A daemon to start. The kernel's defaults are group 224.0.0.81, port 8848 and ttl 1. */
 export interface DaemonOptions {
+  /** `master` sends the connections of this director, `backup` receives those of others. Both may run. */
   readonly role: DaemonRole;
   /** Interface that sends or receives the messages. */
   readonly interface: string;
@@ -13,7 +14,7 @@ export interface DaemonOptions {
   readonly syncId?: number | undefined;
   /** Maximum length of a message, 1 to 65535 bytes. Default: the length that the MTU allows. */
   readonly maxLength?: number | undefined;
-  /** Multicast address. */
+  /** Multicast group, IPv4 or IPv6. */
   readonly group?: string | undefined;
   /** UDP port, 1 to 65535. */
   readonly port?: number | undefined;
@@ -31,6 +32,7 @@ const optionNames = Object.keys({
   ttl: true,
 } satisfies Record<keyof DaemonOptions, true>);
 
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkRole(role: unknown): DaemonRole {
   return checkOneOf('the role of a daemon', role, daemonRoles);
 }

@@ -84,6 +84,7 @@ export class Ipvs {
     }
   }
 
+  /** Reads the version of IPVS and the size of its connection table (the heading of `ipvsadm -Ln`). */
   async info(options?: CallOptions): Promise<Info> {
     return this.#context.ask({ command: 'GET_INFO', action: 'read the version of', object: 'IPVS', options }, () =>
       this.#port.info(options),
@@ -193,6 +194,7 @@ export class Ipvs {
     await this.#context.change({ command: 'ZERO' }, options);
   }
 
+  /** Reads the timeouts of connections, in seconds (`ipvsadm -L --timeout`). */
   async timeouts(options?: CallOptions): Promise<Timeouts> {
     return this.#context.ask({ command: 'GET_CONFIG', action: 'read', object: 'timeouts', options }, () =>
       this.#port.timeouts(options),
@@ -242,7 +244,10 @@ export class Ipvs {
     return readConnections(this.#context, filter, options);
   }
 
-  /** Reads all settings `net.ipv4.vs.*` that this kernel has. */
+  /**
+   * Reads all settings `net.ipv4.vs.*` that this kernel has. For other sysctls use `network.sysctl()`, whose values are
+   * texts.
+   */
   async sysctls(options?: CallOptions): Promise<Partial<Sysctls>> {
     return readSysctls(this.#context, options);
   }
@@ -252,7 +257,11 @@ export class Ipvs {
     return readSysctl(this.#context, name, options);
   }
 
-  /** Writes one setting `net.ipv4.vs.*`. @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`, `ERR_IPVS_REJECTED` */
+  /**
+   * Writes one setting `net.ipv4.vs.*` (`sysctl -w`).
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`; `ERR_IPVS_REJECTED` for a value that the kernel refuses;
+   * `ERR_IPVS_PERMISSION` if /proc/sys is read-only
+   */
   async setSysctl<N extends SysctlName>(name: N, value: Sysctls[N], options?: CallOptions): Promise<void> {
     return writeSysctl(this.#context, name, value, options);
   }
@@ -293,6 +302,7 @@ export class Ipvs {
     await this.#port.close();
   }
 
+  /** Closes the handle: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

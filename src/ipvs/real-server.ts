@@ -27,7 +27,7 @@ import {
 import { statisticsToJSON } from './statistics.js';
 import { serverLine } from './text.js';
 
-/** The options of an update. */
+/** The options of `update()` of a service or a server. */
 export interface UpdateOptions extends CallOptions {
   /**
    * True to reject with `ERR_IPVS_CHANGED` if the settings differ from those of this object. The kernel has
@@ -51,9 +51,11 @@ export interface ServerDrainOptions extends CallOptions {
 
 /** The tunnel of a server with forwarding `tunnel`. */
 export interface Tunnel {
+  /** Encapsulation: IP in IP, generic UDP encapsulation, or GRE. */
   readonly type: TunnelType;
   /** UDP port of GUE; 0 for other types. */
   readonly port: number;
+  /** Checksum of the encapsulated packets; `none` for `ipip`. */
   readonly checksum: TunnelChecksum;
 }
 
@@ -81,11 +83,13 @@ export class RealServer {
     this.service = service;
   }
 
+  /** Identity of the server: a selector for {@link VirtualService.server}. */
   get key(): ServerKey {
     this.#key ??= this.#entry.key;
     return this.#key;
   }
 
+  /** Address of the server, in canonical form. */
   get address(): string {
     return this.key.address;
   }
@@ -97,16 +101,20 @@ export class RealServer {
   get forwarding(): Forwarding {
     return this.#entry.forwarding;
   }
+  /** Encapsulation of its packets; `undefined` unless `forwarding` is `tunnel`. */
   get tunnel(): Tunnel | undefined {
     const { forwarding, tunnelType, tunnelPort, tunnelChecksum } = this.#entry;
     return forwarding === 'tunnel' ? { type: tunnelType, port: tunnelPort, checksum: tunnelChecksum } : undefined;
   }
+  /** Share of new connections, 0 to 2147483647. 0: the scheduler gives it none. */
   get weight(): number {
     return this.#entry.weight;
   }
+  /** Number of connections at which the server gets no new ones; 0 for no limit. */
   get upperThreshold(): number {
     return this.#entry.upperThreshold;
   }
+  /** Number of connections below which it gets new ones again; 0 for three quarters of the upper threshold. */
   get lowerThreshold(): number {
     return this.#entry.lowerThreshold;
   }
@@ -122,6 +130,7 @@ export class RealServer {
   get persistentConnections(): number {
     return this.#entry.persistentConnections;
   }
+  /** Counters since the server was added or reset. The kernel updates them every 2 s. */
   get statistics(): IpvsStatistics {
     return this.#entry.statistics;
   }
@@ -201,6 +210,7 @@ export class RealServer {
     });
   }
 
+  /** Returns the properties for JSON, the counters as strings. */
   toJSON(): Record<string, unknown> {
     return {
       address: this.address,

@@ -11,7 +11,10 @@ import type { VirtualService } from './virtual-service.js';
  * A service with its servers. A document can restore it, as can `ipvsadm -R` with the output of
  * {@link formatIpvsadm}. `addService` and `addServer` are stricter: they reject a server port that has no effect.
  */
-export type SavedService = ServiceOptions & { readonly servers: readonly ServerOptions[] };
+export type SavedService = ServiceOptions & {
+  /** Its servers, in the kernel's order or that of the text. */
+  readonly servers: readonly ServerOptions[];
+};
 
 /** Returns the settings of a table that was read, without counters, in the kernel's order: the newest first. */
 export function savedServices(rows: readonly TableRow[]): SavedService[] {

@@ -25,7 +25,13 @@ export interface TunnelOptions {
 }
 
 /** Selects a real server of a service: its address and port, a `RealServer` that was read, or the `key` of one. */
-export type ServerSelector = { readonly key: ServerKey } | ServerKey | NewServerKey;
+export type ServerSelector =
+  | {
+      /** Identity of the server. */
+      readonly key: ServerKey;
+    }
+  | ServerKey
+  | NewServerKey;
 
 /** The identity of a new real server within its service. */
 export interface NewServerKey {

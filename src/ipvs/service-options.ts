@@ -67,23 +67,34 @@ export interface PersistenceOptions {
  * Selects a virtual service: its protocol, address and port, the mark of its packets, a `VirtualService`
  * that was read, or the `key` of one.
  */
-export type ServiceSelector = { readonly key: ServiceKey } | ServiceKey | NewServiceKey;
+export type ServiceSelector =
+  | {
+      /** Identity of the service. */
+      readonly key: ServiceKey;
+    }
+  | ServiceKey
+  | NewServiceKey;
 
 /** The identity of a new virtual service. */
 export type NewServiceKey =
   | {
+      /** Protocol of the packets: `tcp`, `udp` or `sctp`. */
       readonly protocol: Protocol;
-      /** IPv4 or IPv6 address. */
+      /** IPv4 or IPv6 address that clients connect to, without a zone. */
       readonly address: string;
       /** Port, 1 to 65535. 0 is every port and requires persistence. */
       readonly port: number;
       /** Family of the address. */
       readonly family?: Family | undefined;
+      /** Absent: a service has either an address or a mark. */
       readonly fwmark?: never;
     }
   | {
+      /** Absent: a service by mark has every protocol. */
       readonly protocol?: never;
+      /** Absent: a service by mark has every address. */
       readonly address?: never;
+      /** Absent: a service by mark has every port. */
       readonly port?: never;
       /** Mark, 1 to 4294967295. (The kernel reads 0 as TCP 0.0.0.0:0.) */
       readonly fwmark: number;
@@ -93,8 +104,9 @@ export type NewServiceKey =
 
 /** The settings that an update can change. */
 export interface ServiceChanges {
-  /** Algorithm that chooses the server of a new connection. */
+  /** Algorithm that chooses the server of a new connection, 1 to 15 characters (`ipvsadm -s`). Default: `wlc`. */
   readonly scheduler?: Scheduler | undefined;
+  /** Flags of the scheduler (`ipvsadm -b`); a list replaces all. Default: none. */
   readonly schedulerFlags?: readonly SchedulerFlag[] | undefined;
   /**
    * Persistence: `false` for none, `true` for the defaults, a number for a timeout in seconds. If the service has

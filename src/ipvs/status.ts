@@ -14,6 +14,7 @@ export interface HashTableStatus {
    * `conn_lfactor` and `svc_lfactor`.
    */
   readonly loadFactor: number;
+  /** Number of buckets without entries. */
   readonly emptyBuckets: number;
   /** `chains[i]` is the number of buckets with `i + 1` entries. The seventh and last counts those with 7 or more. */
   readonly chains: readonly number[];
@@ -21,10 +22,13 @@ export interface HashTableStatus {
 
 /** State of IPVS in one network namespace. */
 export interface IpvsStatus {
+  /** Table of connections. */
   readonly connections: HashTableStatus;
+  /** Table of services. */
   readonly services: HashTableStatus;
   /** The kernel threads that compute rates. */
   readonly estimation: {
+    /** Number of threads that run. */
     readonly threads: number;
     /** Maximum number of threads. 0 before the first service of the namespace. */
     readonly maximumThreads: number;

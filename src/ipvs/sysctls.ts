@@ -1,4 +1,5 @@
 import { checkInteger, show } from '../common/check.js';
+import { didYouMean } from '../common/did-you-mean.js';
 import { Errno } from '../common/errno.js';
 import { invalid, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
@@ -89,6 +90,7 @@ export interface Sysctls {
   sync_version: number;
 }
 
+/** Name of a setting below `net.ipv4.vs`, such as `conntrack`. */
 export type SysctlName = keyof Sysctls;
 
 type Kind = 'boolean' | 'integer' | 'pair' | 'text';
@@ -130,6 +132,7 @@ const kinds: Readonly<Record<SysctlName, Kind>> = {
   sync_version: 'integer',
 };
 
+/** Names of all settings that the library knows, of Linux 6.1 to 7.2. */
 export const sysctlNames = Object.keys(kinds) as readonly SysctlName[];
 
 export function parseSysctl(name: SysctlName, text: string): boolean | number | string | readonly number[] {
@@ -162,13 +165,15 @@ export function formatSysctl(name: SysctlName, value: unknown): string {
     case 'text':
       // bitmap_parselist in lib/bitmap-str.c
       if (typeof value === 'string' && /^(?:all(?::\d+\/\d+)?|[0-9N,:/-]*)$/.test(value)) return `${value}\n`;
-      throw invalid(`${name} is "all" or a list of processors such as 0-3,5 or 0-N:1/2, not ${show(value)}`);
+      throw invalid(`${name} must be "all" or a list of processors such as 0-3,5 or 0-N:1/2, not ${show(value)}`);
   }
 }
 
 function checkName(name: unknown): asserts name is SysctlName {
   if (typeof name === 'string' && Object.hasOwn(kinds, name)) return;
-  throw invalid(`net.ipv4.vs has no ${show(name)}; there are ${sysctlNames.join(', ')}`);
+  throw invalid(
+    `net.ipv4.vs has no sysctl ${show(name)}; it has ${sysctlNames.join(', ')}${typeof name === 'string' ? didYouMean(name, sysctlNames) : ''}`,
+  );
 }
 
 export async function readSysctls(context: Context, options?: CallOptions): Promise<Partial<Sysctls>> {

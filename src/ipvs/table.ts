@@ -21,7 +21,9 @@ export interface TableOptions extends CallOptions {
 
 /** A service and its servers. */
 export class TableRow {
+  /** The service at the time it was read. */
   readonly service: VirtualService;
+  /** Its servers, in the kernel's order: the newest first. */
   readonly servers: readonly RealServer[];
 
   /** @internal */
@@ -30,6 +32,7 @@ export class TableRow {
     this.servers = servers;
   }
 
+  /** Returns the service with its servers for JSON, the counters as strings. */
   toJSON(): Record<string, unknown> {
     return { ...this.service.toJSON(), servers: this.servers };
   }

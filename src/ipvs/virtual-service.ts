@@ -35,6 +35,7 @@ export interface Persistence {
   readonly timeout: number;
   /** Prefix length, or the text of a mask that is no prefix. */
   readonly netmask: number | string;
+  /** Persistence engine, such as `sip`; absent without one. */
   readonly engine?: string;
 }
 
@@ -53,11 +54,13 @@ export class VirtualService {
     this.#entry = entry;
   }
 
+  /** Identity of the service: a selector for {@link Ipvs.service}. */
   get key(): ServiceKey {
     this.#key ??= this.#entry.key;
     return this.#key;
   }
 
+  /** Family of the address, or of the marked packets. */
   get family(): Family {
     return this.key.family;
   }
@@ -65,30 +68,38 @@ export class VirtualService {
   get protocol(): Protocol | undefined {
     return 'protocol' in this.key ? this.key.protocol : undefined;
   }
+  /** Virtual address, in canonical form; `undefined` for a fwmark service. */
   get address(): string | undefined {
     return 'address' in this.key ? this.key.address : undefined;
   }
+  /** Virtual port, 0 for every port; `undefined` for a fwmark service. */
   get port(): number | undefined {
     return 'port' in this.key ? this.key.port : undefined;
   }
+  /** Mark of the packets, 1 to 4294967295; `undefined` for a service by address. */
   get fwmark(): number | undefined {
     return 'fwmark' in this.key ? this.key.fwmark : undefined;
   }
+  /** Name of the scheduler, such as `wlc`. */
   get scheduler(): Scheduler {
     return this.#entry.scheduler;
   }
+  /** Flags of the scheduler; `sh-port` and others by name if the scheduler has names for them. */
   get schedulerFlags(): readonly SchedulerFlag[] {
     return showSchedulerFlags(this.#entry.flags, this.#entry.scheduler);
   }
+  /** True if the kernel schedules each packet individually. It does so for UDP only. */
   get onePacket(): boolean {
     return (this.#entry.flags & ServiceFlag.onePacket) !== 0;
   }
+  /** Persistence of clients; `undefined` for none. */
   get persistence(): Persistence | undefined {
     const { flags, timeout, netmask, engine } = this.#entry;
     if ((flags & ServiceFlag.persistent) === 0) return undefined;
     const persistence = { timeout, netmask: showNetmask(netmask, this.family) };
     return engine === '' ? persistence : { ...persistence, engine };
   }
+  /** Counters since the service was added or reset. The kernel updates them every 2 s. */
   get statistics(): IpvsStatistics {
     return this.#entry.statistics;
   }
@@ -178,6 +189,7 @@ export class VirtualService {
     return readBack(this.#context, this.key, settings, options);
   }
 
+  /** Returns the properties for JSON, the counters as strings. */
   toJSON(): Record<string, unknown> {
     return {
       ...this.key,

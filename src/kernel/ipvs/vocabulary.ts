@@ -1,11 +1,21 @@
 // Names and ranges of IPVS that options, documents and decoders share. Ranges are inclusive.
+import type { DaemonRole, Forwarding, Protocol, TunnelChecksum, TunnelType } from './types.js';
 
-export const protocols = ['tcp', 'udp', 'sctp'] as const;
-/** Forwarding methods that a request can set; see {@link Forwarding} for those that the kernel reports. */
-export const settableForwardings = ['nat', 'direct', 'tunnel'] as const;
-export const tunnelTypes = ['ipip', 'gue', 'gre'] as const;
-export const tunnelChecksums = ['none', 'checksum', 'remote'] as const;
-export const daemonRoles = ['master', 'backup'] as const;
+/** Returns the members of a union, which the compiler compares with the union. */
+function members<T extends string>(all: Readonly<Record<T, true>>): readonly T[] {
+  return Object.keys(all) as T[];
+}
+
+export const protocols = members<Protocol>({ tcp: true, udp: true, sctp: true });
+/** Forwarding methods that a request can set; the kernel also reports `local` and `bypass`. */
+export const settableForwardings = members<Exclude<Forwarding, 'local' | 'bypass'>>({
+  nat: true,
+  direct: true,
+  tunnel: true,
+});
+export const tunnelTypes = members<TunnelType>({ ipip: true, gue: true, gre: true });
+export const tunnelChecksums = members<TunnelChecksum>({ none: true, checksum: true, remote: true });
+export const daemonRoles = members<DaemonRole>({ master: true, backup: true });
 
 type Range = readonly [least: number, most: number];
 
