@@ -13,7 +13,7 @@ import type {
   TunnelType,
 } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
-import { describeServer, describeServerOf } from './describe.js';
+import { describeServerOf } from './describe.js';
 import { serverAgrees } from './differences.js';
 import { drainServer } from './drain-server.js';
 import { readServerEntry } from './read-server.js';
@@ -260,9 +260,13 @@ export function sameServer(a: ServerSettings, b: ServerSettings): boolean {
 
 function changed(server: RealServer): IpvsError {
   const object = describeServerOf(server.key, server.service);
-  return new IpvsError('ERR_IPVS_CHANGED', `server ${object} has been changed since it was read; nothing was sent`, {
-    request: { action: 'update server', object },
-  });
+  return new IpvsError(
+    'ERR_IPVS_CHANGED',
+    `cannot update server ${object}: another program changed it since it was read. Nothing was sent`,
+    {
+      request: { action: 'update server', object },
+    },
+  );
 }
 
 /** @internal */
@@ -286,8 +290,8 @@ export async function readBack(
   if (written.forwarding === 'tunnel' && written.tunnelType !== 'ipip' && !entry.knowsTunnels) {
     throw new IpvsError(
       'ERR_IPVS_NOT_SUPPORTED',
-      `this kernel took server ${describeServer(written.key)} with an ipip tunnel: it knows no ${written.tunnelType} (Linux 5.3 and later do)`,
-      { request: { action: 'set the tunnel of', object: describeServer(written.key) } },
+      `cannot set the tunnel of server ${describeServerOf(written.key, service)}: this kernel supports only ipip tunnels and has set one. A ${written.tunnelType} tunnel requires Linux 5.3`,
+      { request: { action: 'set the tunnel of server', object: describeServerOf(written.key, service) } },
     );
   }
   return new RealServer(context, service, entry);

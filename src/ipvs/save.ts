@@ -19,7 +19,7 @@ export type SavedService = ServiceOptions & {
 /** Returns the settings of a table that was read, without counters, in the kernel's order: the newest first. */
 export function savedServices(rows: readonly TableRow[]): SavedService[] {
   for (const row of checkList('rows', rows))
-    if (!(row instanceof TableRow)) throw invalid(`rows are those of a table that was read, not ${show(row)}`);
+    if (!(row instanceof TableRow)) throw invalid(`rows must be those that table() returned, not ${show(row)}`);
   return rows.map(({ service, servers }) => ({ ...savedService(service), servers: servers.map(savedServer) }));
 }
 

@@ -91,8 +91,8 @@ export async function readStatus(context: Context, options?: CallOptions): Promi
 function notSupported(): IpvsError {
   return new IpvsError(
     'ERR_IPVS_NOT_SUPPORTED',
-    `cannot read the status of IPVS: this kernel has no /proc/net/ip_vs_status (ENOENT). Linux 7.1 and later have ` +
-      'it; on this kernel use info() for the size of the connection table and totals() for its counters',
+    `cannot read the status of IPVS: this kernel has no /proc/net/ip_vs_status (ENOENT). It requires Linux 7.1. ` +
+      'On this kernel use info() for the size of the connection table and totals() for its counters',
     { errno: Errno.ENOENT, errnoName: 'ENOENT', request: { action: 'read', object: 'the status of IPVS' } },
   );
 }

@@ -65,7 +65,7 @@ export async function readTable(context: Context, options: TableOptions = {}): P
     if (sameTable(before, now)) return rows(context, now);
     before = now;
   }
-  throw new IpvsError('ERR_IPVS_UNSTABLE', `the table changed during each of ${attempts} readings`, {
+  throw new IpvsError('ERR_IPVS_UNSTABLE', `cannot read the table: it changed during each of ${attempts} readings`, {
     request: { action: 'read', object: 'the table' },
   });
 }

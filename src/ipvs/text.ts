@@ -42,7 +42,7 @@ const forwardingNames = { nat: 'Masq', local: 'Local', tunnel: 'Tunnel', direct:
 /** Returns the first three lines of `ipvsadm -Ln`. */
 export function tableHeading(version: string, size: number): string[] {
   if (!isText(version, 64) || !/^[\x21-\x7e]+$/.test(version))
-    throw invalid(`the version must be a text such as 1.2.1, not ${show(version)}`);
+    throw invalid(`the version must be a string such as '1.2.1', not ${show(version)}`);
   checkInteger('the size', size, 0, 0xffffffff);
   return [
     `IP Virtual Server version ${version} (size=${size})`,

@@ -225,9 +225,13 @@ export function sameService(a: Omit<ServiceSettings, 'key'>, b: Omit<ServiceSett
 
 function changed(key: ServiceKey): IpvsError {
   const object = describeService(key);
-  return new IpvsError('ERR_IPVS_CHANGED', `service ${object} has been changed since it was read; nothing was sent`, {
-    request: { action: 'update service', object },
-  });
+  return new IpvsError(
+    'ERR_IPVS_CHANGED',
+    `cannot update service ${object}: another program changed it since it was read. Nothing was sent`,
+    {
+      request: { action: 'update service', object },
+    },
+  );
 }
 
 function readServiceEntry(context: Context, key: ServiceKey, options?: CallOptions): Promise<ServiceEntry> {
