@@ -52,13 +52,13 @@ export { StateSnapshot } from './desired/plan/state-snapshot.js';
 export type { Step } from './desired/plan/step.js';
 export { Role, type RoleOptions, type RoleProblem } from './desired/role.js';
 export type { Drift, DriftReport } from './desired/watch.js';
-export type { ChangeResult, TableChange } from './ipvs/changes.js';
+export type { IpvsTableChange } from './ipvs/changes.js';
 export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';
 export type { SettingDifference, SettingValue } from './ipvs/differences.js';
 export { Ipvs, type IpvsOptions } from './ipvs/ipvs.js';
 export { parseIpvsadm } from './ipvs/parse-ipvsadm.js';
-export { RealServer, type Tunnel, type UpdateOptions } from './ipvs/real-server.js';
+export { RealServer, type ServerDrainOptions, type Tunnel, type UpdateOptions } from './ipvs/real-server.js';
 export { formatIpvsadm, type SavedService, savedServices } from './ipvs/save.js';
 export type {
   NewServerKey,
@@ -88,7 +88,6 @@ export type * from './kernel/conntrack/types.js';
 export type { IpvsPort } from './kernel/ipvs/port.js';
 export type {
   AddressServiceKey,
-  Change,
   ConnectionEntry,
   Daemon,
   DaemonRole,
@@ -97,6 +96,9 @@ export type {
   Forwarding,
   FwmarkServiceKey,
   Info,
+  IpvsChange,
+  IpvsStatistics,
+  IpvsTableEntry,
   Protocol,
   ServerEntry,
   ServerKey,
@@ -104,8 +106,6 @@ export type {
   ServiceEntry,
   ServiceKey,
   ServiceSettings,
-  Statistics,
-  TableEntry,
   Timeouts,
   TunnelChecksum,
   TunnelType,

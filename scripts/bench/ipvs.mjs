@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CheckedDocument, DesiredState, Ipvs } from '../../dist/index.js';
 import { inFreshNamespace, inside, interleaved, milliseconds, row, run, thenUndo } from './lib.mjs';
 
-/** @import { TableChange } from '../../dist/index.js' */
+/** @import { IpvsTableChange } from '../../dist/index.js' */
 /** @import { Benchmark } from './lib.mjs' */
 
 const SERVICES = 1000;
@@ -19,13 +19,13 @@ export const setting = `${SERVICES} services with ${SERVERS} servers each, media
 const marks = Array.from({ length: SERVICES }, (_, i) => i + 1);
 /** @param {number} mark */
 const addresses = (mark) => Array.from({ length: SERVERS }, (_, i) => `10.${mark >> 8}.${mark & 255}.${i + 1}`);
-/** @returns {TableChange[]} */
+/** @returns {IpvsTableChange[]} */
 const changes = () =>
   marks.flatMap((fwmark) => [
     { change: 'add-service', service: { fwmark, scheduler: 'rr' } },
     ...addresses(fwmark).map(
       (address) =>
-        /** @type {TableChange} */ ({ change: 'add-server', service: { fwmark }, server: { address, port: 80 } }),
+        /** @type {IpvsTableChange} */ ({ change: 'add-server', service: { fwmark }, server: { address, port: 80 } }),
     ),
   ]);
 

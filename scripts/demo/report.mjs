@@ -3,7 +3,7 @@
 import { inspect } from 'node:util';
 import { tableHeading } from '../../dist/index.js';
 
-/** @import { ConnectionEntry, Info, RealServer, Statistics, TableRow } from '../../dist/index.js' */
+/** @import { ConnectionEntry, Info, RealServer, IpvsStatistics, TableRow } from '../../dist/index.js' */
 
 const BAR = 25; // length of the longest bar, in characters
 
@@ -50,7 +50,7 @@ export function showTraffic(servers, before) {
 
 /**
  * Returns a counter of a server minus its value in `before`.
- * @param {keyof Statistics} counter
+ * @param {keyof IpvsStatistics} counter
  * @param {RealServer} server
  * @param {readonly RealServer[]} [before]
  */

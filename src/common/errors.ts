@@ -68,9 +68,12 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_NOT_SUPPORTED'
   /** ip_vs is being unloaded. */
   | 'ERR_IPVS_UNLOADING'
-  /** An update with `ifUnchanged` found the object changed since it was read. Nothing was sent. */
+  /**
+   * Another program changed the object: since it was read, for an update with `ifUnchanged`, which sent nothing; or
+   * its weight, for a drain.
+   */
   | 'ERR_IPVS_CHANGED'
-  /** The table changed during each of several reads. */
+  /** The table, or the object to set, changed during each of several attempts. */
   | 'ERR_IPVS_UNSTABLE'
   /** The request took longer than its timeout. The kernel may still execute it. */
   | 'ERR_IPVS_TIMEOUT'

@@ -10,7 +10,7 @@ import {
 } from '../items/service-ids.js';
 import type { World } from '../items/world.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { ServerKey, ServiceKey, TableEntry } from '../kernel/ipvs/types.js';
+import type { ServerKey, ServiceKey, IpvsTableEntry } from '../kernel/ipvs/types.js';
 import { ApplyError } from './apply/apply-error.js';
 import type { Engine } from './apply/engine.js';
 import { settleOwed } from './apply/settle.js';
@@ -167,7 +167,7 @@ export function cancelDrain(
   });
 }
 
-async function readServices(world: World, ids: Iterable<ServiceId>): Promise<TableEntry[]> {
+async function readServices(world: World, ids: Iterable<ServiceId>): Promise<IpvsTableEntry[]> {
   const ipvs = await world.ipvs;
   const entries = await Promise.all([...ids].map((id) => ipvs.entry(decodeService(id))));
   return entries.filter((entry) => entry !== undefined);
@@ -175,7 +175,7 @@ async function readServices(world: World, ids: Iterable<ServiceId>): Promise<Tab
 
 function progressOf(
   rows: Rows,
-  entries: readonly TableEntry[],
+  entries: readonly IpvsTableEntry[],
   time: number,
   gone: ReadonlySet<string>,
 ): DrainProgress[] {

@@ -1,50 +1,69 @@
 import { checkList, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
-import type { Change } from '../kernel/ipvs/types.js';
+import type { IpvsChange } from '../kernel/ipvs/types.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
 
 /**
- * One of many changes for {@link Ipvs.apply}. `set...` replaces all settings and uses the defaults for
- * absent ones: unlike `update()` it does not read first.
+ * One of many changes for {@link Ipvs.apply}. `set-service` and `set-server` replace all settings of an existing
+ * object and use the defaults for absent ones: unlike `update()` they do not read first, and unlike
+ * {@link Ipvs.setService} they do not create.
  */
-export type TableChange =
-  | { readonly change: 'add-service' | 'set-service'; readonly service: ServiceOptions }
-  | { readonly change: 'delete-service' | 'zero-service'; readonly service: ServiceSelector }
+export type IpvsTableChange =
   | {
-      readonly change: 'add-server' | 'set-server';
+      /** Adds a service (`ERR_IPVS_SERVICE_EXISTS`), or replaces its settings (`ERR_IPVS_NO_SUCH_SERVICE`). */
+      readonly change: 'add-service' | 'set-service';
+      /** Identity and settings of the service. */
+      readonly service: ServiceOptions;
+    }
+  | {
+      /** Deletes a service with its servers, or resets the counters of both. */
+      readonly change: 'delete-service' | 'zero-service';
+      /** Identity of the service. */
       readonly service: ServiceSelector;
+    }
+  | {
+      /** Adds a server (`ERR_IPVS_SERVER_EXISTS`), or replaces its settings (`ERR_IPVS_NO_SUCH_SERVER`). */
+      readonly change: 'add-server' | 'set-server';
+      /** Identity of its service, which an earlier change of the list may add. */
+      readonly service: ServiceSelector;
+      /** Identity and settings of the server. */
       readonly server: ServerOptions;
     }
-  | { readonly change: 'delete-server'; readonly service: ServiceSelector; readonly server: ServerSelector };
-
-/** The result of the change with the same index. */
-export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
+  | {
+      /** Deletes a server from its service. */
+      readonly change: 'delete-server';
+      /** Identity of its service. */
+      readonly service: ServiceSelector;
+      /** Identity of the server. */
+      readonly server: ServerSelector;
+    };
 
 const optionNames = ['change', 'service', 'server'];
-const kinds = [
-  'add-service',
-  'set-service',
-  'delete-service',
-  'zero-service',
-  'add-server',
-  'set-server',
-  'delete-server',
-];
+const kinds = Object.keys({
+  'add-service': true,
+  'set-service': true,
+  'delete-service': true,
+  'zero-service': true,
+  'add-server': true,
+  'set-server': true,
+  'delete-server': true,
+} satisfies Record<IpvsTableChange['change'], true>);
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change */
-export function toKernelChanges(changes: readonly TableChange[]): Change[] {
+export function toKernelChanges(changes: readonly IpvsTableChange[]): IpvsChange[] {
   checkList('changes', changes);
-  const checked: Change[] = [];
+  const checked: IpvsChange[] = [];
   try {
-    for (let index = 0; index < changes.length; index++) checked.push(toKernelChange(changes[index] as TableChange));
+    for (let index = 0; index < changes.length; index++)
+      checked.push(toKernelChange(changes[index] as IpvsTableChange));
   } catch (error) {
     throw error instanceof IpvsError ? invalid(`change ${checked.length}: ${error.message}`) : error;
   }
   return checked;
 }
 
-function toKernelChange(change: TableChange): Change {
+function toKernelChange(change: IpvsTableChange): IpvsChange {
   checkOptions('a change', change, optionNames);
   switch (change.change) {
     case 'add-service':
@@ -66,8 +85,6 @@ function toKernelChange(change: TableChange): Change {
       return { command: 'DEL_DEST', service, server: checkServerKey(change.server, service) };
     }
     default:
-      throw invalid(
-        `a change must be one of ${kinds.join(', ')}; not ${show((change as { change?: unknown }).change)}`,
-      );
+      throw invalid(`change must be one of ${kinds.join(', ')}; not ${show((change as { change?: unknown }).change)}`);
   }
 }

@@ -1,13 +1,18 @@
+import { ask, type Call } from '../common/ask.js';
 import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
-import { type IpvsError, KernelFailure } from '../common/errors.js';
+import { IpvsError, type IpvsErrorCode, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeObject } from '../kernel/ipvs/describe.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
-import type { Change } from '../kernel/ipvs/types.js';
-import { describeServer, describeService } from './describe.js';
+import type { IpvsChange, ServerSettings, ServiceKey, ServiceSettings } from '../kernel/ipvs/types.js';
+import type { Kernel } from '../kernel/kernel.js';
 import { type Command, errorFor, type Request, translate, unknownEngine } from './errors.js';
 
-const actions: Readonly<Record<Change['command'], string>> = {
+/** Attempts of a create-or-replace while other programs add and delete the same object. */
+const SET_ATTEMPTS = 8;
+
+const actions: Readonly<Record<IpvsChange['command'], string>> = {
   NEW_SERVICE: 'add service',
   SET_SERVICE: 'update service',
   DEL_SERVICE: 'delete service',
@@ -18,64 +23,80 @@ const actions: Readonly<Record<Change['command'], string>> = {
   FLUSH: 'flush',
 };
 
-function requestOf(change: Change): Request {
+function requestOf(change: IpvsChange): Request {
   const { command } = change;
   return { command, action: actions[command], object: objectOf(change) };
 }
 
-function objectOf(change: Change): string {
-  switch (change.command) {
-    case 'NEW_SERVICE':
-    case 'SET_SERVICE': {
-      const { key, scheduler, engine } = change.service;
-      return `${describeService(key)} ${scheduler}${engine === '' ? '' : ` (engine ${engine})`}`;
-    }
-    case 'DEL_SERVICE':
-      return describeService(change.service);
-    case 'NEW_DEST':
-    case 'SET_DEST':
-      return `${describeServer(change.server.key)} of ${describeService(change.service)}`;
-    case 'DEL_DEST':
-      return `${describeServer(change.server)} of ${describeService(change.service)}`;
-    case 'ZERO':
-      return change.service ? describeService(change.service) : 'all services';
-    case 'FLUSH':
-      return 'the table';
-  }
+/** Returns the object of a change; for a new service also its scheduler and engine, which may be unknown. */
+function objectOf(change: IpvsChange): string {
+  const object = describeObject(change);
+  if (change.command !== 'NEW_SERVICE' && change.command !== 'SET_SERVICE') return object;
+  const { scheduler, engine } = change.service;
+  return `${object} ${scheduler}${engine === '' ? '' : ` (engine ${engine})`}`;
 }
 
 /** Calls the kernel for services and servers, and translates its failures into errors that name the request. */
 export class Context {
   readonly port: IpvsPort;
+  readonly kernel: Pick<Kernel, 'clock' | 'gracePeriod'>;
 
-  constructor(port: IpvsPort) {
+  constructor(port: IpvsPort, kernel: Pick<Kernel, 'clock' | 'gracePeriod'>) {
     this.port = port;
+    this.kernel = kernel;
   }
 
   /** Runs a request and translates its failure into an `IpvsError`. */
-  async ask<T>(
-    command: Command,
-    action: string,
-    object: string | undefined,
-    work: () => Promise<T>,
-    options?: CallOptions,
-  ): Promise<T> {
-    checkCallOptions(options);
-    try {
-      return await work();
-    } catch (error) {
-      throw translate(object === undefined ? { command, action } : { command, action, object }, error);
-    }
+  ask<T>(call: Call<Command>, work: () => Promise<T>): Promise<T> {
+    return ask(translate, call, work);
   }
 
   /** Applies one change. Throws if it fails. */
-  async change(change: Change, options?: CallOptions): Promise<void> {
+  async change(change: IpvsChange, options?: CallOptions): Promise<void> {
     const [failure] = await this.changes([change], options);
     if (failure) throw failure;
   }
 
+  /** Adds a service, or replaces the settings of the existing one. */
+  setService(service: ServiceSettings, options?: CallOptions): Promise<void> {
+    return this.#set(
+      { command: 'NEW_SERVICE', service },
+      { command: 'SET_SERVICE', service },
+      'ERR_IPVS_NO_SUCH_SERVICE',
+      options,
+    );
+  }
+
+  /** Adds a server, or replaces the settings of the existing one. */
+  setServer(service: ServiceKey, server: ServerSettings, options?: CallOptions): Promise<void> {
+    return this.#set(
+      { command: 'NEW_DEST', service, server },
+      { command: 'SET_DEST', service, server },
+      'ERR_IPVS_NO_SUCH_SERVER',
+      options,
+    );
+  }
+
+  /** Adds, replaces what exists, and begins again if that was deleted in between (`missing`). */
+  async #set(add: IpvsChange, replace: IpvsChange, missing: IpvsErrorCode, options?: CallOptions): Promise<void> {
+    for (let attempt = 0; attempt < SET_ATTEMPTS; attempt++) {
+      const [exists] = await this.changes([add], options);
+      if (!exists) return;
+      if (exists.errno !== Errno.EEXIST) throw exists;
+      const [failure] = await this.changes([replace], options);
+      if (!failure) return;
+      if (failure.code !== missing) throw failure;
+    }
+    const object = describeObject(add);
+    throw new IpvsError(
+      'ERR_IPVS_UNSTABLE',
+      `cannot set ${object}: other programs added and deleted it during each of ${SET_ATTEMPTS} attempts`,
+      { request: { action: 'set', object } },
+    );
+  }
+
   /** Applies many changes in one request. Returns an error for each change that failed, and `undefined` otherwise. */
-  async changes(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
+  async changes(changes: readonly IpvsChange[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
     checkCallOptions(options);
     let errnos: ArrayLike<number>;
     try {
@@ -102,7 +123,7 @@ export class Context {
    * Returns the error for a failed change. ENOENT means an unknown scheduler or an unknown engine: a scheduler that
    * exists has been loaded by this request, so the engine is missing.
    */
-  async #failure(change: Change, errno: number, options: CallOptions | undefined): Promise<IpvsError> {
+  async #failure(change: IpvsChange, errno: number, options: CallOptions | undefined): Promise<IpvsError> {
     const request = requestOf(change);
     if (errno === Errno.ENOENT && 'service' in change && change.service && 'engine' in change.service) {
       const { engine, scheduler } = change.service;

@@ -3,9 +3,11 @@ import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '.
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName, LONGEST_MAIN_NAME } from '../common/interface-name.js';
 import type { DaemonRole, DaemonSettings } from '../kernel/ipvs/types.js';
+import { daemonRoles, ranges } from '../kernel/ipvs/vocabulary.js';
 
 /** A daemon to start. The kernel's defaults are group 224.0.0.81, port 8848 and ttl 1. */
 export interface DaemonOptions {
+  /** `master` sends the connections of this director, `backup` receives those of others. Both may run. */
   readonly role: DaemonRole;
   /** Interface that sends or receives the messages. */
   readonly interface: string;
@@ -13,7 +15,7 @@ export interface DaemonOptions {
   readonly syncId?: number | undefined;
   /** Maximum length of a message, 1 to 65535 bytes. Default: the length that the MTU allows. */
   readonly maxLength?: number | undefined;
-  /** Multicast address. */
+  /** Multicast group, IPv4 or IPv6. */
   readonly group?: string | undefined;
   /** UDP port, 1 to 65535. */
   readonly port?: number | undefined;
@@ -21,30 +23,40 @@ export interface DaemonOptions {
   readonly ttl?: number | undefined;
 }
 
+const optionNames = Object.keys({
+  role: true,
+  interface: true,
+  syncId: true,
+  maxLength: true,
+  group: true,
+  port: true,
+  ttl: true,
+} satisfies Record<keyof DaemonOptions, true>);
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkRole(role: unknown): DaemonRole {
-  return checkOneOf('the role of a daemon', role, ['master', 'backup']);
+  return checkOneOf('the role of a daemon', role, daemonRoles);
 }
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function daemonSettings(options: DaemonOptions): DaemonSettings {
-  const names = ['role', 'interface', 'syncId', 'maxLength', 'group', 'port', 'ttl'];
-  checkOptions('a synchronisation daemon', options, names);
+  checkOptions('a synchronisation daemon', options, optionNames);
   const { interface: name, maxLength, group, port, ttl } = options;
   return {
     role: checkRole(options.role),
     interface: checkInterfaceName('interface', name, LONGEST_MAIN_NAME),
-    syncId: checkInteger('syncId', valueOr(options.syncId, 0), 0, 255),
-    ...(maxLength === undefined ? {} : { maxLength: checkInteger('maxLength', maxLength, 1, 65535) }),
+    syncId: checkInteger('syncId', valueOr(options.syncId, 0), ...ranges.syncId),
+    ...(maxLength === undefined ? {} : { maxLength: checkInteger('maxLength', maxLength, ...ranges.syncLength) }),
     ...(group === undefined ? {} : { group: checkGroup(group) }),
-    ...(port === undefined ? {} : { port: checkInteger('the port of a daemon', port, 1, 65535) }),
-    ...(ttl === undefined ? {} : { ttl: checkInteger('ttl', ttl, 1, 255) }),
+    ...(port === undefined ? {} : { port: checkInteger('the port of a daemon', port, ...ranges.udpPort) }),
+    ...(ttl === undefined ? {} : { ttl: checkInteger('ttl', ttl, ...ranges.ttl) }),
   };
 }
 
 function checkGroup(group: string): string {
-  const { address } = checkAddress('a multicast group', group);
+  const { address } = checkAddress('the group of a daemon', group);
   const first = Number(address.split('.')[0]);
   const multicast = isIPv4(address) ? first >= 224 && first <= 239 : address.startsWith('ff');
-  if (!multicast) throw invalid(`${address} is not a multicast address`);
+  if (!multicast) throw invalid(`the group of a daemon must be a multicast address, not ${address}`);
   return address;
 }

@@ -1,20 +1,7 @@
-import { formatEndpoint } from '../common/address.js';
-import type { Protocol, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
+import { describeService } from '../kernel/ipvs/describe.js';
+import type { Protocol, ServiceKey } from '../kernel/ipvs/types.js';
 
-/** Formats a service as ipvsadm does: `TCP 192.168.1.100:80`, `FWM 80`, `FWM 80 IPv6`. */
-export function describeService(key: ServiceKey): string {
-  return wordsOfService(key).join(' ');
-}
-
-/** Returns the words that identify a service: `TCP` and `192.168.1.100:80`, or `FWM`, `80` and, for IPv6, `IPv6`. */
-export function wordsOfService(key: ServiceKey): [string, ...string[]] {
-  if ('fwmark' in key) return ['FWM', String(key.fwmark), ...(key.family === 'ipv6' ? ['IPv6'] : [])];
-  return [key.protocol.toUpperCase(), formatEndpoint(key.address, key.port)];
-}
-
-export function describeServer(key: ServerKey): string {
-  return formatEndpoint(key.address, key.port);
-}
+export { describeServer, describeServerOf, describeService, wordsOfService } from '../kernel/ipvs/describe.js';
 
 /** Parses the output of {@link describeService}. */
 export function parseService(text: string): ServiceKey {

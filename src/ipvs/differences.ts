@@ -1,5 +1,6 @@
 import { type ServerSettings, ServiceFlag, type ServiceSettings, settableFlags } from '../kernel/ipvs/types.js';
-import { netmaskText, showSchedulerFlags } from './service-options.js';
+import { netmaskText } from './netmask.js';
+import { showSchedulerFlags } from './service-options.js';
 
 /** A setting that differs from the wanted one. Settings without effect are not compared. */
 export interface SettingDifference {
@@ -7,9 +8,11 @@ export interface SettingDifference {
   readonly path: string;
   /** Value in the kernel; `false` or `null` for none. An IPv4 netmask is a text such as `255.255.255.0`. */
   readonly is: SettingValue;
+  /** Value of the option, in the same form. */
   readonly wanted: SettingValue;
 }
 
+/** Value of a setting: a name, a number, a switch, or the names of flags; `null` for none. */
 export type SettingValue = string | number | boolean | null | readonly string[];
 
 type Settings = Omit<ServiceSettings, 'key'> & Partial<Pick<ServiceSettings, 'key'>>;

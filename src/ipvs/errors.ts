@@ -38,16 +38,16 @@ const noSuchScheduler: Meaning = {
   says: 'the kernel has no such scheduler',
   cause: 'its name is misspelt, or its module (ip_vs_NAME) is not built or cannot be loaded here',
 };
-const noSuchService: Meaning = { code: 'ERR_IPVS_NO_SUCH_SERVICE', says: 'there is no such virtual service' };
+const noSuchService: Meaning = { code: 'ERR_IPVS_NO_SUCH_SERVICE', says: 'the virtual service does not exist' };
 const noSuchServer: Meaning = {
   code: 'ERR_IPVS_NO_SUCH_SERVER',
   says: 'the service has no such server',
-  cause: 'it was removed meanwhile, or its port differs',
+  cause: 'it was deleted meanwhile, or its port differs',
 };
 const thresholds: Meaning = {
   code: 'ERR_IPVS_OUT_OF_RANGE',
-  says: 'a number is out of range',
-  cause: 'a weight below 0, or a lower threshold above the upper one',
+  says: 'the kernel reports that a number is out of range',
+  cause: 'the weight is below 0, or the lower threshold is above the upper one',
 };
 
 // net/netfilter/ipvs/ip_vs_ctl.c sends no extended ack: only the command and the errno determine the meaning.
@@ -59,42 +59,43 @@ meanings.define(
   {
     ...noSuchService,
     cause:
-      'it was never added, or deleted since, by another program or by a flush; or its protocol, port or family ' +
-      'differs, or its namespace',
+      'it was never added, another program or a flush deleted it, or its protocol, address, port, family or namespace ' +
+      'differs',
   },
 );
 meanings.define(addService, Errno.ENOENT, noSuchScheduler);
 meanings.define(['SET_DEST', 'DEL_DEST'], Errno.ENOENT, noSuchServer);
 meanings.define(['NEW_SERVICE'], Errno.EEXIST, {
   code: 'ERR_IPVS_SERVICE_EXISTS',
-  says: 'the service is there already',
-  cause: 'another program made it, or an earlier run did; read it first, or update it',
+  says: 'the service exists already',
+  cause:
+    'another program or an earlier run added it. Use setService() to replace its settings, or service() to read it',
 });
 meanings.define(['NEW_DEST'], Errno.EEXIST, {
   code: 'ERR_IPVS_SERVER_EXISTS',
   says: 'the service has this server already',
-  cause: 'another program added it, or an earlier run did; read it first, or update it',
+  cause: 'another program or an earlier run added it. Use setServer() to replace its settings, or server() to read it',
 });
 meanings.define(addServer, Errno.ERANGE, thresholds);
 meanings.define(addService, Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel refuses the service',
-  cause: 'an IPv6 netmask that is no prefix length from 1 to 128',
+  says: 'the kernel rejects the service',
+  cause: 'the IPv6 netmask of its persistence is not a prefix length from 1 to 128',
 });
 meanings.define(addServer, Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel refuses the server',
+  says: 'the kernel rejects the server',
   cause:
-    'an address that is neither unicast nor local as the routes of this namespace have it (with the loopback ' +
-    'device down every address is refused), GUE without a port, another family than that of the service without ' +
-    'a tunnel or while a synchronisation daemon runs',
+    'its address is neither unicast nor local according to the routes of this namespace (while the loopback device ' +
+    'is down, the kernel rejects every IPv4 address); a GUE tunnel has no port; or its family differs from that of ' +
+    'the service, which requires a tunnel and no running synchronisation daemon',
 });
 meanings.define(['NEW_DAEMON'], Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel refuses the daemon',
+  says: 'the kernel rejects the daemon',
   cause:
-    'a multicast group that is none, a message length that does not fit, or a server of another family than ' +
-    'its service (mixed-family tunnels cannot be synchronised)',
+    'its group is not a multicast address, its message length does not fit the interface, or a server has another ' +
+    'family than its service (such connections cannot be synchronised)',
 });
 meanings.define(['NEW_DAEMON'], Errno.EEXIST, {
   code: 'ERR_IPVS_DAEMON_RUNNING',
@@ -102,33 +103,33 @@ meanings.define(['NEW_DAEMON'], Errno.EEXIST, {
 });
 meanings.define(['NEW_DAEMON'], Errno.ENODEV, {
   code: 'ERR_IPVS_NO_SUCH_INTERFACE',
-  says: 'there is no such interface here',
+  says: 'the interface does not exist in this network namespace',
 });
 meanings.define(['DEL_DAEMON'], Errno.ESRCH, { code: 'ERR_IPVS_NO_SUCH_DAEMON', says: 'no daemon of this role runs' });
 meanings.define(['SET_CONFIG'], Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel refuses the timeouts',
-  cause: 'one of them is too long for the clock of this kernel',
+  says: 'the kernel rejects the timeouts',
+  cause: 'a timeout exceeds 2 147 483 647 clock ticks of this kernel (HZ ticks per second)',
 });
 
 meanings.defineForAll(Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
   says: 'not permitted',
   cause:
-    'every IPVS command, reading too, takes CAP_NET_ADMIN in the first user namespace (a rootless container ' +
-    'has it only in its own), and entering a network namespace takes CAP_SYS_ADMIN',
+    'every IPVS command, also one that reads, requires CAP_NET_ADMIN in the initial user namespace (a rootless ' +
+    'container has it only in its own), and entering a network namespace requires CAP_SYS_ADMIN',
 });
 meanings.defineForAll(Errno.EPROTONOSUPPORT, {
   code: 'ERR_IPVS_NOT_AVAILABLE',
   says: 'this kernel has no IPVS',
-  cause: 'its module is not loaded: as root, modprobe ip_vs; or the kernel was built without CONFIG_IP_VS',
+  cause: 'its module is not loaded (as root, run modprobe ip_vs), or the kernel was built without CONFIG_IP_VS',
 });
 meanings.defineForAll(Errno.EAFNOSUPPORT, {
   code: 'ERR_IPVS_FAMILY_NOT_SUPPORTED',
   says: 'the address family is not supported',
   cause: 'this kernel has no IPv6 (ipv6.disable=1), or IPVS was built without it (CONFIG_IP_VS_IPV6)',
 });
-meanings.defineForAll(Errno.ENOPROTOOPT, { code: 'ERR_IPVS_UNLOADING', says: 'ip_vs is being unloaded' });
+meanings.defineForAll(Errno.ENOPROTOOPT, { code: 'ERR_IPVS_UNLOADING', says: 'the module ip_vs is being unloaded' });
 
 /** Returns the error for the kernel's answer to a request. `detail` is its extended ack, or the failed call. */
 export const errorFor = meanings.errorFor.bind(meanings);

@@ -1,21 +1,23 @@
 import { checkCallOptions, checkInteger, checkKernel, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { type Result, resultsOf } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type {
-  Change,
   ConnectionEntry,
   Daemon,
   DaemonRole,
   Info,
+  IpvsChange,
+  IpvsStatistics,
+  IpvsTableEntry,
   ServiceKey,
-  Statistics,
-  TableEntry,
   Timeouts,
 } from '../kernel/ipvs/types.js';
+import { ranges } from '../kernel/ipvs/vocabulary.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
-import { type ChangeResult, type TableChange, toKernelChanges } from './changes.js';
+import { type IpvsTableChange, toKernelChanges } from './changes.js';
 import { type ConnectionFilter, readConnections } from './connections.js';
 import { Context } from './context.js';
 import { checkRole, type DaemonOptions, daemonSettings } from './daemon.js';
@@ -29,11 +31,22 @@ import { type ProcessorTotals, parseTotals, parseTotalsByProcessor } from './tot
 import { readService, VirtualService } from './virtual-service.js';
 
 export interface IpvsOptions extends OpenOptions {
-  /** Kernel to use instead of this machine's, for tests. */
-  readonly kernel?: Pick<Kernel, 'openIpvs'> | undefined;
+  /**
+   * Kernel to use instead of this machine's, for tests, for example a `MemoryKernel`. {@link RealServer.drain} uses
+   * its clock and its grace period; the default of each is this machine's.
+   */
+  readonly kernel?: (Pick<Kernel, 'openIpvs'> & Partial<Pick<Kernel, 'clock' | 'gracePeriod'>>) | undefined;
 }
 
-const MAX_TIMEOUT = 2_147_483; // INT_MAX / HZ for the largest HZ (1000)
+/** Returns the clock and the grace period of a kernel; this machine's for a kernel without them. */
+function clockOf(kernel: IpvsOptions['kernel']): Pick<Kernel, 'clock' | 'gracePeriod'> {
+  return {
+    clock: kernel?.clock ?? nativeKernel.clock,
+    gracePeriod: () => (kernel?.gracePeriod ? kernel.gracePeriod() : nativeKernel.gracePeriod()),
+  };
+}
+
+const timeoutNames = Object.keys({ tcp: true, tcpFin: true, udp: true } satisfies Record<keyof Timeouts, true>);
 
 /**
  * IPVS in one network namespace. Every method reads from the kernel, in a separate thread, and
@@ -44,9 +57,9 @@ export class Ipvs {
   readonly #context: Context;
   readonly #port: IpvsPort;
 
-  private constructor(port: IpvsPort) {
+  private constructor(port: IpvsPort, context: Context) {
     this.#port = port;
-    this.#context = new Context(port);
+    this.#context = context;
   }
 
   /**
@@ -64,14 +77,18 @@ export class Ipvs {
     const object = options.namespace === undefined ? undefined : `namespace ${show(options.namespace)}`;
     const request = { command: 'OPEN', action: 'open IPVS', ...(object === undefined ? {} : { object }) } as const;
     try {
-      return new Ipvs(await (options.kernel ?? nativeKernel).openIpvs(options));
+      const port = await (kernel ?? nativeKernel).openIpvs(options);
+      return new Ipvs(port, new Context(port, clockOf(kernel)));
     } catch (error) {
       throw error instanceof IpvsError ? error : translate(request, error);
     }
   }
 
+  /** Reads the version of IPVS and the size of its connection table (the heading of `ipvsadm -Ln`). */
   async info(options?: CallOptions): Promise<Info> {
-    return this.#context.ask('GET_INFO', 'read the version of', 'IPVS', () => this.#port.info(options), options);
+    return this.#context.ask({ command: 'GET_INFO', action: 'read the version of', object: 'IPVS', options }, () =>
+      this.#port.info(options),
+    );
   }
 
   /**
@@ -80,11 +97,8 @@ export class Ipvs {
    */
   async services(options?: CallOptions): Promise<VirtualService[]> {
     const entries = await this.#context.ask(
-      'GET_SERVICE',
-      'list',
-      'services',
+      { command: 'GET_SERVICE', action: 'list', object: 'services', options },
       () => this.#port.services(options),
-      options,
     );
     return entries.map((entry) => new VirtualService(this.#context, entry));
   }
@@ -105,6 +119,23 @@ export class Ipvs {
   }
 
   /**
+   * Creates a service, or replaces the settings of the one with the same identity: all settings become those given,
+   * with the defaults of {@link addService} for absent ones. Use {@link VirtualService.update} to keep absent ones.
+   * Does not change the servers of the service.
+   *
+   * Established connections stay on their servers (`ip_vs_edit_service`). Another scheduler starts without the
+   * state of the earlier one. Persistence templates remain until they expire; with another netmask or engine they no
+   * longer match, so clients may get another server. Without persistence the kernel ignores them.
+   * @throws IpvsError `ERR_IPVS_UNKNOWN_SCHEDULER`, `ERR_IPVS_UNKNOWN_ENGINE`; `ERR_IPVS_UNSTABLE` if other programs
+   * add and delete the service during each of several attempts
+   */
+  async setService(service: ServiceOptions, options?: CallOptions): Promise<VirtualService> {
+    const settings = newServiceSettings(service);
+    await this.#context.setService(settings, options);
+    return readService(this.#context, settings.key, options);
+  }
+
+  /**
    * Returns all services with their servers. The kernel returns them in several messages: use `consistent`
    * if another program may change the table meanwhile.
    */
@@ -117,24 +148,28 @@ export class Ipvs {
    * the later changes and undoes nothing. All changes are checked before the first is sent.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change
    */
-  async apply(changes: readonly TableChange[], options?: CallOptions): Promise<ChangeResult[]> {
-    const errors = await this.#context.changes(toKernelChanges(changes), options);
-    return errors.map((error) => (error ? { ok: false, error } : { ok: true }));
+  async apply(changes: readonly IpvsTableChange[], options?: CallOptions): Promise<Result[]> {
+    return resultsOf(await this.#context.changes(toKernelChanges(changes), options));
   }
 
   /** Returns the table as plain entries. @internal */
-  async entries(options?: CallOptions): Promise<readonly TableEntry[]> {
-    return this.#context.ask('GET_SERVICE', 'read', 'the table', () => this.#port.table(options), options);
+  async entries(options?: CallOptions): Promise<readonly IpvsTableEntry[]> {
+    return this.#context.ask({ command: 'GET_SERVICE', action: 'read', object: 'the table', options }, () =>
+      this.#port.table(options),
+    );
   }
 
   /** Returns one service as a plain entry, or `undefined` if it does not exist. @internal */
-  async entry(key: ServiceKey, options?: CallOptions): Promise<TableEntry | undefined> {
-    const read = async (): Promise<TableEntry> => ({
+  async entry(key: ServiceKey, options?: CallOptions): Promise<IpvsTableEntry | undefined> {
+    const read = async (): Promise<IpvsTableEntry> => ({
       service: await this.#port.service(key, options),
       servers: await this.#port.servers(key, options),
     });
     try {
-      return await this.#context.ask('GET_SERVICE', 'read', describeService(key), read, options);
+      return await this.#context.ask(
+        { command: 'GET_SERVICE', action: 'read', object: describeService(key), options },
+        read,
+      );
     } catch (error) {
       if (error instanceof IpvsError && error.code === 'ERR_IPVS_NO_SUCH_SERVICE') return undefined;
       throw error;
@@ -142,7 +177,7 @@ export class Ipvs {
   }
 
   /** Applies checked changes. Returns an error for each change that failed, and `undefined` otherwise. @internal */
-  send(changes: readonly Change[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
+  send(changes: readonly IpvsChange[], options?: CallOptions): Promise<(IpvsError | undefined)[]> {
     return this.#context.changes(changes, options);
   }
 
@@ -159,8 +194,11 @@ export class Ipvs {
     await this.#context.change({ command: 'ZERO' }, options);
   }
 
+  /** Reads the timeouts of connections, in seconds (`ipvsadm -L --timeout`). */
   async timeouts(options?: CallOptions): Promise<Timeouts> {
-    return this.#context.ask('GET_CONFIG', 'read', 'timeouts', () => this.#port.timeouts(options), options);
+    return this.#context.ask({ command: 'GET_CONFIG', action: 'read', object: 'timeouts', options }, () =>
+      this.#port.timeouts(options),
+    );
   }
 
   /**
@@ -169,15 +207,17 @@ export class Ipvs {
    * connections break.
    */
   async setTimeouts(timeouts: Partial<Timeouts>, options?: CallOptions): Promise<void> {
-    checkOptions('a set of timeouts', timeouts, ['tcp', 'tcpFin', 'udp']);
+    checkOptions('timeouts', timeouts, timeoutNames);
     const seconds = (name: keyof Timeouts): number =>
-      timeouts[name] === undefined ? 0 : checkInteger(`the timeout ${name}`, timeouts[name], 1, MAX_TIMEOUT);
+      timeouts[name] === undefined ? 0 : checkInteger(`the timeout ${name}`, timeouts[name], ...ranges.timeout);
     const settings = { tcp: seconds('tcp'), tcpFin: seconds('tcpFin'), udp: seconds('udp') };
-    await this.#context.ask('SET_CONFIG', 'set', 'timeouts', () => this.#port.setTimeouts(settings, options), options);
+    await this.#context.ask({ command: 'SET_CONFIG', action: 'set', object: 'timeouts', options }, () =>
+      this.#port.setTimeouts(settings, options),
+    );
   }
 
   /** Returns the counters of all services, also of deleted ones, since ip_vs was loaded or `zero()` was called. */
-  async totals(options?: CallOptions): Promise<Statistics> {
+  async totals(options?: CallOptions): Promise<IpvsStatistics> {
     return parseTotals(await readFile(this.#context, '/proc/thread-self/net/ip_vs_stats', options));
   }
 
@@ -204,7 +244,10 @@ export class Ipvs {
     return readConnections(this.#context, filter, options);
   }
 
-  /** Reads all settings `net.ipv4.vs.*` that this kernel has. */
+  /**
+   * Reads all settings `net.ipv4.vs.*` that this kernel has. For other sysctls use `network.sysctl()`, whose values are
+   * texts.
+   */
   async sysctls(options?: CallOptions): Promise<Partial<Sysctls>> {
     return readSysctls(this.#context, options);
   }
@@ -214,7 +257,11 @@ export class Ipvs {
     return readSysctl(this.#context, name, options);
   }
 
-  /** Writes one setting `net.ipv4.vs.*`. @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`, `ERR_IPVS_REJECTED` */
+  /**
+   * Writes one setting `net.ipv4.vs.*` (`sysctl -w`).
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SYSCTL`; `ERR_IPVS_REJECTED` for a value that the kernel refuses;
+   * `ERR_IPVS_PERMISSION` if /proc/sys is read-only
+   */
   async setSysctl<N extends SysctlName>(name: N, value: Sysctls[N], options?: CallOptions): Promise<void> {
     return writeSysctl(this.#context, name, value, options);
   }
@@ -222,11 +269,8 @@ export class Ipvs {
   /** Returns the running synchronisation daemons: none, a master, a backup, or both. */
   async daemons(options?: CallOptions): Promise<readonly Daemon[]> {
     return this.#context.ask(
-      'GET_DAEMON',
-      'list',
-      'synchronisation daemons',
+      { command: 'GET_DAEMON', action: 'list', object: 'synchronisation daemons', options },
       () => this.#port.daemons(options),
-      options,
     );
   }
 
@@ -237,18 +281,16 @@ export class Ipvs {
   async startDaemon(daemon: DaemonOptions, options?: CallOptions): Promise<void> {
     const settings = daemonSettings(daemon);
     const object = `the ${settings.role} daemon on ${settings.interface}`;
-    await this.#context.ask('NEW_DAEMON', 'start', object, () => this.#port.startDaemon(settings, options), options);
+    await this.#context.ask({ command: 'NEW_DAEMON', action: 'start', object, options }, () =>
+      this.#port.startDaemon(settings, options),
+    );
   }
 
   /** Stops a synchronisation daemon (`ipvsadm --stop-daemon`). @throws IpvsError `ERR_IPVS_NO_SUCH_DAEMON` */
   async stopDaemon(role: DaemonRole, options?: CallOptions): Promise<void> {
     checkRole(role);
-    await this.#context.ask(
-      'DEL_DAEMON',
-      'stop',
-      `the ${role} daemon`,
-      () => this.#port.stopDaemon(role, options),
-      options,
+    await this.#context.ask({ command: 'DEL_DAEMON', action: 'stop', object: `the ${role} daemon`, options }, () =>
+      this.#port.stopDaemon(role, options),
     );
   }
 
@@ -260,6 +302,7 @@ export class Ipvs {
     await this.#port.close();
   }
 
+  /** Closes the handle: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

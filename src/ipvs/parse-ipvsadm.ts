@@ -1,3 +1,4 @@
+import { show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import type { ServiceKey, TunnelChecksum, TunnelType } from '../kernel/ipvs/types.js';
@@ -105,9 +106,9 @@ interface ParsedService {
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the number of the line
  */
 export function parseIpvsadm(text: string): SavedService[] {
-  if (typeof text !== 'string') throw invalid('the text of ipvsadm -Sn is expected');
+  if (typeof text !== 'string') throw invalid(`the text of ipvsadm -Sn must be a string, not ${show(text)}`);
   if (text.length > limits.ipvsadmText)
-    throw invalid(`the text has at most ${limits.ipvsadmText} characters, not ${text.length}`);
+    throw invalid(`the text of ipvsadm -Sn must have at most ${limits.ipvsadmText} characters, not ${text.length}`);
   const services = new Map<string, ParsedService>();
   for (const [index, line] of text.split('\n').entries()) {
     const words = line.trim().split(/\s+/);
@@ -124,24 +125,24 @@ export function parseIpvsadm(text: string): SavedService[] {
 function readLine(services: Map<string, ParsedService>, [first = '', ...words]: readonly string[], at: number): void {
   const command = shortName(first);
   if (command !== '-A' && command !== '-a')
-    throw invalid(`a line begins with -A or -a, as ipvsadm -Sn writes it, not with ${first}`);
+    throw invalid(`a line must begin with -A or -a, as ipvsadm -Sn writes it, not with ${first}`);
   const line = readOptions(words, command === '-A' ? 'services' : 'servers');
   const identity = identityOf(line);
   const key = checkServiceKey(identity);
   const name = describeService(key);
   const known = services.get(name);
   if (command === '-A') {
-    if (known) throw invalid(`service ${name} is a repetition of line ${known.at}`);
+    if (known) throw invalid(`service ${name} repeats line ${known.at}`);
     const options = { ...identity, ...serviceChanges(line, key) };
     heldServiceSettings(options);
     services.set(name, { options, servers: [], at, known: new Map() });
     return;
   }
-  if (!known) throw invalid(`there is no -A line for ${name} above this line`);
+  if (!known) throw invalid(`service ${name} has no -A line above this line`);
   const server = serverOf(line);
   const serverName = describeServer(heldServerSettings(server, key).key);
   const before = known.known.get(serverName);
-  if (before !== undefined) throw invalid(`server ${serverName} of ${name} is a repetition of line ${before}`);
+  if (before !== undefined) throw invalid(`server ${serverName} of ${name} repeats line ${before}`);
   known.known.set(serverName, at);
   known.servers.push(server);
 }
@@ -158,13 +159,13 @@ function readOptions(words: readonly string[], kind: 'services' | 'servers'): Li
     const word = words[at] ?? '';
     const option = shortName(word);
     const { means, of = kind, is } = optionTable.get(option) ?? unknownWord(word);
-    if (of !== kind) throw invalid(`${word} belongs to lines of ${of}, this is one of ${kind}`);
+    if (of !== kind) throw invalid(`${word} is an option of ${of}, and this line is one of ${kind}`);
     const before = line.get(means);
     if (before)
       throw invalid(
         before.option === option
           ? `${word} is repeated`
-          : `${word} contradicts ${before.option}: a line has one of them`,
+          : `${word} contradicts ${before.option}: a line may have only one of them`,
       );
     if (is !== undefined) line.set(means, { option, value: is });
     else {
@@ -172,7 +173,7 @@ function readOptions(words: readonly string[], kind: 'services' | 'servers'): Li
       const isValue =
         next !== undefined && (means === 'persistence' ? /^\d+$/.test(next) : !optionTable.has(shortName(next)));
       const value = isValue ? next : defaults.get(means);
-      if (value === undefined) throw invalid(`${word} has no value`);
+      if (value === undefined) throw invalid(`${word} requires a value`);
       line.set(means, { option, value });
       if (isValue) at++;
     }
@@ -185,17 +186,17 @@ function shortName(word: string): string {
 }
 
 function unknownWord(word: string): never {
-  if (word.startsWith('-')) throw invalid(`ipvsadm -Sn writes no option ${word}`);
-  throw invalid(`${word} is not an option: this reads what ipvsadm -Sn writes`);
+  if (word.startsWith('-')) throw invalid(`${word} is not an option that ipvsadm -Sn writes`);
+  throw invalid(`${word} is neither an option nor the value of one`);
 }
 
 function identityOf(line: Line): ServiceOptions {
   const service = line.get('service');
-  if (!service) throw invalid('it names no service');
+  if (!service) throw invalid('it has no service (-t, -u, --sctp-service or -f)');
   const { option, value } = service;
   const ipv6 = line.has('ipv6');
   if (option === '-f') return { fwmark: markOf(value), ...(ipv6 && { family: 'ipv6' }) };
-  if (ipv6) throw invalid(`-6 belongs to a mark (-f), not to ${option}`);
+  if (ipv6) throw invalid(`-6 requires a mark (-f), not ${option}`);
   const protocol = option === '-t' ? 'tcp' : option === '-u' ? 'udp' : 'sctp';
   return { protocol, port: 0, ...endpointOf(value) };
 }
@@ -212,7 +213,7 @@ function serviceChanges(line: Line, { family }: ServiceKey) {
     ['scheduler', 'flags', 'persistence', 'netmask', 'engine'] as const
   ).map((name) => line.get(name)?.value);
   if (timeout === undefined && (netmask ?? engine) !== undefined)
-    throw invalid(`${netmask === undefined ? '--pe' : '-M'} takes -p: it has no effect without`);
+    throw invalid(`${netmask === undefined ? '--pe' : '-M'} requires -p: without persistence it has no effect`);
   const persistence = timeout !== undefined && {
     timeout: Number(timeout),
     ...(netmask !== undefined && { netmask: netmaskOf(netmask, family) }),
@@ -240,7 +241,7 @@ function serverOf(line: Line): ServerOptions {
     return given && numberOf(given.option, given.value);
   };
   const endpoint = value('server');
-  if (endpoint === undefined) throw invalid('it names no server');
+  if (endpoint === undefined) throw invalid('it has no server (-r)');
   const [weight, upperThreshold, lowerThreshold, port] = (['weight', 'upper', 'lower', 'tunnelPort'] as const).map(
     number,
   );
@@ -264,11 +265,11 @@ function endpointOf(text: string): { address: string; port?: number } {
   const [, ipv6, ipv4, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\w+))?$/.exec(text) ?? [];
   const address = ipv6 ?? ipv4;
   if (address === undefined || (port !== undefined && !/^\d+$/.test(port)) || !/^[\d.]+$|:/.test(address))
-    throw invalid(`${text} is no address with a port; names are not looked up: save them with ipvsadm -Sn`);
+    throw invalid(`${text} is not an address with a port. Host names are not resolved: save with ipvsadm -Sn`);
   return { address, ...(port !== undefined && { port: Number(port) }) };
 }
 
 function numberOf(what: string, text: string): number {
   if (/^-?\d+$/.test(text)) return Number(text);
-  throw invalid(`${what} is a number, not ${text}`);
+  throw invalid(`${what} must be a number, not ${text}`);
 }

@@ -1,21 +1,22 @@
 import { inspect } from 'node:util';
-import { checkCallOptions, checkFlag } from '../common/check.js';
-import { IpvsError } from '../common/errors.js';
+import { checkCallOptions, checkFlag, checkInteger, show } from '../common/check.js';
+import { IpvsError, invalid } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type {
   Forwarding,
+  IpvsStatistics,
   ServerEntry,
   ServerKey,
   ServerSettings,
   ServiceKey,
-  Statistics,
   TunnelChecksum,
   TunnelType,
 } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
-import { describeServer, describeService } from './describe.js';
+import { describeServerOf } from './describe.js';
 import { serverAgrees } from './differences.js';
-import { noServer } from './errors.js';
+import { drainServer } from './drain-server.js';
+import { readServerEntry } from './read-server.js';
 import {
   changeServer,
   checkServerChanges,
@@ -26,7 +27,7 @@ import {
 import { statisticsToJSON } from './statistics.js';
 import { serverLine } from './text.js';
 
-/** The options of an update. */
+/** The options of `update()` of a service or a server. */
 export interface UpdateOptions extends CallOptions {
   /**
    * True to reject with `ERR_IPVS_CHANGED` if the settings differ from those of this object. The kernel has
@@ -35,13 +36,34 @@ export interface UpdateOptions extends CallOptions {
   readonly ifUnchanged?: boolean | undefined;
 }
 
+/** The options of {@link RealServer.drain}. `timeout` limits each request, `timeLimit` the whole drain. */
+export interface ServerDrainOptions extends CallOptions {
+  /**
+   * Time limit for the drain, 1 to 2 147 483 647 milliseconds, or `Infinity`. Then the server gets its weight back
+   * and the call rejects with `ERR_IPVS_TIMEOUT`. Default: `Infinity`.
+   */
+  readonly timeLimit?: number | undefined;
+  /** Time between two readings of the server, 10 to 2 147 483 647 milliseconds. Default: 1000. */
+  readonly interval?: number | undefined;
+  /** Called with each reading of the server, also with the last one. If it throws, the drain ends as by an abort. */
+  readonly onProgress?: ((server: RealServer) => void) | undefined;
+}
+
 /** The tunnel of a server with forwarding `tunnel`. */
 export interface Tunnel {
+  /** Encapsulation: IP in IP, generic UDP encapsulation, or GRE. */
   readonly type: TunnelType;
   /** UDP port of GUE; 0 for other types. */
   readonly port: number;
+  /** Checksum of the encapsulated packets; `none` for `ipip`. */
   readonly checksum: TunnelChecksum;
 }
+
+const drainNames = Object.keys({
+  timeLimit: true,
+  interval: true,
+  onProgress: true,
+} satisfies Record<Exclude<keyof ServerDrainOptions, keyof CallOptions>, true>);
 
 /**
  * A real server of a virtual service at the time it was read. Its properties do not change: a method
@@ -61,11 +83,13 @@ export class RealServer {
     this.service = service;
   }
 
+  /** Identity of the server: a selector for {@link VirtualService.server}. */
   get key(): ServerKey {
     this.#key ??= this.#entry.key;
     return this.#key;
   }
 
+  /** Address of the server, in canonical form. */
   get address(): string {
     return this.key.address;
   }
@@ -77,16 +101,20 @@ export class RealServer {
   get forwarding(): Forwarding {
     return this.#entry.forwarding;
   }
+  /** Encapsulation of its packets; `undefined` unless `forwarding` is `tunnel`. */
   get tunnel(): Tunnel | undefined {
     const { forwarding, tunnelType, tunnelPort, tunnelChecksum } = this.#entry;
     return forwarding === 'tunnel' ? { type: tunnelType, port: tunnelPort, checksum: tunnelChecksum } : undefined;
   }
+  /** Share of new connections, 0 to 2147483647. 0: the scheduler gives it none. */
   get weight(): number {
     return this.#entry.weight;
   }
+  /** Number of connections at which the server gets no new ones; 0 for no limit. */
   get upperThreshold(): number {
     return this.#entry.upperThreshold;
   }
+  /** Number of connections below which it gets new ones again; 0 for three quarters of the upper threshold. */
   get lowerThreshold(): number {
     return this.#entry.lowerThreshold;
   }
@@ -102,7 +130,8 @@ export class RealServer {
   get persistentConnections(): number {
     return this.#entry.persistentConnections;
   }
-  get statistics(): Statistics {
+  /** Counters since the server was added or reset. The kernel updates them every 2 s. */
+  get statistics(): IpvsStatistics {
     return this.#entry.statistics;
   }
 
@@ -145,6 +174,43 @@ export class RealServer {
     await this.#context.change({ command: 'DEL_DEST', service: this.service, server: this.key }, options);
   }
 
+  /**
+   * Drains the server, then deletes it: sets its weight to 0, waits until it has no active, inactive and persistent
+   * connections, and deletes it. Waits for an RCU grace period before it counts, because a packet that read the
+   * earlier weight may still become a connection.
+   *
+   * A server with persistence receives new connections from the clients it is bound to, and may never empty; the
+   * sysctl `expire_quiescent_template` ends that. With `conn_reuse_mode` 0 it may not empty either, because a reused
+   * client port keeps its server. A closed TCP connection counts as inactive for 2 minutes (TIME_WAIT). Set a
+   * `timeLimit` if you need an end.
+   *
+   * If the drain fails, is aborted or exceeds `timeLimit`, the server gets its earlier weight back, unless another
+   * program changed it meanwhile. If that fails too, the call rejects with that failure, whose `cause` is the first
+   * one, and the server may keep weight 0; so it does if the handle is closed or the process ends during the drain.
+   * To drain servers across restarts of the process use a document with `drain`.
+   * @throws IpvsError `ERR_IPVS_TIMEOUT` at the time limit; `ERR_IPVS_CHANGED` if another program sets a weight
+   * during the drain, which it keeps; `ERR_IPVS_NO_SUCH_SERVER` or `ERR_IPVS_NO_SUCH_SERVICE` if another program
+   * deletes the server or its service. The reason of the signal if it aborts.
+   */
+  async drain(options: ServerDrainOptions = {}): Promise<void> {
+    checkCallOptions(options, drainNames);
+    const { timeLimit = Number.POSITIVE_INFINITY, interval = 1000, onProgress, ...call } = options;
+    if (timeLimit !== Number.POSITIVE_INFINITY) checkInteger('timeLimit', timeLimit, 1, 0x7fffffff);
+    checkInteger('interval', interval, 10, 0x7fffffff);
+    if (onProgress !== undefined && typeof onProgress !== 'function')
+      throw invalid(`onProgress must be a function, not ${show(onProgress)}`);
+    const { service, key } = this;
+    await drainServer(this.#context, {
+      service,
+      key,
+      timeLimit,
+      interval,
+      onReading: (entry) => onProgress?.(new RealServer(this.#context, service, entry)),
+      call,
+    });
+  }
+
+  /** Returns the properties for JSON, the counters as strings. */
   toJSON(): Record<string, unknown> {
     return {
       address: this.address,
@@ -193,35 +259,14 @@ export function sameServer(a: ServerSettings, b: ServerSettings): boolean {
 }
 
 function changed(server: RealServer): IpvsError {
-  const object = `${describeServer(server.key)} of ${describeService(server.service)}`;
-  return new IpvsError('ERR_IPVS_CHANGED', `server ${object} has been changed since it was read; nothing was sent`, {
-    request: { action: 'update server', object },
-  });
-}
-
-/** @internal */
-export async function readServerEntry(
-  context: Context,
-  service: ServiceKey,
-  key: ServerKey,
-  options?: CallOptions,
-): Promise<ServerEntry> {
-  const object = `${describeServer(key)} of ${describeService(service)}`;
-  const request = { command: 'GET_DEST', action: 'read server', object } as const;
-  // The kernel can only list all servers of a service.
-  const servers = await context.ask(
-    request.command,
-    request.action,
-    object,
-    () => context.port.servers(service, options),
-    options,
+  const object = describeServerOf(server.key, server.service);
+  return new IpvsError(
+    'ERR_IPVS_CHANGED',
+    `cannot update server ${object}: another program changed it since it was read. Nothing was sent`,
+    {
+      request: { action: 'update server', object },
+    },
   );
-  const found = servers.find((entry) => {
-    const { address, port } = entry.key;
-    return address === key.address && port === key.port;
-  });
-  if (!found) throw noServer(request);
-  return found;
 }
 
 /** @internal */
@@ -245,8 +290,8 @@ export async function readBack(
   if (written.forwarding === 'tunnel' && written.tunnelType !== 'ipip' && !entry.knowsTunnels) {
     throw new IpvsError(
       'ERR_IPVS_NOT_SUPPORTED',
-      `this kernel took server ${describeServer(written.key)} with an ipip tunnel: it knows no ${written.tunnelType} (Linux 5.3 and later do)`,
-      { request: { action: 'set the tunnel of', object: describeServer(written.key) } },
+      `cannot set the tunnel of server ${describeServerOf(written.key, service)}: this kernel supports only ipip tunnels and has set one. A ${written.tunnelType} tunnel requires Linux 5.3`,
+      { request: { action: 'set the tunnel of server', object: describeServerOf(written.key, service) } },
     );
   }
   return new RealServer(context, service, entry);

@@ -1,29 +1,25 @@
-import { formatEndpoint } from '../common/address.js';
 import { at, checkList, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import { type Protocol, type ServerSettings, ServiceFlag, type ServiceSettings } from '../kernel/ipvs/types.js';
 import type { RealServer, Tunnel } from './real-server.js';
 import { heldServerSettings, type ServerOptions, type TunnelOptions } from './server-options.js';
-import {
-  heldServiceSettings,
-  netmaskText,
-  type ServiceOptions,
-  showSchedulerFlags,
-  wholeNetmask,
-} from './service-options.js';
+import { heldServiceSettings, type ServiceOptions } from './service-options.js';
 import { TableRow } from './table.js';
+import { serverRule, serviceRule } from './text.js';
 import type { VirtualService } from './virtual-service.js';
 
 /**
  * A service with its servers. A document can restore it, as can `ipvsadm -R` with the output of
  * {@link formatIpvsadm}. `addService` and `addServer` are stricter: they reject a server port that has no effect.
  */
-export type SavedService = ServiceOptions & { readonly servers: readonly ServerOptions[] };
+export type SavedService = ServiceOptions & {
+  /** Its servers, in the kernel's order or that of the text. */
+  readonly servers: readonly ServerOptions[];
+};
 
 /** Returns the settings of a table that was read, without counters, in the kernel's order: the newest first. */
 export function savedServices(rows: readonly TableRow[]): SavedService[] {
   for (const row of checkList('rows', rows))
-    if (!(row instanceof TableRow)) throw invalid(`rows are those of a table that was read, not ${show(row)}`);
+    if (!(row instanceof TableRow)) throw invalid(`rows must be those that table() returned, not ${show(row)}`);
   return rows.map(({ service, servers }) => ({ ...savedService(service), servers: servers.map(savedServer) }));
 }
 
@@ -67,10 +63,6 @@ function savedTunnel({ type, port, checksum }: Tunnel): TunnelOptions {
   return { type, checksum: checksum === 'remote' ? 'none' : checksum };
 }
 
-const protocolOptions: Readonly<Record<Protocol, string>> = { tcp: '-t', udp: '-u', sctp: '--sctp-service' };
-const forwardingOptions = { nat: '-m', local: '-g', direct: '-g', tunnel: '-i', bypass: '-m' } as const;
-const checksumOptions = { none: '--tun-nocsum', checksum: '--tun-csum', remote: '--tun-remcsum' } as const;
-
 /**
  * Formats services as `ipvsadm -Sn` does, as input of `ipvsadm -R`. Adds the thresholds, which ipvsadm omits. Accepts
  * every result of {@link savedServices} and {@link parseIpvsadm}.
@@ -78,52 +70,17 @@ const checksumOptions = { none: '--tun-nocsum', checksum: '--tun-csum', remote: 
  */
 export function formatIpvsadm(services: readonly SavedService[]): string {
   return checkList('services', services)
-    .map((service, index) => at(`services[${index}]`, () => linesOf(service)).join(''))
+    .map((service, index) => at(`services[${index}]`, () => rulesOf(service)).join(''))
     .join('');
 }
 
-function linesOf(service: SavedService): string[] {
+function rulesOf(service: SavedService): string[] {
   if (typeof service !== 'object' || service === null)
     throw invalid(`a service must be an object, not ${show(service)}`);
   const { servers = [], ...options } = service;
   const settings = heldServiceSettings(options);
-  const { key, scheduler, flags } = settings;
-  const name =
-    'fwmark' in key
-      ? `-f ${key.fwmark}${key.family === 'ipv6' ? ' -6' : ''}`
-      : `${protocolOptions[key.protocol]} ${formatEndpoint(key.address, key.port)}`;
-  const words = [`-A ${name} -s ${scheduler}`, ...persistenceWords(settings)];
-  if ((flags & ServiceFlag.onePacket) !== 0) words.push('-o');
-  // ipvsadm does not write flag-3 of sh and mh, which do not read it.
-  const isHash = scheduler === 'sh' || scheduler === 'mh';
-  const schedulerFlags = showSchedulerFlags(flags, scheduler).filter((flag) => !isHash || flag !== 'flag-3');
-  if (schedulerFlags.length > 0) words.push(`-b ${schedulerFlags.join(',')}`);
-  return [
-    `${words.join(' ')}\n`,
-    ...checkList('servers', servers).map((server) => serverLine(name, heldServerSettings(server, key))),
-  ];
-}
-
-function persistenceWords({ key: { family }, flags, timeout, netmask, engine }: ServiceSettings): string[] {
-  if ((flags & ServiceFlag.persistent) === 0) return [];
-  const words = [`-p ${timeout}`];
-  if (netmask !== wholeNetmask(family)) words.push(`-M ${netmaskText(netmask, family)}`);
-  if (engine !== '') words.push(`--pe ${engine}`);
-  return words;
-}
-
-function serverLine(service: string, settings: ServerSettings): string {
-  const { key, forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = settings;
-  const words = [
-    `-a ${service} -r ${formatEndpoint(key.address, key.port)}`,
-    forwardingOptions[forwarding],
-    `-w ${weight}`,
-  ];
-  if (forwarding === 'tunnel') {
-    words.push(`--tun-type ${tunnelType}`);
-    if (tunnelType === 'gue') words.push(`--tun-port ${tunnelPort}`);
-    if (tunnelType !== 'ipip') words.push(checksumOptions[tunnelChecksum]);
-  }
-  if (upperThreshold !== 0) words.push(`-x ${upperThreshold} -y ${lowerThreshold}`);
-  return `${words.join(' ')}\n`;
+  const rules = checkList('servers', servers).map((server) =>
+    serverRule(settings.key, heldServerSettings(server, settings.key)),
+  );
+  return [serviceRule(settings), ...rules].map((rule) => `${rule}\n`);
 }

@@ -1,4 +1,3 @@
-import { formatEndpoint } from '../common/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type {
@@ -9,6 +8,8 @@ import type {
   TunnelChecksum,
   TunnelType,
 } from '../kernel/ipvs/types.js';
+import { ranges, settableForwardings, tunnelChecksums, tunnelTypes } from '../kernel/ipvs/vocabulary.js';
+import { describeServer } from './describe.js';
 
 /** The encapsulation of packets to a real server. */
 export interface TunnelOptions {
@@ -24,7 +25,13 @@ export interface TunnelOptions {
 }
 
 /** Selects a real server of a service: its address and port, a `RealServer` that was read, or the `key` of one. */
-export type ServerSelector = { readonly key: ServerKey } | ServerKey | NewServerKey;
+export type ServerSelector =
+  | {
+      /** Identity of the server. */
+      readonly key: ServerKey;
+    }
+  | ServerKey
+  | NewServerKey;
 
 /** The identity of a new real server within its service. */
 export interface NewServerKey {
@@ -55,11 +62,21 @@ export interface ServerChanges {
 /** A new real server. Default: `nat`, weight 1, no thresholds (`ipvsadm -a` defaults to `direct`). */
 export type ServerOptions = NewServerKey & ServerChanges;
 
-const selectorNames = ['address', 'port'];
-const changeNames = ['forwarding', 'tunnel', 'weight', 'upperThreshold', 'lowerThreshold'];
+const selectorNames = Object.keys({ address: true, port: true } satisfies Record<keyof NewServerKey, true>);
+const changeNames = Object.keys({
+  forwarding: true,
+  tunnel: true,
+  weight: true,
+  upperThreshold: true,
+  lowerThreshold: true,
+} satisfies Record<keyof ServerChanges, true>);
 const optionNames = [...selectorNames, ...changeNames];
-const keyNames = [...optionNames, 'family'];
-const forwardings = ['nat', 'direct', 'tunnel'] as const;
+const keyNames = [...optionNames, 'family' satisfies keyof ServerKey];
+const tunnelNames = Object.keys({
+  type: true,
+  port: true,
+  checksum: true,
+} satisfies Record<keyof TunnelOptions, true>);
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkServerKey(selector: ServerSelector, service: ServiceKey): ServerKey {
@@ -73,7 +90,7 @@ function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerK
   const known = 'family' in selector && selector.family === 'ipv6' ? selector.family : undefined;
   const { address, family } = checkAddress('the address of a real server', selector.address, known);
   const { port = 'port' in service ? service.port : 0 } = selector;
-  return { family, address, port: checkInteger('the port of a real server', port, 0, 65535) };
+  return { family, address, port: checkInteger('the port of a real server', port, ...ranges.port) };
 }
 
 /**
@@ -113,7 +130,7 @@ export function heldServerSettings(options: ServerOptions, service: ServiceKey):
 export function checkServerChanges(changes: ServerChanges): void {
   checkOptions('a real server', changes, optionNames);
   const name = selectorNames.find((name) => name in changes);
-  if (name) throw invalid(`the ${name} of a real server cannot be changed: add another one, and delete this one`);
+  if (name) throw invalid(`the ${name} of a real server cannot be changed; add another server and delete this one`);
 }
 
 /** Returns the settings after `changes`. A setting that they do not name keeps its value. */
@@ -132,27 +149,33 @@ function withChanges(current: ServerSettings, changes: ServerChanges): ServerSet
   const { tunnelType, tunnelPort, tunnelChecksum } = tunnelSettings(current, changes.tunnel);
   const settings = {
     key: current.key,
-    forwarding: forwarding === undefined ? current.forwarding : checkOneOf('forwarding', forwarding, forwardings),
-    weight: numberOf('the weight', changes.weight, current.weight),
-    upperThreshold: numberOf('the upperThreshold', changes.upperThreshold, current.upperThreshold),
-    lowerThreshold: numberOf('the lowerThreshold', changes.lowerThreshold, current.lowerThreshold),
+    forwarding:
+      forwarding === undefined ? current.forwarding : checkOneOf('forwarding', forwarding, settableForwardings),
+    weight: numberOf('the weight', changes.weight, current.weight, ranges.weight),
+    upperThreshold: numberOf('upperThreshold', changes.upperThreshold, current.upperThreshold, ranges.threshold),
+    lowerThreshold: numberOf('lowerThreshold', changes.lowerThreshold, current.lowerThreshold, ranges.threshold),
     tunnelType,
     tunnelPort,
     tunnelChecksum,
   };
   if (changes.tunnel !== undefined && settings.forwarding !== 'tunnel') {
-    throw invalid(`a tunnel is for forwarding 'tunnel', not '${settings.forwarding}'`);
+    throw invalid(`tunnel requires forwarding 'tunnel', not '${settings.forwarding}'`);
   }
   if (settings.lowerThreshold > settings.upperThreshold) {
     throw invalid(
-      `the lower threshold (${settings.lowerThreshold}) is above the upper one (${settings.upperThreshold})`,
+      `lowerThreshold (${settings.lowerThreshold}) must not be above upperThreshold (${settings.upperThreshold})`,
     );
   }
   return settings;
 }
 
-function numberOf(what: string, value: number | undefined, current: number): number {
-  return value === undefined ? current : checkInteger(what, value, 0, 0x7fffffff);
+function numberOf(
+  what: string,
+  value: number | undefined,
+  current: number,
+  [least, most]: readonly [number, number],
+): number {
+  return value === undefined ? current : checkInteger(what, value, least, most);
 }
 
 function tunnelSettings(
@@ -160,21 +183,23 @@ function tunnelSettings(
   tunnel: TunnelOptions | undefined,
 ): Pick<ServerSettings, 'tunnelType' | 'tunnelPort' | 'tunnelChecksum'> {
   if (tunnel === undefined) return current;
-  checkOptions('a tunnel', tunnel, ['type', 'port', 'checksum']);
+  checkOptions('a tunnel', tunnel, tunnelNames);
   const had = current.forwarding === 'tunnel' ? current.tunnelType : undefined;
-  const type = checkOneOf('the type of a tunnel', valueOr(tunnel.type, had ?? 'ipip'), ['ipip', 'gue', 'gre']);
+  const type = checkOneOf('the type of a tunnel', valueOr(tunnel.type, had ?? 'ipip'), tunnelTypes);
   const kept = type === had ? current : undefined;
-  const checksum = checkOneOf('the checksum of a tunnel', valueOr(tunnel.checksum, kept?.tunnelChecksum ?? 'none'), [
-    'none',
-    'checksum',
-    'remote',
-  ]);
+  const checksum = checkOneOf(
+    'the checksum of a tunnel',
+    valueOr(tunnel.checksum, kept?.tunnelChecksum ?? 'none'),
+    tunnelChecksums,
+  );
   const port = valueOr(tunnel.port, kept?.tunnelPort ?? 0);
-  if (type === 'gue' && port === 0 && tunnel.port === undefined) throw invalid('a GUE tunnel needs a port');
-  if (type === 'gue') checkInteger('the port of a GUE tunnel', port, 1, 65535);
-  else if (tunnel.port !== undefined) throw invalid(`only a GUE tunnel has a port, ${type} has none`);
+  if (type === 'gue' && port === 0 && tunnel.port === undefined) throw invalid('a GUE tunnel requires a port');
+  if (type === 'gue') checkInteger('the port of a GUE tunnel', port, ...ranges.udpPort);
+  else if (tunnel.port !== undefined) throw invalid(`the port of a tunnel requires type 'gue', not '${type}'`);
   if ((type === 'ipip' && checksum !== 'none') || (type === 'gre' && checksum === 'remote')) {
-    throw invalid(`an ${type} tunnel cannot have the checksum '${checksum}'`);
+    throw invalid(
+      `the checksum of a tunnel must be ${type === 'ipip' ? "'none'" : "'none' or 'checksum'"} for type '${type}', not '${checksum}'`,
+    );
   }
   return { tunnelType: type, tunnelPort: port, tunnelChecksum: checksum };
 }
@@ -182,7 +207,7 @@ function tunnelSettings(
 /** Rejects a server of the other family without a tunnel, as the kernel does (EINVAL). */
 function checkFamily({ key, forwarding }: ServerSettings, service: ServiceKey): void {
   if (key.family !== service.family && forwarding !== 'tunnel')
-    throw invalid(`${key.address} is not of the family of the service: only a tunnel reaches it`);
+    throw invalid(`server ${key.address} and its service have different families, which requires forwarding 'tunnel'`);
 }
 
 /** Rejects a port without effect. The kernel accepts any, but direct routing and tunnels keep the packet's port. */
@@ -191,8 +216,8 @@ function checkPort({ key, forwarding }: ServerSettings, service: ServiceKey): vo
   const port = 'port' in service ? service.port : 0;
   if (key.port === port) return;
   throw invalid(
-    `${formatEndpoint(key.address, key.port)}: ${forwarding} forwarding keeps the port of the packet, so the port of ` +
-      `the server is that of the service (${port}), not ${key.port}`,
+    `the port of server ${describeServer(key)} must be that of its service (${port}): ${forwarding} forwarding does not ` +
+      'change the port of a packet',
   );
 }
 

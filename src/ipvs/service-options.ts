@@ -1,5 +1,6 @@
 import {
   checkAddress,
+  checkFlag,
   checkInteger,
   checkList,
   checkName,
@@ -17,6 +18,8 @@ import {
   type ServiceKey,
   type ServiceSettings,
 } from '../kernel/ipvs/types.js';
+import { protocols, ranges } from '../kernel/ipvs/vocabulary.js';
+import { checkNetmask, wholeNetmask } from './netmask.js';
 
 /** A scheduler of Linux 6.1 to 7.2, whose module is `ip_vs_NAME`, or any other name. */
 export type Scheduler =
@@ -64,23 +67,34 @@ export interface PersistenceOptions {
  * Selects a virtual service: its protocol, address and port, the mark of its packets, a `VirtualService`
  * that was read, or the `key` of one.
  */
-export type ServiceSelector = { readonly key: ServiceKey } | ServiceKey | NewServiceKey;
+export type ServiceSelector =
+  | {
+      /** Identity of the service. */
+      readonly key: ServiceKey;
+    }
+  | ServiceKey
+  | NewServiceKey;
 
 /** The identity of a new virtual service. */
 export type NewServiceKey =
   | {
+      /** Protocol of the packets: `tcp`, `udp` or `sctp`. */
       readonly protocol: Protocol;
-      /** IPv4 or IPv6 address. */
+      /** IPv4 or IPv6 address that clients connect to, without a zone. */
       readonly address: string;
       /** Port, 1 to 65535. 0 is every port and requires persistence. */
       readonly port: number;
       /** Family of the address. */
       readonly family?: Family | undefined;
+      /** Absent: a service has either an address or a mark. */
       readonly fwmark?: never;
     }
   | {
+      /** Absent: a service by mark has every protocol. */
       readonly protocol?: never;
+      /** Absent: a service by mark has every address. */
       readonly address?: never;
+      /** Absent: a service by mark has every port. */
       readonly port?: never;
       /** Mark, 1 to 4294967295. (The kernel reads 0 as TCP 0.0.0.0:0.) */
       readonly fwmark: number;
@@ -90,8 +104,9 @@ export type NewServiceKey =
 
 /** The settings that an update can change. */
 export interface ServiceChanges {
-  /** Algorithm that chooses the server of a new connection. */
+  /** Algorithm that chooses the server of a new connection, 1 to 15 characters (`ipvsadm -s`). Default: `wlc`. */
   readonly scheduler?: Scheduler | undefined;
+  /** Flags of the scheduler (`ipvsadm -b`); a list replaces all. Default: none. */
   readonly schedulerFlags?: readonly SchedulerFlag[] | undefined;
   /**
    * Persistence: `false` for none, `true` for the defaults, a number for a timeout in seconds. If the service has
@@ -105,15 +120,26 @@ export interface ServiceChanges {
 /** A new virtual service. Default: scheduler `wlc`, no persistence, no flags, as `ipvsadm -A`. */
 export type ServiceOptions = NewServiceKey & ServiceChanges;
 
-/** Minimum and maximum timeout, in seconds, the same as in ipvsadm. */
-const newTimeouts = [1, 31 * 24 * 3600] as const;
-/** Minimum and maximum timeout of a table. The kernel stores seconds times HZ in 32 bits; HZ is at least 100. */
-const heldTimeouts = [0, 42_949_672] as const;
-const selectorNames = ['protocol', 'address', 'port', 'fwmark', 'family'];
-const changeNames = ['scheduler', 'schedulerFlags', 'persistence', 'onePacket'];
+const selectorNames = Object.keys({
+  protocol: true,
+  address: true,
+  port: true,
+  fwmark: true,
+  family: true,
+} satisfies Record<keyof NewServiceKey, true>);
+const changeNames = Object.keys({
+  scheduler: true,
+  schedulerFlags: true,
+  persistence: true,
+  onePacket: true,
+} satisfies Record<keyof ServiceChanges, true>);
 const optionNames = [...selectorNames, ...changeNames];
-const families = ['ipv4', 'ipv6'] as const;
-const protocols = ['tcp', 'udp', 'sctp'] as const;
+const persistenceNames = Object.keys({
+  timeout: true,
+  netmask: true,
+  engine: true,
+} satisfies Record<keyof PersistenceOptions, true>);
+const families = ['ipv4', 'ipv6'] as const satisfies readonly Family[];
 
 const flagBits: Readonly<Record<SchedulerFlag, number>> = {
   'flag-1': ServiceFlag.scheduler1,
@@ -139,13 +165,13 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
   if ('fwmark' in selector && selector.fwmark !== undefined) {
     const { protocol, address, port } = selector as { [Name in 'protocol' | 'address' | 'port']?: unknown };
     if (protocol !== undefined || address !== undefined || port !== undefined)
-      throw invalid('a virtual service has either a fwmark or a protocol, address and port');
+      throw invalid('a virtual service must have either a fwmark, or a protocol, address and port');
     return {
       family: checkOneOf('the family', selector.family === undefined ? 'ipv4' : selector.family, families),
-      fwmark: checkInteger('a fwmark', selector.fwmark, 1, 0xffffffff),
+      fwmark: checkInteger('a fwmark', selector.fwmark, ...ranges.fwmark),
     };
   }
-  if (!('address' in selector)) throw invalid('a virtual service has a fwmark or a protocol, address and port');
+  if (!('address' in selector)) throw invalid('a virtual service must have a fwmark, or a protocol, address and port');
   const given = (selector as { family?: unknown }).family;
   const known = given === 'ipv6' ? given : undefined;
   const { address, family } = checkAddress('the address of a virtual service', selector.address, known);
@@ -154,7 +180,7 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
     family,
     protocol: checkOneOf('the protocol', selector.protocol, protocols),
     address,
-    port: checkInteger('the port of a virtual service', selector.port, 0, 65535),
+    port: checkInteger('the port of a virtual service', selector.port, ...ranges.port),
   };
 }
 
@@ -172,7 +198,7 @@ export function newServiceSettings(options: ServiceOptions): ServiceSettings {
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function heldServiceSettings(options: ServiceOptions): ServiceSettings {
-  return withChanges(defaultSettings(options), options, valueOr(options.persistence, false), heldTimeouts);
+  return withChanges(defaultSettings(options), options, valueOr(options.persistence, false), ranges.heldPersistence);
 }
 
 function defaultSettings(options: ServiceOptions): ServiceSettings {
@@ -185,7 +211,8 @@ function defaultSettings(options: ServiceOptions): ServiceSettings {
 export function checkServiceChanges(changes: ServiceChanges): void {
   checkOptions('a virtual service', changes, optionNames);
   const name = selectorNames.find((name) => name in changes);
-  if (name) throw invalid(`the ${name} of a virtual service cannot be changed: add another one, and delete this one`);
+  if (name)
+    throw invalid(`the ${name} of a virtual service cannot be changed; add another service and delete this one`);
 }
 
 /** Returns the settings after `changes`. A setting that they do not name keeps its value. */
@@ -194,11 +221,11 @@ export function changeService(
   changes: ServiceChanges,
   persist = changes.persistence,
 ): ServiceSettings {
-  const settings = withChanges(current, changes, persist, newTimeouts);
+  const settings = withChanges(current, changes, persist, ranges.persistence);
   const { key, flags } = settings;
   // Accepts settings of another program that this update does not change.
   if (changes.onePacket && 'protocol' in key && key.protocol !== 'udp') {
-    throw invalid(`one-packet scheduling is for UDP, not for ${key.protocol.toUpperCase()}`);
+    throw invalid(`onePacket requires protocol 'udp', not '${key.protocol}': the kernel ignores it for others`);
   }
   if (persist !== undefined && 'port' in key && key.port === 0 && (flags & ServiceFlag.persistent) === 0) {
     throw invalid('port 0 (every port) requires persistence: without it the kernel schedules no connection');
@@ -218,7 +245,8 @@ function withChanges(
   if (changes.schedulerFlags !== undefined) {
     flags = (flags & ~schedulerFlagBits) | schedulerFlags(changes.schedulerFlags, scheduler);
   }
-  if (changes.onePacket !== undefined) flags = withFlag(flags, ServiceFlag.onePacket, changes.onePacket);
+  if (changes.onePacket !== undefined)
+    flags = withFlag(flags, ServiceFlag.onePacket, checkFlag('onePacket', changes.onePacket));
   if (persist === false) {
     flags &= ~ServiceFlag.persistent;
     timeout = 0;
@@ -239,8 +267,7 @@ function withChanges(
   return { key, scheduler, flags, timeout, netmask, engine };
 }
 
-function withFlag(flags: number, flag: number, on: unknown): number {
-  if (typeof on !== 'boolean') throw invalid(`onePacket must be true or false, not ${show(on)}`);
+function withFlag(flags: number, flag: number, on: boolean): number {
   return on ? flags | flag : flags & ~flag;
 }
 
@@ -257,40 +284,10 @@ function persistenceOptions(value: true | number | PersistenceOptions): Persiste
   if (value === true) return {};
   if (typeof value === 'number') return { timeout: value };
   if (typeof value !== 'object' || value === null) {
-    throw invalid(`persistence is false (none), true, a timeout in seconds or an object, not ${show(value)}`);
+    throw invalid(`persistence must be false (none), true, a timeout in seconds or an object, not ${show(value)}`);
   }
-  checkOptions('persistence', value, ['timeout', 'netmask', 'engine']);
+  checkOptions('persistence', value, persistenceNames);
   return value;
-}
-
-/** Returns the netmask that separates all clients. */
-export function wholeNetmask(family: Family): number {
-  return family === 'ipv6' ? 128 : 0xffffffff;
-}
-
-function checkNetmask(value: number | string, family: Family): number {
-  if (family === 'ipv6') return checkInteger('an IPv6 netmask (a prefix length)', value, 1, 128);
-  if (typeof value === 'string') {
-    const mask = checkAddress('an IPv4 netmask', value);
-    if (mask.family === 'ipv4') return mask.address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-    throw invalid(`an IPv4 netmask must be a mask such as 255.255.255.0, not ${show(value)}`);
-  }
-  const length = checkInteger('an IPv4 netmask (a prefix length)', value, 0, 32);
-  return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
-}
-
-/** Formats a netmask for {@link PersistenceOptions}: a prefix length if it is one, otherwise a mask. */
-export function showNetmask(netmask: number, family: Family): number | string {
-  if (family === 'ipv6') return netmask;
-  const ones = Math.clz32(~netmask >>> 0);
-  const contiguous = ones === 32 || (netmask << ones) >>> 0 === 0;
-  return contiguous && netmask !== 0 ? ones : netmaskText(netmask, family);
-}
-
-/** Formats a netmask as ipvsadm does: `255.255.255.0`; a prefix length for IPv6. */
-export function netmaskText(netmask: number, family: Family): string {
-  if (family === 'ipv6') return String(netmask);
-  return [24, 16, 8, 0].map((shift) => (netmask >>> shift) & 0xff).join('.');
 }
 
 /** Returns the names of the scheduler flags of a service. */

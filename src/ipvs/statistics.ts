@@ -1,4 +1,4 @@
-import type { Statistics } from '../kernel/ipvs/types.js';
+import type { IpvsStatistics } from '../kernel/ipvs/types.js';
 
 export const counterNames = [
   'connections',
@@ -17,7 +17,10 @@ export const rateNames = [
 ] as const;
 
 /** Returns the counters as strings, because JSON has no bigint. */
-export function statisticsToJSON(statistics: Statistics): Record<keyof Statistics, string> {
+export function statisticsToJSON(statistics: IpvsStatistics): Record<keyof IpvsStatistics, string> {
   const names = [...counterNames, ...rateNames];
-  return Object.fromEntries(names.map((name) => [name, String(statistics[name])])) as Record<keyof Statistics, string>;
+  return Object.fromEntries(names.map((name) => [name, String(statistics[name])])) as Record<
+    keyof IpvsStatistics,
+    string
+  >;
 }

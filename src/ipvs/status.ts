@@ -14,6 +14,7 @@ export interface HashTableStatus {
    * `conn_lfactor` and `svc_lfactor`.
    */
   readonly loadFactor: number;
+  /** Number of buckets without entries. */
   readonly emptyBuckets: number;
   /** `chains[i]` is the number of buckets with `i + 1` entries. The seventh and last counts those with 7 or more. */
   readonly chains: readonly number[];
@@ -21,10 +22,13 @@ export interface HashTableStatus {
 
 /** State of IPVS in one network namespace. */
 export interface IpvsStatus {
+  /** Table of connections. */
   readonly connections: HashTableStatus;
+  /** Table of services. */
   readonly services: HashTableStatus;
   /** The kernel threads that compute rates. */
   readonly estimation: {
+    /** Number of threads that run. */
     readonly threads: number;
     /** Maximum number of threads. 0 before the first service of the namespace. */
     readonly maximumThreads: number;
@@ -81,14 +85,14 @@ export async function readStatus(context: Context, options?: CallOptions): Promi
     if (text === Errno.ENOENT && typeof old === 'string') throw notSupported();
     throw new KernelFailure(text ?? Errno.EIO, 'open');
   };
-  return parseStatus(await context.ask('READ_FILE', 'read', FILE, read, options));
+  return parseStatus(await context.ask({ command: 'READ_FILE', action: 'read', object: FILE, options }, read));
 }
 
 function notSupported(): IpvsError {
   return new IpvsError(
     'ERR_IPVS_NOT_SUPPORTED',
-    `cannot read the status of IPVS: this kernel has no /proc/net/ip_vs_status (ENOENT). Linux 7.1 and later have ` +
-      'it; on this kernel use info() for the size of the connection table and totals() for its counters',
+    `cannot read the status of IPVS: this kernel has no /proc/net/ip_vs_status (ENOENT). It requires Linux 7.1. ` +
+      'On this kernel use info() for the size of the connection table and totals() for its counters',
     { errno: Errno.ENOENT, errnoName: 'ENOENT', request: { action: 'read', object: 'the status of IPVS' } },
   );
 }

@@ -1,4 +1,5 @@
 import { checkInteger, show } from '../common/check.js';
+import { didYouMean } from '../common/did-you-mean.js';
 import { Errno } from '../common/errno.js';
 import { invalid, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
@@ -89,6 +90,7 @@ export interface Sysctls {
   sync_version: number;
 }
 
+/** Name of a setting below `net.ipv4.vs`, such as `conntrack`. */
 export type SysctlName = keyof Sysctls;
 
 type Kind = 'boolean' | 'integer' | 'pair' | 'text';
@@ -130,6 +132,7 @@ const kinds: Readonly<Record<SysctlName, Kind>> = {
   sync_version: 'integer',
 };
 
+/** Names of all settings that the library knows, of Linux 6.1 to 7.2. */
 export const sysctlNames = Object.keys(kinds) as readonly SysctlName[];
 
 export function parseSysctl(name: SysctlName, text: string): boolean | number | string | readonly number[] {
@@ -162,23 +165,21 @@ export function formatSysctl(name: SysctlName, value: unknown): string {
     case 'text':
       // bitmap_parselist in lib/bitmap-str.c
       if (typeof value === 'string' && /^(?:all(?::\d+\/\d+)?|[0-9N,:/-]*)$/.test(value)) return `${value}\n`;
-      throw invalid(`${name} is "all" or a list of processors such as 0-3,5 or 0-N:1/2, not ${show(value)}`);
+      throw invalid(`${name} must be "all" or a list of processors such as 0-3,5 or 0-N:1/2, not ${show(value)}`);
   }
 }
 
 function checkName(name: unknown): asserts name is SysctlName {
   if (typeof name === 'string' && Object.hasOwn(kinds, name)) return;
-  throw invalid(`net.ipv4.vs has no ${show(name)}; there are ${sysctlNames.join(', ')}`);
+  throw invalid(
+    `net.ipv4.vs has no sysctl ${show(name)}; it has ${sysctlNames.join(', ')}${typeof name === 'string' ? didYouMean(name, sysctlNames) : ''}`,
+  );
 }
 
 export async function readSysctls(context: Context, options?: CallOptions): Promise<Partial<Sysctls>> {
   const paths = sysctlNames.map((name) => `${directory}/${name}`);
-  const texts = await context.ask(
-    'READ_FILE',
-    'read',
-    directory,
-    () => context.port.readFiles(paths, options),
-    options,
+  const texts = await context.ask({ command: 'READ_FILE', action: 'read', object: directory, options }, () =>
+    context.port.readFiles(paths, options),
   );
   const present = sysctlNames.flatMap((name, index) => {
     const text = texts[index];
@@ -194,7 +195,9 @@ export async function readSysctl<N extends SysctlName>(
 ): Promise<Sysctls[N]> {
   checkName(name);
   const path = `${directory}/${name}`;
-  const [text] = await context.ask('READ_FILE', 'read', path, () => context.port.readFiles([path], options), options);
+  const [text] = await context.ask({ command: 'READ_FILE', action: 'read', object: path, options }, () =>
+    context.port.readFiles([path], options),
+  );
   if (typeof text === 'string') return parseSysctl(name, text) as Sysctls[N];
   throw errorFor({ command: 'READ_FILE', action: 'read', object: path }, text ?? Errno.EIO);
 }
@@ -207,20 +210,16 @@ export async function writeSysctl<N extends SysctlName>(
 ): Promise<void> {
   const text = formatSysctl(name, value);
   const path = `${directory}/${name}`;
-  await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
+  await context.ask({ command: 'WRITE_FILE', action: 'write', object: path, options }, () =>
+    context.port.writeFile(path, text, options),
+  );
 }
 
 /** Reads a file that every kernel with IPVS has. @internal */
 export async function readFile(context: Context, path: string, options?: CallOptions): Promise<string> {
-  return context.ask(
-    'READ_FILE',
-    'read',
-    path,
-    async () => {
-      const [text] = await context.port.readFiles([path], options);
-      if (typeof text === 'string') return text;
-      throw new KernelFailure(text ?? Errno.EIO, 'open');
-    },
-    options,
-  );
+  return context.ask({ command: 'READ_FILE', action: 'read', object: path, options }, async () => {
+    const [text] = await context.port.readFiles([path], options);
+    if (typeof text === 'string') return text;
+    throw new KernelFailure(text ?? Errno.EIO, 'open');
+  });
 }

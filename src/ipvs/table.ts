@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { checkCallOptions, checkFlag, checkInteger } from '../common/check.js';
 import { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { TableEntry } from '../kernel/ipvs/types.js';
+import type { IpvsTableEntry } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
 import { describeServer, serviceId } from './describe.js';
 import { RealServer, sameServer } from './real-server.js';
@@ -21,7 +21,9 @@ export interface TableOptions extends CallOptions {
 
 /** A service and its servers. */
 export class TableRow {
+  /** The service at the time it was read. */
   readonly service: VirtualService;
+  /** Its servers, in the kernel's order: the newest first. */
   readonly servers: readonly RealServer[];
 
   /** @internal */
@@ -30,6 +32,7 @@ export class TableRow {
     this.servers = servers;
   }
 
+  /** Returns the service with its servers for JSON, the counters as strings. */
   toJSON(): Record<string, unknown> {
     return { ...this.service.toJSON(), servers: this.servers };
   }
@@ -51,8 +54,10 @@ export async function readTable(context: Context, options: TableOptions = {}): P
   const { consistent = false, attempts = 8, ...call } = options;
   checkFlag('consistent', consistent);
   checkInteger('attempts', attempts, 2, 1_000_000);
-  const read = (): Promise<readonly TableEntry[]> =>
-    context.ask('GET_SERVICE', 'read', 'the table', () => context.port.table(call), call);
+  const read = (): Promise<readonly IpvsTableEntry[]> =>
+    context.ask({ command: 'GET_SERVICE', action: 'read', object: 'the table', options: call }, () =>
+      context.port.table(call),
+    );
   if (!consistent) return rows(context, await read());
   let before = await read();
   for (let attempt = 1; attempt < attempts; attempt++) {
@@ -60,12 +65,12 @@ export async function readTable(context: Context, options: TableOptions = {}): P
     if (sameTable(before, now)) return rows(context, now);
     before = now;
   }
-  throw new IpvsError('ERR_IPVS_UNSTABLE', `the table changed during each of ${attempts} readings`, {
+  throw new IpvsError('ERR_IPVS_UNSTABLE', `cannot read the table: it changed during each of ${attempts} readings`, {
     request: { action: 'read', object: 'the table' },
   });
 }
 
-function rows(context: Context, entries: readonly TableEntry[]): TableRow[] {
+function rows(context: Context, entries: readonly IpvsTableEntry[]): TableRow[] {
   return entries.map(({ service, servers }) => {
     const { key } = service;
     return new TableRow(
@@ -76,7 +81,7 @@ function rows(context: Context, entries: readonly TableEntry[]): TableRow[] {
 }
 
 /** Returns true if two readings have equal settings. Ignores counters and order. */
-function sameTable(a: readonly TableEntry[], b: readonly TableEntry[]): boolean {
+function sameTable(a: readonly IpvsTableEntry[], b: readonly IpvsTableEntry[]): boolean {
   if (a.length !== b.length) return false;
   const others = new Map(b.map((row) => [serviceId(row.service.key), row]));
   return a.every((row) => {

@@ -1,8 +1,8 @@
-import type { Statistics } from '../kernel/ipvs/types.js';
+import type { IpvsStatistics } from '../kernel/ipvs/types.js';
 import { counterNames, rateNames } from './statistics.js';
 
 /** The counters of one processor. They include connections that have ended. */
-export interface ProcessorTotals extends Statistics {
+export interface ProcessorTotals extends IpvsStatistics {
   /** Number of the processor, from 0. */
   readonly processor: number;
 }
@@ -11,7 +11,7 @@ export interface ProcessorTotals extends Statistics {
  * Parses /proc/net/ip_vs_stats (ip_vs_stats_show in net/netfilter/ipvs/ip_vs_ctl.c): hexadecimal
  * numbers under two headings, the counters and then the rates.
  */
-export function parseTotals(text: string): Statistics {
+export function parseTotals(text: string): IpvsStatistics {
   const rows = text
     .split('\n')
     .map(parseRow)
@@ -35,9 +35,9 @@ function parseRow(line: string): bigint[] {
   return words.every((word) => /^[0-9A-F]+$/i.test(word)) ? words.map((word) => BigInt(`0x${word}`)) : [];
 }
 
-function statistics(counters: readonly bigint[], rates: readonly bigint[]): Statistics {
+function statistics(counters: readonly bigint[], rates: readonly bigint[]): IpvsStatistics {
   return Object.fromEntries([
     ...counterNames.map((name, index) => [name, counters[index] ?? 0n]),
     ...rateNames.map((name, index) => [name, rates[index] ?? 0n]),
-  ]) as unknown as Statistics;
+  ]) as unknown as IpvsStatistics;
 }

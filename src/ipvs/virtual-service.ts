@@ -3,16 +3,17 @@ import { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import {
   type Family,
+  type IpvsStatistics,
   type Protocol,
   type ServiceEntry,
   ServiceFlag,
   type ServiceKey,
   type ServiceSettings,
-  type Statistics,
 } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
 import { describeService } from './describe.js';
 import { serviceAgrees } from './differences.js';
+import { showNetmask } from './netmask.js';
 import { checkUpdate, RealServer, readBack, readServer, type UpdateOptions } from './real-server.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
 import {
@@ -23,7 +24,6 @@ import {
   type SchedulerFlag,
   type ServiceChanges,
   type ServiceOptions,
-  showNetmask,
   showSchedulerFlags,
 } from './service-options.js';
 import { statisticsToJSON } from './statistics.js';
@@ -35,6 +35,7 @@ export interface Persistence {
   readonly timeout: number;
   /** Prefix length, or the text of a mask that is no prefix. */
   readonly netmask: number | string;
+  /** Persistence engine, such as `sip`; absent without one. */
   readonly engine?: string;
 }
 
@@ -53,11 +54,13 @@ export class VirtualService {
     this.#entry = entry;
   }
 
+  /** Identity of the service: a selector for {@link Ipvs.service}. */
   get key(): ServiceKey {
     this.#key ??= this.#entry.key;
     return this.#key;
   }
 
+  /** Family of the address, or of the marked packets. */
   get family(): Family {
     return this.key.family;
   }
@@ -65,31 +68,39 @@ export class VirtualService {
   get protocol(): Protocol | undefined {
     return 'protocol' in this.key ? this.key.protocol : undefined;
   }
+  /** Virtual address, in canonical form; `undefined` for a fwmark service. */
   get address(): string | undefined {
     return 'address' in this.key ? this.key.address : undefined;
   }
+  /** Virtual port, 0 for every port; `undefined` for a fwmark service. */
   get port(): number | undefined {
     return 'port' in this.key ? this.key.port : undefined;
   }
+  /** Mark of the packets, 1 to 4294967295; `undefined` for a service by address. */
   get fwmark(): number | undefined {
     return 'fwmark' in this.key ? this.key.fwmark : undefined;
   }
+  /** Name of the scheduler, such as `wlc`. */
   get scheduler(): Scheduler {
     return this.#entry.scheduler;
   }
+  /** Flags of the scheduler; `sh-port` and others by name if the scheduler has names for them. */
   get schedulerFlags(): readonly SchedulerFlag[] {
     return showSchedulerFlags(this.#entry.flags, this.#entry.scheduler);
   }
+  /** True if the kernel schedules each packet individually. It does so for UDP only. */
   get onePacket(): boolean {
     return (this.#entry.flags & ServiceFlag.onePacket) !== 0;
   }
+  /** Persistence of clients; `undefined` for none. */
   get persistence(): Persistence | undefined {
     const { flags, timeout, netmask, engine } = this.#entry;
     if ((flags & ServiceFlag.persistent) === 0) return undefined;
     const persistence = { timeout, netmask: showNetmask(netmask, this.family) };
     return engine === '' ? persistence : { ...persistence, engine };
   }
-  get statistics(): Statistics {
+  /** Counters since the service was added or reset. The kernel updates them every 2 s. */
+  get statistics(): IpvsStatistics {
     return this.#entry.statistics;
   }
 
@@ -138,11 +149,8 @@ export class VirtualService {
    */
   async servers(options?: CallOptions): Promise<RealServer[]> {
     const entries = await this.#context.ask(
-      'GET_DEST',
-      'list the servers of',
-      describeService(this.key),
+      { command: 'GET_DEST', action: 'list the servers of', object: describeService(this.key), options },
       () => this.#context.port.servers(this.key, options),
-      options,
     );
     return entries.map((entry) => new RealServer(this.#context, this.key, entry));
   }
@@ -164,6 +172,24 @@ export class VirtualService {
     return readBack(this.#context, this.key, settings, options);
   }
 
+  /**
+   * Adds a server, or replaces the settings of the one with the same address and port: all settings become those
+   * given, with the defaults of {@link addServer} for absent ones (weight 1, forwarding `nat`). Use
+   * {@link RealServer.update} to keep absent ones.
+   *
+   * Existing connections stay on the server and keep its counters. They also keep the forwarding method they started
+   * with; new settings of a tunnel apply to them at their next packet. With weight 0 the server gets no new
+   * connections, except from clients with a persistence template.
+   * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_REJECTED` and `ERR_IPVS_NOT_SUPPORTED` as
+   * {@link addServer}; `ERR_IPVS_UNSTABLE` if other programs add and delete the server during each of several attempts
+   */
+  async setServer(server: ServerOptions, options?: CallOptions): Promise<RealServer> {
+    const settings = newServerSettings(server, this.key);
+    await this.#context.setServer(this.key, settings, options);
+    return readBack(this.#context, this.key, settings, options);
+  }
+
+  /** Returns the properties for JSON, the counters as strings. */
   toJSON(): Record<string, unknown> {
     return {
       ...this.key,
@@ -199,18 +225,18 @@ export function sameService(a: Omit<ServiceSettings, 'key'>, b: Omit<ServiceSett
 
 function changed(key: ServiceKey): IpvsError {
   const object = describeService(key);
-  return new IpvsError('ERR_IPVS_CHANGED', `service ${object} has been changed since it was read; nothing was sent`, {
-    request: { action: 'update service', object },
-  });
+  return new IpvsError(
+    'ERR_IPVS_CHANGED',
+    `cannot update service ${object}: another program changed it since it was read. Nothing was sent`,
+    {
+      request: { action: 'update service', object },
+    },
+  );
 }
 
 function readServiceEntry(context: Context, key: ServiceKey, options?: CallOptions): Promise<ServiceEntry> {
-  return context.ask(
-    'GET_SERVICE',
-    'read service',
-    describeService(key),
-    () => context.port.service(key, options),
-    options,
+  return context.ask({ command: 'GET_SERVICE', action: 'read service', object: describeService(key), options }, () =>
+    context.port.service(key, options),
   );
 }
 

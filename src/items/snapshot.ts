@@ -1,6 +1,6 @@
 import { IpvsError } from '../common/errors.js';
 import { recordOf } from '../common/own.js';
-import type { TableEntry, Timeouts } from '../kernel/ipvs/types.js';
+import type { IpvsTableEntry, Timeouts } from '../kernel/ipvs/types.js';
 import type { NftTableEntry as NetfilterTable } from '../kernel/netfilter/types.js';
 import { interfaceOfSysctl } from '../kernel/network/main-names.js';
 import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
@@ -15,7 +15,7 @@ import type { World } from './world.js';
 export interface Snapshot {
   /** Time of the read, in milliseconds of the clock for deadlines. */
   readonly time: number;
-  readonly table?: readonly TableEntry[] | undefined;
+  readonly table?: readonly IpvsTableEntry[] | undefined;
   readonly timeouts?: Timeouts | undefined;
   readonly links?: readonly Link[] | undefined;
   readonly addresses?: readonly InterfaceAddress[] | undefined;

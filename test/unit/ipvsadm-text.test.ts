@@ -64,17 +64,17 @@ test('long options, defaults, comments, and marks that ipvsadm writes as negativ
 
 const service = '-A -t 192.0.2.1:80 -s rr';
 test.each([
-  ['-A -t web:http -s rr', 'line 1: web:http is no address with a port; names are not looked up'],
-  [`${service}\n${service}`, 'line 2: service TCP 192.0.2.1:80 is a repetition of line 1'],
-  ['-A -f 7\n\n# again\n-A -f 7 -s rr', 'line 4: service FWM 7 is a repetition of line 1'],
+  ['-A -t web:http -s rr', 'line 1: web:http is not an address with a port. Host names are not resolved'],
+  [`${service}\n${service}`, 'line 2: service TCP 192.0.2.1:80 repeats line 1'],
+  ['-A -f 7\n\n# again\n-A -f 7 -s rr', 'line 4: service FWM 7 repeats line 1'],
   [
     `${service}\n-a -t 192.0.2.1:80 -r 10.0.0.1 -m\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -g`,
-    'line 3: server 10.0.0.1:80 of TCP 192.0.2.1:80 is a repetition of line 2',
+    'line 3: server 10.0.0.1:80 of TCP 192.0.2.1:80 repeats line 2',
   ],
-  ['-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m', 'line 1: there is no -A line for TCP 192.0.2.1:80 above this line'],
-  ['-D -t 192.0.2.1:80', 'line 1: a line begins with -A or -a, as ipvsadm -Sn writes it, not with -D'],
-  ['-A -t 192.0.2.1:80 --what', 'line 1: ipvsadm -Sn writes no option --what'],
-  ['-A -s rr', 'line 1: it names no service'],
+  ['-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m', 'line 1: service TCP 192.0.2.1:80 has no -A line above this line'],
+  ['-D -t 192.0.2.1:80', 'line 1: a line must begin with -A or -a, as ipvsadm -Sn writes it, not with -D'],
+  ['-A -t 192.0.2.1:80 --what', 'line 1: --what is not an option that ipvsadm -Sn writes'],
+  ['-A -s rr', 'line 1: it has no service'],
   ['-A -t 192.0.2.1:80 -t 192.0.2.2:80', 'line 1: -t is repeated'],
   ['-A -t 192.0.2.1:80 --tcp-service 192.0.2.2:80', 'line 1: --tcp-service is repeated'],
   ['-A -t 192.0.2.1:80 -u 192.0.2.1:80', 'line 1: -u contradicts -t'],
@@ -95,23 +95,26 @@ test.each([
     '-A -f 7\n-a -f 7 -r 10.0.0.1 -i --tun-type gre --tun-csum --tun-nocsum',
     'line 2: --tun-nocsum contradicts --tun-csum',
   ],
-  ['-A -f 7 -w 1', 'line 1: -w belongs to lines of servers, this is one of services'],
-  ['-A -f 7 -r 10.0.0.1', 'line 1: -r belongs to lines of servers'],
-  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -s rr', 'line 2: -s belongs to lines of services, this is one of servers'],
-  ['-A -f 7 rr', 'line 1: rr is not an option'],
-  ['-A -f 7 -s', 'line 1: -s has no value'],
-  ['-A -f 7 -s -o', 'line 1: -s has no value'],
-  ['-A -t 192.0.2.1:80 -6', 'line 1: -6 belongs to a mark (-f), not to -t'],
+  ['-A -f 7 -w 1', 'line 1: -w is an option of servers, and this line is one of services'],
+  ['-A -f 7 -r 10.0.0.1', 'line 1: -r is an option of servers'],
+  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -s rr', 'line 2: -s is an option of services, and this line is one of servers'],
+  ['-A -f 7 rr', 'line 1: rr is neither an option nor the value of one'],
+  ['-A -f 7 -s', 'line 1: -s requires a value'],
+  ['-A -f 7 -s -o', 'line 1: -s requires a value'],
+  ['-A -t 192.0.2.1:80 -6', 'line 1: -6 requires a mark (-f), not -t'],
   ['-A -f 0', 'line 1: the mark must be an integer from 1 to 4294967295, not 0'],
   ['-A -f 4294967297', 'line 1: the mark must be an integer from 1 to 4294967295, not 4294967297'],
   ['-A -f -2147483649', 'line 1: the mark must be an integer from 1 to 4294967295, not -2147483649'],
-  ['-A -f 7 -M 255.0.0.0', 'line 1: -M takes -p'],
+  ['-A -f 7 -M 255.0.0.0', 'line 1: -M requires -p'],
   ['-A -f 7 -p 60 -M 24', 'line 1: the netmask of IPv4 must be a mask such as 255.255.255.0, not 24'],
   ['-A -f 7 -6 -p 60 -M 129', 'line 1: an IPv6 netmask (a prefix length) must be an integer from 1 to 128, not 129'],
-  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -i --tun-port 6080', 'line 2: only a GUE tunnel has a port, ipip has none'],
-  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -g --tun-type ipip', "line 2: a tunnel is for forwarding 'tunnel', not 'direct'"],
-  ['-A -f 7\n-a -f 7 -r fd00::1 -g', 'line 2: fd00::1 is no address with a port'],
-  ['-A -f 7\n-a -f 7 -r [fd00::1] -g', 'line 2: fd00::1 is not of the family of the service: only a tunnel reaches it'],
+  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -i --tun-port 6080', "line 2: the port of a tunnel requires type 'gue', not 'ipip'"],
+  ['-A -f 7\n-a -f 7 -r 10.0.0.1 -g --tun-type ipip', "line 2: tunnel requires forwarding 'tunnel', not 'direct'"],
+  ['-A -f 7\n-a -f 7 -r fd00::1 -g', 'line 2: fd00::1 is not an address with a port'],
+  [
+    '-A -f 7\n-a -f 7 -r [fd00::1] -g',
+    "line 2: server fd00::1 and its service have different families, which requires forwarding 'tunnel'",
+  ],
 ])('rejects %j', (wrong, message) => {
   expect(() => parseIpvsadm(wrong)).toThrow(message);
 });
@@ -140,7 +143,7 @@ test('writes flags as ipvsadm does, and reads -b without a value, which ipvsadm 
   expect(formatIpvsadm(parseIpvsadm(written))).toBe(written.replace(' -b \n', '\n'));
   const flags = { fwmark: 6, scheduler: 'mh', schedulerFlags: ['flag-1', 'flag-3'], servers: [] } as const;
   expect(formatIpvsadm([flags])).toBe('-A -f 6 -s mh -b mh-fallback\n');
-  expect(() => parseIpvsadm('-A -f 2 -s')).toThrow('line 1: -s has no value');
+  expect(() => parseIpvsadm('-A -f 2 -s')).toThrow('line 1: -s requires a value');
 });
 
 /** Without the setting that services of UDP bring along. */

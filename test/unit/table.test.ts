@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Ipvs, type IpvsPort, type ServerEntry, type ServiceEntry, type TableEntry } from '../../src/index.js';
+import { Ipvs, type IpvsPort, type IpvsTableEntry, type ServerEntry, type ServiceEntry } from '../../src/index.js';
 
 const statistics = {
   connections: 0n,
@@ -38,7 +38,7 @@ function server(address: string, weight: number, connections = 0n): ServerEntry 
 }
 
 /** A handle on a kernel whose table is another one with each reading. */
-async function reading(...tables: TableEntry[][]): Promise<{ ipvs: Ipvs; readings: () => number }> {
+async function reading(...tables: IpvsTableEntry[][]): Promise<{ ipvs: Ipvs; readings: () => number }> {
   let count = 0;
   const port = { table: async () => tables[Math.min(count++, tables.length - 1)], close: async () => {} };
   const ipvs = await Ipvs.open({

@@ -3,7 +3,7 @@ import { recordOf } from '../../common/own.js';
 import type { Ipvs } from '../../ipvs/ipvs.js';
 import type { ServerId } from '../../items/service-ids.js';
 import type { Rows } from '../../items/snapshot.js';
-import type { Change } from '../../kernel/ipvs/types.js';
+import type { IpvsChange } from '../../kernel/ipvs/types.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { TableStep } from '../plan/step.js';
 
@@ -11,7 +11,7 @@ import type { TableStep } from '../plan/step.js';
 export async function send(
   ipvs: Ipvs,
   kernel: Kernel,
-  changes: readonly (Change | undefined)[],
+  changes: readonly (IpvsChange | undefined)[],
 ): Promise<readonly (IpvsError | undefined)[]> {
   const due = changes.filter((change) => change !== undefined);
   if (due.length === 0) return changes.map(() => undefined);
@@ -23,7 +23,7 @@ export async function send(
   return changes.map((change) => (change === undefined ? undefined : errors[at++]));
 }
 
-function takesNothingNew(change: Change): boolean {
+function takesNothingNew(change: IpvsChange): boolean {
   return change.command === 'SET_DEST' && change.server.weight === 0;
 }
 

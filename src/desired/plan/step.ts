@@ -4,7 +4,7 @@ import { handlerOf } from '../../items/handlers.js';
 import type { ItemId } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
 import { decodeServer, decodeService, type ServerId, type ServiceId } from '../../items/service-ids.js';
-import type { Change, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
+import type { IpvsChange, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { Draining } from '../record/ledger.js';
 import { isShared } from '../record/wanted.js';
@@ -78,7 +78,7 @@ export interface RowDetails {
   readonly differences?: readonly SettingDifference[] | undefined;
   readonly owner?: string | null | undefined;
   /** Change that undoes the step. Absent for a new row: undoing deletes it. */
-  readonly undo?: Change | undefined;
+  readonly undo?: IpvsChange | undefined;
   /** Weight to restore, and time limit, of a draining server. */
   readonly draining?: Draining | undefined;
   /** Datagrams whose UDP flows may be stale after the step. */
@@ -97,7 +97,7 @@ export class TableStep implements PlainStep {
   /** Settings of the row; undefined if it no longer exists. */
   readonly settings: ServiceSettings | ServerSettings | undefined;
   /** Change to send; undefined if only the journal changes. */
-  readonly change: Change | undefined;
+  readonly change: IpvsChange | undefined;
   readonly #details: RowDetails | undefined;
   #plain: Step | undefined;
 
@@ -107,7 +107,7 @@ export class TableStep implements PlainStep {
     service: ServiceId,
     server: ServerId | undefined,
     settings: ServiceSettings | ServerSettings | undefined,
-    change?: Change,
+    change?: IpvsChange,
     details?: RowDetails,
   ) {
     this.action = action;
@@ -142,7 +142,7 @@ export class TableStep implements PlainStep {
   }
 
   /** Change that undoes the step; undefined if none does. */
-  get undo(): Change | undefined {
+  get undo(): IpvsChange | undefined {
     const { change, action } = this;
     if (this.#details?.undo || action !== 'make') return this.#details?.undo;
     if (change?.command === 'NEW_SERVICE') return { command: 'DEL_SERVICE', service: change.service.key };

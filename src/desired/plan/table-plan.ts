@@ -2,13 +2,13 @@ import { serverAgrees, serverDifferences, serviceAgrees, serviceDifferences } fr
 import { keepsPort } from '../../ipvs/server-options.js';
 import { decodeServer, encodeServer, encodeService, type ServerId, type ServiceId } from '../../items/service-ids.js';
 import {
-  type Change,
+  type IpvsChange,
+  type IpvsTableEntry,
   type ServerEntry,
   type ServerSettings,
   type ServiceKey,
   type ServiceSettings,
   settableFlags,
-  type TableEntry,
 } from '../../kernel/ipvs/types.js';
 import { type Datagrams, datagramsOf } from '../document/datagrams.js';
 import type { DrainPolicy } from '../document/drain-policy.js';
@@ -41,7 +41,7 @@ export interface TablePlanOptions {
 
 /** Adds the steps from the current table to the wanted one. Returns the number of rows that are as wanted. */
 export function planTable(
-  entries: readonly TableEntry[],
+  entries: readonly IpvsTableEntry[],
   wanted: WantedTable,
   ledger: Ledger,
   options: TablePlanOptions,
@@ -89,7 +89,7 @@ class TablePlanner {
       if (!wanted.has(server)) this.forget(name, server);
   }
 
-  present(name: ServiceId, service: WantedService, entry: TableEntry): void {
+  present(name: ServiceId, service: WantedService, entry: IpvsTableEntry): void {
     const { service: is, servers } = entry;
     const owned = this.#ledger.owned.get(name);
     if (owned && !this.#options.keeps && isAsMade(service, entry, owned)) {
@@ -119,7 +119,7 @@ class TablePlanner {
   }
 
   /** Plans a service that the document does not want: deletes it if it is the owner's, with the owner's servers. */
-  unwanted(name: ServiceId, { service, servers }: TableEntry): void {
+  unwanted(name: ServiceId, { service, servers }: IpvsTableEntry): void {
     const owned = this.#ledger.owned.get(name);
     const all = this.#options.adopt === 'all';
     if (!owned && !all) {
@@ -166,7 +166,7 @@ class TablePlanner {
     service: ServiceId,
     server: ServerId | undefined,
     settings: TableStep['settings'],
-    change?: Change,
+    change?: IpvsChange,
     details?: RowDetails,
   ): void {
     this.#steps.add(new TableStep(action, phase, service, server, settings, change, details));
@@ -343,7 +343,7 @@ function staleAfter(datagrams: readonly Datagrams[]): readonly Datagrams[] | und
  * nearly all of thousands of services are unchanged. The kernel lists servers the last one first (__ip_vs_update_dest
  * adds to the head); in another order the result is false.
  */
-function isAsMade(service: WantedService, { service: is, servers }: TableEntry, owned: OwnedService): boolean {
+function isAsMade(service: WantedService, { service: is, servers }: IpvsTableEntry, owned: OwnedService): boolean {
   const wanted = serversOf(service);
   const ours = owned.servers;
   if (!owned.service || servers.length !== wanted.size || ours.size !== wanted.size) return false;

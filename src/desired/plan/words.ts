@@ -1,6 +1,7 @@
 import type { SettingDifference, SettingValue } from '../../ipvs/differences.js';
+import { showNetmask } from '../../ipvs/netmask.js';
 import { sameServer } from '../../ipvs/real-server.js';
-import { showNetmask, showSchedulerFlags } from '../../ipvs/service-options.js';
+import { showSchedulerFlags } from '../../ipvs/service-options.js';
 import type { ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
 import { ServiceFlag } from '../../kernel/ipvs/types.js';
 

@@ -5,16 +5,16 @@ import type { CallOptions } from '../../kernel/call.js';
 import { AF_INET6, familyNumber } from '../../kernel/families.js';
 import type { IpvsPort } from '../../kernel/ipvs/port.js';
 import type {
-  Change,
   ConnectionEntry,
   Daemon,
   DaemonRole,
   DaemonSettings,
   Info,
+  IpvsChange,
+  IpvsTableEntry,
   ServerEntry,
   ServiceEntry,
   ServiceKey,
-  TableEntry,
   Timeouts,
 } from '../../kernel/ipvs/types.js';
 import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../addon.js';
@@ -35,7 +35,7 @@ export class NativeIpvsPort implements IpvsPort {
     this.#family = family;
   }
 
-  async apply(changes: readonly Change[], options: CallOptions = {}): Promise<ArrayLike<number>> {
+  async apply(changes: readonly IpvsChange[], options: CallOptions = {}): Promise<ArrayLike<number>> {
     if (changes.length === 0) return [];
     // Sends all changes in one request. Other requests may run between its windows. If it is cancelled, the kernel has
     // executed the first changes, and none of the others.
@@ -60,7 +60,7 @@ export class NativeIpvsPort implements IpvsPort {
     return readServers(await this.#ask('listServers', [writeServiceKey(key)], options));
   }
 
-  async table(options: CallOptions = {}): Promise<readonly TableEntry[]> {
+  async table(options: CallOptions = {}): Promise<readonly IpvsTableEntry[]> {
     const { services, servers } = await this.#ask('readTable', [], options);
     const entries = readServices(services);
     const rows = readServersByService(servers, entries.length);

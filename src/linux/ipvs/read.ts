@@ -2,12 +2,12 @@ import { readAddress } from '../../common/address.js';
 import type {
   ConnectionEntry,
   Forwarding,
+  IpvsStatistics,
   Protocol,
   ServerEntry,
   ServerKey,
   ServiceEntry,
   ServiceKey,
-  Statistics,
   TunnelChecksum,
   TunnelType,
 } from '../../kernel/ipvs/types.js';
@@ -17,7 +17,7 @@ import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } fr
 const HAS_TUNNEL = 2;
 const protocolNames = new Map(Object.entries(protocolNumbers).map(([name, number]) => [number, name as Protocol]));
 
-class StatisticsView implements Statistics {
+class StatisticsView implements IpvsStatistics {
   readonly #from: RecordReader;
   readonly #at: number;
 
@@ -96,7 +96,7 @@ class ServiceView implements ServiceEntry {
   get netmask(): number {
     return this.#from.u32(this.#at + layout.service.netmask);
   }
-  get statistics(): Statistics {
+  get statistics(): IpvsStatistics {
     return new StatisticsView(this.#from, this.#at + layout.service.statistics);
   }
 }
@@ -151,7 +151,7 @@ class ServerView implements ServerEntry {
   get persistentConnections(): number {
     return this.#from.u32(this.#at + layout.server.persistent);
   }
-  get statistics(): Statistics {
+  get statistics(): IpvsStatistics {
     return new StatisticsView(this.#from, this.#at + layout.server.statistics);
   }
 }

@@ -1,7 +1,7 @@
 import { writeAddress } from '../../common/address.js';
 import { familyNumber } from '../../kernel/families.js';
 import {
-  type Change,
+  type IpvsChange,
   type ServerKey,
   type ServerSettings,
   type ServiceKey,
@@ -73,7 +73,7 @@ export function writeServiceKey(key: ServiceKey): Uint8Array {
   return pen.bytes;
 }
 
-export function writeChanges(changes: readonly Change[]): Uint8Array {
+export function writeChanges(changes: readonly IpvsChange[]): Uint8Array {
   const pen = new Pen(changes.length * layout.change.size);
   changes.forEach((change, index) => {
     const at = index * layout.change.size;

@@ -9,7 +9,7 @@ import {
 import { Counter } from './counters.js';
 import { schedule } from './schedulers.js';
 import type { MemorySysctl } from './sysctls.js';
-import { type MemoryServer, type MemoryService, type MemoryTable, serviceName } from './table.js';
+import type { MemoryServer, MemoryService, MemoryTable } from './table.js';
 
 /** Time by which an expired template with connections is extended, in milliseconds (ip_vs_conn_expire). */
 const TEMPLATE_WAIT = 60_000;
@@ -219,7 +219,7 @@ export class MemoryConnections {
 
   /** Finds the service by mark, then by address and port, then by address with port 0 (ip_vs_service_find). */
   #serviceOf({ family, protocol, address, port, fwmark }: Packet): MemoryService | undefined {
-    const find = (key: ServiceKey): MemoryService | undefined => this.#table.services.get(serviceName(key));
+    const find = (key: ServiceKey): MemoryService | undefined => this.#table.find(key);
     const marked = fwmark === 0 ? undefined : find({ family, fwmark });
     if (marked) return marked;
     return find({ family, protocol, address, port }) ?? find({ family, protocol, address, port: 0 });

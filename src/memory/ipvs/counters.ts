@@ -1,4 +1,4 @@
-import type { Statistics } from '../../kernel/ipvs/types.js';
+import type { IpvsStatistics } from '../../kernel/ipvs/types.js';
 
 /** Interval at which the kernel samples its counters, in milliseconds (net/netfilter/ipvs/ip_vs_est.c). */
 export const SAMPLE_MILLISECONDS = 2000;
@@ -11,7 +11,7 @@ const FIELDS = [0, 1, 2, 3, 4] as const;
 /** Fraction bits of the fixed-point rates: 10 for connections and packets, 5 for bytes. */
 const shifts = [10, 10, 10, 5, 5] as const;
 
-const nothing: Statistics = Object.freeze({
+const nothing: IpvsStatistics = Object.freeze({
   connections: 0n,
   incomingPackets: 0n,
   outgoingPackets: 0n,
@@ -70,7 +70,7 @@ export class MemoryCounters {
     }
   }
 
-  read(): Statistics {
+  read(): IpvsStatistics {
     if (!this.#used) return nothing;
     const count = (field: number): bigint => BigInt((this.#sampled[field] ?? 0) - (this.#zero[field] ?? 0));
     const rate = (field: (typeof FIELDS)[number]): bigint => {
@@ -92,7 +92,7 @@ export class MemoryCounters {
   }
 }
 
-function words(statistics: Statistics, rates: boolean): string {
+function words(statistics: IpvsStatistics, rates: boolean): string {
   const { connectionRate, incomingPacketRate, outgoingPacketRate, incomingByteRate, outgoingByteRate } = statistics;
   const { connections, incomingPackets, outgoingPackets, incomingBytes, outgoingBytes } = statistics;
   const values = rates
@@ -115,12 +115,12 @@ const titles = [
 const rateTitle = ' Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s';
 
 /** Returns the text of /proc/net/ip_vs_stats. */
-export function totalsText(statistics: Statistics): string {
+export function totalsText(statistics: IpvsStatistics): string {
   return `${titles.join('\n')}\n${words(statistics, false)}\n\n${rateTitle}\n${words(statistics, true)}\n`;
 }
 
 /** Returns the text of /proc/net/ip_vs_stats_percpu for a machine with one processor. */
-export function totalsByProcessorText(statistics: Statistics): string {
+export function totalsByProcessorText(statistics: IpvsStatistics): string {
   const row = words(statistics, false);
   const table = `    ${titles[0]}\nCPU ${titles[1]}\n  0 ${row}\n  ~ ${row}\n`;
   return `${table}\n    ${rateTitle}\n    ${words(statistics, true)}\n`;

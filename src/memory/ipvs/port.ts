@@ -2,18 +2,19 @@ import { familyOf } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
+import { describeObject, describeService } from '../../kernel/ipvs/describe.js';
 import type { IpvsPort } from '../../kernel/ipvs/port.js';
 import type {
-  Change,
   ConnectionEntry,
   Daemon,
   DaemonRole,
   DaemonSettings,
+  IpvsChange,
+  IpvsTableEntry,
   Protocol,
   ServerEntry,
   ServiceEntry,
   ServiceKey,
-  TableEntry,
   Timeouts,
 } from '../../kernel/ipvs/types.js';
 import type { MemoryFiles } from '../files.js';
@@ -22,7 +23,7 @@ import { MemoryConnections, type MemoryEntry, type Packet, type Tracker } from '
 import { type MemoryCounters, SAMPLE_MILLISECONDS, totalsByProcessorText, totalsText } from './counters.js';
 import { statusText } from './status.js';
 import { ipvsSysctl, setIpvsSysctls } from './sysctls.js';
-import { MemoryTable, serverName, serviceName } from './table.js';
+import { MemoryTable } from './table.js';
 
 /** Schedulers of Linux 6.1 to 7.2. */
 export const kernelSchedulers = 'rr wrr lc wlc fo ovf lblc lblcr dh sh mh sed nq twos'.split(' ');
@@ -106,7 +107,7 @@ export class MemoryIpvs {
     return protocol === 'udp' || (protocol === 'tcp' && ipvsSysctl(this.files, 'sloppy_tcp') !== 0);
   }
 
-  change(change: Change): number {
+  change(change: IpvsChange): number {
     const { table } = this;
     switch (change.command) {
       case 'NEW_SERVICE':
@@ -198,26 +199,6 @@ export class MemoryIpvs {
   }
 }
 
-/** Returns the name of the changed object, as in ipvsadm. */
-function objectOf(change: Change): string {
-  switch (change.command) {
-    case 'NEW_SERVICE':
-    case 'SET_SERVICE':
-      return serviceName(change.service.key);
-    case 'DEL_SERVICE':
-      return serviceName(change.service);
-    case 'NEW_DEST':
-    case 'SET_DEST':
-      return `${serverName(change.server.key)} of ${serviceName(change.service)}`;
-    case 'DEL_DEST':
-      return `${serverName(change.server)} of ${serviceName(change.service)}`;
-    case 'ZERO':
-      return change.service ? serviceName(change.service) : 'all services';
-    case 'FLUSH':
-      return 'the table';
-  }
-}
-
 /** A handle for IPVS. */
 class MemoryIpvsPort implements IpvsPort {
   readonly #ipvs: MemoryIpvs;
@@ -228,11 +209,11 @@ class MemoryIpvsPort implements IpvsPort {
     this.#handle = new Handle(ipvs.machine, 'ipvs');
   }
 
-  async apply(changes: readonly Change[], options?: CallOptions): Promise<ArrayLike<number>> {
+  async apply(changes: readonly IpvsChange[], options?: CallOptions): Promise<ArrayLike<number>> {
     if (changes.length === 0) return [];
     const work = (): number[] =>
       changes.map((change) =>
-        this.#handle.change(change.command, objectOf(change), () =>
+        this.#handle.change(change.command, describeObject(change), () =>
           this.#ipvs.options.permission() ? this.#ipvs.change(change) : Errno.EPERM,
         ),
       );
@@ -240,7 +221,7 @@ class MemoryIpvsPort implements IpvsPort {
   }
 
   service(key: ServiceKey, options?: CallOptions): Promise<ServiceEntry> {
-    const object = serviceName(key);
+    const object = describeService(key);
     return this.#ask(
       'service',
       object,
@@ -259,7 +240,7 @@ class MemoryIpvsPort implements IpvsPort {
   }
 
   servers(key: ServiceKey, options?: CallOptions): Promise<readonly ServerEntry[]> {
-    const object = serviceName(key);
+    const object = describeService(key);
     return this.#ask(
       'servers',
       object,
@@ -272,8 +253,8 @@ class MemoryIpvsPort implements IpvsPort {
     );
   }
 
-  table(options?: CallOptions): Promise<readonly TableEntry[]> {
-    const list = (): TableEntry[] =>
+  table(options?: CallOptions): Promise<readonly IpvsTableEntry[]> {
+    const list = (): IpvsTableEntry[] =>
       this.#ipvs.table.listed().map((service) => ({
         service: service.entry(),
         servers: service.listed().map((server) => server.entry()),

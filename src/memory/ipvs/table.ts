@@ -1,5 +1,5 @@
-import { formatEndpoint } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
+import { describeServer, describeService } from '../../kernel/ipvs/describe.js';
 import {
   type ServerEntry,
   type ServerKey,
@@ -13,16 +13,6 @@ import { MemoryCounters } from './counters.js';
 
 /** Time after which an unused removed server is forgotten (IP_VS_DEST_TRASH_PERIOD). */
 const TRASH_MILLISECONDS = 120_000;
-
-/** Returns the name of a service in ipvsadm, equal for equal keys. */
-export function serviceName(key: ServiceKey): string {
-  if ('fwmark' in key) return key.family === 'ipv6' ? `FWM ${key.fwmark} IPv6` : `FWM ${key.fwmark}`;
-  return `${key.protocol.toUpperCase()} ${formatEndpoint(key.address, key.port)}`;
-}
-
-export function serverName(key: ServerKey): string {
-  return formatEndpoint(key.address, key.port);
-}
 
 /** A real server, in its service or removed from it. */
 export class MemoryServer {
@@ -110,14 +100,14 @@ export class MemoryService {
   }
 
   put(server: MemoryServer): void {
-    this.servers.set(serverName(server.key), server);
+    this.servers.set(describeServer(server.key), server);
     this.#listed = undefined;
   }
 
   remove(server: MemoryServer): void {
     // Round-robin continues after the previous server (ip_vs_rr_del_dest).
     if (this.last === server) this.last = this.listed()[this.listed().indexOf(server) - 1];
-    this.servers.delete(serverName(server.key));
+    this.servers.delete(describeServer(server.key));
     this.#listed = undefined;
   }
 
@@ -155,7 +145,7 @@ export class MemoryTable {
   }
 
   find(key: ServiceKey): MemoryService | undefined {
-    return this.services.get(serviceName(key));
+    return this.services.get(describeService(key));
   }
 
   /** Returns the services in the kernel's order: by address, then by fwmark, each the newest first. */
@@ -177,7 +167,7 @@ export class MemoryTable {
   }
 
   newService(settings: ServiceSettings): number {
-    const name = serviceName(settings.key);
+    const name = describeService(settings.key);
     if (this.services.has(name)) return Errno.EEXIST;
     const errno = this.#checkService(settings);
     if (errno !== 0) return errno;
@@ -203,7 +193,7 @@ export class MemoryTable {
     const service = this.find(key);
     if (!service) return Errno.ESRCH;
     for (const server of service.listed()) this.#discard(server);
-    this.services.delete(serviceName(key));
+    this.services.delete(describeService(key));
     return 0;
   }
 
@@ -216,9 +206,9 @@ export class MemoryTable {
     if (!service) return Errno.ESRCH;
     const errno = this.#checkFamily(service, settings) || checkSettings(settings);
     if (errno !== 0) return errno;
-    const name = serverName(settings.key);
+    const name = describeServer(settings.key);
     if (service.servers.has(name)) return Errno.EEXIST;
-    const trashName = `${serviceName(key)} ${name}`;
+    const trashName = `${describeService(key)} ${name}`;
     const old = this.#trash.get(trashName);
     // The kernel checks the address only if it creates a new server.
     if (!old && !this.#around.reaches(settings.key.address)) return Errno.EINVAL;
@@ -239,7 +229,7 @@ export class MemoryTable {
     if (!service) return Errno.ESRCH;
     const errno = this.#checkFamily(service, settings) || checkSettings(settings);
     if (errno !== 0) return errno;
-    const server = service.servers.get(serverName(settings.key));
+    const server = service.servers.get(describeServer(settings.key));
     if (!server) return Errno.ENOENT;
     change(server, settings);
     return 0;
@@ -249,7 +239,7 @@ export class MemoryTable {
   deleteServer(key: ServiceKey, serverKey: ServerKey): number {
     const service = this.find(key);
     if (!service) return Errno.ESRCH;
-    const server = service.servers.get(serverName(serverKey));
+    const server = service.servers.get(describeServer(serverKey));
     if (!server) return Errno.ENOENT;
     this.#discard(server);
     service.remove(server);
@@ -280,7 +270,7 @@ export class MemoryTable {
   #discard(server: MemoryServer): void {
     server.available = false;
     server.idleSince = this.#around.now();
-    this.#trash.set(`${serviceName(server.service.settings.key)} ${serverName(server.key)}`, server);
+    this.#trash.set(`${describeService(server.service.settings.key)} ${describeServer(server.key)}`, server);
   }
 
   #checkService({ scheduler, engine, key, netmask }: ServiceSettings): number {

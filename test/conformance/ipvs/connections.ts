@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ConnectionEntry, ServiceOptions } from '../../../src/index.js';
+import type { ConnectionEntry, RealServer, ServiceOptions } from '../../../src/index.js';
 import { until } from '../../until.js';
 import type { World } from './world.js';
 
@@ -28,6 +28,24 @@ export function connectionConformance(world: () => World): void {
     };
     return { made, list, send, counts };
   };
+
+  test('a drain that is aborted restores the weight, and keeps the connection', async () => {
+    const { made, send, counts } = await farm({}, 1);
+    const server = await (await made.server({ address: '10.1.7.1', port: 53 })).update({
+      weight: 4,
+      upperThreshold: 9,
+    });
+    await send();
+    expect(await counts()).toEqual({ 1: '1 0' });
+    const aborting = new AbortController();
+    const reason = new Error('enough');
+    const onProgress = ({ weight, inactiveConnections }: RealServer): void => {
+      expect([weight, inactiveConnections]).toEqual([0, 1]);
+      aborting.abort(reason);
+    };
+    await expect(server.drain({ signal: aborting.signal, onProgress })).rejects.toBe(reason);
+    expect(await server.read()).toMatchObject({ weight: 4, upperThreshold: 9, inactiveConnections: 1 });
+  });
 
   test('connections: a datagram makes one, and rr goes round', async () => {
     const { list, send, counts } = await farm();

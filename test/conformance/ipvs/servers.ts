@@ -48,6 +48,32 @@ export function serverConformance(world: () => World): void {
     expect(raw).toMatchObject({ forwarding: 'nat', tunnelType: 'ipip', tunnelPort: 0, tunnelChecksum: 'none' });
   });
 
+  test('setServer adds a server, then replaces all its settings', async () => {
+    const { ipvs } = world();
+    const web = await ipvs.addService(tcp);
+    const tunnel = { forwarding: 'tunnel', tunnel: { type: 'gue', port: 6080 } } as const;
+    const added = await web.setServer({ address: '10.1.0.1', weight: 9, upperThreshold: 100, ...tunnel });
+    expect(added).toMatchObject({ port: 80, weight: 9, upperThreshold: 100, ...tunnel });
+    const replaced = await web.setServer({ address: '10.1.0.1' });
+    expect(replaced.key).toEqual(added.key);
+    expect(replaced).toMatchObject({ forwarding: 'nat', tunnel: undefined, weight: 1, upperThreshold: 0 });
+    expect(await web.servers()).toHaveLength(1);
+    expect(await failure(web.setServer({ address: '224.0.0.5' }))).toMatchObject({ code: 'ERR_IPVS_REJECTED' });
+    await web.delete();
+    expect(await failure(web.setServer({ address: '10.1.0.1' }))).toMatchObject({ code: 'ERR_IPVS_NO_SUCH_SERVICE' });
+  });
+
+  test('drain deletes a server without connections, and reports one reading', async () => {
+    const { ipvs } = world();
+    const web = await ipvs.addService(tcp);
+    const server = await web.addServer({ address: '10.1.0.1', weight: 3, upperThreshold: 10 });
+    const readings: unknown[] = [];
+    await server.drain({ onProgress: ({ weight, upperThreshold }) => readings.push([weight, upperThreshold]) });
+    expect(readings).toEqual([[0, 10]]);
+    expect(await web.servers()).toEqual([]);
+    expect(await failure(server.drain())).toMatchObject({ code: 'ERR_IPVS_NO_SUCH_SERVER' });
+  });
+
   test('servers come the newest first, also one that was added again', async () => {
     const { ipvs } = world();
     const made = await ipvs.addService(tcp);

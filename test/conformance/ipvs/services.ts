@@ -49,6 +49,33 @@ export function serviceConformance(world: () => World): void {
     expect(read.persistence).toBeUndefined();
   });
 
+  test('setService creates a service, then replaces all its settings and leaves its servers', async () => {
+    const { ipvs } = world();
+    for (const at of [tcp, tcp6, { fwmark: 7 }, { fwmark: 7, family: 'ipv6' } as const]) {
+      const first = { ...at, scheduler: 'rr', persistence: { timeout: 99 }, schedulerFlags: ['flag-3'] } as const;
+      const created = await ipvs.setService(first);
+      expect(created.matches(first)).toBe(true);
+      const address = created.family === 'ipv6' ? 'fd00:1::1' : '10.1.0.1';
+      await created.addServer({ address, weight: 7 });
+      const replaced = await ipvs.setService({ ...at, scheduler: 'lc' });
+      expect(replaced.key).toEqual(created.key);
+      expect(replaced).toMatchObject({ scheduler: 'lc', schedulerFlags: [], persistence: undefined });
+      expect((await ipvs.setService(at)).scheduler).toBe('wlc');
+      expect(await replaced.servers()).toMatchObject([{ address, weight: 7 }]);
+    }
+    expect(await ipvs.services()).toHaveLength(4);
+  });
+
+  test('setService with an unknown scheduler neither creates nor changes a service', async () => {
+    const { ipvs } = world();
+    const unknown = { ...tcp, scheduler: 'nope' };
+    expect(await failure(ipvs.setService(unknown))).toMatchObject({ code: 'ERR_IPVS_UNKNOWN_SCHEDULER' });
+    expect(await ipvs.services()).toEqual([]);
+    const created = await ipvs.setService(tcp);
+    expect(await failure(ipvs.setService(unknown))).toMatchObject({ code: 'ERR_IPVS_UNKNOWN_SCHEDULER' });
+    expect((await created.read()).scheduler).toBe('wlc');
+  });
+
   test('an update keeps what it does not name', async () => {
     const { ipvs } = world();
     const made = await ipvs.addService({ ...tcp, scheduler: 'rr', persistence: { timeout: 99, netmask: 24 } });

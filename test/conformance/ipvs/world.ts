@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { Ipvs, type RealServer } from '../../../src/index.js';
 import type { IpvsPort } from '../../../src/kernel/ipvs/port.js';
-import type { Change, ServerSettings, ServiceSettings } from '../../../src/kernel/ipvs/types.js';
+import type { IpvsChange, ServerSettings, ServiceSettings } from '../../../src/kernel/ipvs/types.js';
 import type { IpvsPlace } from '../place.js';
 
 export interface World {
@@ -10,7 +10,7 @@ export interface World {
   readonly ipvs: Ipvs;
   readonly port: IpvsPort;
   /** Without the checks of the library. */
-  send(change: Change): Promise<number | undefined>;
+  send(change: IpvsChange): Promise<number | undefined>;
   newServer(part: Partial<ServerSettings>): Promise<number | undefined>;
 }
 
@@ -50,7 +50,7 @@ export function worldOn(open: () => Promise<IpvsPlace>): () => World {
     await place?.dispose();
   });
 
-  const send = async (change: Change): Promise<number | undefined> => (await port.apply([change]))[0];
+  const send = async (change: IpvsChange): Promise<number | undefined> => (await port.apply([change]))[0];
   const newServer = (part: Partial<ServerSettings>): Promise<number | undefined> =>
     send({ command: 'NEW_DEST', service: key, server: { ...server, ...part } });
   return () => ({ place, ipvs, port, send, newServer });

@@ -295,6 +295,7 @@ onClass('Ipvs', ipvs, {
   services: [call],
   service: [service, call],
   addService: [serviceOptions, call],
+  setService: [serviceOptions, call],
   table: [{ ...call, consistent: true, attempts: 3 }],
   apply: [
     [
@@ -345,6 +346,7 @@ onClass('VirtualService', virtualService, {
   servers: [call],
   server: [server, call],
   addServer: [{ ...serverOptions, address: '10.0.0.2' }, call],
+  setServer: [serverOptions, call],
 });
 onClass('VirtualService', virtualService, { matches: [serviceOptions] }, { throws: true });
 onClass('RealServer', realServer, {
@@ -359,6 +361,7 @@ onClass('RealServer', realServer, {
     },
     { ...call, ifUnchanged: true },
   ],
+  drain: [{ ...call, timeLimit: 1000, interval: 10, onProgress: () => {} }],
   delete: [call],
 });
 onClass('RealServer', realServer, { matches: [serverOptions] }, { throws: true });
