@@ -184,11 +184,28 @@ export class Conntrack {
   }
 
   /**
-   * Returns the same stream as {@link flows}, and resets the counters of each flow as it is read. It resets
-   * them individually, so that no packet is lost from the sums: a dump that resets, as `conntrack -L -z` does, loses
-   * the counters of some flows. Leaving the loop early, or `ERR_IPVS_UNSTABLE`, leaves the other flows unchanged.
+   * Resets the counters of the flows that match, and returns the number of these flows. A flow without counters
+   * counts, too. When the number of buckets changes meanwhile, it starts again; the number is that of the last,
+   * complete reading. To get the values, use {@link zeroedFlows}.
+   * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed during each of 20 readings
    */
-  zero(filter: FlowFilter = {}, options: CallOptions = {}): FlowStream {
+  async zero(filter: FlowFilter = {}, options: CallOptions = {}): Promise<number> {
+    const flows = this.zeroedFlows(filter, options);
+    return untilStable(async () => {
+      let count = 0;
+      for await (const batch of flows.batches()) count += batch.length;
+      return count;
+    });
+  }
+
+  /**
+   * Returns the flows that match as a stream, each with its counters, and resets these. Reading is resetting: a flow
+   * that the consumer does not reach keeps its counters. Each flow is read and reset by one request
+   * (IPCTNL_MSG_CT_GET_CTRZERO), so that no packet is lost from the sums: a dump that resets, as `conntrack -L -z`
+   * does, loses the counters of some flows.
+   * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed after flows were returned
+   */
+  zeroedFlows(filter: FlowFilter = {}, options: CallOptions = {}): FlowStream {
     const port = this.#port;
     return this.#stream(filter, 'live', options, (batch) => port.zero(batch.map(flowKeyOf), options));
   }
@@ -202,11 +219,12 @@ export class Conntrack {
     const settings = checkFilter(filter);
     checkCallOptions(options);
     const port = this.#port;
+    const action = change === undefined ? 'list' : 'reset the counters of';
     return new FlowStream(async function* () {
       try {
         for await (const batch of port.flows(settings, list, options)) yield change ? await change(batch) : batch;
       } catch (error) {
-        throw translate({ command: 'DUMP', action: 'list', object: 'flows' }, error);
+        throw translate({ command: 'DUMP', action, object: 'flows' }, error);
       }
     }, change === undefined);
   }
