@@ -5,6 +5,8 @@ export {
   type IpvsErrorOptions,
   KernelFailure,
 } from './common/errors.js';
+export type { Result } from './common/result.js';
+export { Watch } from './common/watch.js';
 export type { FlowResult } from './conntrack/changes.js';
 export {
   Conntrack,
@@ -13,7 +15,6 @@ export {
   type GroupOptions,
   type Usage,
 } from './conntrack/conntrack.js';
-export { type EventOptions, EventStream } from './conntrack/events.js';
 export type { ExpectationOptions, ExpectationSelector } from './conntrack/expectations.js';
 export type { FlowFilter } from './conntrack/filter.js';
 export type { FlowChanges, FlowOperation, FlowOptions, LabelChanges, NatOptions } from './conntrack/flow-options.js';
@@ -30,6 +31,7 @@ export {
   sumStatistics,
 } from './conntrack/statistics.js';
 export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
+export { ConntrackWatch, type ConntrackWatchOptions } from './conntrack/watch.js';
 export { ApplyError, type StepOutcome } from './desired/apply/apply-error.js';
 export {
   type ApplyDocumentOptions,

@@ -20,7 +20,6 @@ import { nativeKernel } from '../linux/linux-kernel.js';
 import { Changes, type FlowResult, flowKeyOf } from './changes.js';
 import { Context } from './context.js';
 import { translate } from './errors.js';
-import { checkEventOptions, type EventOptions, EventStream } from './events.js';
 import {
   checkExpectation,
   checkExpectationKey,
@@ -47,6 +46,7 @@ import {
   toStatistics,
 } from './statistics.js';
 import { checkFlowKey, describeFlow, describeTuple, type FlowSelector } from './tuple.js';
+import { ConntrackWatch, type ConntrackWatchOptions, checkWatchOptions } from './watch.js';
 
 export interface ConntrackOptions extends OpenOptions {
   /** Kernel to use instead of this machine's, for tests. */
@@ -400,15 +400,16 @@ export class Conntrack {
   /**
    * Opens a stream of events (`conntrack -E`). It contains all events from the moment the promise resolves. If
    * `settings().events` is `auto`, the kernel may send none for flows that began while no program listened:
-   * `resynchronise` finds their changes.
+   * `resynchronise` finds their changes. `options.signal` also ends the stream; `options.timeout` limits the opening
+   * only.
    */
-  async events(events: EventOptions = {}, options: CallOptions = {}): Promise<EventStream> {
+  async watch(watch: ConntrackWatchOptions = {}, options: CallOptions = {}): Promise<ConntrackWatch> {
     checkCallOptions(options);
-    const settings = checkEventOptions(events);
-    const filter = checkFilter(events.filter ?? {});
+    const settings = checkWatchOptions(watch);
+    const filter = checkFilter(watch.filter ?? {});
     const open = (): ReturnType<ConntrackPort['events']> => this.#port.events(filter, settings, options);
-    const port = await this.#context.ask('EVENTS', 'listen to', 'events of conntrack', open, options);
-    return new EventStream(port, options.signal);
+    const port = await this.#context.ask('EVENTS', 'watch', 'conntrack', open, options);
+    return new ConntrackWatch(port, options.signal);
   }
 
   /**

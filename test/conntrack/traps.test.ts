@@ -271,9 +271,9 @@ test('16: the count has flows that are not listed any more', async () => {
 });
 
 test.skipIf(!ownsMachine)('17: the receive buffer is as large as asked for, and an overrun is told', async () => {
-  const large = await conntrack.events({ receiveBuffer: 8 << 20 });
+  const large = await conntrack.watch({ receiveBuffer: 8 << 20 });
   expect(large.receiveBuffer).toBe(2 * (8 << 20));
-  const small = await conntrack.events({ receiveBuffer: 4096 });
+  const small = await conntrack.watch({ receiveBuffer: 4096 });
   expect(small.receiveBuffer).toBeLessThan(20_000);
   await conntrack.createAll(Array.from({ length: 5000 }, (_, i) => ({ original: tcp(i + 1), timeout: 300 })));
   let lost = 0;

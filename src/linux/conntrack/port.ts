@@ -37,9 +37,6 @@ type Session = Sender<NativeConntrackSession, ConntrackReplies>;
 /** Number of objects created in one turn of the event loop. */
 const SOME = 2000;
 
-/** Closes a stream that was not closed when it is garbage-collected. */
-const forgotten = new FinalizationRegistry<() => void>((close) => close());
-
 /** The message that starts the dump of a list (IPCTNL_MSG_CT_*). */
 const lists = { live: 1, dying: 6 } as const;
 
@@ -185,7 +182,6 @@ class NativeEventPort implements EventPort {
     this.#sender = sender;
     this.#cursor = cursor;
     this.receiveBuffer = receiveBuffer;
-    forgotten.register(this, () => sender.forget('closeEvents', [cursor]));
   }
 
   async next(options: CallOptions = {}): Promise<readonly ConntrackEvent[]> {
