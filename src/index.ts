@@ -7,7 +7,6 @@ export {
 } from './common/errors.js';
 export type { Result } from './common/result.js';
 export { Watch } from './common/watch.js';
-export type { FlowResult } from './conntrack/changes.js';
 export {
   Conntrack,
   type ConntrackOptions,
@@ -17,17 +16,17 @@ export {
 } from './conntrack/conntrack.js';
 export type { ExpectationOptions, ExpectationSelector } from './conntrack/expectations.js';
 export type { FlowFilter } from './conntrack/filter.js';
-export type { FlowChanges, FlowOperation, FlowOptions, LabelChanges, NatOptions } from './conntrack/flow-options.js';
+export type { ConntrackChange, FlowChanges, FlowOptions, LabelChanges, NatOptions } from './conntrack/flow-options.js';
 export { FlowStream } from './conntrack/flow-stream.js';
 export type { ConntrackSettings } from './conntrack/settings.js';
 export type { StaleOptions } from './conntrack/stale.js';
 export {
+  type ConntrackStatisticName,
+  type ConntrackStatistics,
+  type ConntrackStatisticsChange,
   compareStatistics,
   type ExpectationStatistics,
   type ProcessorStatistics,
-  type StatisticName,
-  type Statistics as ConntrackStatistics,
-  type StatisticsChange,
   sumStatistics,
 } from './conntrack/statistics.js';
 export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';

@@ -2,6 +2,7 @@ import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { type Result, resultsOf } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Flow, FlowChange, FlowKey } from '../kernel/conntrack/types.js';
 import type { Context } from './context.js';
@@ -10,9 +11,6 @@ import { creation, type FlowOptions } from './flow-options.js';
 import { isPartOfGroup, wholeGroup } from './groups.js';
 import { untilStable } from './stable.js';
 import { describeFlow } from './tuple.js';
-
-/** The result of the operation with the same index. */
-export type FlowResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
 
 /** Number of changes in one request. Two requests are under way at a time. */
 const BATCH = 512;
@@ -91,9 +89,9 @@ export class Changes {
     if (result && !result.ok) throw result.error;
   }
 
-  async all(changes: readonly FlowChange[], options?: CallOptions): Promise<FlowResult[]> {
+  async all(changes: readonly FlowChange[], options?: CallOptions): Promise<Result[]> {
     checkCallOptions(options);
-    const failed = new Map<number, IpvsError>();
+    const errors = new Array<IpvsError | undefined>(changes.length).fill(undefined);
     const pipeline = new Pipeline();
     let batch: { change: FlowChange; index: number }[] = [];
     const flush = (): Promise<void> => {
@@ -106,7 +104,7 @@ export class Changes {
         );
         sent.forEach(({ change, index }, place) => {
           const errno = errnos[place] ?? Errno.EBADMSG;
-          if (errno !== 0) failed.set(index, errorFor(requestOf(change), errno));
+          if (errno !== 0) errors[index] = errorFor(requestOf(change), errno);
         });
       });
     };
@@ -116,17 +114,14 @@ export class Changes {
         // Completes all earlier changes first, so that the flow is read after them.
         if (batch.length > 0) await flush();
         await pipeline.end();
-        whole = await this.#completed(change, index, failed, options);
+        whole = await this.#completed(change, index, errors, options);
       }
       if (whole) batch.push({ change: whole, index });
       if (batch.length === BATCH) await flush();
     }
     if (batch.length > 0) await flush();
     await pipeline.end();
-    return changes.map((_, index) => {
-      const error = failed.get(index);
-      return error ? { ok: false, error } : { ok: true };
-    });
+    return resultsOf(errors);
   }
 
   /**
@@ -137,7 +132,7 @@ export class Changes {
   async #completed(
     change: Update,
     index: number,
-    failed: Map<number, IpvsError>,
+    errors: (IpvsError | undefined)[],
     options: CallOptions | undefined,
   ): Promise<FlowChange | undefined> {
     const { key, settings } = change;
@@ -149,7 +144,7 @@ export class Changes {
       return { verb: 'update', key, settings: { ...settings, ...status, ...wholeGroup(flow, settings) } };
     } catch (error) {
       if (!(error instanceof KernelFailure)) throw translate(requestOf(change), error);
-      failed.set(index, errorFor(requestOf(change), error.errno, error.message));
+      errors[index] = errorFor(requestOf(change), error.errno, error.message);
       return undefined;
     }
   }
@@ -163,7 +158,7 @@ export class Changes {
       const request =
         changes.length === 1 && first
           ? requestOf(first)
-          : ({ command: 'UPDATE', action: 'apply', object: `${changes.length} operations` } as const);
+          : ({ command: 'UPDATE', action: 'apply', object: `${changes.length} changes` } as const);
       throw translate(request, error);
     }
   }

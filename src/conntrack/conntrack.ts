@@ -11,13 +11,14 @@ import {
 import { Errno } from '../common/errno.js';
 import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import type { Result } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../kernel/conntrack/types.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { groupBits } from '../linux/conntrack/layout.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
-import { Changes, type FlowResult, flowKeyOf } from './changes.js';
+import { Changes, flowKeyOf } from './changes.js';
 import { Context } from './context.js';
 import { translate } from './errors.js';
 import {
@@ -28,10 +29,10 @@ import {
 } from './expectations.js';
 import { checkFilter, type FlowFilter, isSelective } from './filter.js';
 import {
-  checkOperation,
+  type ConntrackChange,
+  checkChange,
   creation,
   type FlowChanges,
-  type FlowOperation,
   type FlowOptions,
   update,
 } from './flow-options.js';
@@ -277,17 +278,18 @@ export class Conntrack {
   }
 
   /**
-   * Applies many operations and returns one result for each. A failure does not stop the later operations.
+   * Applies many changes in their order and returns one result for each. A failure does not stop the later changes.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`: a change is invalid; none was sent
    */
-  async apply(operations: readonly FlowOperation[], options?: CallOptions): Promise<FlowResult[]> {
-    const changes = checkList('operations', operations).map((operation, index) => {
+  async apply(changes: readonly ConntrackChange[], options?: CallOptions): Promise<Result[]> {
+    const checked = checkList('changes', changes).map((change, index) => {
       try {
-        return checkOperation(operation);
+        return checkChange(change);
       } catch (error) {
-        throw error instanceof IpvsError ? invalid(`operation ${index}: ${error.message}`) : error;
+        throw error instanceof IpvsError ? invalid(`change ${index}: ${error.message}`) : error;
       }
     });
-    return this.#changes.all(changes, options);
+    return this.#changes.all(checked, options);
   }
 
   /**

@@ -91,11 +91,25 @@ export interface FlowOptions extends FlowChanges {
   readonly master?: TupleOptions | undefined;
 }
 
-/** One of many changes for `Conntrack.apply`. */
-export type FlowOperation =
-  | { readonly change: 'create'; readonly flow: FlowOptions }
-  | { readonly change: 'update'; readonly flow: FlowSelector; readonly set: FlowChanges }
-  | { readonly change: 'delete'; readonly flow: FlowSelector };
+/** One of many changes for {@link Conntrack.apply}. */
+export type ConntrackChange =
+  | {
+      readonly change: 'create-flow';
+      /** The new flow, as for {@link Conntrack.create}. */
+      readonly flow: FlowOptions;
+    }
+  | {
+      readonly change: 'update-flow';
+      /** The flow to update, as for {@link Conntrack.update}. */
+      readonly flow: FlowSelector;
+      /** Settings that change. */
+      readonly set: FlowChanges;
+    }
+  | {
+      readonly change: 'delete-flow';
+      /** The flow to delete, as for {@link Conntrack.delete}. */
+      readonly flow: FlowSelector;
+    };
 
 const changeNames = [
   'timeout',
@@ -118,15 +132,18 @@ const CONFIRMED = 1 << 3;
 const settable: readonly FlowStatus[] = ['seen-reply', 'assured', 'fixed-timeout', 'confirmed'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function checkOperation(operation: FlowOperation): FlowChange {
-  checkOptions('an operation', operation, ['change', 'flow', 'set']);
-  switch (checkOneOf('change', operation.change, ['create', 'update', 'delete'])) {
-    case 'create':
-      return creation(operation.flow as FlowOptions);
-    case 'update':
-      return update(operation.flow, 'set' in operation ? operation.set : {});
-    case 'delete':
-      return { verb: 'delete', key: checkFlowKey(operation.flow) };
+export function checkChange(change: ConntrackChange): FlowChange {
+  const kind = (change as ConntrackChange | null | undefined)?.change;
+  const own = kind === 'create-flow' || kind === 'delete-flow' ? ['change', 'flow'] : ['change', 'flow', 'set'];
+  checkOptions('a change', change, own);
+  checkOneOf('change', kind, ['create-flow', 'update-flow', 'delete-flow']);
+  switch (change.change) {
+    case 'create-flow':
+      return creation(change.flow);
+    case 'update-flow':
+      return update(change.flow, change.set);
+    case 'delete-flow':
+      return { verb: 'delete', key: checkFlowKey(change.flow) };
   }
 }
 

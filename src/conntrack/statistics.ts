@@ -33,10 +33,10 @@ const names = {
  * - `chainTooLong`: too few buckets (Linux 5.15 and later).
  * - `searched`, `new`, `ignore`, `delete`, `deleteList`: always 0, or absent, on current kernels.
  */
-export type StatisticName = (typeof names)[keyof typeof names];
-export type Statistics = { readonly [Name in StatisticName]?: number | undefined };
+export type ConntrackStatisticName = (typeof names)[keyof typeof names];
+export type ConntrackStatistics = { readonly [Name in ConntrackStatisticName]?: number | undefined };
 
-export interface ProcessorStatistics extends Statistics {
+export interface ProcessorStatistics extends ConntrackStatistics {
   readonly processor: number;
 }
 
@@ -48,19 +48,19 @@ export interface ExpectationStatistics {
 }
 
 /** The differences between two readings of the counters. */
-export interface StatisticsChange {
+export interface ConntrackStatisticsChange {
   /** Sums over the processors that are in both readings. */
-  readonly total: Statistics;
+  readonly total: ConntrackStatistics;
   readonly processors: readonly ProcessorStatistics[];
   /** The same sums per second. */
-  readonly perSecond: Statistics;
+  readonly perSecond: ConntrackStatistics;
   /** Processors that only the second reading has. Their counts are unknown and not part of the sums. */
   readonly appeared: readonly number[];
   /** Processors that only the first reading has. Their counts are unknown and not part of the sums. */
   readonly vanished: readonly number[];
 }
 
-const entries = Object.entries(names) as [string, StatisticName][];
+const entries = Object.entries(names) as [string, ConntrackStatisticName][];
 
 export function toStatistics({ processor, values }: ProcessorCounters): ProcessorStatistics {
   const known = entries.filter(([attribute]) => values[Number(attribute)] !== undefined);
@@ -74,7 +74,7 @@ export function toExpectationStatistics({ processor, values }: ProcessorCounters
   return { processor, ...Object.fromEntries(known.map(([attribute, name]) => [name, values[Number(attribute)]])) };
 }
 
-function checkStatistics(statistics: Statistics): void {
+function checkStatistics(statistics: ConntrackStatistics): void {
   checkOptions('statistics', statistics, ['processor', ...Object.values(names)]);
   const { processor = 0 } = statistics as Partial<ProcessorStatistics>;
   checkInteger('processor', processor, 0, 0xffffffff);
@@ -83,9 +83,9 @@ function checkStatistics(statistics: Statistics): void {
 }
 
 /** Adds up the counters of all processors. A sum can exceed 32 bits. */
-export function sumStatistics(processors: readonly Statistics[]): Statistics {
+export function sumStatistics(processors: readonly ConntrackStatistics[]): ConntrackStatistics {
   for (const statistics of checkList('processors', processors)) checkStatistics(statistics);
-  const total: Partial<Record<StatisticName, number>> = {};
+  const total: Partial<Record<ConntrackStatisticName, number>> = {};
   for (const [, name] of entries) {
     for (const statistics of processors) {
       const value = statistics[name];
@@ -105,7 +105,7 @@ export function compareStatistics(
   before: readonly ProcessorStatistics[],
   after: readonly ProcessorStatistics[],
   seconds: number,
-): StatisticsChange {
+): ConntrackStatisticsChange {
   if (typeof seconds !== 'number' || !(seconds > 0) || seconds === Number.POSITIVE_INFINITY)
     throw invalid(`between two readings are more than 0 seconds, not ${show(seconds)}`);
   for (const statistics of [...checkList('before', before), ...checkList('after', after)]) {
@@ -123,7 +123,7 @@ export function compareStatistics(
   return {
     total,
     processors,
-    perSecond: Object.fromEntries(rates) as Statistics,
+    perSecond: Object.fromEntries(rates) as ConntrackStatistics,
     appeared: [...numbers].filter((processor) => !old.has(processor)),
     vanished: [...old.keys()].filter((processor) => !numbers.has(processor)),
   };

@@ -250,7 +250,7 @@ test('many operations leave no descriptors and no memory behind', async () => {
     for await (const event of events) if (event.type === 'destroy') break;
     for await (const _ of conntrack.flows()) break;
     await conntrack.apply(
-      flows(40_000, 40_500).map(({ original }) => ({ change: 'delete', flow: { original } }) as const),
+      flows(40_000, 40_500).map(({ original }) => ({ change: 'delete-flow', flow: { original } }) as const),
     );
   };
   for (let i = 0; i < 10; i++) await round(); // what is kept for later is taken now

@@ -32,10 +32,10 @@ async function create(from: number, to: number): Promise<void> {
   expect(await world.conntrack.createAll(flows)).toEqual({ created: to - from, failures: [] });
 }
 
-async function apply(change: 'delete' | 'update', from: number, to: number, mark = 0): Promise<void> {
+async function apply(change: 'delete-flow' | 'update-flow', from: number, to: number, mark = 0): Promise<void> {
   const results = await world.conntrack.apply(
     [...numbers(from, to)].map((number) =>
-      change === 'delete' ? { change, flow: udpName(number) } : { change, flow: udpName(number), set: { mark } },
+      change === 'delete-flow' ? { change, flow: udpName(number) } : { change, flow: udpName(number), set: { mark } },
     ),
   );
   expect(results.filter(({ ok }) => !ok)).toEqual([]);
@@ -149,11 +149,11 @@ test('after overruns the view is the table', async () => {
   const [survivor] = await conntrack.flows({ sourcePort: 3999 }).toArray();
   for (let round = 0; round < 3; round++) {
     await create(4000 + round * 4000, 8000 + round * 4000);
-    await apply('delete', round * 1000, round * 1000 + 1000);
-    await apply('update', 3000, 3500, 100_000 + round);
+    await apply('delete-flow', round * 1000, round * 1000 + 1000);
+    await apply('update-flow', 3000, 3500, 100_000 + round);
     await conntrack.deleteMatching({ mark: 5000 + round });
     // Another flow in the place of one that was known.
-    await apply('delete', 3600, 3700);
+    await apply('delete-flow', 3600, 3700);
     await create(3600, 3700);
   }
   await conntrack.update(udpName(3400), { status: ['seen-reply', 'assured'] });
@@ -208,7 +208,7 @@ test('what happens after a resynchronisation, while older events still wait, is 
   // Updates of one flow, until the buffer has run over.
   for (let round = 0; round < 5; round++) {
     const changes = [...numbers(0, 10_000)].map((mark) => {
-      return { change: 'update', flow: udpName(0), set: { mark: round * 10_000 + mark + 1 } } as const;
+      return { change: 'update-flow', flow: udpName(0), set: { mark: round * 10_000 + mark + 1 } } as const;
     });
     await conntrack.apply(changes);
   }
@@ -220,7 +220,7 @@ test('what happens after a resynchronisation, while older events still wait, is 
     await take();
     await sleep(500);
   }
-  await apply('delete', 1, 100);
+  await apply('delete-flow', 1, 100);
   void (async () => {
     for (;;) {
       const { value, done } = await batches.next();
@@ -245,8 +245,8 @@ test('a filtered stream resynchronises to what matches', async () => {
   const filter = { mark: 1, markMask: 1 };
   const stream = await conntrack.watch({ filter, receiveBuffer: TINY, resynchronise: { interval: 100 } });
   await create(2000, 12_000);
-  await apply('update', 0, 1000, 3);
-  await apply('update', 1000, 2000, 4);
+  await apply('update-flow', 0, 1000, 3);
+  await apply('update-flow', 1000, 2000, 4);
   const listener = new Listener(stream);
   const actual = table(await conntrack.flows(filter).toArray());
   expect(actual.size).toBe(1000 + 5000);
@@ -274,7 +274,7 @@ test('resynchronisations keep their distance', async () => {
   await until(
     async () => {
       await create(0, 2000);
-      await apply('delete', 0, 2000);
+      await apply('delete-flow', 0, 2000);
       return times.length;
     },
     (length) => length >= 4,
@@ -296,7 +296,7 @@ test('a reliable stream tells of every end, late but without an overrun', async 
   await create(0, MANY);
   const ids = new Set((await conntrack.flows().toArray()).map((flow) => flow.id));
   expect(ids.size).toBe(MANY);
-  await apply('delete', 0, MANY);
+  await apply('delete-flow', 0, MANY);
   expect(await conntrack.flows().toArray()).toEqual([]);
   // Nobody has taken anything yet: those that could not be told of wait.
   const dying = await conntrack.flows({}, { list: 'dying' }).toArray();

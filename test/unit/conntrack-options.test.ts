@@ -59,7 +59,7 @@ describe('a delete that names no flow is refused', () => {
     ['a list', [original]],
   ])('%s', async (_, selector) => {
     await refused((conntrack) => conntrack.delete(selector as FlowSelector), /./);
-    await refused((conntrack) => conntrack.apply([{ change: 'delete', flow: selector as FlowSelector }]), /./);
+    await refused((conntrack) => conntrack.apply([{ change: 'delete-flow', flow: selector as FlowSelector }]), /./);
   });
 
   test('a filter that matches everything', async () => {
@@ -143,7 +143,10 @@ test('other calls', async () => {
   await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: ['fd00::2'] }), /of that family/);
   await refused((c) => c.staleFlows({ address: '10.0.0.1', servers: [null as never] }), /must be an object/);
   await refused((c) => c.expectations({ zone: 1 } as object), /no option 'zone'/);
-  await refused((c) => c.apply([{ change: 'delete', flow: {} }]), /operation 0: /);
+  await refused((c) => c.apply([{ change: 'delete-flow', flow: {} }]), /change 0: /);
+  await refused((c) => c.apply([{ change: 'create', flow: {} } as never]), /change must be one of create-flow/);
+  await refused((c) => c.apply([{ change: 'delete-flow', flow: {}, set: {} } as never]), /no option 'set'/);
+  await refused((c) => c.apply([null as never]), /change 0: a change must be an object/);
   expect(() => compareStatistics([], [], 0)).toThrow(/more than 0 seconds/);
   await refused(
     (c) => c.staleFlows({ address: '10.0.0.1', servers: '10.0.0.2' as unknown as [] }),
