@@ -7,17 +7,14 @@ export {
 } from './common/errors.js';
 export type { Result } from './common/result.js';
 export { Watch } from './common/watch.js';
-export {
-  Conntrack,
-  type ConntrackOptions,
-  type FlowCallOptions,
-  type GroupOptions,
-  type Usage,
-} from './conntrack/conntrack.js';
+export type { CreatedFlows } from './conntrack/changes.js';
+export { Conntrack, type FlowCallOptions } from './conntrack/conntrack.js';
 export type { ExpectationOptions, ExpectationSelector } from './conntrack/expectations.js';
 export type { FlowFilter } from './conntrack/filter.js';
+export type { GroupOptions } from './conntrack/flow-groups.js';
 export type { ConntrackChange, FlowChanges, FlowOptions, LabelChanges, NatOptions } from './conntrack/flow-options.js';
 export { FlowStream } from './conntrack/flow-stream.js';
+export type { ConntrackOptions } from './conntrack/open.js';
 export type { ConntrackSettings } from './conntrack/settings.js';
 export type { StaleOptions } from './conntrack/stale.js';
 export {
@@ -30,6 +27,7 @@ export {
   sumStatistics,
 } from './conntrack/statistics.js';
 export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
+export type { ConntrackUsage } from './conntrack/usage.js';
 export { ConntrackWatch, type ConntrackWatchOptions } from './conntrack/watch.js';
 export { ApplyError, type StepOutcome } from './desired/apply/apply-error.js';
 export {

@@ -1,16 +1,30 @@
-import { checkCallOptions } from '../common/check.js';
+import { checkCallOptions, checkList, show } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { type Result, resultsOf } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { Flow, FlowChange, FlowKey } from '../kernel/conntrack/types.js';
+import type { Flow, FlowChange } from '../kernel/conntrack/types.js';
 import type { Context } from './context.js';
 import { errorFor, type Request, translate } from './errors.js';
-import { creation, type FlowOptions } from './flow-options.js';
-import { isPartOfGroup, wholeGroup } from './groups.js';
+import { type ConntrackChange, checkChange, creation, type FlowOptions } from './flow-options.js';
+import { flowKeyOf } from './flow-stream.js';
+import { isPartOfGroup, wholeGroup } from './protocol-groups.js';
 import { untilStable } from './stable.js';
 import { describeFlow } from './tuple.js';
+
+/** The outcome of {@link Conntrack.createAll}. */
+export interface CreatedFlows {
+  /** Number of flows that were created. */
+  readonly created: number;
+  /** The flows that were not created, in the order in which they failed. */
+  readonly failures: readonly {
+    /** The flow as the iterable returned it. */
+    readonly flow: FlowOptions;
+    /** The error that {@link Conntrack.create} would throw. */
+    readonly error: IpvsError;
+  }[];
+}
 
 /** Number of changes in one request. Two requests are under way at a time. */
 const BATCH = 512;
@@ -74,6 +88,17 @@ async function* untilAborted<T>(
     signal.removeEventListener('abort', onAbort);
     iterator.return?.().catch(() => {}); // it may never settle
   }
+}
+
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change */
+export function checkChanges(changes: readonly ConntrackChange[]): FlowChange[] {
+  return checkList('changes', changes).map((change, index) => {
+    try {
+      return checkChange(change);
+    } catch (error) {
+      throw error instanceof IpvsError ? invalid(`change ${index}: ${error.message}`) : error;
+    }
+  });
 }
 
 /** Applies changes to flows, one or many. */
@@ -166,7 +191,10 @@ export class Changes {
   async createAll(
     flows: Iterable<FlowOptions> | AsyncIterable<FlowOptions>,
     options?: CallOptions,
-  ): Promise<{ created: number; failures: { flow: FlowOptions; error: IpvsError }[] }> {
+  ): Promise<CreatedFlows> {
+    const iterable = typeof flows === 'object' && flows !== null;
+    if (!iterable || !(Symbol.iterator in flows || Symbol.asyncIterator in flows))
+      throw invalid(`createAll takes an iterable of flows, not ${show(flows)}`);
     checkCallOptions(options);
     let created = 0;
     const failures: { flow: FlowOptions; error: IpvsError }[] = [];
@@ -232,10 +260,4 @@ export class Changes {
     });
     return deleted;
   }
-}
-
-/** Returns a key with the tuple and the id of a flow. */
-export function flowKeyOf(flow: Flow): FlowKey {
-  const { original, zone, id } = flow;
-  return { original, zone, ...(id !== undefined && { id }) };
 }

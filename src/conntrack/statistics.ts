@@ -1,6 +1,8 @@
 import { checkInteger, checkList, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { ProcessorCounters } from '../kernel/conntrack/types.js';
+import type { Context } from './context.js';
 
 /**
  * The counters that `conntrack -S` prints, by the number of their attribute (CTA_STATS_*). Each is a
@@ -60,16 +62,29 @@ export interface ConntrackStatisticsChange {
   readonly vanished: readonly number[];
 }
 
+export async function readStatistics(context: Context, options?: CallOptions): Promise<ProcessorStatistics[]> {
+  const call = { command: 'STATISTICS', action: 'read', object: 'statistics', options } as const;
+  return (await context.ask(call, () => context.port.counters(options))).map(toStatistics);
+}
+
+export async function readExpectationStatistics(
+  context: Context,
+  options?: CallOptions,
+): Promise<ExpectationStatistics[]> {
+  const call = { command: 'STATISTICS', action: 'read', object: 'statistics of expectations', options } as const;
+  return (await context.ask(call, () => context.port.expectationCounters(options))).map(toExpectationStatistics);
+}
+
 const entries = Object.entries(names) as [string, ConntrackStatisticName][];
 
-export function toStatistics({ processor, values }: ProcessorCounters): ProcessorStatistics {
+function toStatistics({ processor, values }: ProcessorCounters): ProcessorStatistics {
   const known = entries.filter(([attribute]) => values[Number(attribute)] !== undefined);
   return { processor, ...Object.fromEntries(known.map(([attribute, name]) => [name, values[Number(attribute)]])) };
 }
 
 const expectationNames = { 1: 'new', 2: 'create', 3: 'delete' } as const;
 
-export function toExpectationStatistics({ processor, values }: ProcessorCounters): ExpectationStatistics {
+function toExpectationStatistics({ processor, values }: ProcessorCounters): ExpectationStatistics {
   const known = Object.entries(expectationNames).filter(([attribute]) => values[Number(attribute)] !== undefined);
   return { processor, ...Object.fromEntries(known.map(([attribute, name]) => [name, values[Number(attribute)]])) };
 }

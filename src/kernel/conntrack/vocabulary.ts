@@ -1,7 +1,7 @@
-import type { FlowProtocol, FlowStatus } from './types.js';
+import type { Flow, FlowProtocol, FlowStatus, GroupField } from './types.js';
 
 /** The properties of a flow, in the order of its JSON. */
-export const flowNames: readonly string[] = [
+export const flowNames: readonly Exclude<keyof Flow, 'statusBits'>[] = [
   'family',
   'protocol',
   'original',
@@ -27,6 +27,22 @@ export const flowNames: readonly string[] = [
   'use',
 ];
 
+/** The fields by which flows can be grouped. */
+export const groupFields: readonly GroupField[] = [
+  'family',
+  'protocol',
+  'source',
+  'destination',
+  'sourcePort',
+  'destinationPort',
+  'replySource',
+  'replySourcePort',
+  'mark',
+  'zone',
+  'state',
+];
+
+/** The numbers of protocols with a name (IPPROTO_*, linux/in.h). */
 export const protocolNumbers = {
   icmp: 1,
   tcp: 6,
