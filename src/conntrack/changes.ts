@@ -4,6 +4,7 @@ import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { type Result, resultsOf } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeFlow } from '../kernel/conntrack/line.js';
 import type { Flow, FlowChange } from '../kernel/conntrack/types.js';
 import type { Context } from './context.js';
 import { errorFor, type Request, translate } from './errors.js';
@@ -11,7 +12,6 @@ import { type ConntrackChange, checkChange, creation, type FlowOptions } from '.
 import { flowKeyOf } from './flow-stream.js';
 import { isPartOfGroup, wholeGroup } from './protocol-groups.js';
 import { untilStable } from './stable.js';
-import { describeFlow } from './tuple.js';
 
 /** The outcome of {@link Conntrack.createAll}. */
 export interface CreatedFlows {

@@ -4,6 +4,7 @@ import { Errno } from '../common/errno.js';
 import { invalid, KernelFailure } from '../common/errors.js';
 import type { Result } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeFlow } from '../kernel/conntrack/line.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import type { Expectation, Flow, FlowGroup, FlowList } from '../kernel/conntrack/types.js';
 import { Changes, type CreatedFlows, checkChanges } from './changes.js';
@@ -30,7 +31,7 @@ import {
   readExpectationStatistics,
   readStatistics,
 } from './statistics.js';
-import { checkFlowKey, describeFlow, type FlowSelector } from './tuple.js';
+import { checkFlowKey, type FlowSelector } from './tuple.js';
 import { type ConntrackUsage, readUsage } from './usage.js';
 import { ConntrackWatch, type ConntrackWatchOptions, checkWatchOptions } from './watch.js';
 

@@ -3,10 +3,11 @@ import { checkInteger, checkList, checkName, checkOneOf, checkOptions, show, val
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeTuple } from '../kernel/conntrack/line.js';
 import type { Expectation, ExpectationSettings, Tuple } from '../kernel/conntrack/types.js';
 import type { Context } from './context.js';
 import { checkFilter, checkU32 } from './filter.js';
-import { checkTuple, checkZone, describeTuple, type TupleOptions } from './tuple.js';
+import { checkTuple, checkZone, type TupleOptions } from './tuple.js';
 
 /** An expected flow. Its master is a flow with a helper. */
 export interface ExpectationOptions {

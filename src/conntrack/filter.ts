@@ -51,25 +51,25 @@ export interface FlowFilter {
   readonly filterIn?: 'kernel' | 'here' | undefined;
 }
 
-export const filterNames = [
-  'family',
-  'protocol',
-  'source',
-  'destination',
-  'sourcePort',
-  'destinationPort',
-  'replySource',
-  'replyDestination',
-  'replySourcePort',
-  'replyDestinationPort',
-  'mark',
-  'markMask',
-  'zone',
-  'status',
-  'notStatus',
-  'state',
-  'filterIn',
-];
+export const filterNames = Object.keys({
+  family: true,
+  protocol: true,
+  source: true,
+  destination: true,
+  sourcePort: true,
+  destinationPort: true,
+  replySource: true,
+  replyDestination: true,
+  replySourcePort: true,
+  replyDestinationPort: true,
+  mark: true,
+  markMask: true,
+  zone: true,
+  status: true,
+  notStatus: true,
+  state: true,
+  filterIn: true,
+} satisfies Record<keyof FlowFilter, true>);
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkFilter(filter: FlowFilter): FilterSettings {
@@ -88,14 +88,15 @@ export function checkFilter(filter: FlowFilter): FilterSettings {
   );
   if (families.size > 1) throw invalid('a filter of flows has addresses of one family, and that family');
   const [family] = families;
-  if (markMask !== undefined && mark === undefined) throw invalid('markMask without mark');
   const status = checkStatus(filter);
   return {
     original,
     reply,
     ...(family && { family }),
     ...(protocol !== undefined && { protocol: checkProtocol('protocol', protocol) }),
-    ...(mark !== undefined && { mark: checkMark(mark, valueOr(markMask, 0xffffffff)) }),
+    ...((mark !== undefined || markMask !== undefined) && {
+      mark: { value: checkMark(mark, markMask, 1), mask: valueOr(markMask, 0xffffffff) },
+    }),
     ...(zone !== undefined && { zone: checkZone('zone', zone) }),
     ...(status && { status }),
     ...(state !== undefined && { state: checkState(protocol, state) }),
@@ -107,11 +108,17 @@ export function checkU32(what: string, value: unknown): number {
   return checkInteger(what, value, 0, 0xffffffff);
 }
 
-function checkMark(mark: unknown, markMask: unknown): { value: number; mask: number } {
+/**
+ * Returns a mark. Rejects one with bits outside of its mask: in a filter no flow matches it, and in an update the
+ * kernel, which computes `(old & ~mask) ^ mark`, flips them.
+ */
+export function checkMark(mark: unknown, markMask: unknown, leastMask: 0 | 1): number {
+  if (mark === undefined) throw invalid('markMask requires mark');
   const value = checkU32('mark', mark);
-  const mask = checkInteger('markMask', markMask, 1, 0xffffffff);
-  if ((value & ~mask) !== 0) throw invalid(`mark ${value} has bits outside of markMask ${mask}: no flow matches`);
-  return { value, mask };
+  if (markMask === undefined) return value;
+  const mask = checkInteger('markMask', markMask, leastMask, 0xffffffff);
+  if ((value & ~mask) !== 0) throw invalid(`mark ${value} has bits outside of markMask ${mask}`);
+  return value;
 }
 
 /** Returns true if the filter excludes any flow of a family. */

@@ -16,7 +16,7 @@ import type {
   TcpDetails,
   Tuple,
 } from '../kernel/conntrack/types.js';
-import { checkState, checkU32, statusBits } from './filter.js';
+import { checkMark, checkState, checkU32, statusBits } from './filter.js';
 import {
   checkFlowKey,
   checkTuple,
@@ -111,21 +111,30 @@ export type ConntrackChange =
       readonly flow: FlowSelector;
     };
 
-const changeNames = [
-  'timeout',
-  'mark',
-  'markMask',
-  'status',
-  'state',
-  'labels',
-  'helper',
-  'tcp',
-  'sctp',
-  'dccp',
-  'sequenceAdjustment',
-  'synproxy',
+const changeNames = Object.keys({
+  timeout: true,
+  mark: true,
+  markMask: true,
+  status: true,
+  state: true,
+  labels: true,
+  helper: true,
+  tcp: true,
+  sctp: true,
+  dccp: true,
+  sequenceAdjustment: true,
+  synproxy: true,
+} satisfies Record<keyof FlowChanges, true>);
+const flowNames = [
+  ...changeNames,
+  ...Object.keys({
+    original: true,
+    reply: true,
+    zone: true,
+    nat: true,
+    master: true,
+  } satisfies Record<Exclude<keyof FlowOptions, keyof FlowChanges>, true>),
 ];
-const flowNames = [...changeNames, 'original', 'reply', 'zone', 'nat', 'master'];
 
 /** IPS_CONFIRMED. Every flow in the table has this bit, and the kernel rejects a status without it. */
 const CONFIRMED = 1 << 3;
@@ -191,7 +200,10 @@ function checkChanges(changes: FlowChanges, tuple: Tuple, state = changes.state)
   const { timeout, mark, markMask, status, labels, helper, tcp, sctp, dccp, sequenceAdjustment, synproxy } = changes;
   const settings: Writable<FlowSettings> = {};
   if (timeout !== undefined) settings.timeout = checkInteger('timeout', timeout, 0, 0x7fffffff);
-  if (mark !== undefined || markMask !== undefined) Object.assign(settings, checkMark(mark, markMask));
+  if (mark !== undefined || markMask !== undefined) {
+    settings.mark = checkMark(mark, markMask, 0);
+    if (markMask !== undefined) settings.markMask = markMask;
+  }
   if (status !== undefined) settings.statusBits = checkStatus(status);
   if (state !== undefined) settings.state = checkState(tuple.protocol, state);
   if (labels !== undefined) Object.assign(settings, checkLabels(labels));
@@ -202,19 +214,6 @@ function checkChanges(changes: FlowChanges, tuple: Tuple, state = changes.state)
   if (sequenceAdjustment !== undefined) settings.sequenceAdjustment = checkAdjustments(sequenceAdjustment);
   if (synproxy !== undefined) settings.synproxy = checkSynproxy(synproxy);
   return settings;
-}
-
-/** Rejects a mark with bits outside of its mask: the kernel computes `(old & ~mask) ^ mark` and would flip them. */
-function checkMark(mark: number | undefined, mask: number | undefined): Pick<FlowSettings, 'mark' | 'markMask'> {
-  if (mark === undefined) {
-    if (mask !== undefined) throw invalid('markMask without mark');
-    return {};
-  }
-  const value = checkU32('mark', mark);
-  if (mask === undefined) return { mark: value };
-  const bits = checkU32('markMask', mask);
-  if ((value & ~bits) !== 0) throw invalid(`mark ${value} has bits outside of markMask ${bits}`);
-  return { mark: value, markMask: bits };
 }
 
 function checkStatus(status: readonly FlowStatus[]): number {

@@ -1,5 +1,5 @@
 import { canonicalAddress, type Family } from '../common/address.js';
-import { checkAddress, checkInteger, checkList, checkOptions, show } from '../common/check.js';
+import { checkAddress, checkInteger, checkList, checkOneOf, checkOptions } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { Flow, FlowProtocol } from '../kernel/conntrack/types.js';
 import { checkProtocol, checkZone } from './tuple.js';
@@ -38,20 +38,21 @@ export interface StaleQuery {
   readonly isStale: (flow: Flow) => boolean;
 }
 
+const names = Object.keys({
+  address: true,
+  port: true,
+  protocol: true,
+  servers: true,
+  untranslated: true,
+  zone: true,
+} satisfies Record<keyof StaleOptions, true>);
+
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function staleQuery(options: StaleOptions): StaleQuery {
-  checkOptions('the search for stale flows', options, [
-    'address',
-    'port',
-    'protocol',
-    'servers',
-    'untranslated',
-    'zone',
-  ]);
+  checkOptions('the search for stale flows', options, names);
   const { address, family } = checkAddress('the virtual address', options.address);
   const { port, protocol = 'udp', untranslated = 'stale', zone } = options;
-  if (untranslated !== 'stale' && untranslated !== 'keep')
-    throw invalid(`untranslated is 'stale' or 'keep', not ${show(untranslated)}`);
+  checkOneOf('untranslated', untranslated, ['stale', 'keep']);
   const alive = new Map<string, Set<number> | 'any'>();
   for (const server of checkList('servers', options.servers)) addServer(alive, server, family, untranslated);
   const isAlive = (server: string, serverPort: number | undefined): boolean => {

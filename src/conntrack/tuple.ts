@@ -1,8 +1,8 @@
-import { formatEndpoint } from '../common/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { isProtocolName, protocolName, protocolNumbers } from '../common/protocols.js';
 import type { FlowKey, FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
-import { flowNames, protocolNumber, protocolNumbers } from '../kernel/conntrack/vocabulary.js';
+import { flowNames, protocolsWithPorts } from '../kernel/conntrack/vocabulary.js';
 
 /** One direction of a flow. */
 export interface TupleOptions {
@@ -40,19 +40,29 @@ export interface FlowSelector {
 /** A type without `readonly`, for an object under construction. */
 export type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
-const tupleNames = ['source', 'destination', 'protocol', 'sourcePort', 'destinationPort', 'icmp', 'zone', 'family'];
-const withPorts: readonly FlowProtocol[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp', 'gre'];
+const tupleNames = Object.keys({
+  source: true,
+  destination: true,
+  protocol: true,
+  sourcePort: true,
+  destinationPort: true,
+  icmp: true,
+  zone: true,
+  family: true,
+} satisfies Record<keyof TupleOptions, true>);
+const selectorNames = Object.keys({
+  original: true,
+  reply: true,
+  zone: true,
+  id: true,
+} satisfies Record<keyof FlowSelector, true>);
 /** Protocols that some kernels do not track. Such a kernel keeps their flows without ports. */
 const portsMayBeAbsent: readonly FlowProtocol[] = ['udplite', 'dccp'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkProtocol(what: string, value: unknown): FlowProtocol {
-  if (typeof value === 'string' && Object.hasOwn(protocolNumbers, value)) return value as FlowProtocol;
-  if (typeof value === 'number') {
-    const number = checkInteger(what, value, 0, 255);
-    const name = Object.entries(protocolNumbers).find(([, known]) => known === number)?.[0];
-    return (name as FlowProtocol | undefined) ?? number;
-  }
+  if (isProtocolName(value)) return value;
+  if (typeof value === 'number') return protocolName(checkInteger(what, value, 0, 255));
   const names = Object.keys(protocolNumbers).join(', ');
   throw invalid(`${what} must be one of ${names}, or a number from 0 to 255; not ${show(value)}`);
 }
@@ -102,7 +112,7 @@ function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions)
       },
     };
   }
-  if (!withPorts.includes(protocol)) {
+  if (!protocolsWithPorts.includes(protocol)) {
     if (tuple.sourcePort === undefined && tuple.destinationPort === undefined) return {};
     throw invalid(`${what} of protocol ${protocol} has no ports`);
   }
@@ -152,8 +162,7 @@ export function checkFlowKey(selector: FlowSelector): FlowKey {
   // The JSON of a flow has all properties of a flow. Any other object must have those of a key only, so
   // that no property is ignored silently.
   const whole = 'family' in selector && 'original' in selector && 'reply' in selector;
-  if (!('toJSON' in selector))
-    checkOptions('a flow', selector, whole ? flowNames : ['original', 'reply', 'zone', 'id']);
+  if (!('toJSON' in selector)) checkOptions('a flow', selector, whole ? flowNames : selectorNames);
   const { original, reply, zone, id } = selector;
   if (original === undefined && reply === undefined)
     throw invalid('a flow is named by its original or its reply tuple; without one it would be all flows');
@@ -164,18 +173,4 @@ export function checkFlowKey(selector: FlowSelector): FlowKey {
     ...(zone !== undefined && { zone: checkZone('the zone', zone) }),
     ...(id !== undefined && { id: checkInteger('the id', id, 0, 0xffffffff) }),
   };
-}
-
-/** Formats a tuple, for example `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
-export function describeTuple(tuple: Tuple): string {
-  const { source, destination, sourcePort, destinationPort, protocol } = tuple;
-  const name = typeof protocol === 'number' ? `protocol ${protocolNumber(protocol)}` : protocol;
-  if (sourcePort === undefined || destinationPort === undefined) return `${name} ${source} -> ${destination}`;
-  return `${name} ${formatEndpoint(source, sourcePort)} -> ${formatEndpoint(destination, destinationPort)}`;
-}
-
-export function describeFlow(key: FlowKey): string {
-  const zone = key.zone ? ` in zone ${key.zone}` : '';
-  if (key.original) return `${describeTuple(key.original)}${zone}`;
-  return key.reply ? `${describeTuple(key.reply)} (reply)${zone}` : 'a flow';
 }

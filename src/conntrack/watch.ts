@@ -38,7 +38,13 @@ export interface ConntrackWatchOptions {
   readonly resynchronise?: boolean | { readonly interval: number } | undefined;
 }
 
-const names = ['types', 'filter', 'receiveBuffer', 'reliable', 'resynchronise'];
+const names = Object.keys({
+  types: true,
+  filter: true,
+  receiveBuffer: true,
+  reliable: true,
+  resynchronise: true,
+} satisfies Record<keyof ConntrackWatchOptions, true>);
 const defaultTypes: NonNullable<ConntrackWatchOptions['types']> = ['new', 'update', 'destroy'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */

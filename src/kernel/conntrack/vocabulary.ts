@@ -1,3 +1,4 @@
+import { protocolNumber } from '../../common/protocols.js';
 import type { Flow, FlowProtocol, FlowStatus, GroupField } from './types.js';
 
 /** The properties of a flow, in the order of its JSON. */
@@ -42,30 +43,10 @@ export const groupFields: readonly GroupField[] = [
   'state',
 ];
 
-/** The numbers of protocols with a name (IPPROTO_*, linux/in.h). */
-export const protocolNumbers = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  dccp: 33,
-  gre: 47,
-  icmpv6: 58,
-  sctp: 132,
-  udplite: 136,
-} as const;
+/** Protocols of which a tuple has ports; of GRE the keys. */
+export const protocolsWithPorts: readonly FlowProtocol[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp', 'gre'];
 
-const protocolNames = new Map<number, FlowProtocol>(
-  Object.entries(protocolNumbers).map(([name, number]) => [number, name as FlowProtocol]),
-);
-
-export function protocolName(number: number): FlowProtocol {
-  return protocolNames.get(number) ?? number;
-}
-
-export function protocolNumber(protocol: FlowProtocol): number {
-  return typeof protocol === 'number' ? protocol : protocolNumbers[protocol];
-}
-
+/** The bits of a flow's status, by their place (`enum ip_conntrack_status`). */
 export const statusNames: readonly FlowStatus[] = [
   'expected',
   'seen-reply',

@@ -1,5 +1,6 @@
 import { readAddress } from '../../common/address.js';
 import { withJson } from '../../common/json.js';
+import { protocolName } from '../../common/protocols.js';
 import type {
   ConntrackEvent,
   Expectation,
@@ -8,7 +9,7 @@ import type {
   GroupField,
   ProcessorCounters,
 } from '../../kernel/conntrack/types.js';
-import { protocolName, statesOf } from '../../kernel/conntrack/vocabulary.js';
+import { statesOf } from '../../kernel/conntrack/vocabulary.js';
 import { RecordReader } from '../records.js';
 import { Batch } from './batch.js';
 import { countersAt, FlowView, TupleView } from './flow-view.js';

@@ -1,4 +1,5 @@
 import { familyOf, writeAddress } from '../../common/address.js';
+import { protocolNumber } from '../../common/protocols.js';
 import type {
   ExpectationSettings,
   FilterSettings,
@@ -10,7 +11,6 @@ import type {
   Tuple,
   TupleFilter,
 } from '../../kernel/conntrack/types.js';
-import { protocolNumber } from '../../kernel/conntrack/vocabulary.js';
 import { familyNumber } from '../../kernel/families.js';
 import { RecordWriter } from '../records.js';
 import { Field, layout, TupleField } from './layout.js';
