@@ -80,7 +80,8 @@ export { tableHeading } from './ipvs/text.js';
 export type { ProcessorTotals } from './ipvs/totals.js';
 export { type Persistence, VirtualService } from './ipvs/virtual-service.js';
 export type { CallOptions } from './kernel/call.js';
-export type { ConntrackPort, EventPort } from './kernel/conntrack/port.js';
+export type { ConntrackPort, EventPort, FlowTotal } from './kernel/conntrack/port.js';
+export type * from './kernel/conntrack/requests.js';
 export type * from './kernel/conntrack/types.js';
 export type { IpvsPort } from './kernel/ipvs/port.js';
 export type {

@@ -12,7 +12,8 @@ import {
 } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
-import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
+import type { FilterSettings, TupleFilter } from '../kernel/conntrack/requests.js';
+import type { FlowProtocol, FlowStatus } from '../kernel/conntrack/types.js';
 import { stateName, statesOf, statusNames } from '../kernel/conntrack/vocabulary.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
@@ -21,18 +22,27 @@ import { checkProtocol, checkZone } from './tuple.js';
  * supports correctly, and this process by the others: the result is the same.
  */
 export interface FlowFilter {
+  /** Family of the addresses. */
   readonly family?: Family | undefined;
+  /** Protocol: a name, or a number from 0 to 255. */
   readonly protocol?: FlowProtocol | undefined;
   /** Source address of the original direction, or a prefix such as `10.0.0.0/8`. */
   readonly source?: string | undefined;
+  /** Destination address of the original direction, or a prefix. */
   readonly destination?: string | undefined;
+  /** Source port of the original direction, 0 to 65535. */
   readonly sourcePort?: number | undefined;
+  /** Destination port of the original direction, 0 to 65535. */
   readonly destinationPort?: number | undefined;
   /** Source address or prefix of the reply direction: with destination NAT, the server that answers. */
   readonly replySource?: string | undefined;
+  /** Destination address or prefix of the reply direction: with source NAT, the translated source. */
   readonly replyDestination?: string | undefined;
+  /** Source port of the reply direction, 0 to 65535. */
   readonly replySourcePort?: number | undefined;
+  /** Destination port of the reply direction, 0 to 65535. */
   readonly replyDestinationPort?: number | undefined;
+  /** Mark, 0 to 4 294 967 295, similar to `conntrack -L --mark`. */
   readonly mark?: number | undefined;
   /** Bits of the mark to compare. Other bits of `mark` must be 0. Default: all bits. */
   readonly markMask?: number | undefined;
@@ -86,7 +96,7 @@ export function checkFilter(filter: FlowFilter): FilterSettings {
     'replySourcePort',
     'replyDestinationPort',
   );
-  if (families.size > 1) throw invalid('a filter of flows has addresses of one family, and that family');
+  if (families.size > 1) throw invalid('the addresses and the family of a filter must be of one family');
   const [family] = families;
   const status = checkStatus(filter);
   return {
@@ -137,7 +147,7 @@ export function isSelective(filter: FilterSettings): boolean {
 export function checkState(protocol: FlowProtocol | undefined, state: unknown): number {
   const states = protocol === undefined ? [] : statesOf(protocol);
   if (protocol === undefined || states.length === 0)
-    throw invalid('a state takes a protocol that has states: tcp, sctp or dccp');
+    throw invalid('state requires a protocol that has states: tcp, sctp or dccp');
   return states.indexOf(checkOneOf('state', typeof state === 'string' ? stateName(protocol, state) : state, states));
 }
 

@@ -16,7 +16,15 @@ export interface StaleOptions {
    * Servers that may answer. An empty list makes all flows stale. A server without a port may answer from any port.
    * NAT keeps the family, so a server of the other family is behind a tunnel and requires `untranslated: 'keep'`.
    */
-  readonly servers: readonly (string | { readonly address: string; readonly port?: number | undefined })[];
+  readonly servers: readonly (
+    | string
+    | {
+        /** Address of the server. */
+        readonly address: string;
+        /** Port, 0 to 65535. Default: any port. */
+        readonly port?: number | undefined;
+      }
+  )[];
   /**
    * Treatment of flows without translation, whose replies have the virtual address as source. `stale`, the
    * default, is for NAT: such flows began before the service existed and reach no server. `keep` is for
@@ -90,7 +98,7 @@ function addServer(
   if (family !== expected && untranslated === 'keep') return;
   if (family !== expected)
     throw invalid(
-      `a server of an ${expected} address is of that family, not ${address}: use untranslated: 'keep' for a server behind a tunnel`,
+      `the servers of an ${expected} address must be of that family, not ${address}: use untranslated: 'keep' for a server behind a tunnel`,
     );
   const key = canonicalAddress(address, family);
   const ports = alive.get(key);

@@ -1,7 +1,7 @@
 import { checkInteger, checkList, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { ProcessorCounters } from '../kernel/conntrack/types.js';
+import type { ProcessorCounters } from '../kernel/conntrack/requests.js';
 import type { Context } from './context.js';
 
 /**
@@ -24,7 +24,7 @@ const names = {
   13: 'searchRestart',
   14: 'clashResolve',
   15: 'chainTooLong',
-} as const;
+} as const satisfies Record<number, ConntrackStatisticName>;
 
 /**
  * - `invalid`: packets outside of any window or state.
@@ -35,17 +35,40 @@ const names = {
  * - `chainTooLong`: too few buckets (Linux 5.15 and later).
  * - `searched`, `new`, `ignore`, `delete`, `deleteList`: always 0, or absent, on current kernels.
  */
-export type ConntrackStatisticName = (typeof names)[keyof typeof names];
+export type ConntrackStatisticName =
+  | 'searched'
+  | 'found'
+  | 'new'
+  | 'invalid'
+  | 'ignore'
+  | 'delete'
+  | 'deleteList'
+  | 'insert'
+  | 'insertFailed'
+  | 'drop'
+  | 'earlyDrop'
+  | 'error'
+  | 'searchRestart'
+  | 'clashResolve'
+  | 'chainTooLong';
+/** The counters of flows, of one processor or added up. A counter that this kernel does not send is absent. */
 export type ConntrackStatistics = { readonly [Name in ConntrackStatisticName]?: number | undefined };
 
+/** The counters of flows of one processor, each a u32 that wraps. */
 export interface ProcessorStatistics extends ConntrackStatistics {
+  /** Number of the processor, from 0. */
   readonly processor: number;
 }
 
+/** The counters of expectations of one processor, each a u32 that wraps (CTA_STATS_EXP_*). */
 export interface ExpectationStatistics {
+  /** Number of the processor, from 0. */
   readonly processor: number;
+  /** Flows that were expected. */
   readonly new?: number | undefined;
+  /** Expectations that were created. */
   readonly create?: number | undefined;
+  /** Expectations that ended: their flow came, they were deleted or timed out. */
   readonly delete?: number | undefined;
 }
 
@@ -53,6 +76,7 @@ export interface ExpectationStatistics {
 export interface ConntrackStatisticsChange {
   /** Sums over the processors that are in both readings. */
   readonly total: ConntrackStatistics;
+  /** Differences of each processor that is in both readings. */
   readonly processors: readonly ProcessorStatistics[];
   /** The same sums per second. */
   readonly perSecond: ConntrackStatistics;
@@ -122,7 +146,7 @@ export function compareStatistics(
   seconds: number,
 ): ConntrackStatisticsChange {
   if (typeof seconds !== 'number' || !(seconds > 0) || seconds === Number.POSITIVE_INFINITY)
-    throw invalid(`between two readings are more than 0 seconds, not ${show(seconds)}`);
+    throw invalid(`seconds must be a finite number greater than 0, not ${show(seconds)}`);
   for (const statistics of [...checkList('before', before), ...checkList('after', after)]) {
     checkStatistics(statistics);
     checkInteger('processor', statistics.processor, 0, 0xffffffff);

@@ -1,13 +1,17 @@
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { isProtocolName, protocolName, protocolNumbers } from '../common/protocols.js';
-import type { FlowKey, FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
+import type { FlowKey } from '../kernel/conntrack/requests.js';
+import type { FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
 import { flowNames, protocolsWithPorts } from '../kernel/conntrack/vocabulary.js';
 
 /** One direction of a flow. */
 export interface TupleOptions {
+  /** Source address. */
   readonly source: string;
+  /** Destination address, of the family of the source. */
   readonly destination: string;
+  /** Protocol: a name, or a number from 0 to 255. */
   readonly protocol: FlowProtocol;
   /**
    * Port, 0 to 65535; for GRE the key. Required by TCP, UDP and SCTP; the default for GRE is 0. A kernel
@@ -15,6 +19,7 @@ export interface TupleOptions {
    * have none.
    */
   readonly sourcePort?: number | undefined;
+  /** Destination port, like `sourcePort`. */
   readonly destinationPort?: number | undefined;
   /** Type, code and id. Required by ICMP and ICMPv6. */
   readonly icmp?: IcmpTuple | undefined;
@@ -29,11 +34,13 @@ export interface TupleOptions {
  * has, a delete ignores a flow with another id. The kernel may give a later flow the same id.
  */
 export interface FlowSelector {
+  /** Original tuple. */
   readonly original?: TupleOptions | undefined;
   /** Reply tuple, used if `original` is absent. */
   readonly reply?: TupleOptions | undefined;
-  /** Default: 0, the default zone. */
+  /** Zone, 0 to 65535. Default: 0, the default zone. */
   readonly zone?: number | undefined;
+  /** Id of the flow that was read, 0 to 4 294 967 295. Default: a flow with any id. */
   readonly id?: number | undefined;
 }
 
@@ -82,7 +89,7 @@ export function checkTuple(what: string, options: TupleOptions): Tuple {
   const { address: source, family } = checkAddress(`the source of ${what}`, tuple.source, known);
   const { address: destination, family: other } = checkAddress(`the destination of ${what}`, tuple.destination, known);
   if (family !== other)
-    throw invalid(`${what} has a source and a destination of one family, not ${source}, ${destination}`);
+    throw invalid(`the source and the destination of ${what} must be of one family, not ${source}, ${destination}`);
   const protocol = checkProtocol(`the protocol of ${what}`, tuple.protocol);
   const zone = tuple.zone === undefined ? undefined : checkZone(`the zone of ${what}`, tuple.zone);
   const checked: Writable<Tuple> = { family, source, destination, protocol };
@@ -102,7 +109,7 @@ function plainOptions(what: string, options: TupleOptions): TupleOptions {
 function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions): Partial<Tuple> {
   if (protocol === 'icmp' || protocol === 'icmpv6') {
     const { icmp } = tuple;
-    if (!icmp) throw invalid(`${what} of ${protocol} needs icmp: { type, code, id }`);
+    if (!icmp) throw invalid(`${what} of ${protocol} requires icmp: { type, code, id }`);
     checkOptions('icmp', icmp, ['type', 'code', 'id']);
     return {
       icmp: {
@@ -114,7 +121,7 @@ function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions)
   }
   if (!protocolsWithPorts.includes(protocol)) {
     if (tuple.sourcePort === undefined && tuple.destinationPort === undefined) return {};
-    throw invalid(`${what} of protocol ${protocol} has no ports`);
+    throw invalid(`${what} must have no ports: protocol ${protocol} has none`);
   }
   const none = tuple.sourcePort === undefined && tuple.destinationPort === undefined;
   if (none && portsMayBeAbsent.includes(protocol)) return {};
@@ -151,21 +158,21 @@ function inverseIcmp(six: boolean, icmp: IcmpTuple): IcmpTuple {
   const answers = six ? icmpv6Answers : icmpAnswers;
   const back = [...answers].find(([, answer]) => answer === icmp.type)?.[0];
   const type = answers.get(icmp.type) ?? back;
-  if (type === undefined) throw invalid(`ICMP type ${icmp.type} has no answer, so no flow`);
+  if (type === undefined) throw invalid(`ICMP type ${icmp.type} has no answer: the kernel creates no flow for it`);
   return { ...icmp, type };
 }
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if it names no flow: the kernel would select all flows. */
 export function checkFlowKey(selector: FlowSelector): FlowKey {
   if (typeof selector !== 'object' || selector === null)
-    throw invalid(`a flow is named by { original } or { reply }, not ${show(selector)}`);
+    throw invalid(`a flow must be given as { original } or { reply }, not ${show(selector)}`);
   // The JSON of a flow has all properties of a flow. Any other object must have those of a key only, so
   // that no property is ignored silently.
   const whole = 'family' in selector && 'original' in selector && 'reply' in selector;
   if (!('toJSON' in selector)) checkOptions('a flow', selector, whole ? flowNames : selectorNames);
   const { original, reply, zone, id } = selector;
   if (original === undefined && reply === undefined)
-    throw invalid('a flow is named by its original or its reply tuple; without one it would be all flows');
+    throw invalid('a flow requires its original or its reply tuple: without one the request would apply to all flows');
   return {
     ...(original !== undefined
       ? { original: checkTuple('the original tuple', original) }

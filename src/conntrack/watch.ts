@@ -3,7 +3,8 @@ import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { Watch, type WatchSource } from '../common/watch.js';
 import type { EventPort } from '../kernel/conntrack/port.js';
-import type { ConntrackEvent, EventSettings } from '../kernel/conntrack/types.js';
+import type { EventSettings } from '../kernel/conntrack/requests.js';
+import type { ConntrackEvent } from '../kernel/conntrack/types.js';
 import { translate } from './errors.js';
 import { type FlowFilter, filterNames } from './filter.js';
 
@@ -35,7 +36,13 @@ export interface ConntrackWatchOptions {
    * (milliseconds, 1 to 2 147 483 647; `true`: 1000). It reports missed changes as events with `recovered`, and
    * takes about 250 bytes of memory for each flow. Default: false.
    */
-  readonly resynchronise?: boolean | { readonly interval: number } | undefined;
+  readonly resynchronise?:
+    | boolean
+    | {
+        /** Minimum time between two readings, in milliseconds. */
+        readonly interval: number;
+      }
+    | undefined;
 }
 
 const names = Object.keys({

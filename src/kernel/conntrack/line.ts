@@ -1,6 +1,7 @@
 import { formatEndpoint } from '../../common/address.js';
 import { protocolNumber } from '../../common/protocols.js';
-import type { Counters, Flow, FlowKey, Tuple } from './types.js';
+import type { FlowKey } from './requests.js';
+import type { Counters, Flow, Tuple } from './types.js';
 
 /** Formats a flow as `conntrack -L -o extended,id,labels` does. */
 export function flowLine(flow: Flow): string {

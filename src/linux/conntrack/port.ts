@@ -4,18 +4,20 @@ import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { ConntrackPort, EventPort } from '../../kernel/conntrack/port.js';
 import type {
-  ConntrackEvent,
   EventSettings,
-  Expectation,
   ExpectationSettings,
   FilterSettings,
-  Flow,
   FlowChange,
-  FlowGroup,
   FlowKey,
+  ProcessorCounters,
+} from '../../kernel/conntrack/requests.js';
+import type {
+  ConntrackEvent,
+  Expectation,
+  Flow,
+  FlowGroup,
   FlowList,
   GroupField,
-  ProcessorCounters,
 } from '../../kernel/conntrack/types.js';
 import { familyNumber } from '../../kernel/families.js';
 import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';

@@ -7,10 +7,9 @@ import type {
   FlowKey,
   FlowSettings,
   NatSettings,
-  SequenceAdjustment,
-  Tuple,
   TupleFilter,
-} from '../../kernel/conntrack/types.js';
+} from '../../kernel/conntrack/requests.js';
+import type { SequenceAdjustment, Tuple } from '../../kernel/conntrack/types.js';
 import { familyNumber } from '../../kernel/families.js';
 import { RecordWriter } from '../records.js';
 import { Field, layout, TupleField } from './layout.js';

@@ -6,17 +6,13 @@ import { describeFlow, describeTuple } from '../../kernel/conntrack/line.js';
 import type { ConntrackPort, EventPort } from '../../kernel/conntrack/port.js';
 import type {
   EventSettings,
-  Expectation,
   ExpectationSettings,
   FilterSettings,
-  Flow,
   FlowChange,
-  FlowGroup,
   FlowKey,
-  FlowList,
-  GroupField,
   ProcessorCounters,
-} from '../../kernel/conntrack/types.js';
+} from '../../kernel/conntrack/requests.js';
+import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../../kernel/conntrack/types.js';
 import { integers, type MemoryFiles } from '../files.js';
 import { Handle, type Machine } from '../machine.js';
 import { MemoryEventStreams } from './events.js';

@@ -1,6 +1,7 @@
 // Groups of attributes that the kernel stores as a whole, and those it takes as patches.
 import { expect, test } from 'vitest';
-import type { FlowSettings, Tuple } from '../../../src/kernel/conntrack/types.js';
+import type { FlowSettings } from '../../../src/kernel/conntrack/requests.js';
+import type { Tuple } from '../../../src/kernel/conntrack/types.js';
 import { tuple, type World } from './world.js';
 
 export function groupConformance(world: () => World): void {
