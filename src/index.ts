@@ -7,31 +7,28 @@ export {
 } from './common/errors.js';
 export type { Result } from './common/result.js';
 export { Watch } from './common/watch.js';
-export type { FlowResult } from './conntrack/changes.js';
-export {
-  Conntrack,
-  type ConntrackOptions,
-  type FlowCallOptions,
-  type GroupOptions,
-  type Usage,
-} from './conntrack/conntrack.js';
-export { type EventOptions, EventStream } from './conntrack/events.js';
+export type { CreatedFlows } from './conntrack/changes.js';
+export { Conntrack, type FlowCallOptions } from './conntrack/conntrack.js';
 export type { ExpectationOptions, ExpectationSelector } from './conntrack/expectations.js';
 export type { FlowFilter } from './conntrack/filter.js';
-export type { FlowChanges, FlowOperation, FlowOptions, LabelChanges, NatOptions } from './conntrack/flow-options.js';
+export type { GroupOptions } from './conntrack/flow-groups.js';
+export type { ConntrackChange, FlowChanges, FlowOptions, LabelChanges, NatOptions } from './conntrack/flow-options.js';
 export { FlowStream } from './conntrack/flow-stream.js';
+export type { ConntrackOptions } from './conntrack/open.js';
 export type { ConntrackSettings } from './conntrack/settings.js';
 export type { StaleOptions } from './conntrack/stale.js';
 export {
+  type ConntrackStatisticName,
+  type ConntrackStatistics,
+  type ConntrackStatisticsChange,
   compareStatistics,
   type ExpectationStatistics,
   type ProcessorStatistics,
-  type StatisticName,
-  type Statistics as ConntrackStatistics,
-  type StatisticsChange,
   sumStatistics,
 } from './conntrack/statistics.js';
 export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
+export type { ConntrackUsage } from './conntrack/usage.js';
+export { ConntrackWatch, type ConntrackWatchOptions } from './conntrack/watch.js';
 export { ApplyError, type StepOutcome } from './desired/apply/apply-error.js';
 export {
   type ApplyDocumentOptions,
@@ -83,7 +80,8 @@ export { tableHeading } from './ipvs/text.js';
 export type { ProcessorTotals } from './ipvs/totals.js';
 export { type Persistence, VirtualService } from './ipvs/virtual-service.js';
 export type { CallOptions } from './kernel/call.js';
-export type { ConntrackPort, EventPort } from './kernel/conntrack/port.js';
+export type { ConntrackPort, EventPort, FlowTotal } from './kernel/conntrack/port.js';
+export type * from './kernel/conntrack/requests.js';
 export type * from './kernel/conntrack/types.js';
 export type { IpvsPort } from './kernel/ipvs/port.js';
 export type {

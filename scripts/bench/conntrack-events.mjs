@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { reference, withConntrack } from './conntrack.mjs';
 import { inside, interleaved, row, thenUndo } from './lib.mjs';
 
-/** @import { Conntrack, ConntrackEvent, EventStream, Flow } from '../../dist/index.js' */
+/** @import { Conntrack, ConntrackEvent, ConntrackWatch, Flow } from '../../dist/index.js' */
 /** @import { Benchmark } from './lib.mjs' */
 
 const emulated = process.env.IPVS_VM !== undefined;
@@ -44,7 +44,7 @@ function processorTime(since) {
 
 /**
  * Closes the stream after 2 s without an event.
- * @param {EventStream} stream
+ * @param {ConntrackWatch} stream
  * @param {() => number} seen
  */
 async function closeWhenQuiet(stream, seen) {
@@ -58,7 +58,7 @@ async function closeWhenQuiet(stream, seen) {
  */
 async function listen(conntrack, namespace) {
   const begun = process.cpuUsage();
-  const stream = await conntrack.events({ receiveBuffer: BUFFER });
+  const stream = await conntrack.watch({ receiveBuffer: BUFFER });
   const seen = { events: 0, overruns: 0 };
   const made = produce(namespace, 0);
   const done = made.then(() => closeWhenQuiet(stream, () => seen.events));
@@ -128,7 +128,7 @@ class View {
  * @param {string} namespace
  */
 async function recover(conntrack, namespace) {
-  const stream = await conntrack.events({ receiveBuffer: SMALL_BUFFER, resynchronise: true });
+  const stream = await conntrack.watch({ receiveBuffer: SMALL_BUFFER, resynchronise: true });
   const view = new View();
   const made = produce(namespace, 3);
   const finish = async () => {

@@ -1,18 +1,31 @@
-import { checkCallOptions } from '../common/check.js';
+import { checkCallOptions, checkList, show } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { type Result, resultsOf } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { Flow, FlowChange, FlowKey } from '../kernel/conntrack/types.js';
+import { describeFlow } from '../kernel/conntrack/line.js';
+import type { FlowChange } from '../kernel/conntrack/requests.js';
+import type { Flow } from '../kernel/conntrack/types.js';
 import type { Context } from './context.js';
 import { errorFor, type Request, translate } from './errors.js';
-import { creation, type FlowOptions } from './flow-options.js';
-import { isPartOfGroup, wholeGroup } from './groups.js';
+import { type ConntrackChange, checkChange, creation, type FlowOptions } from './flow-options.js';
+import { flowKeyOf } from './flow-stream.js';
+import { isPartOfGroup, wholeGroup } from './protocol-groups.js';
 import { untilStable } from './stable.js';
-import { describeFlow } from './tuple.js';
 
-/** The result of the operation with the same index. */
-export type FlowResult = { readonly ok: true } | { readonly ok: false; readonly error: IpvsError };
+/** The outcome of {@link Conntrack.createAll}. */
+export interface CreatedFlows {
+  /** Number of flows that were created. */
+  readonly created: number;
+  /** The flows that were not created, in the order in which they failed. */
+  readonly failures: readonly {
+    /** The flow as the iterable returned it. */
+    readonly flow: FlowOptions;
+    /** The error that {@link Conntrack.create} would throw. */
+    readonly error: IpvsError;
+  }[];
+}
 
 /** Number of changes in one request. Two requests are under way at a time. */
 const BATCH = 512;
@@ -78,6 +91,17 @@ async function* untilAborted<T>(
   }
 }
 
+/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change */
+export function checkChanges(changes: readonly ConntrackChange[]): FlowChange[] {
+  return checkList('changes', changes).map((change, index) => {
+    try {
+      return checkChange(change);
+    } catch (error) {
+      throw error instanceof IpvsError ? invalid(`change ${index}: ${error.message}`) : error;
+    }
+  });
+}
+
 /** Applies changes to flows, one or many. */
 export class Changes {
   readonly #context: Context;
@@ -91,9 +115,9 @@ export class Changes {
     if (result && !result.ok) throw result.error;
   }
 
-  async all(changes: readonly FlowChange[], options?: CallOptions): Promise<FlowResult[]> {
+  async all(changes: readonly FlowChange[], options?: CallOptions): Promise<Result[]> {
     checkCallOptions(options);
-    const failed = new Map<number, IpvsError>();
+    const errors = new Array<IpvsError | undefined>(changes.length).fill(undefined);
     const pipeline = new Pipeline();
     let batch: { change: FlowChange; index: number }[] = [];
     const flush = (): Promise<void> => {
@@ -106,7 +130,7 @@ export class Changes {
         );
         sent.forEach(({ change, index }, place) => {
           const errno = errnos[place] ?? Errno.EBADMSG;
-          if (errno !== 0) failed.set(index, errorFor(requestOf(change), errno));
+          if (errno !== 0) errors[index] = errorFor(requestOf(change), errno);
         });
       });
     };
@@ -116,17 +140,14 @@ export class Changes {
         // Completes all earlier changes first, so that the flow is read after them.
         if (batch.length > 0) await flush();
         await pipeline.end();
-        whole = await this.#completed(change, index, failed, options);
+        whole = await this.#completed(change, index, errors, options);
       }
       if (whole) batch.push({ change: whole, index });
       if (batch.length === BATCH) await flush();
     }
     if (batch.length > 0) await flush();
     await pipeline.end();
-    return changes.map((_, index) => {
-      const error = failed.get(index);
-      return error ? { ok: false, error } : { ok: true };
-    });
+    return resultsOf(errors);
   }
 
   /**
@@ -137,7 +158,7 @@ export class Changes {
   async #completed(
     change: Update,
     index: number,
-    failed: Map<number, IpvsError>,
+    errors: (IpvsError | undefined)[],
     options: CallOptions | undefined,
   ): Promise<FlowChange | undefined> {
     const { key, settings } = change;
@@ -149,7 +170,7 @@ export class Changes {
       return { verb: 'update', key, settings: { ...settings, ...status, ...wholeGroup(flow, settings) } };
     } catch (error) {
       if (!(error instanceof KernelFailure)) throw translate(requestOf(change), error);
-      failed.set(index, errorFor(requestOf(change), error.errno, error.message));
+      errors[index] = errorFor(requestOf(change), error.errno, error.message);
       return undefined;
     }
   }
@@ -163,7 +184,7 @@ export class Changes {
       const request =
         changes.length === 1 && first
           ? requestOf(first)
-          : ({ command: 'UPDATE', action: 'apply', object: `${changes.length} operations` } as const);
+          : ({ command: 'UPDATE', action: 'apply', object: `${changes.length} changes` } as const);
       throw translate(request, error);
     }
   }
@@ -171,7 +192,10 @@ export class Changes {
   async createAll(
     flows: Iterable<FlowOptions> | AsyncIterable<FlowOptions>,
     options?: CallOptions,
-  ): Promise<{ created: number; failures: { flow: FlowOptions; error: IpvsError }[] }> {
+  ): Promise<CreatedFlows> {
+    const iterable = typeof flows === 'object' && flows !== null;
+    if (!iterable || !(Symbol.iterator in flows || Symbol.asyncIterator in flows))
+      throw invalid(`createAll takes an iterable of flows, not ${show(flows)}`);
     checkCallOptions(options);
     let created = 0;
     const failures: { flow: FlowOptions; error: IpvsError }[] = [];
@@ -237,10 +261,4 @@ export class Changes {
     });
     return deleted;
   }
-}
-
-/** Returns a key with the tuple and the id of a flow. */
-export function flowKeyOf(flow: Flow): FlowKey {
-  const { original, zone, id } = flow;
-  return { original, zone, ...(id !== undefined && { id }) };
 }

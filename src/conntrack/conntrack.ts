@@ -1,84 +1,44 @@
 import type { Family } from '../common/address.js';
-import {
-  checkCallOptions,
-  checkInteger,
-  checkKernel,
-  checkList,
-  checkOneOf,
-  checkOptions,
-  show,
-} from '../common/check.js';
+import { checkCallOptions, checkOneOf, checkOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
-import { IpvsError, invalid, KernelFailure } from '../common/errors.js';
-import { limits } from '../common/limits.js';
+import { invalid, KernelFailure } from '../common/errors.js';
+import type { Result } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeFlow } from '../kernel/conntrack/line.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
-import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../kernel/conntrack/types.js';
-import type { Kernel, OpenOptions } from '../kernel/kernel.js';
-import { groupBits } from '../linux/conntrack/layout.js';
-import { nativeKernel } from '../linux/linux-kernel.js';
-import { Changes, type FlowResult, flowKeyOf } from './changes.js';
+import type { Expectation, Flow, FlowGroup, FlowList } from '../kernel/conntrack/types.js';
+import { Changes, type CreatedFlows, checkChanges } from './changes.js';
 import { Context } from './context.js';
-import { translate } from './errors.js';
-import { checkEventOptions, type EventOptions, EventStream } from './events.js';
 import {
-  checkExpectation,
-  checkExpectationKey,
+  createExpectation,
+  deleteExpectation,
   type ExpectationOptions,
   type ExpectationSelector,
+  flushExpectations,
+  listExpectations,
 } from './expectations.js';
 import { checkFilter, type FlowFilter, isSelective } from './filter.js';
-import {
-  checkOperation,
-  creation,
-  type FlowChanges,
-  type FlowOperation,
-  type FlowOptions,
-  update,
-} from './flow-options.js';
-import { FlowStream } from './flow-stream.js';
-import { type ConntrackSettings, readNumber, readSettings, writeSettings } from './settings.js';
+import { type GroupOptions, readGroups } from './flow-groups.js';
+import { type ConntrackChange, creation, type FlowChanges, type FlowOptions, update } from './flow-options.js';
+import { type FlowStream, streamOfFlows, streamOfZeroedFlows } from './flow-stream.js';
+import { type ConntrackOptions, openPort } from './open.js';
+import { type ConntrackSettings, readSettings, writeSettings } from './settings.js';
 import { untilStable } from './stable.js';
 import { type StaleOptions, staleQuery } from './stale.js';
 import {
   type ExpectationStatistics,
   type ProcessorStatistics,
-  toExpectationStatistics,
-  toStatistics,
+  readExpectationStatistics,
+  readStatistics,
 } from './statistics.js';
-import { checkFlowKey, describeFlow, describeTuple, type FlowSelector } from './tuple.js';
+import { checkFlowKey, type FlowSelector } from './tuple.js';
+import { type ConntrackUsage, readUsage } from './usage.js';
+import { ConntrackWatch, type ConntrackWatchOptions, checkWatchOptions } from './watch.js';
 
-export interface ConntrackOptions extends OpenOptions {
-  /** Kernel to use instead of this machine's, for tests. */
-  readonly kernel?: Pick<Kernel, 'openConntrack'> | undefined;
-}
-
-/** The number of flows in the table, and its limits. */
-export interface Usage {
-  /** Number of flows of this namespace, with those that are about to be added or removed. */
-  readonly count: number;
-  /** Maximum number of flows in all namespaces together. */
-  readonly maximum: number;
-  readonly buckets: number;
-  /** `count / maximum`: the part of the limit that this namespace uses. Other namespaces use the same limit. */
-  readonly ratio: number;
-}
-
+/** The options of {@link Conntrack.flows}. */
 export interface FlowCallOptions extends CallOptions {
   /** `dying` lists ended flows whose `destroy` event a reliable listener has not yet received. Default: `live`. */
   readonly list?: FlowList | undefined;
-}
-
-export interface GroupOptions {
-  readonly by: readonly GroupField[];
-  readonly filter?: FlowFilter | undefined;
-  /** Maximum number of groups, the largest first. Default: all groups, in no order. */
-  readonly top?: number | undefined;
-  /**
-   * Size of a group: the bytes or packets of both directions together, which requires accounting, or the
-   * number of flows. Default: `bytes`.
-   */
-  readonly order?: 'bytes' | 'packets' | 'flows' | undefined;
 }
 
 /**
@@ -104,53 +64,30 @@ export class Conntrack {
    * CAP_SYS_ADMIN), `ERR_IPVS_ADDON_NOT_LOADED`
    */
   static async open(options: ConntrackOptions = {}): Promise<Conntrack> {
-    if (typeof options !== 'object')
-      throw invalid(`open takes options: Conntrack.open({ namespace: ${show(options)} })`);
-    checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
-    const { namespace, kernel = nativeKernel, ...call } = options;
-    checkCallOptions(call);
-    checkKernel(kernel, 'openConntrack');
-    const object = namespace === undefined ? 'conntrack' : `conntrack in namespace ${show(namespace)}`;
-    try {
-      return new Conntrack(await kernel.openConntrack(options));
-    } catch (error) {
-      if (error instanceof IpvsError) throw error;
-      throw translate({ command: 'OPEN', action: 'open', object }, error);
-    }
+    return new Conntrack(await openPort(options));
   }
 
   // --- counters
 
-  async usage(options?: CallOptions): Promise<Usage> {
-    const [{ entries: count }, maximum, buckets] = await Promise.all([
-      this.#context.ask('STATISTICS', 'count', 'flows', () => this.#port.total(options), options),
-      readNumber(this.#context, 'nf_conntrack_max', options),
-      readNumber(this.#context, 'nf_conntrack_buckets', options),
-    ]);
-    return { count, maximum, buckets, ratio: maximum === 0 ? 0 : count / maximum };
+  /** Returns the number of flows and the limits of the table. */
+  usage(options?: CallOptions): Promise<ConntrackUsage> {
+    return readUsage(this.#context, options);
   }
 
   /**
    * Returns the counters of each processor, as `conntrack -S` does. `sumStatistics` adds them up, and
    * `compareStatistics` compares two readings.
    */
-  async statistics(options?: CallOptions): Promise<ProcessorStatistics[]> {
-    const rows = await this.#context.ask(
-      'STATISTICS',
-      'read',
-      'statistics',
-      () => this.#port.counters(options),
-      options,
-    );
-    return rows.map(toStatistics);
+  statistics(options?: CallOptions): Promise<ProcessorStatistics[]> {
+    return readStatistics(this.#context, options);
   }
 
-  async expectationStatistics(options?: CallOptions): Promise<ExpectationStatistics[]> {
-    const read = (): ReturnType<ConntrackPort['counters']> => this.#port.expectationCounters(options);
-    const rows = await this.#context.ask('STATISTICS', 'read', 'statistics of expectations', read, options);
-    return rows.map(toExpectationStatistics);
+  /** Returns the counters of expectations of each processor. */
+  expectationStatistics(options?: CallOptions): Promise<ExpectationStatistics[]> {
+    return readExpectationStatistics(this.#context, options);
   }
 
+  /** Reads the settings of this namespace. A setting that it lacks is absent. */
   settings(options?: CallOptions): Promise<ConntrackSettings> {
     return readSettings(this.#context, options);
   }
@@ -180,50 +117,41 @@ export class Conntrack {
     checkCallOptions(options, ['list']);
     const { list = 'live', ...call } = options;
     checkOneOf('list', list, ['live', 'dying']);
-    return this.#stream(filter, list, call);
+    return streamOfFlows(this.#port, filter, list, call);
   }
 
   /**
-   * Returns the same stream as {@link flows}, and resets the counters of each flow as it is read. It resets
-   * them individually, so that no packet is lost from the sums: a dump that resets, as `conntrack -L -z` does, loses
-   * the counters of some flows. Leaving the loop early, or `ERR_IPVS_UNSTABLE`, leaves the other flows unchanged.
+   * Resets the counters of the flows that match, and returns the number of these flows. A flow without counters
+   * counts, too. When the number of buckets changes meanwhile, it starts again; the number is that of the last,
+   * complete reading. To get the values, use {@link zeroedFlows}.
+   * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed during each of 20 readings
    */
-  zero(filter: FlowFilter = {}, options: CallOptions = {}): FlowStream {
-    const port = this.#port;
-    return this.#stream(filter, 'live', options, (batch) => port.zero(batch.map(flowKeyOf), options));
+  async zero(filter: FlowFilter = {}, options: CallOptions = {}): Promise<number> {
+    const flows = this.zeroedFlows(filter, options);
+    return untilStable(async () => {
+      let count = 0;
+      for await (const batch of flows.batches()) count += batch.length;
+      return count;
+    });
   }
 
-  #stream(
-    filter: FlowFilter,
-    list: FlowList,
-    options: CallOptions,
-    change?: (batch: readonly Flow[]) => Promise<readonly Flow[]>,
-  ): FlowStream {
-    const settings = checkFilter(filter);
-    checkCallOptions(options);
-    const port = this.#port;
-    return new FlowStream(async function* () {
-      try {
-        for await (const batch of port.flows(settings, list, options)) yield change ? await change(batch) : batch;
-      } catch (error) {
-        throw translate({ command: 'DUMP', action: 'list', object: 'flows' }, error);
-      }
-    }, change === undefined);
+  /**
+   * Returns the flows that match as a stream, each with its counters, and resets these. Reading is resetting: a flow
+   * that the consumer does not reach keeps its counters. Each flow is read and reset by one request
+   * (IPCTNL_MSG_CT_GET_CTRZERO), so that no packet is lost from the sums: a dump that resets, as `conntrack -L -z`
+   * does, loses the counters of some flows.
+   * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed after flows were returned
+   */
+  zeroedFlows(filter: FlowFilter = {}, options: CallOptions = {}): FlowStream {
+    return streamOfZeroedFlows(this.#port, filter, options);
   }
 
-  /** Returns totals of flows, grouped by some of their fields. Adds them up as they arrive, without flow objects. */
-  async groups(how: GroupOptions, options?: CallOptions): Promise<FlowGroup[]> {
-    checkOptions('a sum', how, ['by', 'filter', 'top', 'order']);
-    const { by, filter = {}, top, order = 'bytes' } = how;
-    checkCallOptions(options);
-    for (const field of checkList('by', by, limits.names))
-      checkOneOf('by', field, Object.keys(groupBits) as GroupField[]);
-    if (top !== undefined) checkInteger('top', top, 1, 0xffffffff);
-    checkOneOf('order', order, ['bytes', 'packets', 'flows']);
-    const settings = checkFilter(filter);
-    const largest = top === undefined ? undefined : { count: top, order };
-    const work = (): Promise<readonly FlowGroup[]> => this.#port.groups(settings, by, largest, options);
-    return [...(await this.#context.ask('DUMP', 'add up', 'flows', work, options))];
+  /**
+   * Returns totals of flows, grouped by some of their fields. Adds them up as they arrive, without flow objects.
+   * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed during each of several readings
+   */
+  groups(groups: GroupOptions, options?: CallOptions): Promise<FlowGroup[]> {
+    return readGroups(this.#context, groups, options);
   }
 
   /** Reads one flow (`conntrack -G`). @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW`, also if the flow has another id */
@@ -234,7 +162,7 @@ export class Conntrack {
       if (key.id === undefined || key.id === flow.id) return flow;
       throw new KernelFailure(Errno.ENOENT, 'it has another id');
     };
-    return this.#context.ask('GET', 'read flow', describeFlow(key), read, options);
+    return this.#context.ask({ command: 'GET', action: 'read flow', object: describeFlow(key), options }, read);
   }
 
   /**
@@ -259,17 +187,11 @@ export class Conntrack {
   }
 
   /**
-   * Applies many operations and returns one result for each. A failure does not stop the later operations.
+   * Applies many changes in their order and returns one result for each. A failure does not stop the later changes.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`: a change is invalid; none was sent
    */
-  async apply(operations: readonly FlowOperation[], options?: CallOptions): Promise<FlowResult[]> {
-    const changes = checkList('operations', operations).map((operation, index) => {
-      try {
-        return checkOperation(operation);
-      } catch (error) {
-        throw error instanceof IpvsError ? invalid(`operation ${index}: ${error.message}`) : error;
-      }
-    });
-    return this.#changes.all(changes, options);
+  async apply(changes: readonly ConntrackChange[], options?: CallOptions): Promise<Result[]> {
+    return this.#changes.all(checkChanges(changes), options);
   }
 
   /**
@@ -281,10 +203,7 @@ export class Conntrack {
   async createAll(
     flows: Iterable<FlowOptions> | AsyncIterable<FlowOptions>,
     options?: CallOptions,
-  ): Promise<{ readonly created: number; readonly failures: readonly { flow: FlowOptions; error: IpvsError }[] }> {
-    const iterable = typeof flows === 'object' && flows !== null;
-    if (!iterable || !(Symbol.iterator in flows || Symbol.asyncIterator in flows))
-      throw invalid(`createAll takes an iterable of flows, not ${show(flows)}`);
+  ): Promise<CreatedFlows> {
     return this.#changes.createAll(flows, options);
   }
 
@@ -319,7 +238,9 @@ export class Conntrack {
       return;
     }
     const object = family === undefined ? 'all flows' : `all flows of ${family}`;
-    await this.#context.ask('FLUSH', 'delete', object, () => this.#port.flush(family, options), options);
+    await this.#context.ask({ command: 'FLUSH', action: 'delete', object, options }, () =>
+      this.#port.flush(family, options),
+    );
   }
 
   /**
@@ -327,6 +248,7 @@ export class Conntrack {
    * Such a flow makes a UDP sender continue to send to a removed server.
    */
   async staleFlows(query: StaleOptions, options?: CallOptions): Promise<Flow[]> {
+    checkCallOptions(options);
     const { filter, isStale } = staleQuery(query);
     return untilStable(async () => {
       const stale: Flow[] = [];
@@ -337,6 +259,7 @@ export class Conntrack {
 
   /** Deletes the flows that {@link staleFlows} finds, by tuple and id, and returns their number. */
   async deleteStaleFlows(query: StaleOptions, options: CallOptions = {}): Promise<number> {
+    checkCallOptions(options);
     const { filter, isStale } = staleQuery(query);
     return this.deleteWhere(filter, isStale, options);
   }
@@ -348,33 +271,27 @@ export class Conntrack {
 
   // --- expectations
 
-  async expectations(filter: { readonly family?: Family } = {}, options?: CallOptions): Promise<Expectation[]> {
-    checkOptions('a filter of expectations', filter, ['family']);
-    const { family } = checkFilter(filter);
-    const list = (): ReturnType<ConntrackPort['expectations']> => this.#port.expectations(family, options);
-    return [...(await this.#context.ask('DUMP_EXPECTATIONS', 'list', 'expectations', list, options))];
+  /** Returns the expectations of all helpers (`conntrack -L exp`), or those of one family. */
+  expectations(filter: { readonly family?: Family } = {}, options?: CallOptions): Promise<Expectation[]> {
+    return listExpectations(this.#context, filter, options);
   }
 
   /**
    * Creates an expectation (`conntrack -I exp`).
    * @throws IpvsError `ERR_IPVS_UNKNOWN_HELPER`, `ERR_IPVS_NO_SUCH_FLOW` (its master), `ERR_IPVS_EXPECTATION_EXISTS`
    */
-  async createExpectation(expectation: ExpectationOptions, options?: CallOptions): Promise<void> {
-    const settings = checkExpectation(expectation);
-    const create = (): Promise<void> => this.#port.createExpectation(settings, options);
-    await this.#context.ask('NEW_EXPECTATION', 'expect', describeTuple(settings.tuple), create, options);
+  createExpectation(expectation: ExpectationOptions, options?: CallOptions): Promise<void> {
+    return createExpectation(this.#context, expectation, options);
   }
 
   /** Deletes an expectation (`conntrack -D exp`). @throws IpvsError `ERR_IPVS_NO_SUCH_EXPECTATION` */
-  async deleteExpectation(selector: ExpectationSelector, options?: CallOptions): Promise<void> {
-    const key = checkExpectationKey(selector);
-    const work = (): Promise<void> => this.#port.deleteExpectation(key, options);
-    await this.#context.ask('DELETE_EXPECTATION', 'delete expectation', describeTuple(key.tuple), work, options);
+  deleteExpectation(selector: ExpectationSelector, options?: CallOptions): Promise<void> {
+    return deleteExpectation(this.#context, selector, options);
   }
 
-  async flushExpectations(options?: CallOptions): Promise<void> {
-    const work = (): Promise<void> => this.#port.flushExpectations(options);
-    await this.#context.ask('FLUSH', 'delete', 'all expectations', work, options);
+  /** Deletes all expectations of the namespace (`conntrack -F exp`). */
+  flushExpectations(options?: CallOptions): Promise<void> {
+    return flushExpectations(this.#context, options);
   }
 
   // --- events
@@ -382,15 +299,16 @@ export class Conntrack {
   /**
    * Opens a stream of events (`conntrack -E`). It contains all events from the moment the promise resolves. If
    * `settings().events` is `auto`, the kernel may send none for flows that began while no program listened:
-   * `resynchronise` finds their changes.
+   * `resynchronise` finds their changes. `options.signal` also ends the stream; `options.timeout` limits the opening
+   * only.
    */
-  async events(events: EventOptions = {}, options: CallOptions = {}): Promise<EventStream> {
+  async watch(watch: ConntrackWatchOptions = {}, options: CallOptions = {}): Promise<ConntrackWatch> {
     checkCallOptions(options);
-    const settings = checkEventOptions(events);
-    const filter = checkFilter(events.filter ?? {});
-    const open = (): ReturnType<ConntrackPort['events']> => this.#port.events(filter, settings, options);
-    const port = await this.#context.ask('EVENTS', 'listen to', 'events of conntrack', open, options);
-    return new EventStream(port, options.signal);
+    const settings = checkWatchOptions(watch);
+    const filter = checkFilter(watch.filter ?? {});
+    const call = { command: 'EVENTS', action: 'watch', object: 'conntrack', options } as const;
+    const port = await this.#context.ask(call, () => this.#port.events(filter, settings, options));
+    return new ConntrackWatch(port, options.signal);
   }
 
   /**
@@ -401,6 +319,7 @@ export class Conntrack {
     await this.#port.close();
   }
 
+  /** Closes the handle: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

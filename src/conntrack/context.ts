@@ -1,5 +1,4 @@
-import { checkCallOptions } from '../common/check.js';
-import type { CallOptions } from '../kernel/call.js';
+import { ask, type Call } from '../common/ask.js';
 import type { ConntrackPort } from '../kernel/conntrack/port.js';
 import { type Command, translate } from './errors.js';
 
@@ -11,18 +10,8 @@ export class Context {
     this.port = port;
   }
 
-  async ask<T>(
-    command: Command,
-    action: string,
-    object: string | undefined,
-    work: () => Promise<T>,
-    options?: CallOptions,
-  ): Promise<T> {
-    checkCallOptions(options);
-    try {
-      return await work();
-    } catch (error) {
-      throw translate({ command, action, ...(object !== undefined && { object }) }, error);
-    }
+  /** Checks the options of a call, then runs it. */
+  ask<T>(call: Call<Command>, work: () => Promise<T>): Promise<T> {
+    return ask(translate, call, work);
   }
 }

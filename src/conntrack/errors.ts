@@ -28,22 +28,22 @@ const noSuchFlow: Meaning = {
 };
 const unknownHelper: Meaning = {
   code: 'ERR_IPVS_UNKNOWN_HELPER',
-  says: 'the kernel cannot do that with a flow',
+  says: 'the kernel does not support this setting of the flow',
   cause:
-    'a helper that it does not have (its module is nf_conntrack_NAME) or that does not fit; or what only a new flow ' +
-    'can be given: a translation, a master, from Linux 7 also a helper; or labels where no rule uses any',
+    'a helper that this kernel does not have (its module is nf_conntrack_NAME) or that does not fit the protocol; ' +
+    'an update with a translation, a master or, from Linux 7, a helper; or labels where no rule uses any',
 };
 
 meanings.define(['UPDATE', 'DELETE', 'GET'], Errno.ENOENT, noSuchFlow);
 meanings.define(['NEW'], Errno.ENOENT, {
   code: 'ERR_IPVS_NO_SUCH_FLOW',
   says: 'there is no such master',
-  cause: 'the flow that is to be the master has ended',
+  cause: 'the flow that was named as the master has ended',
 });
 meanings.define(['NEW'], Errno.EEXIST, {
   code: 'ERR_IPVS_FLOW_EXISTS',
-  says: 'there is a flow with one of these tuples',
-  cause: 'its reply counts, too: two flows to one server from the same address and port are the same there',
+  says: 'a flow with one of these tuples exists',
+  cause: 'both tuples must be unique: after NAT, two flows from one address and port to one server have the same reply',
 });
 meanings.define(['NEW'], Errno.ENOMEM, {
   code: 'ERR_IPVS_TABLE_FULL',
@@ -58,24 +58,25 @@ meanings.define(['NEW', 'UPDATE'], Errno.ENOSPC, {
 });
 meanings.define(['NEW', 'UPDATE'], Errno.EBUSY, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel refuses the status, or the helper',
+  says: 'the kernel rejects the status or the helper',
   cause:
-    'bits that cannot change (only seen-reply, assured and fixed-timeout can be set), or a helper that it has already',
+    'status bits that cannot change (only seen-reply, assured and fixed-timeout can be set), or another helper than ' +
+    'the flow already has',
 });
 meanings.define(['NEW', 'UPDATE'], Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel refuses the flow',
-  cause: 'a tuple of another protocol than its reply, a reply without what its protocol needs, or a state that is none',
+  says: 'the kernel rejects the flow',
+  cause: 'tuples of different protocols, a reply tuple without the ports of its protocol, or an unknown state',
 });
 meanings.define(['NEW', 'UPDATE'], Errno.ERANGE, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel refuses the state',
-  cause: 'a state that this kernel cannot be given: HEARTBEAT_ACKED of SCTP, which only old kernels have',
+  says: 'the kernel rejects the state',
+  cause: 'a state that this kernel does not have: only old kernels have HEARTBEAT_ACKED of SCTP',
 });
 meanings.define(['NEW'], Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
   says: 'not permitted',
-  cause: 'it takes CAP_NET_ADMIN',
+  cause: 'creating a flow requires CAP_NET_ADMIN',
 });
 meanings.define(['DELETE_EXPECTATION'], Errno.ENOENT, {
   code: 'ERR_IPVS_NO_SUCH_EXPECTATION',
@@ -91,12 +92,12 @@ meanings.define(['NEW_EXPECTATION'], Errno.EOPNOTSUPP, {
 for (const errno of [Errno.EEXIST, Errno.EBUSY]) {
   meanings.define(['NEW_EXPECTATION'], errno, {
     code: 'ERR_IPVS_EXPECTATION_EXISTS',
-    says: 'such a flow is expected already',
+    says: 'such an expectation exists',
   });
 }
 meanings.define(['NEW_EXPECTATION'], Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel refuses the expectation',
+  says: 'the kernel rejects the expectation',
   cause: 'a class that its helper does not have, or a mask of another family than the tuple',
 });
 meanings.define(['DUMP'], Errno.EINTR, {
@@ -109,13 +110,13 @@ meanings.define(['DUMP'], Errno.EINTR, {
 meanings.defineForAll(Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
   says: 'not permitted',
-  cause: 'conntrack takes CAP_NET_ADMIN over the network namespace, and entering one takes CAP_SYS_ADMIN',
+  cause: 'conntrack requires CAP_NET_ADMIN in the network namespace, and entering a namespace requires CAP_SYS_ADMIN',
 });
 for (const errno of [Errno.EPROTONOSUPPORT, Errno.EINVAL]) {
   meanings.defineForAll(errno, {
     code: 'ERR_IPVS_NOT_AVAILABLE',
-    says: 'this kernel has no connection tracking for programs',
-    cause: 'nf_conntrack_netlink is not loaded and cannot be: as root, modprobe nf_conntrack_netlink',
+    says: 'this kernel has no netlink interface for connection tracking',
+    cause: 'the module nf_conntrack_netlink is not loaded; as root, run modprobe nf_conntrack_netlink',
   });
 }
 

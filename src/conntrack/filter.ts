@@ -3,7 +3,8 @@ import { checkInteger, checkList, checkOneOf, checkOptions, valueOr } from '../c
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { checkPrefix } from '../common/prefix.js';
-import type { FilterSettings, FlowProtocol, FlowStatus, TupleFilter } from '../kernel/conntrack/types.js';
+import type { FilterSettings, TupleFilter } from '../kernel/conntrack/requests.js';
+import type { FlowProtocol, FlowStatus } from '../kernel/conntrack/types.js';
 import { stateName, statesOf, statusNames } from '../kernel/conntrack/vocabulary.js';
 import { checkProtocol, checkZone } from './tuple.js';
 
@@ -12,18 +13,27 @@ import { checkProtocol, checkZone } from './tuple.js';
  * supports correctly, and this process by the others: the result is the same.
  */
 export interface FlowFilter {
+  /** Family of the addresses. */
   readonly family?: Family | undefined;
+  /** Protocol: a name, or a number from 0 to 255. */
   readonly protocol?: FlowProtocol | undefined;
   /** Source address of the original direction, or a prefix such as `10.0.0.0/8`. */
   readonly source?: string | undefined;
+  /** Destination address of the original direction, or a prefix. */
   readonly destination?: string | undefined;
+  /** Source port of the original direction, 0 to 65535. */
   readonly sourcePort?: number | undefined;
+  /** Destination port of the original direction, 0 to 65535. */
   readonly destinationPort?: number | undefined;
   /** Source address or prefix of the reply direction: with destination NAT, the server that answers. */
   readonly replySource?: string | undefined;
+  /** Destination address or prefix of the reply direction: with source NAT, the translated source. */
   readonly replyDestination?: string | undefined;
+  /** Source port of the reply direction, 0 to 65535. */
   readonly replySourcePort?: number | undefined;
+  /** Destination port of the reply direction, 0 to 65535. */
   readonly replyDestinationPort?: number | undefined;
+  /** Mark, 0 to 4 294 967 295, similar to `conntrack -L --mark`. */
   readonly mark?: number | undefined;
   /** Bits of the mark to compare. Other bits of `mark` must be 0. Default: all bits. */
   readonly markMask?: number | undefined;
@@ -42,25 +52,25 @@ export interface FlowFilter {
   readonly filterIn?: 'kernel' | 'here' | undefined;
 }
 
-export const filterNames = [
-  'family',
-  'protocol',
-  'source',
-  'destination',
-  'sourcePort',
-  'destinationPort',
-  'replySource',
-  'replyDestination',
-  'replySourcePort',
-  'replyDestinationPort',
-  'mark',
-  'markMask',
-  'zone',
-  'status',
-  'notStatus',
-  'state',
-  'filterIn',
-];
+export const filterNames = Object.keys({
+  family: true,
+  protocol: true,
+  source: true,
+  destination: true,
+  sourcePort: true,
+  destinationPort: true,
+  replySource: true,
+  replyDestination: true,
+  replySourcePort: true,
+  replyDestinationPort: true,
+  mark: true,
+  markMask: true,
+  zone: true,
+  status: true,
+  notStatus: true,
+  state: true,
+  filterIn: true,
+} satisfies Record<keyof FlowFilter, true>);
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkFilter(filter: FlowFilter): FilterSettings {
@@ -77,16 +87,17 @@ export function checkFilter(filter: FlowFilter): FilterSettings {
     'replySourcePort',
     'replyDestinationPort',
   );
-  if (families.size > 1) throw invalid('a filter of flows has addresses of one family, and that family');
+  if (families.size > 1) throw invalid('the addresses and the family of a filter must be of one family');
   const [family] = families;
-  if (markMask !== undefined && mark === undefined) throw invalid('markMask without mark');
   const status = checkStatus(filter);
   return {
     original,
     reply,
     ...(family && { family }),
     ...(protocol !== undefined && { protocol: checkProtocol('protocol', protocol) }),
-    ...(mark !== undefined && { mark: checkMark(mark, valueOr(markMask, 0xffffffff)) }),
+    ...((mark !== undefined || markMask !== undefined) && {
+      mark: { value: checkMark(mark, markMask, 1), mask: valueOr(markMask, 0xffffffff) },
+    }),
     ...(zone !== undefined && { zone: checkZone('zone', zone) }),
     ...(status && { status }),
     ...(state !== undefined && { state: checkState(protocol, state) }),
@@ -98,11 +109,17 @@ export function checkU32(what: string, value: unknown): number {
   return checkInteger(what, value, 0, 0xffffffff);
 }
 
-function checkMark(mark: unknown, markMask: unknown): { value: number; mask: number } {
+/**
+ * Returns a mark. Rejects one with bits outside of its mask: in a filter no flow matches it, and in an update the
+ * kernel, which computes `(old & ~mask) ^ mark`, flips them.
+ */
+export function checkMark(mark: unknown, markMask: unknown, leastMask: 0 | 1): number {
+  if (mark === undefined) throw invalid('markMask requires mark');
   const value = checkU32('mark', mark);
-  const mask = checkInteger('markMask', markMask, 1, 0xffffffff);
-  if ((value & ~mask) !== 0) throw invalid(`mark ${value} has bits outside of markMask ${mask}: no flow matches`);
-  return { value, mask };
+  if (markMask === undefined) return value;
+  const mask = checkInteger('markMask', markMask, leastMask, 0xffffffff);
+  if ((value & ~mask) !== 0) throw invalid(`mark ${value} has bits outside of markMask ${mask}`);
+  return value;
 }
 
 /** Returns true if the filter excludes any flow of a family. */
@@ -121,7 +138,7 @@ export function isSelective(filter: FilterSettings): boolean {
 export function checkState(protocol: FlowProtocol | undefined, state: unknown): number {
   const states = protocol === undefined ? [] : statesOf(protocol);
   if (protocol === undefined || states.length === 0)
-    throw invalid('a state takes a protocol that has states: tcp, sctp or dccp');
+    throw invalid('state requires a protocol that has states: tcp, sctp or dccp');
   return states.indexOf(checkOneOf('state', typeof state === 'string' ? stateName(protocol, state) : state, states));
 }
 

@@ -2,21 +2,18 @@ import { compareAddresses } from '../common/address.js';
 import { checkAddress, checkInteger, checkList, checkName, checkOneOf, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import type { FlowChange, FlowSettings, NatSettings, NewFlowKey } from '../kernel/conntrack/requests.js';
 import type {
   DccpDetails,
   Directions,
-  FlowChange,
   FlowProtocol,
-  FlowSettings,
   FlowStatus,
-  NatSettings,
-  NewFlowKey,
   SequenceAdjustment,
   Synproxy,
   TcpDetails,
   Tuple,
 } from '../kernel/conntrack/types.js';
-import { checkState, checkU32, statusBits } from './filter.js';
+import { checkMark, checkState, checkU32, statusBits } from './filter.js';
 import {
   checkFlowKey,
   checkTuple,
@@ -29,13 +26,17 @@ import {
 
 /** The new source or destination of a translated flow. Of a range, the kernel chooses one value. */
 export interface NatOptions {
+  /** Address of the family of the flow, or the lowest and the highest of a range. */
   readonly address: string | readonly [least: string, most: string];
+  /** Port, 1 to 65535, or the lowest and the highest of a range. Default: the port of the flow, unless it is taken. */
   readonly port?: number | readonly [least: number, most: number] | undefined;
 }
 
 /** Labels to set and to clear, 0 to 127. The others do not change. */
 export interface LabelChanges {
+  /** Labels to set. Default: none. */
   readonly set?: readonly number[] | undefined;
+  /** Labels to clear. Default: none. */
   readonly clear?: readonly number[] | undefined;
 }
 
@@ -43,6 +44,7 @@ export interface LabelChanges {
 export interface FlowChanges {
   /** Seconds, 0 to 2 147 483 647. */
   readonly timeout?: number | undefined;
+  /** Mark, 0 to 4 294 967 295. */
   readonly mark?: number | undefined;
   /** Bits of the mark to change. Other bits of `mark` must be 0. Default: all bits. */
   readonly markMask?: number | undefined;
@@ -61,6 +63,10 @@ export interface FlowChanges {
   readonly labels?: readonly number[] | LabelChanges | undefined;
   /** Name of the helper, for example `ftp`. An empty name removes the helper. */
   readonly helper?: string | undefined;
+  /**
+   * TCP values: window scales 0 to 14, flags 0 to 255. The kernel takes a scale only with its flag
+   * (IP_CT_TCP_FLAG_WINDOW_SCALE, 1).
+   */
   readonly tcp?: TcpDetails | undefined;
   /** Verification tags. An update that sets only them keeps the state; one that sets only the state keeps them. */
   readonly sctp?: Directions<number> | undefined;
@@ -71,62 +77,100 @@ export interface FlowChanges {
    * created by packets without the extension for it.
    */
   readonly sequenceAdjustment?: Partial<Directions<SequenceAdjustment>> | undefined;
+  /** Values of SYNPROXY, each 0 to 4 294 967 295. */
   readonly synproxy?: Synproxy | undefined;
 }
 
 /** A new flow that is created by a request, not by a packet. */
 export interface FlowOptions extends FlowChanges {
+  /** Tuple of the original direction. */
   readonly original: TupleOptions;
   /** Default: the inverse of the original tuple. With `nat` the kernel translates it. */
   readonly reply?: TupleOptions | undefined;
+  /** Zone, 0 to 65535. Default: 0, the default zone. */
   readonly zone?: number | undefined;
   /** Seconds, 0 to 2 147 483 647. */
   readonly timeout: number;
   /** Default: `ESTABLISHED` for TCP and SCTP, `OPEN` for DCCP with `dccp`. */
   readonly state?: string | undefined;
+  /** Translation of the packets of the original direction; of the answers, the reverse. */
   readonly nat?:
-    | { readonly source?: NatOptions | undefined; readonly destination?: NatOptions | undefined }
+    | {
+        /** New source (source NAT). Default: no translation. */
+        readonly source?: NatOptions | undefined;
+        /** New destination (destination NAT). Default: no translation. */
+        readonly destination?: NatOptions | undefined;
+      }
     | undefined;
   /** Original tuple of the master, the flow that this one belongs to. */
   readonly master?: TupleOptions | undefined;
 }
 
-/** One of many changes for `Conntrack.apply`. */
-export type FlowOperation =
-  | { readonly change: 'create'; readonly flow: FlowOptions }
-  | { readonly change: 'update'; readonly flow: FlowSelector; readonly set: FlowChanges }
-  | { readonly change: 'delete'; readonly flow: FlowSelector };
+/** One of many changes for {@link Conntrack.apply}. */
+export type ConntrackChange =
+  | {
+      /** Creates a flow. */
+      readonly change: 'create-flow';
+      /** The new flow, as for {@link Conntrack.create}. */
+      readonly flow: FlowOptions;
+    }
+  | {
+      /** Updates a flow. */
+      readonly change: 'update-flow';
+      /** The flow to update, as for {@link Conntrack.update}. */
+      readonly flow: FlowSelector;
+      /** Settings that change. */
+      readonly set: FlowChanges;
+    }
+  | {
+      /** Deletes a flow. */
+      readonly change: 'delete-flow';
+      /** The flow to delete, as for {@link Conntrack.delete}. */
+      readonly flow: FlowSelector;
+    };
 
-const changeNames = [
-  'timeout',
-  'mark',
-  'markMask',
-  'status',
-  'state',
-  'labels',
-  'helper',
-  'tcp',
-  'sctp',
-  'dccp',
-  'sequenceAdjustment',
-  'synproxy',
+const changeNames = Object.keys({
+  timeout: true,
+  mark: true,
+  markMask: true,
+  status: true,
+  state: true,
+  labels: true,
+  helper: true,
+  tcp: true,
+  sctp: true,
+  dccp: true,
+  sequenceAdjustment: true,
+  synproxy: true,
+} satisfies Record<keyof FlowChanges, true>);
+const flowNames = [
+  ...changeNames,
+  ...Object.keys({
+    original: true,
+    reply: true,
+    zone: true,
+    nat: true,
+    master: true,
+  } satisfies Record<Exclude<keyof FlowOptions, keyof FlowChanges>, true>),
 ];
-const flowNames = [...changeNames, 'original', 'reply', 'zone', 'nat', 'master'];
 
 /** IPS_CONFIRMED. Every flow in the table has this bit, and the kernel rejects a status without it. */
 const CONFIRMED = 1 << 3;
 const settable: readonly FlowStatus[] = ['seen-reply', 'assured', 'fixed-timeout', 'confirmed'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function checkOperation(operation: FlowOperation): FlowChange {
-  checkOptions('an operation', operation, ['change', 'flow', 'set']);
-  switch (checkOneOf('change', operation.change, ['create', 'update', 'delete'])) {
-    case 'create':
-      return creation(operation.flow as FlowOptions);
-    case 'update':
-      return update(operation.flow, 'set' in operation ? operation.set : {});
-    case 'delete':
-      return { verb: 'delete', key: checkFlowKey(operation.flow) };
+export function checkChange(change: ConntrackChange): FlowChange {
+  const kind = (change as ConntrackChange | null | undefined)?.change;
+  const own = kind === 'create-flow' || kind === 'delete-flow' ? ['change', 'flow'] : ['change', 'flow', 'set'];
+  checkOptions('a change', change, own);
+  checkOneOf('change', kind, ['create-flow', 'update-flow', 'delete-flow']);
+  switch (change.change) {
+    case 'create-flow':
+      return creation(change.flow);
+    case 'update-flow':
+      return update(change.flow, change.set);
+    case 'delete-flow':
+      return { verb: 'delete', key: checkFlowKey(change.flow) };
   }
 }
 
@@ -135,8 +179,8 @@ export function creation(options: FlowOptions): FlowChange {
   const original = checkTuple('the original tuple', options.original);
   const reply = options.reply === undefined ? inverse(original) : checkTuple('the reply tuple', options.reply);
   if (reply.protocol !== original.protocol || reply.family !== original.family)
-    throw invalid('a flow and its reply are of one protocol and one family');
-  if (options.timeout === undefined) throw invalid('a flow that no packet has made needs a timeout, in seconds');
+    throw invalid('the reply of a flow must have the protocol and the family of its original tuple');
+  if (options.timeout === undefined) throw invalid('a new flow requires a timeout, in seconds');
   const { zone, nat, master } = options;
   const key: NewFlowKey =
     zone === undefined ? { original, reply } : { original, reply, zone: checkZone('the zone', zone) };
@@ -163,9 +207,9 @@ export function update(selector: FlowSelector, changes: FlowChanges): FlowChange
   checkOptions('an update of a flow', changes, changeNames);
   const key = checkFlowKey(selector);
   const tuple = key.original ?? key.reply;
-  if (!tuple) throw invalid('a flow is named by a tuple');
+  if (!tuple) throw invalid('a flow requires a tuple');
   if (key.original === undefined && (changes.state ?? changes.tcp ?? changes.sctp ?? changes.dccp) !== undefined)
-    throw invalid('the state of a flow is updated by its original tuple');
+    throw invalid('an update of the state of a flow requires its original tuple, not its reply tuple');
   return { verb: 'update', key, settings: checkChanges(changes, tuple) };
 }
 
@@ -174,7 +218,10 @@ function checkChanges(changes: FlowChanges, tuple: Tuple, state = changes.state)
   const { timeout, mark, markMask, status, labels, helper, tcp, sctp, dccp, sequenceAdjustment, synproxy } = changes;
   const settings: Writable<FlowSettings> = {};
   if (timeout !== undefined) settings.timeout = checkInteger('timeout', timeout, 0, 0x7fffffff);
-  if (mark !== undefined || markMask !== undefined) Object.assign(settings, checkMark(mark, markMask));
+  if (mark !== undefined || markMask !== undefined) {
+    settings.mark = checkMark(mark, markMask, 0);
+    if (markMask !== undefined) settings.markMask = markMask;
+  }
   if (status !== undefined) settings.statusBits = checkStatus(status);
   if (state !== undefined) settings.state = checkState(tuple.protocol, state);
   if (labels !== undefined) Object.assign(settings, checkLabels(labels));
@@ -187,23 +234,11 @@ function checkChanges(changes: FlowChanges, tuple: Tuple, state = changes.state)
   return settings;
 }
 
-/** Rejects a mark with bits outside of its mask: the kernel computes `(old & ~mask) ^ mark` and would flip them. */
-function checkMark(mark: number | undefined, mask: number | undefined): Pick<FlowSettings, 'mark' | 'markMask'> {
-  if (mark === undefined) {
-    if (mask !== undefined) throw invalid('markMask without mark');
-    return {};
-  }
-  const value = checkU32('mark', mark);
-  if (mask === undefined) return { mark: value };
-  const bits = checkU32('markMask', mask);
-  if ((value & ~bits) !== 0) throw invalid(`mark ${value} has bits outside of markMask ${bits}`);
-  return { mark: value, markMask: bits };
-}
-
 function checkStatus(status: readonly FlowStatus[]): number {
   const bits = statusBits('status', status);
   const fixed = status.find((name) => !settable.includes(name));
-  if (fixed !== undefined) throw invalid(`the kernel lets seen-reply, assured and fixed-timeout be set, not ${fixed}`);
+  if (fixed !== undefined)
+    throw invalid(`status must be of seen-reply, assured and fixed-timeout, which the kernel can set; not ${fixed}`);
   return bits | CONFIRMED;
 }
 
@@ -227,7 +262,7 @@ function checkLabels(labels: readonly number[] | LabelChanges): Pick<FlowSetting
 
 function only<T>(protocol: string, tuple: Tuple, value: T): T {
   if (tuple.protocol === protocol) return value;
-  throw invalid(`${protocol} is for flows of ${protocol}, not of ${tuple.protocol}`);
+  throw invalid(`${protocol} requires a flow of protocol ${protocol}, not ${tuple.protocol}`);
 }
 
 function both<T>(what: string, value: Directions<T>, check: (what: string, value: unknown) => T): Directions<T> {
@@ -290,21 +325,22 @@ function checkNat(what: string, nat: NatOptions, original: Tuple): NatSettings {
   const address = (value: unknown): string => {
     const checked = checkAddress(`the ${what} after translation`, value, original.family);
     if (checked.family === original.family) return checked.address;
-    throw invalid(`the ${what} is translated to an address of its own family, not ${checked.address}`);
+    throw invalid(`the ${what} after translation must be an ${original.family} address, not ${checked.address}`);
   };
   const [least, most] = pair('address', nat.address);
   const range = [address(least), address(most)] as const;
-  if (compareAddresses(...range) > 0) throw invalid(`the range ${range.join(' to ')} is the wrong way round`);
+  if (compareAddresses(...range) > 0)
+    throw invalid(`address must be a range from the lowest to the highest, not ${range.join(' to ')}`);
   if (nat.port === undefined) return { address: range };
   const port = (value: unknown): number => checkInteger('a port', value, 1, 65535);
   const ends = pair('port', nat.port);
   const [first, last] = [port(ends[0]), port(ends[1])];
-  if (first > last) throw invalid(`the ports ${first} to ${last} are the wrong way round`);
+  if (first > last) throw invalid(`port must be a range from the lowest to the highest, not ${first} to ${last}`);
   return { address: range, port: [first, last] };
 }
 
 function pair<T>(what: string, value: T | readonly [T, T]): readonly [T, T] {
   if (!Array.isArray(value)) return [value as T, value as T];
-  if (value.length !== 2) throw invalid(`${what} must be one, or a range of two, not ${show(value)}`);
+  if (value.length !== 2) throw invalid(`${what} must be one value, or a range of two, not ${show(value)}`);
   return value as unknown as readonly [T, T];
 }

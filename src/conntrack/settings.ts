@@ -18,10 +18,17 @@ export interface ConntrackSettings {
    * from Linux 5.19, it sends only those of flows that begin while a program listens.
    */
   readonly events?: boolean | 'auto' | undefined;
-  /** Maximum number of flows in all namespaces together. Only the first namespace can set it. */
+  /** Maximum number of flows in all namespaces together (`nf_conntrack_max`); 0: no maximum. Only the first namespace can set it. */
   readonly maximum?: number | undefined;
-  /** Number of buckets of the hash table, which all namespaces share. Only the first namespace can set it. */
+  /**
+   * Number of buckets of the hash table, which all namespaces share (`nf_conntrack_buckets`). Only the first namespace
+   * can set it. Setting it moves all flows.
+   */
   readonly buckets?: number | undefined;
+  /**
+   * Maximum number of expectations in all namespaces together (`nf_conntrack_expect_max`). Only the first namespace
+   * can set it.
+   */
   readonly expectationMaximum?: number | undefined;
 }
 
@@ -32,7 +39,7 @@ const files = {
   maximum: 'nf_conntrack_max',
   buckets: 'nf_conntrack_buckets',
   expectationMaximum: 'nf_conntrack_expect_max',
-} as const;
+} as const satisfies Record<keyof ConntrackSettings, string>;
 
 type Name = keyof typeof files;
 const names = Object.keys(files) as Name[];
@@ -54,13 +61,8 @@ function format(name: Name, value: unknown): string {
 
 export async function readSettings(context: Context, options?: CallOptions): Promise<ConntrackSettings> {
   const paths = names.map((name) => `${directory}/${files[name]}`);
-  const texts = await context.ask(
-    'READ_FILE',
-    'read',
-    directory,
-    () => context.port.readFiles(paths, options),
-    options,
-  );
+  const call = { command: 'READ_FILE', action: 'read', object: directory, options } as const;
+  const texts = await context.ask(call, () => context.port.readFiles(paths, options));
   const known = names.flatMap((name, index) => {
     const text = texts[index];
     return typeof text === 'string' ? [[name, parse(name, text)] as const] : [];
@@ -80,14 +82,16 @@ export async function writeSettings(
     return settings[name] === undefined ? [] : [[`${directory}/${files[name]}`, format(name, settings[name])] as const];
   });
   for (const [path, text] of texts) {
-    await context.ask('WRITE_FILE', 'write', path, () => context.port.writeFile(path, text, options), options);
+    const call = { command: 'WRITE_FILE', action: 'write', object: path, options } as const;
+    await context.ask(call, () => context.port.writeFile(path, text, options));
   }
 }
 
 /** Reads a file of `/proc/sys/net/netfilter` that contains one number. */
 export async function readNumber(context: Context, name: string, options?: CallOptions): Promise<number> {
   const path = `${directory}/${name}`;
-  const [text] = await context.ask('READ_FILE', 'read', path, () => context.port.readFiles([path], options), options);
+  const call = { command: 'READ_FILE', action: 'read', object: path, options } as const;
+  const [text] = await context.ask(call, () => context.port.readFiles([path], options));
   if (typeof text === 'string') return Number(text.trim());
   throw errorFor({ command: 'READ_FILE', action: 'read', object: path }, text ?? Errno.EIO);
 }

@@ -1,5 +1,5 @@
 import { canonicalAddress, type Family } from '../common/address.js';
-import { checkAddress, checkInteger, checkList, checkOptions, show } from '../common/check.js';
+import { checkAddress, checkInteger, checkList, checkOneOf, checkOptions } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { Flow, FlowProtocol } from '../kernel/conntrack/types.js';
 import { checkProtocol, checkZone } from './tuple.js';
@@ -16,7 +16,15 @@ export interface StaleOptions {
    * Servers that may answer. An empty list makes all flows stale. A server without a port may answer from any port.
    * NAT keeps the family, so a server of the other family is behind a tunnel and requires `untranslated: 'keep'`.
    */
-  readonly servers: readonly (string | { readonly address: string; readonly port?: number | undefined })[];
+  readonly servers: readonly (
+    | string
+    | {
+        /** Address of the server. */
+        readonly address: string;
+        /** Port, 0 to 65535. Default: any port. */
+        readonly port?: number | undefined;
+      }
+  )[];
   /**
    * Treatment of flows without translation, whose replies have the virtual address as source. `stale`, the
    * default, is for NAT: such flows began before the service existed and reach no server. `keep` is for
@@ -38,20 +46,21 @@ export interface StaleQuery {
   readonly isStale: (flow: Flow) => boolean;
 }
 
+const names = Object.keys({
+  address: true,
+  port: true,
+  protocol: true,
+  servers: true,
+  untranslated: true,
+  zone: true,
+} satisfies Record<keyof StaleOptions, true>);
+
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function staleQuery(options: StaleOptions): StaleQuery {
-  checkOptions('the search for stale flows', options, [
-    'address',
-    'port',
-    'protocol',
-    'servers',
-    'untranslated',
-    'zone',
-  ]);
+  checkOptions('the search for stale flows', options, names);
   const { address, family } = checkAddress('the virtual address', options.address);
   const { port, protocol = 'udp', untranslated = 'stale', zone } = options;
-  if (untranslated !== 'stale' && untranslated !== 'keep')
-    throw invalid(`untranslated is 'stale' or 'keep', not ${show(untranslated)}`);
+  checkOneOf('untranslated', untranslated, ['stale', 'keep']);
   const alive = new Map<string, Set<number> | 'any'>();
   for (const server of checkList('servers', options.servers)) addServer(alive, server, family, untranslated);
   const isAlive = (server: string, serverPort: number | undefined): boolean => {
@@ -89,7 +98,7 @@ function addServer(
   if (family !== expected && untranslated === 'keep') return;
   if (family !== expected)
     throw invalid(
-      `a server of an ${expected} address is of that family, not ${address}: use untranslated: 'keep' for a server behind a tunnel`,
+      `the servers of an ${expected} address must be of that family, not ${address}: use untranslated: 'keep' for a server behind a tunnel`,
     );
   const key = canonicalAddress(address, family);
   const ports = alive.get(key);

@@ -1,6 +1,8 @@
 import { checkInteger, checkList, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import type { ProcessorCounters } from '../kernel/conntrack/types.js';
+import type { CallOptions } from '../kernel/call.js';
+import type { ProcessorCounters } from '../kernel/conntrack/requests.js';
+import type { Context } from './context.js';
 
 /**
  * The counters that `conntrack -S` prints, by the number of their attribute (CTA_STATS_*). Each is a
@@ -22,7 +24,7 @@ const names = {
   13: 'searchRestart',
   14: 'clashResolve',
   15: 'chainTooLong',
-} as const;
+} as const satisfies Record<number, ConntrackStatisticName>;
 
 /**
  * - `invalid`: packets outside of any window or state.
@@ -33,48 +35,85 @@ const names = {
  * - `chainTooLong`: too few buckets (Linux 5.15 and later).
  * - `searched`, `new`, `ignore`, `delete`, `deleteList`: always 0, or absent, on current kernels.
  */
-export type StatisticName = (typeof names)[keyof typeof names];
-export type Statistics = { readonly [Name in StatisticName]?: number | undefined };
+export type ConntrackStatisticName =
+  | 'searched'
+  | 'found'
+  | 'new'
+  | 'invalid'
+  | 'ignore'
+  | 'delete'
+  | 'deleteList'
+  | 'insert'
+  | 'insertFailed'
+  | 'drop'
+  | 'earlyDrop'
+  | 'error'
+  | 'searchRestart'
+  | 'clashResolve'
+  | 'chainTooLong';
+/** The counters of flows, of one processor or added up. A counter that this kernel does not send is absent. */
+export type ConntrackStatistics = { readonly [Name in ConntrackStatisticName]?: number | undefined };
 
-export interface ProcessorStatistics extends Statistics {
+/** The counters of flows of one processor, each a u32 that wraps. */
+export interface ProcessorStatistics extends ConntrackStatistics {
+  /** Number of the processor, from 0. */
   readonly processor: number;
 }
 
+/** The counters of expectations of one processor, each a u32 that wraps (CTA_STATS_EXP_*). */
 export interface ExpectationStatistics {
+  /** Number of the processor, from 0. */
   readonly processor: number;
+  /** Flows that were expected. */
   readonly new?: number | undefined;
+  /** Expectations that were created. */
   readonly create?: number | undefined;
+  /** Expectations that ended: their flow came, they were deleted or timed out. */
   readonly delete?: number | undefined;
 }
 
 /** The differences between two readings of the counters. */
-export interface StatisticsChange {
+export interface ConntrackStatisticsChange {
   /** Sums over the processors that are in both readings. */
-  readonly total: Statistics;
+  readonly total: ConntrackStatistics;
+  /** Differences of each processor that is in both readings. */
   readonly processors: readonly ProcessorStatistics[];
   /** The same sums per second. */
-  readonly perSecond: Statistics;
+  readonly perSecond: ConntrackStatistics;
   /** Processors that only the second reading has. Their counts are unknown and not part of the sums. */
   readonly appeared: readonly number[];
   /** Processors that only the first reading has. Their counts are unknown and not part of the sums. */
   readonly vanished: readonly number[];
 }
 
-const entries = Object.entries(names) as [string, StatisticName][];
+export async function readStatistics(context: Context, options?: CallOptions): Promise<ProcessorStatistics[]> {
+  const call = { command: 'STATISTICS', action: 'read', object: 'statistics', options } as const;
+  return (await context.ask(call, () => context.port.counters(options))).map(toStatistics);
+}
 
-export function toStatistics({ processor, values }: ProcessorCounters): ProcessorStatistics {
+export async function readExpectationStatistics(
+  context: Context,
+  options?: CallOptions,
+): Promise<ExpectationStatistics[]> {
+  const call = { command: 'STATISTICS', action: 'read', object: 'statistics of expectations', options } as const;
+  return (await context.ask(call, () => context.port.expectationCounters(options))).map(toExpectationStatistics);
+}
+
+const entries = Object.entries(names) as [string, ConntrackStatisticName][];
+
+function toStatistics({ processor, values }: ProcessorCounters): ProcessorStatistics {
   const known = entries.filter(([attribute]) => values[Number(attribute)] !== undefined);
   return { processor, ...Object.fromEntries(known.map(([attribute, name]) => [name, values[Number(attribute)]])) };
 }
 
 const expectationNames = { 1: 'new', 2: 'create', 3: 'delete' } as const;
 
-export function toExpectationStatistics({ processor, values }: ProcessorCounters): ExpectationStatistics {
+function toExpectationStatistics({ processor, values }: ProcessorCounters): ExpectationStatistics {
   const known = Object.entries(expectationNames).filter(([attribute]) => values[Number(attribute)] !== undefined);
   return { processor, ...Object.fromEntries(known.map(([attribute, name]) => [name, values[Number(attribute)]])) };
 }
 
-function checkStatistics(statistics: Statistics): void {
+function checkStatistics(statistics: ConntrackStatistics): void {
   checkOptions('statistics', statistics, ['processor', ...Object.values(names)]);
   const { processor = 0 } = statistics as Partial<ProcessorStatistics>;
   checkInteger('processor', processor, 0, 0xffffffff);
@@ -83,9 +122,9 @@ function checkStatistics(statistics: Statistics): void {
 }
 
 /** Adds up the counters of all processors. A sum can exceed 32 bits. */
-export function sumStatistics(processors: readonly Statistics[]): Statistics {
+export function sumStatistics(processors: readonly ConntrackStatistics[]): ConntrackStatistics {
   for (const statistics of checkList('processors', processors)) checkStatistics(statistics);
-  const total: Partial<Record<StatisticName, number>> = {};
+  const total: Partial<Record<ConntrackStatisticName, number>> = {};
   for (const [, name] of entries) {
     for (const statistics of processors) {
       const value = statistics[name];
@@ -105,9 +144,9 @@ export function compareStatistics(
   before: readonly ProcessorStatistics[],
   after: readonly ProcessorStatistics[],
   seconds: number,
-): StatisticsChange {
+): ConntrackStatisticsChange {
   if (typeof seconds !== 'number' || !(seconds > 0) || seconds === Number.POSITIVE_INFINITY)
-    throw invalid(`between two readings are more than 0 seconds, not ${show(seconds)}`);
+    throw invalid(`seconds must be a finite number greater than 0, not ${show(seconds)}`);
   for (const statistics of [...checkList('before', before), ...checkList('after', after)]) {
     checkStatistics(statistics);
     checkInteger('processor', statistics.processor, 0, 0xffffffff);
@@ -123,7 +162,7 @@ export function compareStatistics(
   return {
     total,
     processors,
-    perSecond: Object.fromEntries(rates) as Statistics,
+    perSecond: Object.fromEntries(rates) as ConntrackStatistics,
     appeared: [...numbers].filter((processor) => !old.has(processor)),
     vanished: [...old.keys()].filter((processor) => !numbers.has(processor)),
   };

@@ -1,13 +1,17 @@
-import { formatEndpoint } from '../common/address.js';
 import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import type { FlowKey, FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
-import { flowNames, protocolNumber, protocolNumbers } from '../kernel/conntrack/vocabulary.js';
+import { isProtocolName, protocolName, protocolNumbers } from '../common/protocols.js';
+import type { FlowKey } from '../kernel/conntrack/requests.js';
+import type { FlowProtocol, IcmpTuple, Tuple } from '../kernel/conntrack/types.js';
+import { flowNames, protocolsWithPorts } from '../kernel/conntrack/vocabulary.js';
 
 /** One direction of a flow. */
 export interface TupleOptions {
+  /** Source address. */
   readonly source: string;
+  /** Destination address, of the family of the source. */
   readonly destination: string;
+  /** Protocol: a name, or a number from 0 to 255. */
   readonly protocol: FlowProtocol;
   /**
    * Port, 0 to 65535; for GRE the key. Required by TCP, UDP and SCTP; the default for GRE is 0. A kernel
@@ -15,6 +19,7 @@ export interface TupleOptions {
    * have none.
    */
   readonly sourcePort?: number | undefined;
+  /** Destination port, like `sourcePort`. */
   readonly destinationPort?: number | undefined;
   /** Type, code and id. Required by ICMP and ICMPv6. */
   readonly icmp?: IcmpTuple | undefined;
@@ -29,30 +34,42 @@ export interface TupleOptions {
  * has, a delete ignores a flow with another id. The kernel may give a later flow the same id.
  */
 export interface FlowSelector {
+  /** Original tuple. */
   readonly original?: TupleOptions | undefined;
   /** Reply tuple, used if `original` is absent. */
   readonly reply?: TupleOptions | undefined;
-  /** Default: 0, the default zone. */
+  /** Zone, 0 to 65535. Default: 0, the default zone. */
   readonly zone?: number | undefined;
+  /** Id of the flow that was read, 0 to 4 294 967 295. Default: a flow with any id. */
   readonly id?: number | undefined;
 }
 
 /** A type without `readonly`, for an object under construction. */
 export type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
-const tupleNames = ['source', 'destination', 'protocol', 'sourcePort', 'destinationPort', 'icmp', 'zone', 'family'];
-const withPorts: readonly FlowProtocol[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp', 'gre'];
+const tupleNames = Object.keys({
+  source: true,
+  destination: true,
+  protocol: true,
+  sourcePort: true,
+  destinationPort: true,
+  icmp: true,
+  zone: true,
+  family: true,
+} satisfies Record<keyof TupleOptions, true>);
+const selectorNames = Object.keys({
+  original: true,
+  reply: true,
+  zone: true,
+  id: true,
+} satisfies Record<keyof FlowSelector, true>);
 /** Protocols that some kernels do not track. Such a kernel keeps their flows without ports. */
 const portsMayBeAbsent: readonly FlowProtocol[] = ['udplite', 'dccp'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkProtocol(what: string, value: unknown): FlowProtocol {
-  if (typeof value === 'string' && Object.hasOwn(protocolNumbers, value)) return value as FlowProtocol;
-  if (typeof value === 'number') {
-    const number = checkInteger(what, value, 0, 255);
-    const name = Object.entries(protocolNumbers).find(([, known]) => known === number)?.[0];
-    return (name as FlowProtocol | undefined) ?? number;
-  }
+  if (isProtocolName(value)) return value;
+  if (typeof value === 'number') return protocolName(checkInteger(what, value, 0, 255));
   const names = Object.keys(protocolNumbers).join(', ');
   throw invalid(`${what} must be one of ${names}, or a number from 0 to 255; not ${show(value)}`);
 }
@@ -72,7 +89,7 @@ export function checkTuple(what: string, options: TupleOptions): Tuple {
   const { address: source, family } = checkAddress(`the source of ${what}`, tuple.source, known);
   const { address: destination, family: other } = checkAddress(`the destination of ${what}`, tuple.destination, known);
   if (family !== other)
-    throw invalid(`${what} has a source and a destination of one family, not ${source}, ${destination}`);
+    throw invalid(`the source and the destination of ${what} must be of one family, not ${source}, ${destination}`);
   const protocol = checkProtocol(`the protocol of ${what}`, tuple.protocol);
   const zone = tuple.zone === undefined ? undefined : checkZone(`the zone of ${what}`, tuple.zone);
   const checked: Writable<Tuple> = { family, source, destination, protocol };
@@ -92,7 +109,7 @@ function plainOptions(what: string, options: TupleOptions): TupleOptions {
 function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions): Partial<Tuple> {
   if (protocol === 'icmp' || protocol === 'icmpv6') {
     const { icmp } = tuple;
-    if (!icmp) throw invalid(`${what} of ${protocol} needs icmp: { type, code, id }`);
+    if (!icmp) throw invalid(`${what} of ${protocol} requires icmp: { type, code, id }`);
     checkOptions('icmp', icmp, ['type', 'code', 'id']);
     return {
       icmp: {
@@ -102,9 +119,9 @@ function checkDetails(what: string, protocol: FlowProtocol, tuple: TupleOptions)
       },
     };
   }
-  if (!withPorts.includes(protocol)) {
+  if (!protocolsWithPorts.includes(protocol)) {
     if (tuple.sourcePort === undefined && tuple.destinationPort === undefined) return {};
-    throw invalid(`${what} of protocol ${protocol} has no ports`);
+    throw invalid(`${what} must have no ports: protocol ${protocol} has none`);
   }
   const none = tuple.sourcePort === undefined && tuple.destinationPort === undefined;
   if (none && portsMayBeAbsent.includes(protocol)) return {};
@@ -141,22 +158,21 @@ function inverseIcmp(six: boolean, icmp: IcmpTuple): IcmpTuple {
   const answers = six ? icmpv6Answers : icmpAnswers;
   const back = [...answers].find(([, answer]) => answer === icmp.type)?.[0];
   const type = answers.get(icmp.type) ?? back;
-  if (type === undefined) throw invalid(`ICMP type ${icmp.type} has no answer, so no flow`);
+  if (type === undefined) throw invalid(`ICMP type ${icmp.type} has no answer: the kernel creates no flow for it`);
   return { ...icmp, type };
 }
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if it names no flow: the kernel would select all flows. */
 export function checkFlowKey(selector: FlowSelector): FlowKey {
   if (typeof selector !== 'object' || selector === null)
-    throw invalid(`a flow is named by { original } or { reply }, not ${show(selector)}`);
+    throw invalid(`a flow must be given as { original } or { reply }, not ${show(selector)}`);
   // The JSON of a flow has all properties of a flow. Any other object must have those of a key only, so
   // that no property is ignored silently.
   const whole = 'family' in selector && 'original' in selector && 'reply' in selector;
-  if (!('toJSON' in selector))
-    checkOptions('a flow', selector, whole ? flowNames : ['original', 'reply', 'zone', 'id']);
+  if (!('toJSON' in selector)) checkOptions('a flow', selector, whole ? flowNames : selectorNames);
   const { original, reply, zone, id } = selector;
   if (original === undefined && reply === undefined)
-    throw invalid('a flow is named by its original or its reply tuple; without one it would be all flows');
+    throw invalid('a flow requires its original or its reply tuple: without one the request would apply to all flows');
   return {
     ...(original !== undefined
       ? { original: checkTuple('the original tuple', original) }
@@ -164,18 +180,4 @@ export function checkFlowKey(selector: FlowSelector): FlowKey {
     ...(zone !== undefined && { zone: checkZone('the zone', zone) }),
     ...(id !== undefined && { id: checkInteger('the id', id, 0, 0xffffffff) }),
   };
-}
-
-/** Formats a tuple, for example `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
-export function describeTuple(tuple: Tuple): string {
-  const { source, destination, sourcePort, destinationPort, protocol } = tuple;
-  const name = typeof protocol === 'number' ? `protocol ${protocolNumber(protocol)}` : protocol;
-  if (sourcePort === undefined || destinationPort === undefined) return `${name} ${source} -> ${destination}`;
-  return `${name} ${formatEndpoint(source, sourcePort)} -> ${formatEndpoint(destination, destinationPort)}`;
-}
-
-export function describeFlow(key: FlowKey): string {
-  const zone = key.zone ? ` in zone ${key.zone}` : '';
-  if (key.original) return `${describeTuple(key.original)}${zone}`;
-  return key.reply ? `${describeTuple(key.reply)} (reply)${zone}` : 'a flow';
 }

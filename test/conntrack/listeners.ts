@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Conntrack, ConntrackEvent, EventOptions, EventStream, Flow } from '../../src/index.js';
+import type { Conntrack, ConntrackEvent, ConntrackWatch, ConntrackWatchOptions, Flow } from '../../src/index.js';
 import { fieldsOf, type ToolFlow, toolCommand } from './tool.js';
 import { until } from './world.js';
 
@@ -24,11 +24,11 @@ async function mark(conntrack: Conntrack, source: string): Promise<void> {
 /** A consumer that takes all there is, from when it is made. */
 export class Listener {
   readonly events: ConntrackEvent[] = [];
-  readonly stream: EventStream;
+  readonly stream: ConntrackWatch;
   /** Settles when the loop ends. */
   readonly ended: Promise<void>;
 
-  constructor(stream: EventStream) {
+  constructor(stream: ConntrackWatch) {
     this.stream = stream;
     this.ended = this.#listen();
     this.ended.catch(() => {}); // whoever closes it awaits it
@@ -72,8 +72,8 @@ export class Listener {
   }
 }
 
-export async function listen(conntrack: Conntrack, options: EventOptions = {}): Promise<Listener> {
-  return new Listener(await conntrack.events(options));
+export async function listen(conntrack: Conntrack, options: ConntrackWatchOptions = {}): Promise<Listener> {
+  return new Listener(await conntrack.watch(options));
 }
 
 /** `conntrack -E`. */

@@ -1,7 +1,7 @@
 // A filter of flows as its documentation has it, worked out in the plainest way.
 import { BlockList } from 'node:net';
+import { protocolNumber } from '../../src/common/protocols.js';
 import type { Flow, FlowFilter, Tuple } from '../../src/index.js';
-import { protocolNumber } from '../../src/kernel/conntrack/vocabulary.js';
 
 function within(range: string | undefined, address: string, family: 'ipv4' | 'ipv6'): boolean {
   if (range === undefined) return true;

@@ -32,10 +32,10 @@ async function create(from: number, to: number): Promise<void> {
   expect(await world.conntrack.createAll(flows)).toEqual({ created: to - from, failures: [] });
 }
 
-async function apply(change: 'delete' | 'update', from: number, to: number, mark = 0): Promise<void> {
+async function apply(change: 'delete-flow' | 'update-flow', from: number, to: number, mark = 0): Promise<void> {
   const results = await world.conntrack.apply(
     [...numbers(from, to)].map((number) =>
-      change === 'delete' ? { change, flow: udpName(number) } : { change, flow: udpName(number), set: { mark } },
+      change === 'delete-flow' ? { change, flow: udpName(number) } : { change, flow: udpName(number), set: { mark } },
     ),
   );
   expect(results.filter(({ ok }) => !ok)).toEqual([]);
@@ -71,7 +71,7 @@ test.skipIf(!ownsMachine)('the receive buffer is as the kernel has it', async ()
   const { conntrack } = world;
   const sizes = [];
   for (const receiveBuffer of [1, 100_000, 64 << 20, undefined]) {
-    await using stream = await conntrack.events(receiveBuffer === undefined ? {} : { receiveBuffer });
+    await using stream = await conntrack.watch(receiveBuffer === undefined ? {} : { receiveBuffer });
     sizes.push(stream.receiveBuffer);
   }
   expect(sizes).toEqual([2304, 200_000, 128 << 20, 2 << 20]);
@@ -79,7 +79,7 @@ test.skipIf(!ownsMachine)('the receive buffer is as the kernel has it', async ()
 
 test('an overrun is told, and the stream goes on', async () => {
   const { conntrack } = world;
-  const stream = await conntrack.events({ receiveBuffer: TINY });
+  const stream = await conntrack.watch({ receiveBuffer: TINY });
   await create(0, MANY);
   const listener = new Listener(stream); // it begins to take them only now
   await listener.quiet();
@@ -97,7 +97,7 @@ test('an overrun is told, and the stream goes on', async () => {
 });
 
 test.skipIf(!ownsMachine)('with a large buffer nothing is lost, though the consumer sleeps', async () => {
-  const stream = await world.conntrack.events({ receiveBuffer: 64 << 20 });
+  const stream = await world.conntrack.watch({ receiveBuffer: 64 << 20 });
   await create(0, MANY);
   const listener = new Listener(stream);
   const seen = listener.events;
@@ -145,15 +145,15 @@ test('nothing is there, and that is said', async () => {
 test('after overruns the view is the table', async () => {
   const { conntrack } = world;
   await create(0, 4000);
-  const stream = await conntrack.events({ receiveBuffer: TINY, resynchronise: { interval: 200 } });
+  const stream = await conntrack.watch({ receiveBuffer: TINY, resynchronise: { interval: 200 } });
   const [survivor] = await conntrack.flows({ sourcePort: 3999 }).toArray();
   for (let round = 0; round < 3; round++) {
     await create(4000 + round * 4000, 8000 + round * 4000);
-    await apply('delete', round * 1000, round * 1000 + 1000);
-    await apply('update', 3000, 3500, 100_000 + round);
+    await apply('delete-flow', round * 1000, round * 1000 + 1000);
+    await apply('update-flow', 3000, 3500, 100_000 + round);
     await conntrack.deleteMatching({ mark: 5000 + round });
     // Another flow in the place of one that was known.
-    await apply('delete', 3600, 3700);
+    await apply('delete-flow', 3600, 3700);
     await create(3600, 3700);
   }
   await conntrack.update(udpName(3400), { status: ['seen-reply', 'assured'] });
@@ -185,7 +185,7 @@ test('after overruns the view is the table', async () => {
 
 test('events that have waited since before an overrun do not spoil the view', async () => {
   const { conntrack } = world;
-  const stream = await conntrack.events({ receiveBuffer: 4 << 20, resynchronise: { interval: 100 } });
+  const stream = await conntrack.watch({ receiveBuffer: 4 << 20, resynchronise: { interval: 100 } });
   // Some 11 000 of these wait here and in the buffer; that they are gone again is lost.
   for (let round = 0; round < 3; round++) await create(round * 10_000, round * 10_000 + 10_000);
   await conntrack.flush();
@@ -203,12 +203,12 @@ test('events that have waited since before an overrun do not spoil the view', as
 
 test('what happens after a resynchronisation, while older events still wait, is not lost', async () => {
   const { conntrack } = world;
-  const stream = await conntrack.events({ receiveBuffer: 16 << 20, resynchronise: { interval: 100 } });
+  const stream = await conntrack.watch({ receiveBuffer: 16 << 20, resynchronise: { interval: 100 } });
   await create(0, 100);
   // Updates of one flow, until the buffer has run over.
   for (let round = 0; round < 5; round++) {
     const changes = [...numbers(0, 10_000)].map((mark) => {
-      return { change: 'update', flow: udpName(0), set: { mark: round * 10_000 + mark + 1 } } as const;
+      return { change: 'update-flow', flow: udpName(0), set: { mark: round * 10_000 + mark + 1 } } as const;
     });
     await conntrack.apply(changes);
   }
@@ -220,7 +220,7 @@ test('what happens after a resynchronisation, while older events still wait, is 
     await take();
     await sleep(500);
   }
-  await apply('delete', 1, 100);
+  await apply('delete-flow', 1, 100);
   void (async () => {
     for (;;) {
       const { value, done } = await batches.next();
@@ -243,10 +243,10 @@ test('a filtered stream resynchronises to what matches', async () => {
   const { conntrack } = world;
   await create(0, 2000);
   const filter = { mark: 1, markMask: 1 };
-  const stream = await conntrack.events({ filter, receiveBuffer: TINY, resynchronise: { interval: 100 } });
+  const stream = await conntrack.watch({ filter, receiveBuffer: TINY, resynchronise: { interval: 100 } });
   await create(2000, 12_000);
-  await apply('update', 0, 1000, 3);
-  await apply('update', 1000, 2000, 4);
+  await apply('update-flow', 0, 1000, 3);
+  await apply('update-flow', 1000, 2000, 4);
   const listener = new Listener(stream);
   const actual = table(await conntrack.flows(filter).toArray());
   expect(actual.size).toBe(1000 + 5000);
@@ -262,7 +262,7 @@ test('a filtered stream resynchronises to what matches', async () => {
 
 test('resynchronisations keep their distance', async () => {
   const interval = 1500;
-  const stream = await world.conntrack.events({ receiveBuffer: 1, resynchronise: { interval } });
+  const stream = await world.conntrack.watch({ receiveBuffer: 1, resynchronise: { interval } });
   const times: number[] = [];
   let overruns = 0;
   const consume = (async () => {
@@ -274,7 +274,7 @@ test('resynchronisations keep their distance', async () => {
   await until(
     async () => {
       await create(0, 2000);
-      await apply('delete', 0, 2000);
+      await apply('delete-flow', 0, 2000);
       return times.length;
     },
     (length) => length >= 4,
@@ -292,11 +292,11 @@ test('resynchronisations keep their distance', async () => {
 
 test('a reliable stream tells of every end, late but without an overrun', async () => {
   const { conntrack } = world;
-  const stream = await conntrack.events({ receiveBuffer: 65_536, reliable: true });
+  const stream = await conntrack.watch({ receiveBuffer: 65_536, reliable: true });
   await create(0, MANY);
   const ids = new Set((await conntrack.flows().toArray()).map((flow) => flow.id));
   expect(ids.size).toBe(MANY);
-  await apply('delete', 0, MANY);
+  await apply('delete-flow', 0, MANY);
   expect(await conntrack.flows().toArray()).toEqual([]);
   // Nobody has taken anything yet: those that could not be told of wait.
   const dying = await conntrack.flows({}, { list: 'dying' }).toArray();
@@ -324,7 +324,7 @@ test('a reliable stream tells of every end, late but without an overrun', async 
 test('what overruns one stream does no harm to another', async () => {
   const { conntrack } = world;
   const [tiny, large] = [
-    await conntrack.events({ receiveBuffer: TINY }),
+    await conntrack.watch({ receiveBuffer: TINY }),
     await listen(conntrack, { receiveBuffer: 64 << 20 }),
   ];
   const other = await Conntrack.open({ namespace: world.namespace });

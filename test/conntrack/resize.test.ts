@@ -77,7 +77,7 @@ describe.skipIf(!mayResize())('while the number of buckets changes', () => {
 
   test('the view of events is whole and tells nothing twice', async () => {
     const [seen] = await during(async () => {
-      const stream = await world.conntrack.events({ resynchronise: true });
+      const stream = await world.conntrack.watch({ resynchronise: true });
       const types: string[] = [];
       for await (const event of stream) {
         types.push(event.type);

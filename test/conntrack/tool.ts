@@ -1,6 +1,7 @@
 // What `conntrack` prints, taken apart, and the same fields of the library's flows.
+
+import { protocolNumber } from '../../src/common/protocols.js';
 import type { Flow, Tuple } from '../../src/index.js';
-import { protocolNumber } from '../../src/kernel/conntrack/vocabulary.js';
 import { runIn } from './world.js';
 
 /** Words of a line as they are; what it does not say is absent. */

@@ -96,15 +96,15 @@ test('5: a status that is set is added to what is set already', async () => {
   expect(tool('-L')).not.toMatch(/UNREPLIED/);
   // In their order, and each on what those before it have made.
   const inOrder = await conntrack.apply([
-    { change: 'create', flow: { original: tcp(7), timeout: 100 } },
-    { change: 'update', flow: { original: tcp(7) }, set: { status: ['seen-reply'] } },
-    { change: 'update', flow: { original: tcp(7) }, set: { status: ['assured'] } },
-    { change: 'delete', flow: { original: tcp(7) } },
+    { change: 'create-flow', flow: { original: tcp(7), timeout: 100 } },
+    { change: 'update-flow', flow: { original: tcp(7) }, set: { status: ['seen-reply'] } },
+    { change: 'update-flow', flow: { original: tcp(7) }, set: { status: ['assured'] } },
+    { change: 'delete-flow', flow: { original: tcp(7) } },
   ]);
   expect(inOrder.every(({ ok }) => ok)).toBe(true);
   const results = await conntrack.apply([
-    { change: 'update', flow: { original: tcp(1) }, set: { status: ['assured'], mark: 5 } },
-    { change: 'update', flow: { original: tcp(2) }, set: { status: ['assured'] } },
+    { change: 'update-flow', flow: { original: tcp(1) }, set: { status: ['assured'], mark: 5 } },
+    { change: 'update-flow', flow: { original: tcp(2) }, set: { status: ['assured'] } },
   ]);
   expect(results).toMatchObject([{ ok: true }, { ok: false, error: { code: 'ERR_IPVS_NO_SUCH_FLOW' } }]);
 });
@@ -271,9 +271,9 @@ test('16: the count has flows that are not listed any more', async () => {
 });
 
 test.skipIf(!ownsMachine)('17: the receive buffer is as large as asked for, and an overrun is told', async () => {
-  const large = await conntrack.events({ receiveBuffer: 8 << 20 });
+  const large = await conntrack.watch({ receiveBuffer: 8 << 20 });
   expect(large.receiveBuffer).toBe(2 * (8 << 20));
-  const small = await conntrack.events({ receiveBuffer: 4096 });
+  const small = await conntrack.watch({ receiveBuffer: 4096 });
   expect(small.receiveBuffer).toBeLessThan(20_000);
   await conntrack.createAll(Array.from({ length: 5000 }, (_, i) => ({ original: tcp(i + 1), timeout: 300 })));
   let lost = 0;

@@ -1,5 +1,7 @@
+import { formatEndpoint } from '../../common/address.js';
+import { protocolNumber } from '../../common/protocols.js';
+import type { FlowKey } from './requests.js';
 import type { Counters, Flow, Tuple } from './types.js';
-import { protocolNumber } from './vocabulary.js';
 
 /** Formats a flow as `conntrack -L -o extended,id,labels` does. */
 export function flowLine(flow: Flow): string {
@@ -48,4 +50,19 @@ function tupleWords(tuple: Tuple): string[] {
 
 function counterWords(counters: Counters | undefined): string[] {
   return counters ? [`packets=${counters.packets}`, `bytes=${counters.bytes}`] : [];
+}
+
+/** Formats a tuple, for example `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
+export function describeTuple(tuple: Tuple): string {
+  const { source, destination, sourcePort, destinationPort, protocol } = tuple;
+  const name = typeof protocol === 'number' ? `protocol ${protocol}` : protocol;
+  if (sourcePort === undefined || destinationPort === undefined) return `${name} ${source} -> ${destination}`;
+  return `${name} ${formatEndpoint(source, sourcePort)} -> ${formatEndpoint(destination, destinationPort)}`;
+}
+
+/** Formats the key of a flow, for example `tcp 10.0.0.1:40000 -> 10.0.0.2:80 in zone 3`. */
+export function describeFlow(key: FlowKey): string {
+  const zone = key.zone ? ` in zone ${key.zone}` : '';
+  if (key.original) return `${describeTuple(key.original)}${zone}`;
+  return key.reply ? `${describeTuple(key.reply)} (reply)${zone}` : 'a flow';
 }

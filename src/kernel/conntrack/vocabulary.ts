@@ -1,7 +1,8 @@
-import type { FlowProtocol, FlowStatus } from './types.js';
+import { protocolNumber } from '../../common/protocols.js';
+import type { Flow, FlowProtocol, FlowStatus, GroupField } from './types.js';
 
 /** The properties of a flow, in the order of its JSON. */
-export const flowNames: readonly string[] = [
+export const flowNames: readonly Exclude<keyof Flow, 'statusBits'>[] = [
   'family',
   'protocol',
   'original',
@@ -27,29 +28,25 @@ export const flowNames: readonly string[] = [
   'use',
 ];
 
-export const protocolNumbers = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  dccp: 33,
-  gre: 47,
-  icmpv6: 58,
-  sctp: 132,
-  udplite: 136,
-} as const;
+/** The fields by which flows can be grouped. */
+export const groupFields: readonly GroupField[] = [
+  'family',
+  'protocol',
+  'source',
+  'destination',
+  'sourcePort',
+  'destinationPort',
+  'replySource',
+  'replySourcePort',
+  'mark',
+  'zone',
+  'state',
+];
 
-const protocolNames = new Map<number, FlowProtocol>(
-  Object.entries(protocolNumbers).map(([name, number]) => [number, name as FlowProtocol]),
-);
+/** Protocols of which a tuple has ports; of GRE the keys. */
+export const protocolsWithPorts: readonly FlowProtocol[] = ['tcp', 'udp', 'udplite', 'sctp', 'dccp', 'gre'];
 
-export function protocolName(number: number): FlowProtocol {
-  return protocolNames.get(number) ?? number;
-}
-
-export function protocolNumber(protocol: FlowProtocol): number {
-  return typeof protocol === 'number' ? protocol : protocolNumbers[protocol];
-}
-
+/** The bits of a flow's status, by their place (`enum ip_conntrack_status`). */
 export const statusNames: readonly FlowStatus[] = [
   'expected',
   'seen-reply',

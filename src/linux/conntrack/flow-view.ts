@@ -1,6 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { type Family, readAddress } from '../../common/address.js';
 import { jsonOf } from '../../common/json.js';
+import { protocolName } from '../../common/protocols.js';
 import { flowLine } from '../../kernel/conntrack/line.js';
 import type {
   Counters,
@@ -15,7 +16,7 @@ import type {
   TcpDetails,
   Tuple,
 } from '../../kernel/conntrack/types.js';
-import { flowNames, protocolName, statesOf, statusNames } from '../../kernel/conntrack/vocabulary.js';
+import { flowNames, statesOf, statusNames } from '../../kernel/conntrack/vocabulary.js';
 import type { RecordReader } from '../records.js';
 import type { Batch } from './batch.js';
 import { Field, layout, TupleField } from './layout.js';

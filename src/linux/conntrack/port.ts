@@ -4,18 +4,20 @@ import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { ConntrackPort, EventPort } from '../../kernel/conntrack/port.js';
 import type {
-  ConntrackEvent,
   EventSettings,
-  Expectation,
   ExpectationSettings,
   FilterSettings,
-  Flow,
   FlowChange,
-  FlowGroup,
   FlowKey,
+  ProcessorCounters,
+} from '../../kernel/conntrack/requests.js';
+import type {
+  ConntrackEvent,
+  Expectation,
+  Flow,
+  FlowGroup,
   FlowList,
   GroupField,
-  ProcessorCounters,
 } from '../../kernel/conntrack/types.js';
 import { familyNumber } from '../../kernel/families.js';
 import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';
@@ -36,9 +38,6 @@ type Session = Sender<NativeConntrackSession, ConntrackReplies>;
 
 /** Number of objects created in one turn of the event loop. */
 const SOME = 2000;
-
-/** Closes a stream that was not closed when it is garbage-collected. */
-const forgotten = new FinalizationRegistry<() => void>((close) => close());
 
 /** The message that starts the dump of a list (IPCTNL_MSG_CT_*). */
 const lists = { live: 1, dying: 6 } as const;
@@ -185,7 +184,6 @@ class NativeEventPort implements EventPort {
     this.#sender = sender;
     this.#cursor = cursor;
     this.receiveBuffer = receiveBuffer;
-    forgotten.register(this, () => sender.forget('closeEvents', [cursor]));
   }
 
   async next(options: CallOptions = {}): Promise<readonly ConntrackEvent[]> {

@@ -1,14 +1,9 @@
 import { readAddress } from '../../common/address.js';
 import { withJson } from '../../common/json.js';
-import type {
-  ConntrackEvent,
-  Expectation,
-  Flow,
-  FlowGroup,
-  GroupField,
-  ProcessorCounters,
-} from '../../kernel/conntrack/types.js';
-import { protocolName, statesOf } from '../../kernel/conntrack/vocabulary.js';
+import { protocolName } from '../../common/protocols.js';
+import type { ProcessorCounters } from '../../kernel/conntrack/requests.js';
+import type { ConntrackEvent, Expectation, Flow, FlowGroup, GroupField } from '../../kernel/conntrack/types.js';
+import { statesOf } from '../../kernel/conntrack/vocabulary.js';
 import { RecordReader } from '../records.js';
 import { Batch } from './batch.js';
 import { countersAt, FlowView, TupleView } from './flow-view.js';

@@ -1,4 +1,5 @@
 import { familyOf, writeAddress } from '../../common/address.js';
+import { protocolNumber } from '../../common/protocols.js';
 import type {
   ExpectationSettings,
   FilterSettings,
@@ -6,11 +7,9 @@ import type {
   FlowKey,
   FlowSettings,
   NatSettings,
-  SequenceAdjustment,
-  Tuple,
   TupleFilter,
-} from '../../kernel/conntrack/types.js';
-import { protocolNumber } from '../../kernel/conntrack/vocabulary.js';
+} from '../../kernel/conntrack/requests.js';
+import type { SequenceAdjustment, Tuple } from '../../kernel/conntrack/types.js';
 import { familyNumber } from '../../kernel/families.js';
 import { RecordWriter } from '../records.js';
 import { Field, layout, TupleField } from './layout.js';

@@ -1,5 +1,6 @@
 import { Errno } from '../../common/errno.js';
-import type { Expectation, ExpectationSettings, Tuple } from '../../kernel/conntrack/types.js';
+import type { ExpectationSettings } from '../../kernel/conntrack/requests.js';
+import type { Expectation, Tuple } from '../../kernel/conntrack/types.js';
 import { type MemoryFlow, tupleName } from './flow.js';
 import { kernelHelpers, type MemoryFlowTable } from './table.js';
 

@@ -1,6 +1,7 @@
 import { familyOf, writeAddress } from '../../common/address.js';
 import { withJson } from '../../common/json.js';
-import type { FilterSettings, Flow, FlowGroup, GroupField, Tuple, TupleFilter } from '../../kernel/conntrack/types.js';
+import type { FilterSettings, TupleFilter } from '../../kernel/conntrack/requests.js';
+import type { Flow, FlowGroup, GroupField, Tuple } from '../../kernel/conntrack/types.js';
 import { statesOf } from '../../kernel/conntrack/vocabulary.js';
 
 type Test<T> = (value: T) => boolean;

@@ -158,13 +158,3 @@ export function tupleName(tuple: Tuple, zone: number): string {
   const details = icmp ? `${icmp.type}/${icmp.code}/${icmp.id}` : `${sourcePort} ${destinationPort}`;
   return `${family} ${protocol} ${source} ${destination} ${details} ${tuple.zone ?? zone}`;
 }
-
-/** Formats a tuple, for example `tcp 10.0.0.1:40000 -> 10.0.0.2:80`. */
-export function describeTuple({ protocol, source, destination, sourcePort, destinationPort }: Tuple): string {
-  const end = (address: string, port: number | undefined): string => {
-    if (port === undefined) return address;
-    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-  };
-  const name = typeof protocol === 'number' ? `protocol ${protocol}` : protocol;
-  return `${name} ${end(source, sourcePort)} -> ${end(destination, destinationPort)}`;
-}

@@ -2,26 +2,23 @@ import type { Family } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
+import { describeFlow, describeTuple } from '../../kernel/conntrack/line.js';
 import type { ConntrackPort, EventPort } from '../../kernel/conntrack/port.js';
 import type {
   EventSettings,
-  Expectation,
   ExpectationSettings,
   FilterSettings,
-  Flow,
   FlowChange,
-  FlowGroup,
   FlowKey,
-  FlowList,
-  GroupField,
   ProcessorCounters,
-} from '../../kernel/conntrack/types.js';
+} from '../../kernel/conntrack/requests.js';
+import type { Expectation, Flow, FlowGroup, FlowList, GroupField } from '../../kernel/conntrack/types.js';
 import { integers, type MemoryFiles } from '../files.js';
 import { Handle, type Machine } from '../machine.js';
 import { MemoryEventStreams } from './events.js';
 import { MemoryExpectations } from './expectations.js';
 import { flowTest, groupsOf } from './filter.js';
-import { describeTuple, nanoseconds, snapshot } from './flow.js';
+import { nanoseconds, snapshot } from './flow.js';
 import { MemoryFlowTable, noCounters } from './table.js';
 
 const directory = '/proc/sys/net/netfilter';
@@ -144,10 +141,10 @@ class MemoryConntrackPort implements ConntrackPort {
     const { flows, machine } = this.#conntrack;
     return this.#ask(
       'flow',
-      describeKey(key),
+      describeFlow(key),
       () => {
         const flow = flows.find(key);
-        if (!flow) throw new KernelFailure(Errno.ENOENT, describeKey(key));
+        if (!flow) throw new KernelFailure(Errno.ENOENT, describeFlow(key));
         flows.counts.found++;
         return snapshot(flow, 'dump', machine.now);
       },
@@ -194,7 +191,7 @@ class MemoryConntrackPort implements ConntrackPort {
     const { flows, permission } = this.#conntrack;
     const work = (): number[] =>
       changes.map((change) =>
-        this.#handle.change(change.verb, describeKey(change.key), () =>
+        this.#handle.change(change.verb, describeFlow(change.key), () =>
           permission() ? flows.apply(change) : Errno.EPERM,
         ),
       );
@@ -292,9 +289,4 @@ class MemoryConntrackPort implements ConntrackPort {
 
 function check(errno: number, message: string): void {
   if (errno !== 0) throw new KernelFailure(errno, message);
-}
-
-function describeKey({ original, reply }: FlowKey): string {
-  if (original) return describeTuple(original);
-  return reply ? `${describeTuple(reply)} (reply)` : 'a flow';
 }

@@ -1,12 +1,6 @@
 import { Errno } from '../../common/errno.js';
-import type {
-  FlowChange,
-  FlowKey,
-  FlowSettings,
-  NatSettings,
-  NewFlowKey,
-  Tuple,
-} from '../../kernel/conntrack/types.js';
+import type { FlowChange, FlowKey, FlowSettings, NatSettings, NewFlowKey } from '../../kernel/conntrack/requests.js';
+import type { Tuple } from '../../kernel/conntrack/types.js';
 import { type MemoryFlow, nanoseconds, Status, tupleName } from './flow.js';
 import { firstState, write, writeLabels } from './write.js';
 

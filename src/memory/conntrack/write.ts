@@ -1,5 +1,6 @@
 import { Errno } from '../../common/errno.js';
-import type { Directions, FlowSettings, TcpDetails, Tuple } from '../../kernel/conntrack/types.js';
+import type { FlowSettings } from '../../kernel/conntrack/requests.js';
+import type { Directions, TcpDetails, Tuple } from '../../kernel/conntrack/types.js';
 import { type MemoryFlow, Status } from './flow.js';
 
 /** `IP_CT_TCP_FLAG_WINDOW_SCALE`: without it the kernel ignores the scale. */

@@ -46,12 +46,12 @@ export function changeConformance(world: () => World): void {
   test('a batch goes on behind what fails, and in its order', async () => {
     const { conntrack, list } = world();
     const results = await conntrack.apply([
-      { change: 'create', flow: { original: tuple(1), timeout: 100 } },
-      { change: 'create', flow: { original: tuple(1), timeout: 100 } },
-      { change: 'update', flow: { original: tuple(1) }, set: { status: ['assured'], mark: 5 } },
-      { change: 'update', flow: { original: tuple(2) }, set: { mark: 5 } },
-      { change: 'delete', flow: { original: tuple(3) } },
-      { change: 'create', flow: { original: tuple(4), timeout: 100 } },
+      { change: 'create-flow', flow: { original: tuple(1), timeout: 100 } },
+      { change: 'create-flow', flow: { original: tuple(1), timeout: 100 } },
+      { change: 'update-flow', flow: { original: tuple(1) }, set: { status: ['assured'], mark: 5 } },
+      { change: 'update-flow', flow: { original: tuple(2) }, set: { mark: 5 } },
+      { change: 'delete-flow', flow: { original: tuple(3) } },
+      { change: 'create-flow', flow: { original: tuple(4), timeout: 100 } },
     ]);
     expect(results.map((result) => (result.ok ? 0 : result.error.errno))).toEqual([0, 17, 0, 2, 2, 0]);
     expect(await list({ mark: 5, status: ['assured'] })).toEqual([1]);

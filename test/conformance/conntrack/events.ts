@@ -15,7 +15,7 @@ export function eventConformance(world: () => World): void {
 
   test('events tell how a flow begins, changes and ends', async () => {
     const { conntrack, create } = world();
-    const stream = await conntrack.events();
+    const stream = await conntrack.watch();
     await create(tuple(1), { mark: 3 });
     await conntrack.update({ original: tuple(1) }, { mark: 4 });
     await conntrack.delete({ original: tuple(1) });
@@ -34,7 +34,7 @@ export function eventConformance(world: () => World): void {
   test('the end tells the counters and times', async () => {
     const { conntrack, create } = world();
     await conntrack.setSettings({ accounting: true, timestamps: true });
-    const stream = await conntrack.events({ types: ['destroy'] });
+    const stream = await conntrack.watch({ types: ['destroy'] });
     await create(tuple(1));
     await conntrack.delete({ original: tuple(1) });
     const [event] = await take(stream, 1);
@@ -45,8 +45,8 @@ export function eventConformance(world: () => World): void {
 
   test('events of some types, and of some flows', async () => {
     const { conntrack, create } = world();
-    const destroyed = await conntrack.events({ types: ['destroy'] });
-    const marked = await conntrack.events({ filter: { mark: 7 } });
+    const destroyed = await conntrack.watch({ types: ['destroy'] });
+    const marked = await conntrack.watch({ filter: { mark: 7 } });
     await create(tuple(1), { mark: 1 });
     await create(tuple(2), { mark: 7 });
     await conntrack.update({ original: tuple(1) }, { mark: 7 });
@@ -62,7 +62,7 @@ export function eventConformance(world: () => World): void {
     await create(tuple(1));
     await conntrack.setSettings({ events: true });
     await create(tuple(2));
-    const stream = await conntrack.events();
+    const stream = await conntrack.watch();
     await conntrack.delete({ original: tuple(1) });
     await conntrack.delete({ original: tuple(2) });
     await conntrack.setSettings({ events: false });
@@ -76,7 +76,7 @@ export function eventConformance(world: () => World): void {
     const { conntrack, create } = world();
     await create(tuple(1), { mark: 1 });
     await create(six(2));
-    const stream = await conntrack.events({ resynchronise: true, filter: { family: 'ipv4' } });
+    const stream = await conntrack.watch({ resynchronise: true, filter: { family: 'ipv4' } });
     expect(await take(stream, 2)).toMatchObject([
       { type: 'new', recovered: true, flow: { mark: 1 } },
       { type: 'resynchronised', flows: 1 },
@@ -87,7 +87,7 @@ export function eventConformance(world: () => World): void {
     const { conntrack, create } = world();
     const other = tuple(91, { destinationPort: 21 });
     await create(other, { helper: 'ftp' });
-    const stream = await conntrack.events({ types: ['expectation'] });
+    const stream = await conntrack.watch({ types: ['expectation'] });
     // It began while nobody listened: of this one nothing is told.
     await conntrack.createExpectation({ tuple: data(5000), master: other, timeout: 30 });
     await create(master, { helper: 'ftp' });
@@ -109,19 +109,19 @@ export function eventConformance(world: () => World): void {
   test('a stream ends with its signal, with close, and with the handle', async () => {
     const { place, conntrack } = world();
     const controller = new AbortController();
-    const stream = await conntrack.events({}, { signal: controller.signal });
+    const stream = await conntrack.watch({}, { signal: controller.signal });
     const loop = take(stream, 1);
     controller.abort(new Error('enough'));
     await expect(loop).rejects.toThrow('enough');
 
-    const closed = await conntrack.events();
+    const closed = await conntrack.watch();
     const waiting = take(closed, 1);
     await new Promise((resolve) => setTimeout(resolve, 10));
     await closed.close();
     expect(await waiting).toEqual([]);
 
     const other = await Conntrack.open({ kernel: place.kernel, namespace: place.namespace });
-    const last = take(await other.events(), 1);
+    const last = take(await other.watch(), 1);
     await new Promise((resolve) => setTimeout(resolve, 10));
     await other.close();
     await last.catch((error: unknown) => expect(error).toMatchObject({ code: 'ERR_IPVS_CLOSED' }));

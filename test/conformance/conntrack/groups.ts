@@ -1,6 +1,7 @@
 // Groups of attributes that the kernel stores as a whole, and those it takes as patches.
 import { expect, test } from 'vitest';
-import type { FlowSettings, Tuple } from '../../../src/kernel/conntrack/types.js';
+import type { FlowSettings } from '../../../src/kernel/conntrack/requests.js';
+import type { Tuple } from '../../../src/kernel/conntrack/types.js';
 import { tuple, type World } from './world.js';
 
 export function groupConformance(world: () => World): void {
@@ -34,10 +35,10 @@ export function groupConformance(world: () => World): void {
   test('a list of operations completes a group by what the operations before it have done', async () => {
     const { conntrack, read } = world();
     const results = await conntrack.apply([
-      { change: 'create', flow: { original: sctp(1), timeout: 100, state: 'COOKIE_WAIT', sctp: tags } },
-      { change: 'update', flow: { original: sctp(1) }, set: { state: 'ESTABLISHED', status: ['seen-reply'] } },
-      { change: 'update', flow: { original: sctp(1) }, set: { sctp: { original: 5, reply: 6 }, mark: 7 } },
-      { change: 'update', flow: { original: sctp(2) }, set: { state: 'ESTABLISHED' } },
+      { change: 'create-flow', flow: { original: sctp(1), timeout: 100, state: 'COOKIE_WAIT', sctp: tags } },
+      { change: 'update-flow', flow: { original: sctp(1) }, set: { state: 'ESTABLISHED', status: ['seen-reply'] } },
+      { change: 'update-flow', flow: { original: sctp(1) }, set: { sctp: { original: 5, reply: 6 }, mark: 7 } },
+      { change: 'update-flow', flow: { original: sctp(2) }, set: { state: 'ESTABLISHED' } },
     ]);
     expect(results.map((result) => (result.ok ? 0 : result.error.errno))).toEqual([0, 0, 0, 2]);
     expect(await read(sctp(1))).toMatchObject({ state: 'ESTABLISHED', sctp: { original: 5, reply: 6 }, mark: 7 });

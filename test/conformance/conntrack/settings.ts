@@ -13,7 +13,12 @@ export function settingConformance(world: () => World): void {
     const flow = await read(tuple(2));
     expect(flow.counters).toEqual({ original: { packets: 0n, bytes: 0n }, reply: { packets: 0n, bytes: 0n } });
     expect(flow.started).toBeTypeOf('bigint');
-    expect(ports(await conntrack.zero({}).toArray())).toEqual([1, 2]);
+    expect(ports(await conntrack.zeroedFlows({}).toArray())).toEqual([1, 2]);
+    expect(await conntrack.zero({ sourcePort: 2 })).toBe(1);
+    expect(await conntrack.zero()).toBe(2);
+    expect(await failure(conntrack.zero({}, { list: 'dying' } as object))).toMatchObject({
+      code: 'ERR_IPVS_INVALID_ARGUMENT',
+    });
     expect(await conntrack.groups({ by: [] })).toMatchObject([{ flows: 2, counted: 1 }]);
   });
 

@@ -390,11 +390,12 @@ onClass('Conntrack', conntrack, {
   delete: [flowKey, call],
   apply: [
     [
-      { change: 'update', flow: flowKey, set: { mark: 1 } },
-      { change: 'delete', flow: { reply: tuple } },
+      { change: 'update-flow', flow: flowKey, set: { mark: 1 } },
+      { change: 'delete-flow', flow: { reply: tuple } },
     ],
     call,
   ],
+  zero: [flowFilter, call],
   deleteMatching: [flowFilter, call],
   flush: [{ family: 'ipv4', zone: 1 }, call],
   staleFlows: [stale, call],
@@ -403,7 +404,7 @@ onClass('Conntrack', conntrack, {
   createExpectation: [expectation, call],
   deleteExpectation: [{ tuple, zone: 0, id: 1 }, call],
   flushExpectations: [call],
-  events: [
+  watch: [
     {
       types: ['new', 'update', 'destroy'],
       filter: { family: 'ipv4', mark: 1 },
@@ -423,7 +424,7 @@ add('Conntrack.createAll', conntrack, [[flow], call], {
 onClass(
   'Conntrack',
   conntrack,
-  { flows: [flowFilter, { ...call, list: 'live' }], zero: [flowFilter, call] },
+  { flows: [flowFilter, { ...call, list: 'live' }], zeroedFlows: [flowFilter, call] },
   { throws: true },
 );
 

@@ -26,7 +26,7 @@ export function conntrackTests(): void {
 
     test('flows end with time, and it is told', async () => {
       const { kernel, conntrack, create } = await begin();
-      const stream = await conntrack.events();
+      const stream = await conntrack.watch();
       await create(1, 10);
       await create(2, 20);
       kernel.advance(9_999);
@@ -52,10 +52,10 @@ export function conntrackTests(): void {
 
     test('an overrun: what waits is lost, and a stream that resynchronises finds it', async () => {
       const { kernel, conntrack, create } = await begin();
-      const plain = await conntrack.events();
-      const whole = await conntrack.events({ resynchronise: true });
+      const plain = await conntrack.watch();
+      const whole = await conntrack.watch({ resynchronise: true });
       await create(1);
-      expect(await take(await conntrack.events({ resynchronise: true }), 2)).toEqual([
+      expect(await take(await conntrack.watch({ resynchronise: true }), 2)).toEqual([
         'new 1 recovered',
         'resynchronised 1',
       ]);
@@ -70,7 +70,7 @@ export function conntrackTests(): void {
 
     test('a stream that resynchronises tells the end of what it had told of', async () => {
       const { kernel, conntrack, create } = await begin();
-      const stream = await conntrack.events({ resynchronise: true });
+      const stream = await conntrack.watch({ resynchronise: true });
       await create(1);
       await create(2);
       const iterator = stream[Symbol.asyncIterator]();

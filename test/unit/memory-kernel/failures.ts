@@ -54,7 +54,7 @@ export function failureTests(): void {
     test('kill() kills all handles', async () => {
       const { kernel, ipvs, conntrack } = await start();
       await ipvs.addService(virtual);
-      const stream = await conntrack.events();
+      const stream = await conntrack.watch();
       kernel.kill();
       await expect(stream[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' });
       expect(await failure(ipvs.services())).toMatchObject({ code: 'ERR_IPVS_CLOSED' });

@@ -1,13 +1,15 @@
-import { checkInteger, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { checkFlag, checkInteger, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
-import { flatten } from '../common/flatten.js';
 import { limits } from '../common/limits.js';
+import { Watch, type WatchSource } from '../common/watch.js';
 import type { EventPort } from '../kernel/conntrack/port.js';
-import type { ConntrackEvent, EventSettings } from '../kernel/conntrack/types.js';
+import type { EventSettings } from '../kernel/conntrack/requests.js';
+import type { ConntrackEvent } from '../kernel/conntrack/types.js';
 import { translate } from './errors.js';
 import { type FlowFilter, filterNames } from './filter.js';
 
-export interface EventOptions {
+/** The events that {@link Conntrack.watch} reports, and how it receives them. */
+export interface ConntrackWatchOptions {
   /** Default: `new`, `update` and `destroy`. */
   readonly types?: readonly ('new' | 'update' | 'destroy' | 'expectation')[] | undefined;
   /**
@@ -34,18 +36,30 @@ export interface EventOptions {
    * (milliseconds, 1 to 2 147 483 647; `true`: 1000). It reports missed changes as events with `recovered`, and
    * takes about 250 bytes of memory for each flow. Default: false.
    */
-  readonly resynchronise?: boolean | { readonly interval: number } | undefined;
+  readonly resynchronise?:
+    | boolean
+    | {
+        /** Minimum time between two readings, in milliseconds. */
+        readonly interval: number;
+      }
+    | undefined;
 }
 
-const names = ['types', 'filter', 'receiveBuffer', 'reliable', 'resynchronise'];
-const defaultTypes: NonNullable<EventOptions['types']> = ['new', 'update', 'destroy'];
+const names = Object.keys({
+  types: true,
+  filter: true,
+  receiveBuffer: true,
+  reliable: true,
+  resynchronise: true,
+} satisfies Record<keyof ConntrackWatchOptions, true>);
+const defaultTypes: NonNullable<ConntrackWatchOptions['types']> = ['new', 'update', 'destroy'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function checkEventOptions(options: EventOptions): EventSettings {
-  checkOptions('a stream of events', options, names);
+export function checkWatchOptions(options: ConntrackWatchOptions): EventSettings {
+  checkOptions('a watch of conntrack', options, names);
   const { types = defaultTypes, receiveBuffer, reliable = false, resynchronise = false } = options;
   if (checkList('types', types, limits.names).length === 0)
-    throw invalid('types is a list of at least one type of events');
+    throw invalid('types must be a list of at least one type of event');
   for (const type of types) checkOneOf('types', type, ['new', 'update', 'destroy', 'expectation']);
   if (typeof resynchronise === 'object' && resynchronise !== null)
     checkOptions('resynchronise', resynchronise, ['interval']);
@@ -54,12 +68,12 @@ export function checkEventOptions(options: EventOptions): EventSettings {
   const interval = typeof resynchronise === 'object' ? resynchronise.interval : 1000;
   const has = (type: (typeof types)[number]): boolean => types.includes(type);
   if (resynchronise && !(has('new') && has('update') && has('destroy')))
-    throw invalid('a stream that is resynchronised takes new, update and destroy');
-  if (resynchronise && reliable) throw invalid('a reliable stream is not told of overruns, so it cannot resynchronise');
+    throw invalid('resynchronise requires the types new, update and destroy');
+  if (resynchronise && reliable)
+    throw invalid('a reliable watch cannot resynchronise: the kernel reports no overruns to it');
   if (options.filter !== undefined) checkOptions('a filter of flows', options.filter, filterNames);
-  if (options.filter?.state !== undefined)
-    throw invalid('events cannot be filtered by state: they do not always say it');
-  if (typeof reliable !== 'boolean') throw invalid(`reliable must be true or false, not ${show(reliable)}`);
+  if (options.filter?.state !== undefined) throw invalid('events cannot be filtered by state: not all of them have it');
+  checkFlag('reliable', reliable);
   return {
     created: has('new'),
     updated: has('update'),
@@ -72,54 +86,27 @@ export function checkEventOptions(options: EventOptions): EventSettings {
   };
 }
 
+/** Gives a watch the batches of an event port as they are, without a copy. */
+function sourceOf(port: EventPort): WatchSource<ConntrackEvent> {
+  return {
+    next: (signal) => port.next(signal ? { signal } : {}),
+    close: () => port.close(),
+  };
+}
+
+const received = { command: 'EVENTS', action: 'receive', object: 'events of conntrack' } as const;
+
 /**
- * A stream of the events since it was opened. The kernel does not wait for a slow consumer: the stream
- * then contains `overrun` items. It allows one loop at a time. A loop that waits keeps the process alive,
- * and leaving it closes the stream.
+ * A stream of the events of flows and expectations since it was opened. The kernel does not wait for a slow consumer:
+ * the stream then contains `overrun` items. `batches()` is the fastest way to read it.
  */
-export class EventStream implements AsyncIterable<ConntrackEvent> {
+export class ConntrackWatch extends Watch<ConntrackEvent> {
   /** Size of the socket's receive buffer, in bytes, as the kernel counts: twice the requested size. */
   readonly receiveBuffer: number;
-  readonly #port: EventPort;
-  readonly #signal: AbortSignal | undefined;
-  #closed = false;
-  #looping = false;
 
   /** @internal */
   constructor(port: EventPort, signal: AbortSignal | undefined) {
-    this.#port = port;
-    this.#signal = signal;
+    super(sourceOf(port), { signal, translate: (error) => translate(received, error) });
     this.receiveBuffer = port.receiveBuffer;
-  }
-
-  /** Returns batches of all events received so far. Waits for the first event. */
-  async *batches(): AsyncGenerator<readonly ConntrackEvent[], void, void> {
-    if (this.#closed) return;
-    if (this.#looping) throw invalid('a stream of events has one loop; open another stream for another');
-    this.#looping = true;
-    try {
-      while (!this.#closed) yield await this.#port.next(this.#signal ? { signal: this.#signal } : {});
-    } catch (error) {
-      if (this.#closed) return;
-      throw translate({ command: 'EVENTS', action: 'receive', object: 'events of conntrack' }, error);
-    } finally {
-      await this.close();
-    }
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<ConntrackEvent, undefined> {
-    return flatten(this.batches(), () => this.close());
-  }
-
-  /** Closes the stream and ends a loop that waits. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    // Closing the handle closes its streams, so the port may be closed already.
-    await this.#port.close().catch(() => {});
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
   }
 }

@@ -1,4 +1,5 @@
-import type { Flow, FlowKey, FlowProtocol, FlowSettings } from '../kernel/conntrack/types.js';
+import type { FlowKey, FlowSettings } from '../kernel/conntrack/requests.js';
+import type { Flow, FlowProtocol } from '../kernel/conntrack/types.js';
 import { stateNumber } from '../kernel/conntrack/vocabulary.js';
 
 /**
