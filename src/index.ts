@@ -111,7 +111,7 @@ export type {
   TunnelType,
 } from './kernel/ipvs/types.js';
 export { ServiceFlag } from './kernel/ipvs/types.js';
-export type { Kernel, OpenOptions } from './kernel/kernel.js';
+export type { Clock, Kernel, OpenOptions } from './kernel/kernel.js';
 export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
 export type { NetfilterPort, RulesetListener } from './kernel/netfilter/port.js';
 export type {
