@@ -140,7 +140,10 @@ describe('options', () => {
     [{ source: '10.0.0.1', destination: 'fd00::1' }, 'is for one family: source is ipv4, destination ipv6'],
     [{ family: 'ipv6', destination: '10.0.0.1' }, 'is for one family: family is ipv6, destination ipv4'],
     [{ destination: '0.0.0.0/0' }, 'is every address: leave destination out, and name the family (ipv4) instead'],
-    [{ destination: '10.0.0.1/24' }, 'bits after its prefix. Write 10.0.0.0/24 for the network, or 10.0.0.1 for one address'],
+    [
+      { destination: '10.0.0.1/24' },
+      'bits after its prefix. Write 10.0.0.0/24 for the network, or 10.0.0.1 for one address',
+    ],
     [{ outputInterface: 'eth0' }, 'in the hook prerouting cannot name an outputInterface'],
     [{ hook: 'output', inputInterface: 'eth0' }, 'in the hook output cannot name an inputInterface'],
     [
