@@ -109,7 +109,7 @@ export type {
   TunnelType,
 } from './kernel/ipvs/types.js';
 export { ServiceFlag } from './kernel/ipvs/types.js';
-export type { Kernel, OpenOptions } from './kernel/kernel.js';
+export type { Clock, Kernel, OpenOptions } from './kernel/kernel.js';
 export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
 export type { NetfilterPort, NftRulesetListener } from './kernel/netfilter/port.js';
 export type {

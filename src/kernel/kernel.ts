@@ -24,15 +24,23 @@ export interface OpenOptions extends CallOptions {
  * canonical; failures are `KernelFailure`s with an errno.
  */
 export interface Kernel {
+  /** Opens IPVS of a namespace. ENOENT if the kernel has no IPVS, or for a namespace that does not exist. */
   openIpvs(options: OpenOptions): Promise<IpvsPort>;
+  /** Opens connection tracking of a namespace. */
   openConntrack(options: OpenOptions): Promise<ConntrackPort>;
+  /** Opens nf_tables of a namespace. */
   openNetfilter(options: OpenOptions): Promise<NetfilterPort>;
+  /** Opens links, addresses and routes of a namespace. */
   openNetwork(options: OpenOptions): Promise<NetworkPort>;
   /** The named network namespaces. */
   readonly namespaces: NamespacePort;
+  /** Returns the absolute path of a journal. */
   readonly journalPath: JournalPath;
+  /** Opens a journal and takes its lock. */
   readonly openJournal: OpenJournal;
+  /** Reads all journals of a directory, without locks. */
   readonly readJournals: ReadJournals;
+  /** Clock for deadlines. */
   readonly clock: Clock;
   /** Returns the identity of this run of the machine, which changes with a restart. Empty if it is unknown. */
   bootId(): Promise<string>;

@@ -12,10 +12,22 @@ const NAME = 255;
  */
 export type NetworkNamespace =
   | string
-  | { readonly path: string }
-  | { readonly name: string }
-  | { readonly pid: number }
-  | { readonly fd: number };
+  | {
+      /** Path of a file that represents the namespace: at most 4096 bytes. */
+      readonly path: string;
+    }
+  | {
+      /** Name of `ip netns`: a file in `/run/netns`. */
+      readonly name: string;
+    }
+  | {
+      /** Process in the namespace: `/proc/PID/ns/net`. */
+      readonly pid: number;
+    }
+  | {
+      /** Open descriptor of a file that represents the namespace. It stays open. */
+      readonly fd: number;
+    };
 
 /**
  * Returns the path of the file that represents the namespace.

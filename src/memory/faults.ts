@@ -1,13 +1,14 @@
 import { checkFlag, checkInteger, checkOneOf, checkOptions, isText, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 
-const parts = ['ipvs', 'conntrack', 'netfilter', 'network', 'namespaces', 'journal'] as const;
+const parts: readonly KernelPart[] = ['ipvs', 'conntrack', 'netfilter', 'network', 'namespaces', 'journal'];
 
 /** A part of a kernel that takes requests. */
-export type KernelPart = (typeof parts)[number];
+export type KernelPart = 'ipvs' | 'conntrack' | 'netfilter' | 'network' | 'namespaces' | 'journal';
 
 /** A failure of the in-memory kernel. It applies to requests that match `part`, `command` and `object`, if given. */
 export interface Fault {
+  /** Part of the kernel whose requests fail. */
   readonly part?: KernelPart | undefined;
   /**
    * Name of a change in the port (`NEW_DEST`, `add-address`, `add-element`, `create`), or of a method of the port

@@ -43,9 +43,13 @@ const named = '/run/netns';
  * separate machine. The clock is manual: it moves only with {@link MemoryKernel.advance}.
  */
 export class MemoryKernel implements Kernel {
+  /** The manual clock: it moves only with {@link MemoryKernel.advance}. */
   readonly clock: Clock;
+  /** Returns the absolute path. There are no symbolic links. */
   readonly journalPath: JournalPath = async (path) => resolve('/', path);
+  /** Opens a journal that is kept in memory. */
   readonly openJournal: OpenJournal;
+  /** Reads the journals in memory. */
   readonly readJournals: ReadJournals;
   /** True if the program has CAP_NET_ADMIN from now on. */
   permission: boolean;
@@ -87,18 +91,22 @@ export class MemoryKernel implements Kernel {
 
   // --- the Kernel interface for the library
 
+  /** Opens IPVS of a namespace in memory. */
   openIpvs(options: OpenOptions): Promise<IpvsPort> {
     return this.#open('ipvs', options, (namespace) => namespace.ipvs.open());
   }
 
+  /** Opens connection tracking of a namespace in memory. */
   openConntrack(options: OpenOptions): Promise<ConntrackPort> {
     return this.#open('conntrack', options, (namespace) => namespace.conntrack.open());
   }
 
+  /** Opens nf_tables of a namespace in memory. */
   openNetfilter(options: OpenOptions): Promise<NetfilterPort> {
     return this.#open('netfilter', options, (namespace) => namespace.netfilter.open());
   }
 
+  /** Opens links, addresses and routes of a namespace in memory. */
   openNetwork(options: OpenOptions): Promise<NetworkPort> {
     return this.#open('network', options, (namespace) => namespace.network.open());
   }
@@ -187,6 +195,7 @@ export class MemoryKernel implements Kernel {
     return this.#machine.requests;
   }
 
+  /** Forgets the requests that were recorded so far. */
   clearRequests(): void {
     this.#machine.requests.length = 0;
   }

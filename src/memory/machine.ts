@@ -5,8 +5,11 @@ import { Faults, type KernelPart } from './faults.js';
 
 /** A request to the in-memory kernel. */
 export interface RequestRecord {
+  /** Part of the kernel that the request went to. */
   readonly part: KernelPart;
+  /** Name of the request, as in `fail()`. */
   readonly command: string;
+  /** Object of the request, in words. */
   readonly object: string;
 }
 

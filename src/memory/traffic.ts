@@ -14,6 +14,7 @@ export interface TrafficOptions {
   readonly protocol?: Protocol | undefined;
   /** Destination address of the client's packets. */
   readonly address: string;
+  /** Destination port of the client's packets, 1 to 65535. */
   readonly port: number;
   /** Address of the client. Default: 198.51.100.1, or 2001:db8::1 for IPv6. */
   readonly client?: string | undefined;
@@ -28,7 +29,12 @@ export interface TrafficOptions {
 /** A connection that IPVS has assigned to a server. */
 export interface TrafficConnection {
   /** The real server that gets its packets. */
-  readonly server: { readonly address: string; readonly port: number };
+  readonly server: {
+    /** Address of the server. */
+    readonly address: string;
+    /** Port of the server, 0 to 65535. */
+    readonly port: number;
+  };
   /** True if IPVS still has the connection and it is not closing. */
   readonly established: boolean;
   /**

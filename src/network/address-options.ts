@@ -7,6 +7,7 @@ import { checkInterfaceAddress, checkScope, optional } from './checks.js';
 
 /** A new address of an interface. */
 export interface AddressOptions {
+  /** Name of the interface. */
   readonly interface: string;
   /**
    * Address with its prefix length: `192.168.1.100/32`. Not 0.0.0.0, `::` or an IPv6 multicast address, which the kernel
@@ -34,7 +35,7 @@ export function checkAddressOptions(options: AddressOptions): AddressSettings {
   checkOptions('an address', options, ['interface', 'address', 'scope', 'label', 'noDad', 'protocol']);
   const prefix = checkInterfaceAddress('address', checkPrefix('address', options.address));
   const loopback = prefix.family === 'ipv4' && prefix.address.startsWith('127.');
-  if (options.label !== undefined && prefix.family === 'ipv6') throw invalid('an IPv6 address has no label');
+  if (options.label !== undefined && prefix.family === 'ipv6') throw invalid('label requires an IPv4 address');
   return {
     interface: checkInterfaceName('interface', options.interface),
     ...prefix,

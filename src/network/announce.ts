@@ -5,6 +5,7 @@ import type { Context } from './context.js';
 import { refusal } from './errors.js';
 import { announcement } from './frames.js';
 
+/** Options of `announce()`. */
 export interface AnnounceOptions {
   /** An Ethernet interface that is up. */
   readonly interface: string;

@@ -24,19 +24,86 @@ import { checkRule, checkRuleSelector, type RoutingRuleOptions, type RoutingRule
 
 /** One change of a list for {@link Network.apply}. */
 export type NetworkChange =
-  | { readonly change: 'add-link'; readonly link: LinkOptions }
-  | { readonly change: 'update-link'; readonly name: string; readonly changes: LinkChanges }
-  | { readonly change: 'delete-link'; readonly name: string }
-  | { readonly change: 'add-address'; readonly address: AddressOptions }
-  | { readonly change: 'delete-address'; readonly address: AddressSelector }
-  | { readonly change: 'add-route' | 'set-route'; readonly route: RouteOptions }
-  | { readonly change: 'delete-route'; readonly route: RouteSelector }
-  | { readonly change: 'add-rule'; readonly rule: RoutingRuleOptions }
-  | { readonly change: 'delete-rule'; readonly rule: RoutingRuleSelector }
-  | { readonly change: 'set-neighbour'; readonly neighbour: NeighbourOptions }
-  | { readonly change: 'delete-neighbour'; readonly neighbour: NeighbourSelector }
-  | { readonly change: 'add-forwarding-entry'; readonly entry: ForwardingEntryOptions }
-  | { readonly change: 'delete-forwarding-entry'; readonly entry: ForwardingEntrySelector };
+  | {
+      /** Name of the change. */
+      readonly change: 'add-link';
+      /** The new interface, as for `addLink()`. */
+      readonly link: LinkOptions;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'update-link';
+      /** Main or alternative name of the interface. */
+      readonly name: string;
+      /** Properties to change, as for `updateLink()`. */
+      readonly changes: LinkChanges;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'delete-link';
+      /** Main or alternative name of the interface. */
+      readonly name: string;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'add-address';
+      /** The address, as for the method of this name. */
+      readonly address: AddressOptions;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'delete-address';
+      /** The address, as for the method of this name. */
+      readonly address: AddressSelector;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'add-route' | 'set-route';
+      /** The route, as for the method of this name. */
+      readonly route: RouteOptions;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'delete-route';
+      /** The route, as for the method of this name. */
+      readonly route: RouteSelector;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'add-rule';
+      /** The rule, as for the method of this name. */
+      readonly rule: RoutingRuleOptions;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'delete-rule';
+      /** The rule, as for the method of this name. */
+      readonly rule: RoutingRuleSelector;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'set-neighbour';
+      /** The neighbour, as for the method of this name. */
+      readonly neighbour: NeighbourOptions;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'delete-neighbour';
+      /** The neighbour, as for the method of this name. */
+      readonly neighbour: NeighbourSelector;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'add-forwarding-entry';
+      /** The forwarding entry, as for the method of this name. */
+      readonly entry: ForwardingEntryOptions;
+    }
+  | {
+      /** Name of the change. */
+      readonly change: 'delete-forwarding-entry';
+      /** The forwarding entry, as for the method of this name. */
+      readonly entry: ForwardingEntrySelector;
+    };
 
 /** Fields of each change besides its name. */
 const fields: Readonly<Record<NetworkChange['change'], readonly string[]>> = {

@@ -41,10 +41,10 @@ export function checkInterfaceAddress<T extends Pick<Prefix, 'family' | 'address
 }
 
 /** Numbers of the kernel's routing tables: RT_TABLE_* (include/uapi/linux/rtnetlink.h). */
-export const tables = { default: 253, main: 254, local: 255 } as const;
+export const tables: Readonly<Record<'default' | 'main' | 'local', number>> = { default: 253, main: 254, local: 255 };
 
 /** A routing table: by number, or one of those that the kernel has. */
-export type RoutingTable = keyof typeof tables | number;
+export type RoutingTable = 'default' | 'main' | 'local' | number;
 
 export function checkTable(value: unknown): number {
   if (typeof value === 'string' && Object.hasOwn(tables, value)) return tables[value as keyof typeof tables];

@@ -23,10 +23,13 @@ export interface CommonLinkOptions {
 
 /** The other end of a veth. */
 export interface PeerOptions {
+  /** Name of 1 to 15 bytes, without spaces, slashes, colons and percent signs. */
   readonly name: string;
   /** Namespace of this end. Default: that of the handle, also if the first end has another one. */
   readonly namespace?: NetworkNamespace | undefined;
+  /** MTU in bytes, from 0 to 2^31-1. Default: 1500. */
   readonly mtu?: number | undefined;
+  /** Link-layer address. Default: the kernel chooses a random one. */
   readonly address?: string | undefined;
   /** True if this end is up. Default: false. */
   readonly up?: boolean | undefined;
@@ -35,9 +38,18 @@ export interface PeerOptions {
 /** A new interface. */
 export type LinkOptions = CommonLinkOptions &
   (
-    | { readonly kind: 'dummy' }
-    | { readonly kind: 'veth'; readonly peer: PeerOptions }
     | {
+        /** Kind of the interface. */
+        readonly kind: 'dummy';
+      }
+    | {
+        /** Kind of the interface. */
+        readonly kind: 'veth';
+        /** The other end, which is made together with this one. */
+        readonly peer: PeerOptions;
+      }
+    | {
+        /** Kind of the interface. */
         readonly kind: 'bridge';
         /** True if the bridge uses the spanning tree protocol. Default: false. */
         readonly stp?: boolean | undefined;
@@ -47,11 +59,13 @@ export type LinkOptions = CommonLinkOptions &
         readonly multicastSnooping?: boolean | undefined;
       }
     | {
+        /** Kind of the interface. */
         readonly kind: 'vxlan';
         /** Number of the network (VNI), from 0 to 16 777 215; an external vxlan has none. */
         readonly id?: number | undefined;
         /** UDP port, from 1 to 65535. Default: 4789 (that of IANA; the kernel's own is 8472). */
         readonly port?: number | undefined;
+        /** Local address of the outer packets. */
         readonly local?: string | undefined;
         /** Destination of frames without a forwarding entry. A multicast group requires `device`. */
         readonly remote?: string | undefined;
@@ -69,13 +83,16 @@ export type LinkOptions = CommonLinkOptions &
         readonly external?: boolean | undefined;
       }
     | {
+        /** Kind of the interface. */
         readonly kind: 'ipip' | 'gre';
         /**
          * Local IPv4 address; `remote` is one, too. Without both, the tunnel takes packets for every address (as
          * `tunl0` does).
          */
         readonly local?: string | undefined;
+        /** Address of the other end. Default: every address. */
         readonly remote?: string | undefined;
+        /** Interface that packets leave by. */
         readonly device?: string | undefined;
         /** TTL of the outer packets, from 1 to 255. Default: that of the inner packet. */
         readonly ttl?: number | undefined;
@@ -85,7 +102,9 @@ export type LinkOptions = CommonLinkOptions &
         readonly external?: boolean | undefined;
       }
     | {
+        /** Kind of the interface. */
         readonly kind: 'macvlan';
+        /** Interface to be based on. */
         readonly parent: string;
         /** Mode. Default: `bridge`. */
         readonly mode?: MacvlanMode | undefined;
@@ -94,9 +113,11 @@ export type LinkOptions = CommonLinkOptions &
 
 /** Changes of an interface; an omitted property stays as it is. */
 export interface LinkChanges {
+  /** True to set the interface up, false to set it down. */
   readonly up?: boolean | undefined;
   /** MTU in bytes. */
   readonly mtu?: number | undefined;
+  /** Link-layer address: `02:42:0a:00:00:14`. Not a multicast address. */
   readonly address?: string | undefined;
   /** Bridge that the interface becomes a port of; null: of none. Not together with `namespace`. */
   readonly master?: string | null | undefined;
@@ -134,7 +155,9 @@ export function checkLink(options: LinkOptions): LinkSettings {
     name: checkNewInterfaceName('name', options.name),
     details: checkDetails(options),
     mtu: optional(options.mtu, checkMtu),
+    /** Link-layer address: `02:42:0a:00:00:14`. Not a multicast address. */
     address: optional(options.address, (value) => checkLinkAddress('address', value)),
+    /** True to set the interface up, false to set it down. */
     up: checkFlag('up', valueOr(options.up, false)),
     master: optional(master, (value) => checkInterfaceName('master', value)),
     namespace: namespace === undefined ? undefined : namespacePath(namespace),
@@ -189,7 +212,9 @@ function checkPeer(peer: PeerOptions, options: CommonLinkOptions): Extract<LinkD
     name,
     namespace: peer.namespace === undefined ? undefined : namespacePath(peer.namespace),
     mtu: optional(peer.mtu, checkMtu),
+    /** Link-layer address: `02:42:0a:00:00:14`. Not a multicast address. */
     address: optional(peer.address, (value) => checkLinkAddress('the address of the peer', value)),
+    /** True to set the interface up, false to set it down. */
     up: checkFlag('up', valueOr(peer.up, false)),
   };
 }
@@ -204,7 +229,7 @@ function checkVxlan(
     throw invalid('an external vxlan has no number and no remote of its own');
   const ends = [local, remote].flatMap((end) => (end === undefined ? [] : [checkAddress('local, like remote,', end)]));
   if (new Set(ends.map(({ family }) => family)).size > 1)
-    throw invalid('local and remote of a vxlan are of one family');
+    throw invalid('local and remote of a vxlan must be of one family');
   return {
     kind: 'vxlan',
     id: external ? undefined : checkInteger('id', id, 0, 0xffffff),
@@ -225,12 +250,14 @@ export function checkLinkChanges(changes: LinkChanges): LinkChange {
   checkOptions('a change of an interface', changes, ['up', 'mtu', 'address', 'master', 'name', 'namespace']);
   const { up, mtu, address, master, name, namespace } = changes;
   if (Object.values(changes).every((value) => value === undefined))
-    throw invalid('a change of an interface names nothing that is to change');
+    throw invalid('a change of an interface must have at least one property to change');
   if (typeof master === 'string' && namespace !== undefined)
     throw invalid('a master is of the namespace that the interface is in: move it first, and open that namespace');
   return {
+    /** True to set the interface up, false to set it down. */
     up: optional(up, (value) => checkFlag('up', value)),
     mtu: optional(mtu, checkMtu),
+    /** Link-layer address: `02:42:0a:00:00:14`. Not a multicast address. */
     address: optional(address, (value) => checkLinkAddress('address', value)),
     master: master === null ? null : optional(master, (value) => checkInterfaceName('master', value)),
     name: optional(name, (value) => checkNewInterfaceName('name', value)),

@@ -12,7 +12,9 @@ import { checkLinkAddress, optional } from './checks.js';
 
 /** A neighbour with its wanted link-layer address. */
 export interface NeighbourOptions {
+  /** Interface that the neighbour is reached by. */
   readonly interface: string;
+  /** IP address of the neighbour. */
   readonly address: string;
   /** Link-layer address: `02:42:0a:00:00:14`. A proxy entry has none. */
   readonly linkAddress?: string | undefined;
@@ -22,6 +24,7 @@ export interface NeighbourOptions {
   readonly proxy?: boolean | undefined;
 }
 
+/** Selects one neighbour by its interface, address and `proxy`. A neighbour that was read is accepted, too. */
 export type NeighbourSelector = Pick<Neighbour, 'interface' | 'address'> & Partial<Neighbour>;
 
 /** A new forwarding entry of a bridge or of a vxlan. */
@@ -71,7 +74,7 @@ export function checkNeighbour(options: NeighbourOptions): NeighbourSettings {
   const linkAddress = optional(options.linkAddress, (value) => checkLinkAddress('linkAddress', value));
   if (proxy && (linkAddress !== undefined || options.state !== undefined))
     throw invalid('a proxy entry has no link-layer address and no state');
-  if (!proxy && linkAddress === undefined) throw invalid('a neighbour has a linkAddress');
+  if (!proxy && linkAddress === undefined) throw invalid('a neighbour requires linkAddress');
   const { address, family } = checkAddress('address', options.address);
   return {
     interface: checkInterfaceName('interface', options.interface),

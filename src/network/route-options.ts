@@ -30,6 +30,7 @@ export interface RouteOptions {
   readonly family?: Family | undefined;
   /** Next router; an IPv4 route may have an IPv6 one. */
   readonly via?: string | undefined;
+  /** Interface that packets leave by. */
   readonly interface?: string | undefined;
   /** Several next hops, instead of `via` and `interface`. */
   readonly nexthops?: readonly (Pick<Nexthop, 'via' | 'interface'> & Partial<Nexthop>)[] | undefined;
@@ -274,7 +275,9 @@ export function exactly(route: Route, named: RouteSettings): RouteSettings {
   };
 }
 
+/** The packet of `routeTo()`, besides its destination. */
 export interface RouteToOptions {
+  /** Source address, of the same family. Default: the kernel chooses one. */
   readonly source?: string | undefined;
   /** Mark of the packet, from 0 to 2^32-1. */
   readonly mark?: number | undefined;
@@ -295,6 +298,7 @@ export function checkRouteQuery(address: string, options: RouteToOptions): Route
   return {
     family,
     address: destination,
+    /** Source address, of the same family. Default: the kernel chooses one. */
     source: optional(source, (value) => checkAddressOf('source', value, family)),
     mark: optional(mark, (value) => checkInteger('mark', value, 0, 0xffffffff)),
     interface: optional(name, (value) => checkInterfaceName('interface', value)),

@@ -18,6 +18,7 @@ export interface RoutingRuleOptions {
   readonly mask?: number | undefined;
   /** Source: an address, or a network such as `10.0.0.0/8`. */
   readonly source?: string | undefined;
+  /** Destination: an address, or a network such as `10.0.0.0/8`. */
   readonly destination?: string | undefined;
   /**
    * Interface by which the packet arrives. An alternative name is resolved to the main one when the rule is added; a
@@ -80,7 +81,7 @@ export function checkRule(options: RoutingRuleOptions): RoutingRuleSettings {
   checkOptions('a rule', options, optionNames);
   const action = checkOneOf('action', valueOr(options.action, 'lookup'), newActions);
   if ((action === 'lookup') !== (options.table !== undefined))
-    throw invalid('a rule of action lookup has a table, and no other has');
+    throw invalid('the action lookup requires table, and the other actions have none');
   return {
     ...common(options),
     action,
@@ -96,7 +97,8 @@ export function checkRuleSelector(selector: RoutingRuleSelector): RoutingRuleSet
       `cannot delete rule ${show(selector.priority)}: it has ${partsOf(selector)}, which this library does not support. Use \`ip rule delete\``,
     );
   const action = checkOneOf('action', valueOr(selector.action, 'lookup'), readActions);
-  if (action === 'lookup' && selector.table === undefined) throw invalid('a rule to delete is named with its table');
+  if (action === 'lookup' && selector.table === undefined)
+    throw invalid('a rule to delete must be named with its table');
   const read: Partial<RoutingRule> = 'further' in selector ? selector : {};
   return {
     ...common(selector),
@@ -124,13 +126,13 @@ function common(options: RoutingRuleOptions | RoutingRule): Omit<RoutingRuleSett
     options.destination === undefined ? undefined : checkNetwork('destination', options.destination, options.family);
   const told = [source?.family, destination?.family, optional(options.family, checkFamily)].filter(Boolean);
   const [family] = told;
-  if (family === undefined) throw invalid('a rule without source and destination is of a family: ipv4, or ipv6');
-  if (new Set(told).size > 1) throw invalid(`source, destination and family of a rule are of one family`);
-  if (mask !== undefined && mark === undefined) throw invalid('a mask is of a mark');
+  if (family === undefined) throw invalid('a rule without source and destination requires family: ipv4 or ipv6');
+  if (new Set(told).size > 1) throw invalid('source, destination and family of a rule must be of one family');
+  if (mask !== undefined && mark === undefined) throw invalid('mask requires mark');
   const checkedMark = optional(mark, (value) => checkInteger('mark', value, 0, 0xffffffff));
   const checkedMask = optional(mask, (value) => checkInteger('mask', value, 0, 0xffffffff));
   if (checkedMark === 0 && checkedMask === undefined && !('further' in options))
-    throw invalid('a mark of 0 takes a mask: without one the kernel takes it for no mark at all');
+    throw invalid('a mark of 0 requires mask: without it the kernel ignores the mark');
   if (checkedMark !== undefined && checkedMask !== undefined && (checkedMark & ~checkedMask) !== 0)
     throw invalid(`the mark ${show(mark)} has bits outside its mask: no packet would fit`);
   const settings: {

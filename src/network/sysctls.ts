@@ -16,7 +16,14 @@ import { errorFor } from './errors.js';
  */
 export type NetworkSysctl =
   | string
-  | { readonly family: 'ipv4' | 'ipv6'; readonly interface: string; readonly name: string };
+  | {
+      /** Family of the setting: `net/ipv4` or `net/ipv6`. */
+      readonly family: 'ipv4' | 'ipv6';
+      /** Main or alternative name of the interface, or `all`, or `default`. */
+      readonly interface: string;
+      /** Name of the setting, such as `arp_ignore`. */
+      readonly name: string;
+    };
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function sysctlPath(sysctl: NetworkSysctl): string {

@@ -20,6 +20,7 @@ import type {
 export interface NetworkEventPort {
   /** Waits for the next batch. One call at a time. */
   next(signal?: AbortSignal): Promise<readonly NetworkEvent[]>;
+  /** Closes the stream. A `next()` that waits rejects with EBADF. */
   close(): void;
 }
 
@@ -31,8 +32,11 @@ export interface NetworkEventPort {
 export interface NetworkPort {
   /** Cookie of the namespace, unique until the machine is restarted. */
   readonly cookie: bigint;
+  /** Lists the interfaces, in the order of their indexes. */
   links(options?: CallOptions): Promise<readonly Link[]>;
+  /** Reads one interface, by any of its names. */
   link(name: string, options?: CallOptions): Promise<Link>;
+  /** Lists the addresses that match. */
   addresses(
     filter: { readonly interface?: string | undefined; readonly family?: Family | undefined },
     options?: CallOptions,
@@ -50,6 +54,7 @@ export interface NetworkPort {
   routeTo(query: RouteQuery, options?: CallOptions): Promise<Route>;
   /** Lists the rules in the order in which the kernel evaluates them. */
   rules(family: Family | undefined, options?: CallOptions): Promise<readonly RoutingRule[]>;
+  /** Lists the neighbours that match: proxy entries, or all others. */
   neighbours(
     filter: {
       readonly interface?: string | undefined;
@@ -58,6 +63,7 @@ export interface NetworkPort {
     },
     options?: CallOptions,
   ): Promise<readonly Neighbour[]>;
+  /** Lists the forwarding entries of bridges and vxlans. */
   forwardingEntries(
     filter: { readonly interface?: string | undefined },
     options?: CallOptions,
@@ -70,10 +76,13 @@ export interface NetworkPort {
   watch(types: readonly NetworkEventType[], options?: CallOptions): Promise<NetworkEventPort>;
   /** Lists the UDP tunnels. EPROTONOSUPPORT if the kernel has no "fou", also for the next two methods. */
   udpTunnels(options?: CallOptions): Promise<readonly UdpTunnel[]>;
+  /** Adds a UDP tunnel. EALREADY or EADDRINUSE if the port is in use. */
   addUdpTunnel(tunnel: UdpTunnel, options?: CallOptions): Promise<void>;
+  /** Deletes a UDP tunnel. EINVAL if it does not exist. */
   deleteUdpTunnel(key: Pick<UdpTunnel, 'port' | 'family'>, options?: CallOptions): Promise<void>;
   /** Reads files of /proc and /sys in this namespace. Returns the text of each, or an errno. */
   readFiles(paths: readonly string[], options?: CallOptions): Promise<readonly (string | number)[]>;
+  /** Writes a file of /proc or /sys in this namespace. */
   writeFile(path: string, text: string, options?: CallOptions): Promise<void>;
   /** Closes the port. Requests under way fail with EBADF or ECANCELED. */
   close(): Promise<void>;
@@ -85,5 +94,6 @@ export interface NamespacePort {
   add(name: string, options?: CallOptions): Promise<void>;
   /** Deletes a namespace. ENOENT if it does not exist, EINVAL for a file that is no namespace. */
   delete(name: string, options?: CallOptions): Promise<void>;
+  /** Lists the namespaces by name. Omits files that are no namespace. */
   list(options?: CallOptions): Promise<readonly NamespaceEntry[]>;
 }
