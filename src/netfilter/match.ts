@@ -13,7 +13,9 @@ export interface PacketMatchOptions {
   readonly family?: Family | undefined;
   /** Source: an address or a prefix, such as `10.0.0.0/24`. */
   readonly source?: string | undefined;
+  /** Destination: an address or a prefix, such as `10.0.0.0/24`. */
   readonly destination?: string | undefined;
+  /** Protocol of the packet. */
   readonly protocol?: PortProtocol | undefined;
   /** Destination port, from 1 to 65535, or a range; requires a protocol. */
   readonly port?: number | PortRange | undefined;
