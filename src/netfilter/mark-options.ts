@@ -87,7 +87,7 @@ function selectMark(selector: FwmarkSelector, mark: number): MarkSettings {
   const mask = selector.mask === undefined ? ALL : checkInteger('mask', selector.mask, 1, ALL);
   const match = checkMatch('a mark', selector, hook);
   if (Object.keys(match).length === 0)
-    throw invalid(`a mark names the packets that it is for, by at least one of ${matchNames.join(', ')}`);
+    throw invalid(`a mark must name its packets with at least one of ${matchNames.join(', ')}`);
   return { hook, match, mark, mask };
 }
 

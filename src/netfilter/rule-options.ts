@@ -125,9 +125,9 @@ export function checkRule(given: NetfilterRuleOptions): NftRule {
     ...(mark !== undefined && { packetMark: checkMarkBits(mark) }),
   };
   if (Object.keys(match).length === 0 && type !== 'clamp-mss')
-    throw invalid(`${what} names the packets that it is for, by at least one of mark, ${matchNames.join(', ')}`);
+    throw invalid(`${what} must name its packets with at least one of mark, ${matchNames.join(', ')}`);
   if (type === 'clamp-mss' && match.protocol !== undefined && match.protocol !== 'tcp')
-    throw invalid(`${what} is for TCP alone: its protocol is tcp, or left out, not ${match.protocol}`);
+    throw invalid(`${what} requires the protocol tcp, or none; not ${match.protocol}`);
   const action = checkAction(what, options, match);
   // The rule matches TCP flags, so that it is for TCP only.
   return { hook, match: type === 'clamp-mss' ? { ...match, protocol: 'tcp' } : match, action };
