@@ -16,12 +16,36 @@ import { checkRule, type NetfilterRuleOptions, ruleText } from './rule-options.j
 
 /** One of several changes that are made together, or not at all. */
 export type NetfilterChange =
-  | { readonly change: 'add-mark'; readonly mark: FwmarkOptions }
-  /** Replaces the mark of packets that have one. */
-  | { readonly change: 'set-mark'; readonly mark: FwmarkOptions }
-  | { readonly change: 'delete-mark'; readonly mark: FwmarkSelector }
-  | { readonly change: 'add-rule'; readonly rule: NetfilterRuleOptions }
-  | { readonly change: 'delete-rule'; readonly rule: NetfilterRuleOptions };
+  | {
+      /** Adds a mark. Fails with `ERR_IPVS_MARK_EXISTS` if the packets have one. */
+      readonly change: 'add-mark';
+      /** Packets and their mark. */
+      readonly mark: FwmarkOptions;
+    }
+  | {
+      /** Replaces the mark of packets. Fails with `ERR_IPVS_NO_SUCH_MARK` if they have none. */
+      readonly change: 'set-mark';
+      /** Packets and their new mark. */
+      readonly mark: FwmarkOptions;
+    }
+  | {
+      /** Deletes a mark. Fails with `ERR_IPVS_NO_SUCH_MARK` if the packets have none. */
+      readonly change: 'delete-mark';
+      /** Packets of the mark. */
+      readonly mark: FwmarkSelector;
+    }
+  | {
+      /** Adds a rule. Fails with `ERR_IPVS_RULE_EXISTS` if the table has it. */
+      readonly change: 'add-rule';
+      /** The rule. */
+      readonly rule: NetfilterRuleOptions;
+    }
+  | {
+      /** Deletes a rule. Fails with `ERR_IPVS_NO_SUCH_RULE` if the table does not have it. */
+      readonly change: 'delete-rule';
+      /** The rule. */
+      readonly rule: NetfilterRuleOptions;
+    };
 
 const kinds = ['add-mark', 'set-mark', 'delete-mark', 'add-rule', 'delete-rule'] as const;
 
@@ -104,7 +128,9 @@ class Places {
 
 /** Wanted content of a table: all of it. */
 export interface NetfilterState {
+  /** All marks, each set of packets once. At most 1 048 576. Default: none. */
   readonly marks?: readonly FwmarkOptions[] | undefined;
+  /** All rules. At most 1 048 576. Their order does not matter: the narrowest comes first. Default: none. */
   readonly rules?: readonly NetfilterRuleOptions[] | undefined;
 }
 

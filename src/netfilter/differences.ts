@@ -25,20 +25,48 @@ import { checkRule, type NetfilterRuleOptions, ruleOptions, ruleText } from './r
 
 /** An object of a table, as {@link NetfilterDifference} names it. */
 export type NetfilterObject =
-  /** The table itself. */
-  | { readonly kind: 'table' }
-  /** The mark of some packets. The selector is one for `setMark()` and `deleteMark()`. */
-  | { readonly kind: 'mark'; readonly selector: FwmarkSelector }
-  /** A rule for NAT or segment sizes, as for `addRule()` and `deleteRule()`. */
-  | { readonly kind: 'rule'; readonly rule: NetfilterRuleOptions }
-  /** The rule of a chain that looks up the marks of a map. */
-  | { readonly kind: 'lookup'; readonly map: string }
-  /** A rule that this library would not write, with its handle, as in `nft -a list table`. */
-  | { readonly kind: 'foreign-rule'; readonly chain: string; readonly handle: bigint }
-  /** A chain, a map from packets to marks, or a set of another program. */
-  | { readonly kind: 'chain' | 'map' | 'set'; readonly name: string }
-  /** The flag `dormant`: packets do not meet the rules of such a table. */
-  | { readonly kind: 'flag'; readonly name: string };
+  | {
+      /** The table itself. */
+      readonly kind: 'table';
+    }
+  | {
+      /** The mark of some packets. */
+      readonly kind: 'mark';
+      /** Packets of the mark, as for `setMark()` and `deleteMark()`. */
+      readonly selector: FwmarkSelector;
+    }
+  | {
+      /** A rule for NAT or segment sizes. */
+      readonly kind: 'rule';
+      /** The rule, as for `addRule()` and `deleteRule()`. */
+      readonly rule: NetfilterRuleOptions;
+    }
+  | {
+      /** The rule of a chain that looks up the marks of a map. */
+      readonly kind: 'lookup';
+      /** Name of the map, such as `prerouting_port`. */
+      readonly map: string;
+    }
+  | {
+      /** A rule that this library would not write. */
+      readonly kind: 'foreign-rule';
+      /** Name of the chain. */
+      readonly chain: string;
+      /** Handle of the rule, as in `nft -a list table`. */
+      readonly handle: bigint;
+    }
+  | {
+      /** A chain, a map from packets to marks, or a set of another program. */
+      readonly kind: 'chain' | 'map' | 'set';
+      /** Name of the object. */
+      readonly name: string;
+    }
+  | {
+      /** A flag of the table: packets do not meet the rules of a table that is `dormant`. */
+      readonly kind: 'flag';
+      /** Name of the flag. */
+      readonly name: string;
+    };
 
 /**
  * One difference of a table from a wanted state. Plain data; {@link describeDifference} returns its text. A chain or map
@@ -50,6 +78,7 @@ export interface NetfilterDifference {
    * `misplaced`: a rule in the wrong place of its chain. `unknown`: exists and is not wanted.
    */
   readonly problem: 'missing' | 'changed' | 'misplaced' | 'unknown';
+  /** Object that differs. */
   readonly object: NetfilterObject;
   /** Present mark, from 0 to 0xffffffff. Only for the kind `mark`; absent if the packets have none. */
   readonly is?: number;

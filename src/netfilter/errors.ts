@@ -19,12 +19,12 @@ meanings.define(['add-element'], Errno.EEXIST, markExists);
 meanings.define(['delete-element'], Errno.ENOENT, {
   code: 'ERR_IPVS_NO_SUCH_MARK',
   says: 'these packets have no mark',
-  cause: 'it was removed already, or it was made for other packets (another protocol, port or hook)',
+  cause: 'it was deleted already, or it was added for other packets (another protocol, port or hook)',
 });
 for (const errno of [Errno.ENOENT, Errno.EOPNOTSUPP])
   meanings.define(['add-table', 'add-chain', 'add-rule', 'add-map'], errno, {
     code: 'ERR_IPVS_NOT_SUPPORTED',
-    says: 'this kernel cannot do what the rule needs',
+    says: 'this kernel does not support what the rule needs',
     cause:
       'a part of nf_tables (nft_nat, nft_masq, nft_redir, nft_fib_inet, nft_chain_nat) is not built, or may not be loaded here',
   });
@@ -32,13 +32,13 @@ for (const errno of [Errno.EINTR, Errno.ERESTART])
   meanings.defineForAll(errno, {
     code: 'ERR_IPVS_UNSTABLE',
     says: 'the rules of this namespace changed during each of several attempts',
-    cause: 'another program changes rules all the time; try again later',
+    cause: 'another program changes rules continuously; try again later',
   });
 meanings.defineForAll(Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
   says: 'not permitted',
   cause:
-    'nf_tables takes CAP_NET_ADMIN over the network namespace, entering one takes CAP_SYS_ADMIN; or another program owns the table (flags owner)',
+    'nf_tables requires CAP_NET_ADMIN over the network namespace, and entering one requires CAP_SYS_ADMIN; or another program owns the table (flags owner)',
 });
 meanings.defineForAll(Errno.EPROTONOSUPPORT, {
   code: 'ERR_IPVS_NOT_AVAILABLE',

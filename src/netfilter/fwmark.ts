@@ -13,8 +13,11 @@ export interface MarkTable {
 /** A mark as it was read, with the packets that get it. */
 export class Fwmark {
   readonly #table: MarkTable;
+  /** Hook at which packets get the mark. */
   readonly hook: FwmarkHook;
+  /** Conditions on packets, in canonical form. */
   readonly match: NftMatch;
+  /** The mark, from 0 to 0xffffffff. */
   readonly mark: number;
   /** Bits of the packet's mark that are set; the others stay as they are. */
   readonly mask: number;
@@ -50,10 +53,12 @@ export class Fwmark {
     await this.#table.deleteMark(this.selector, options);
   }
 
+  /** Returns the mark as nft writes it, after its hook: `prerouting tcp dport 80 mark set 0x50`. */
   toString(): string {
     return markText(this);
   }
 
+  /** Returns the fields for JSON, with the counters as text: they are 64-bit numbers. */
   toJSON(): Record<string, unknown> {
     const { hook, match, mark, mask, counter } = this;
     return { hook, match, mark, mask, packets: String(counter.packets), bytes: String(counter.bytes) };

@@ -27,6 +27,7 @@ export interface FwmarkSelector extends PacketMatchOptions {
   readonly mask?: number | undefined;
 }
 
+/** A mark for packets. */
 export interface FwmarkOptions extends FwmarkSelector {
   /** Mark from 0 to 0xffffffff, within the mask. An IPVS service cannot have the mark 0. */
   readonly mark: number;
@@ -34,7 +35,9 @@ export interface FwmarkOptions extends FwmarkSelector {
 
 /** Range of marks: the least one from `from` to `to` that is free in the table is taken. */
 export interface FwmarkRange {
+  /** First mark, from 1 to 0xffffffff. */
   readonly from: number;
+  /** Last mark, from `from` to 0xffffffff. */
   readonly to: number;
   /** Marks that are used elsewhere, such as those of IPVS services; at most 1 048 576. */
   readonly taken?: Iterable<number> | undefined;
@@ -84,7 +87,7 @@ function selectMark(selector: FwmarkSelector, mark: number): MarkSettings {
   const mask = selector.mask === undefined ? ALL : checkInteger('mask', selector.mask, 1, ALL);
   const match = checkMatch('a mark', selector, hook);
   if (Object.keys(match).length === 0)
-    throw invalid(`a mark names the packets that it is for, by at least one of ${matchNames.join(', ')}`);
+    throw invalid(`a mark must name its packets with at least one of ${matchNames.join(', ')}`);
   return { hook, match, mark, mask };
 }
 

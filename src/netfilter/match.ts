@@ -13,7 +13,9 @@ export interface PacketMatchOptions {
   readonly family?: Family | undefined;
   /** Source: an address or a prefix, such as `10.0.0.0/24`. */
   readonly source?: string | undefined;
+  /** Destination: an address or a prefix, such as `10.0.0.0/24`. */
   readonly destination?: string | undefined;
+  /** Protocol of the packet. */
   readonly protocol?: PortProtocol | undefined;
   /** Destination port, from 1 to 65535, or a range; requires a protocol. */
   readonly port?: number | PortRange | undefined;
@@ -64,10 +66,10 @@ export function checkMatch(what: string, options: PacketMatchOptions, hook: NftH
   if (port !== undefined && protocol === undefined) throw missingProtocol(what, 'port');
   if (outputInterface !== undefined && (hook === 'prerouting' || hook === 'input'))
     throw invalid(
-      `${what} in the hook ${hook} cannot name an outputInterface: where a packet leaves is not known there`,
+      `${what} in the hook ${hook} cannot match outputInterface: packets have no output interface in that hook`,
     );
   if (inputInterface !== undefined && hook === 'output')
-    throw invalid(`${what} in the hook output cannot name an inputInterface: what this machine sends came in nowhere`);
+    throw invalid(`${what} in the hook output cannot match inputInterface: packets that this machine sends have none`);
   if (local !== undefined && typeof local !== 'boolean')
     throw invalid(`local must be true or false, not ${show(local)}`);
   // Set each property individually: spreading optional parts takes several times as long, and tables have many marks.
@@ -85,7 +87,7 @@ export function checkMatch(what: string, options: PacketMatchOptions, hook: NftH
 
 /** Returns the error for an option that requires a protocol. */
 export function missingProtocol(what: string, option: string): IpvsError {
-  return invalid(`${what} that names a ${option} names its protocol, too: one of ${protocols.join(', ')}`);
+  return invalid(`${what} with ${option} requires a protocol: one of ${protocols.join(', ')}`);
 }
 
 /** Returns the common family. Rejects two different ones by the `names` of their options. */
@@ -100,7 +102,9 @@ export function sameFamily(
     if (family === undefined) continue;
     if (first < 0) first = index;
     else if (family !== families[first])
-      throw invalid(`${what} is for one family: ${names[first]} is ${families[first]}, ${names[index]} ${family}`);
+      throw invalid(
+        `${what} must be for one address family: ${names[first]} is ${families[first]}, ${names[index]} is ${family}`,
+      );
   }
   return families[first];
 }
@@ -162,8 +166,7 @@ export function checkMarkBits(
 }
 
 export function checkInMask(mark: number, mask: number): void {
-  if ((mark & ~mask) !== 0)
-    throw invalid(`mark ${hex(mark)} has bits outside of its mask ${hex(mask)}: the mask has to cover them`);
+  if ((mark & ~mask) !== 0) throw invalid(`mark ${hex(mark)} has bits outside of its mask ${hex(mask)}`);
 }
 
 export function hex(mark: number): string {

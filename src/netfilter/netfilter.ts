@@ -51,6 +51,7 @@ export interface NetfilterOptions extends OpenOptions {
 
 /** A rule as it was read. */
 export interface NetfilterRule {
+  /** The rule, as for `addRule()`. */
   readonly rule: NetfilterRuleOptions;
   /** The rule as nft writes it, with the hook before it. */
   readonly text: string;
@@ -70,6 +71,7 @@ const noCounter: NftCounter = { packets: 0n, bytes: 0n };
  * each of several attempts), `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
  */
 export class Netfilter {
+  /** Owner, which is the name of the table in the family inet. */
   readonly owner: string;
   readonly #port: NetfilterPort;
   readonly #commits: Commits;
@@ -170,7 +172,7 @@ export class Netfilter {
     return new Fwmark(this, setMarks[0] ?? settings, noCounter);
   }
 
-  /** Removes the mark of these packets. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
+  /** Deletes the mark of these packets. @throws IpvsError `ERR_IPVS_NO_SUCH_MARK` */
   async deleteMark(selector: FwmarkSelector, options?: CallOptions): Promise<void> {
     await this.#commits.edit({ ...noEdits, deleteMarks: [checkMarkSelector(selector)] }, options);
   }
@@ -190,7 +192,7 @@ export class Netfilter {
     await this.#commits.edit({ ...noEdits, addRules: [checked] }, options);
   }
 
-  /** Removes a rule. @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
+  /** Deletes a rule. @throws IpvsError `ERR_IPVS_NO_SUCH_RULE` */
   async deleteRule(rule: NetfilterRuleOptions, options?: CallOptions): Promise<void> {
     await this.#commits.edit({ ...noEdits, deleteRules: [checkRule(rule)] }, options);
   }
@@ -230,8 +232,10 @@ export class Netfilter {
   }
 
   /**
-   * Reports every change of the table, by this handle, too, from when it resolves: a loop that waits for changes and
-   * then calls {@link set} keeps the table as wanted.
+   * Watches the table. The watch reports every commit that changes it after the promise resolved, also those of this
+   * handle. A loop that waits for events and then calls {@link set} keeps the table as wanted. The signal ends the
+   * watch; the timeout limits only the subscription.
+   * @throws IpvsError `ERR_IPVS_CLOSED` from the loop, if the handle is closed
    */
   async watch(options: CallOptions = {}): Promise<Watch<NetfilterEvent>> {
     const call = { command: 'listen', action: 'watch', object: `table inet ${this.owner}` } as const;
@@ -252,6 +256,7 @@ export class Netfilter {
     await this.#port.close();
   }
 
+  /** Closes the handle: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -18,7 +18,15 @@ export interface NetfilterRuleMatchOptions extends PacketMatchOptions {
    * Mark of the packet, or some bits of it. It survives the NAT of IPVS, so it can select the packets that IPVS
    * forwards.
    */
-  readonly mark?: number | { readonly mark: number; readonly mask?: number | undefined } | undefined;
+  readonly mark?:
+    | number
+    | {
+        /** Value of the bits, from 0 to 0xffffffff, within the mask. */
+        readonly mark: number;
+        /** Bits to compare, from 1 to 0xffffffff. Default: all. */
+        readonly mask?: number | undefined;
+      }
+    | undefined;
 }
 
 /**
@@ -31,35 +39,41 @@ export type NetfilterRuleOptions = NetfilterRuleMatchOptions &
     | {
         /** Replaces the source by the address of the interface that the packet leaves by. */
         readonly type: 'masquerade';
+        /** Hook of the rule. Default: `postrouting`. */
         readonly hook?: 'postrouting' | undefined;
       }
     | {
-        /** Replaces the source by `to`. `input`: for packets that this machine itself serves. */
+        /** Replaces the source by `to`. */
         readonly type: 'snat';
+        /** New source address, of the family of the packets. */
         readonly to: string;
+        /** Hook of the rule. `input`: for packets that this machine itself serves. Default: `postrouting`. */
         readonly hook?: 'postrouting' | 'input' | undefined;
       }
     | {
-        /** Replaces the destination by `to`. `output`: for packets that this machine sends. */
+        /** Replaces the destination by `to`. */
         readonly type: 'dnat';
+        /** New destination address, of the family of the packets. */
         readonly to: string;
         /** New port, from 1 to 65535. Default: the port stays. */
         readonly toPort?: number | undefined;
+        /** Hook of the rule. `output`: for packets that this machine sends. Default: `prerouting`. */
         readonly hook?: 'prerouting' | 'output' | undefined;
       }
     | {
         /** Replaces the destination by this machine (the interface's address), at that port. */
         readonly type: 'redirect';
+        /** New port, from 1 to 65535. Requires a protocol. */
         readonly toPort: number;
+        /** Hook of the rule. `output`: for packets that this machine sends. Default: `prerouting`. */
         readonly hook?: 'prerouting' | 'output' | undefined;
       }
     | {
-        /**
-         * Limits TCP segments to `size`: bytes, or what fits the known path MTU (`path`). Tunnels need it if path MTU
-         * discovery fails.
-         */
+        /** Limits the segments of new TCP connections. Tunnels need it if path MTU discovery fails. */
         readonly type: 'clamp-mss';
+        /** Size in bytes, from 88 to 65535, or `path`: what fits the path MTU that the route has. */
         readonly size: number | 'path';
+        /** Hook of the rule. Default: `forward`. */
         readonly hook?: 'forward' | 'output' | 'postrouting' | undefined;
       }
   );
@@ -111,9 +125,9 @@ export function checkRule(given: NetfilterRuleOptions): NftRule {
     ...(mark !== undefined && { packetMark: checkMarkBits(mark) }),
   };
   if (Object.keys(match).length === 0 && type !== 'clamp-mss')
-    throw invalid(`${what} names the packets that it is for, by at least one of mark, ${matchNames.join(', ')}`);
+    throw invalid(`${what} must name its packets with at least one of mark, ${matchNames.join(', ')}`);
   if (type === 'clamp-mss' && match.protocol !== undefined && match.protocol !== 'tcp')
-    throw invalid(`${what} is for TCP alone: its protocol is tcp, or left out, not ${match.protocol}`);
+    throw invalid(`${what} requires the protocol tcp, or none; not ${match.protocol}`);
   const action = checkAction(what, options, match);
   // The rule matches TCP flags, so that it is for TCP only.
   return { hook, match: type === 'clamp-mss' ? { ...match, protocol: 'tcp' } : match, action };

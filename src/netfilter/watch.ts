@@ -4,20 +4,25 @@ import type { NftRulesetListener } from '../kernel/netfilter/port.js';
 /** A change of the table, or the loss of changes. */
 export type NetfilterEvent =
   | {
+      /** The table was changed, by any program. */
       readonly type: 'change';
       /**
        * Generation after the change, as in `nft monitor`: a 32-bit number that every commit of any program in the
        * namespace increments.
        */
       readonly generation: number;
-      /**
-       * Thread that made the change, as seen from the initial pid namespace, with its name of up to 15 characters.
-       * Threads of this library are named `ipvs-io`.
-       */
-      readonly process: { readonly pid: number; readonly name: string };
+      /** Thread that made the change. */
+      readonly process: {
+        /** Id of the thread, as seen from the initial pid namespace. */
+        readonly pid: number;
+        /** Name of the thread, up to 15 characters. Threads of this library are named `ipvs-io`. */
+        readonly name: string;
+      };
     }
-  /** The kernel dropped events because they were not read in time (ENOBUFS): read the table again. */
-  | { readonly type: 'overrun' };
+  | {
+      /** The kernel dropped events because they were not read in time (ENOBUFS): read the table again. */
+      readonly type: 'overrun';
+    };
 
 /** Changes of one table, from a listener that reports those of all tables. */
 export class TableEvents implements WatchSource<NetfilterEvent> {

@@ -41,10 +41,7 @@ describe('what is wrong is told with its place', () => {
       'servers[1]: two servers of TCP 192.0.2.1:80 are 10.0.0.1:80',
     ],
     [`services: [{ ${service}, marks: [{ port: 80 }] }]`, 'services[0]'],
-    [
-      'services: [{ fwmark: 1, marks: [{ port: 80 }] }]',
-      'services[0].marks[0]: a mark that names a port names its protocol',
-    ],
+    ['services: [{ fwmark: 1, marks: [{ port: 80 }] }]', 'services[0].marks[0]: a mark with port requires a protocol'],
     [
       'services: [{ fwmark: 1, drain: { timeout: soon } }]',
       'services[0].drain.timeout: a number is expected, not "soon"',

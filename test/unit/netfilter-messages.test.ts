@@ -134,19 +134,25 @@ describe('the same twice in one list', () => {
 
 describe('options', () => {
   test.each<[object, string]>([
-    [{}, 'by at least one of family, source, destination, protocol, port,'],
-    [{ port: 80 }, 'a mark that names a port names its protocol, too: one of tcp, udp, sctp, dccp, udplite'],
+    [{}, 'with at least one of family, source, destination, protocol, port,'],
+    [{ port: 80 }, 'a mark with port requires a protocol: one of tcp, udp, sctp, dccp, udplite'],
     [{ protocol: 'tcp', port: '80' }, 'port must be an integer from 1 to 65535, or a range { from, to }, not "80"'],
     [{ protocol: 'tcp', port: { from: 5, to: 4 } }, 'to of a range of ports from 5 must be an integer from 5 to 65535'],
-    [{ source: '10.0.0.1', destination: 'fd00::1' }, 'is for one family: source is ipv4, destination ipv6'],
-    [{ family: 'ipv6', destination: '10.0.0.1' }, 'is for one family: family is ipv6, destination ipv4'],
+    [
+      { source: '10.0.0.1', destination: 'fd00::1' },
+      'must be for one address family: source is ipv4, destination is ipv6',
+    ],
+    [
+      { family: 'ipv6', destination: '10.0.0.1' },
+      'must be for one address family: family is ipv6, destination is ipv4',
+    ],
     [{ destination: '0.0.0.0/0' }, 'is every address: leave destination out, and name the family (ipv4) instead'],
     [
       { destination: '10.0.0.1/24' },
       'bits after its prefix. Write 10.0.0.0/24 for the network, or 10.0.0.1 for one address',
     ],
-    [{ outputInterface: 'eth0' }, 'in the hook prerouting cannot name an outputInterface'],
-    [{ hook: 'output', inputInterface: 'eth0' }, 'in the hook output cannot name an inputInterface'],
+    [{ outputInterface: 'eth0' }, 'in the hook prerouting cannot match outputInterface'],
+    [{ hook: 'output', inputInterface: 'eth0' }, 'in the hook output cannot match inputInterface'],
     [
       { inputInterface: 'a/b' },
       'inputInterface must be the name of an interface (eth0) or the beginning of names (veth*)',
@@ -159,24 +165,24 @@ describe('options', () => {
     [{ inputInterface: 'fifteen-letters*' }, 'of 1 to 15 characters of ASCII'],
     [{ inputInterface: 'a\\\\*' }, 'nft cannot list a backslash before a final asterisk'],
     [{ hook: 'forward', ...web }, 'the hook of a mark must be one of prerouting, input, output; not "forward"'],
-    [{ ...web, mask: 0xff00, mark: 0xff }, 'mark 0xff has bits outside of its mask 0xff00: the mask has to cover'],
+    [{ ...web, mask: 0xff00, mark: 0xff }, 'mark 0xff has bits outside of its mask 0xff00'],
   ])('a mark for %j', async (options, text) => {
     expect(await failure(netfilter.addMark({ mark: 1, ...options }))).toContain(text);
   });
 
   test.each<[object, string]>([
-    [{ type: 'masquerade' }, 'a rule of type masquerade names the packets that it is for, by at least one of mark,'],
+    [{ type: 'masquerade' }, 'a rule of type masquerade must name its packets with at least one of mark,'],
     [{ type: 'masquerade', mark: '1' }, 'mark must be an integer from 0 to 4294967295, or { mark, mask }, not "1"'],
     [
       { type: 'masquerade', mark: 1, hook: 'input' },
       'the hook of a rule of type masquerade must be one of postrouting;',
     ],
-    [{ type: 'snat', destination: 'fd00::1', to: '10.0.0.1' }, 'one family: destination is ipv6, to ipv4'],
-    [{ type: 'snat', family: 'ipv6', to: '10.0.0.1' }, 'one family: family is ipv6, to ipv4'],
-    [{ type: 'dnat', mark: 1, to: '10.0.0.1', toPort: 80 }, 'that names a toPort names its protocol, too: one of tcp'],
+    [{ type: 'snat', destination: 'fd00::1', to: '10.0.0.1' }, 'one address family: destination is ipv6, to is ipv4'],
+    [{ type: 'snat', family: 'ipv6', to: '10.0.0.1' }, 'one address family: family is ipv6, to is ipv4'],
+    [{ type: 'dnat', mark: 1, to: '10.0.0.1', toPort: 80 }, 'with toPort requires a protocol: one of tcp'],
     [{ type: 'clamp-mss', size: 'mtu' }, 'size must be a number of bytes from 88 to 65535, or "path", not "mtu"'],
     [{ type: 'clamp-mss', size: 9 }, 'size must be an integer from 88 to 65535, not 9'],
-    [{ type: 'clamp-mss', size: 1000, protocol: 'udp' }, 'is for TCP alone: its protocol is tcp, or left out, not udp'],
+    [{ type: 'clamp-mss', size: 1000, protocol: 'udp' }, 'requires the protocol tcp, or none; not udp'],
   ])('a rule %j', async (options, text) => {
     expect(await failure(netfilter.addRule(options as NetfilterRuleOptions))).toContain(text);
   });

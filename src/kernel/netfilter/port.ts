@@ -45,8 +45,15 @@ export interface NetfilterPort {
   close(): Promise<void>;
 }
 
+/** A subscription to the commits of a namespace. */
 export interface NftRulesetListener {
   /** Returns the commits since the last call. Waits if there are none. */
-  next(signal?: AbortSignal): Promise<{ readonly events: readonly NftRulesetEvent[]; readonly overrun: boolean }>;
+  next(signal?: AbortSignal): Promise<{
+    /** Commits in their order. */
+    readonly events: readonly NftRulesetEvent[];
+    /** True if the kernel dropped events before these (ENOBUFS). */
+    readonly overrun: boolean;
+  }>;
+  /** Ends the subscription. A `next()` that waits fails with EBADF. */
   close(): void;
 }

@@ -446,7 +446,7 @@ onClass('Netfilter', netfilter, {
     call,
   ],
   set: [{ marks: [mark], rules }, call],
-  check: [{ marks: [mark], rules }, call],
+  verify: [{ marks: [mark], rules }, call],
   watch: [call],
   deleteTable: [call],
   close: [],

@@ -36,7 +36,8 @@ const exceptions = new Set([
   'MemoryKernel.openNetwork',
   // Takes a function that it calls.
   'MemoryNamespace.overrunEvents',
-  // Rows that only the library makes.
+  // Values that only the library makes.
+  'describeDifference',
   'savedServices',
 ]);
 
