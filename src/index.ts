@@ -1,3 +1,4 @@
+export { errorCodes } from './common/error-codes.js';
 export {
   type ErrorRequest,
   IpvsError,

@@ -120,7 +120,7 @@ export function planEdits(table: TableEntry | undefined, edits: Edits, known: bo
   };
   const take = (rule: Rule): boolean => general.delete(editKey(rule)) || known;
   const noMark = (verb: 'change' | 'delete', settings: MarkSettings): IpvsError =>
-    new IpvsError('ERR_IPVS_NO_SUCH_MARK', `cannot ${verb} ${markWords(settings)}: these packets have no mark`);
+    new IpvsError('ERR_IPVS_NO_SUCH_MARK', `cannot ${verb} ${markWords(settings)}: no mark is set for these packets`);
   for (const settings of edits.removeMarks) {
     const place = mapOf(settings);
     if (!place) {

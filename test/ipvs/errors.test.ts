@@ -43,7 +43,7 @@ test('ESRCH: a service that is not there, for every command', async () => {
     const error = await failure(work());
     expect(error).toMatchObject({ code: 'ERR_IPVS_NO_SUCH_SERVICE', errno: 3, errnoName: 'ESRCH' });
     expect(error.message).toContain('TCP 10.0.0.1:80');
-    expect(error.message).toContain('there is no such virtual service');
+    expect(error.message).toContain('the virtual service does not exist');
   }
 });
 
@@ -361,7 +361,7 @@ test('EPERM: without CAP_NET_ADMIN', () => {
     '-e',
     program,
   );
-  expect(output).toContain('ERR_IPVS_PERMISSION EPERM cannot list services: not permitted');
-  expect(output).toContain('CAP_NET_ADMIN in the first user namespace');
+  expect(output).toContain('ERR_IPVS_PERMISSION EPERM cannot list services: permission is denied');
+  expect(output).toContain('CAP_NET_ADMIN in the initial user namespace');
   expect(output).toContain('ERR_IPVS_PERMISSION cannot open IPVS namespace');
 });

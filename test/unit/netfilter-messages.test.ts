@@ -63,9 +63,9 @@ describe('marks that are there, or not', () => {
   test('a kernel that cannot say which: the error does not either', async () => {
     Object.assign(port, { markOf: undefined });
     await netfilter.addMark({ ...web, mark: 80 });
-    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('these packets have a mark already');
+    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('a mark is already set for these packets');
     Object.assign(port, { markOf: () => Promise.reject(new Error('no')) });
-    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('these packets have a mark already');
+    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('a mark is already set for these packets');
   });
 
   test.each([
@@ -74,9 +74,11 @@ describe('marks that are there, or not', () => {
   ])('%s: what is not there is not changed, or not removed', async (_, packets) => {
     const fail = async (verb: string): Promise<void> => {
       const set = await failure(netfilter.setMark(packets, 1));
-      expect(set).toMatch(/^NO_SUCH_MARK: cannot change mark of prerouting .*these packets have no mark/);
+      expect(set).toMatch(/^NO_SUCH_MARK: cannot change mark of prerouting .*no mark is set for these packets/);
       const removed = await failure(netfilter.deleteMark(packets));
-      expect(removed, verb).toMatch(/^NO_SUCH_MARK: cannot delete mark of prerouting .*these packets have no mark/);
+      expect(removed, verb).toMatch(
+        /^NO_SUCH_MARK: cannot delete mark of prerouting .*no mark is set for these packets/,
+      );
     };
     await fail('without a table');
     await netfilter.addMark({ protocol: 'tcp', port: 9, mark: 1 });
