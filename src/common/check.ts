@@ -3,6 +3,7 @@ import { canonicalAddress, type Family, familyOf, withoutMapping } from './addre
 import { didYouMean } from './did-you-mean.js';
 import { IpvsError, invalid } from './errors.js';
 import { limits } from './limits.js';
+import type { Range } from './ranges.js';
 import { show } from './show.js';
 
 export { show };
@@ -11,6 +12,11 @@ export { show };
 export function checkInteger(what: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
   throw invalid(`${what} must be an integer from ${least} to ${most}, not ${show(value)}`);
+}
+
+/** Returns an integer of a range. Rejects any other value. */
+export function checkRange(what: string, value: unknown, { least, most }: Range): number {
+  return checkInteger(what, value, least, most);
 }
 
 export function checkOneOf<T extends string>(what: string, value: unknown, allowed: readonly T[]): T {

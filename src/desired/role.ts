@@ -7,6 +7,7 @@ import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { Engine, placesOf } from './apply/engine.js';
+import { ownerPattern } from './document/owner-name.js';
 import { type Target, TargetBuilder } from './document/target.js';
 import { type Step, toStep } from './plan/step.js';
 import { stateWords } from './plan/words.js';
@@ -65,8 +66,8 @@ export class Role {
     checkKernel(open.kernel, 'openIpvs', 'openConntrack', 'openNetfilter', 'openNetwork', 'openJournal', 'gracePeriod');
     if (open.namespace !== undefined) namespacePath(open.namespace);
     checkRecord(record);
-    if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,48}$/.test(name))
-      throw invalid(`a role has a name of letters, digits, "_", "." and "-"`);
+    if (typeof name !== 'string' || !ownerPattern.test(name))
+      throw invalid(`the name of a role must have 1 to 48 letters, digits, "_", "." and "-", not ${show(name)}`);
     const builder = new TargetBuilder();
     for (const part of describe(description, `ipvs-${name}`)) builder.add(part);
     const { signal: _, ...later } = open; // the signal of this call, not of calls that open handles later

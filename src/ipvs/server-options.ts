@@ -1,6 +1,7 @@
 import { formatEndpoint } from '../common/address.js';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '../common/check.js';
+import { checkAddress, checkOneOf, checkOptions, checkRange, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { type Range, ranges } from '../common/ranges.js';
 import type {
   Forwarding,
   ServerKey,
@@ -73,7 +74,7 @@ function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerK
   const known = 'family' in selector && selector.family === 'ipv6' ? selector.family : undefined;
   const { address, family } = checkAddress('the address of a real server', selector.address, known);
   const { port = 'port' in service ? service.port : 0 } = selector;
-  return { family, address, port: checkInteger('the port of a real server', port, 0, 65535) };
+  return { family, address, port: checkRange('the port of a real server', port, ranges.anyPort) };
 }
 
 /**
@@ -133,9 +134,9 @@ function withChanges(current: ServerSettings, changes: ServerChanges): ServerSet
   const settings = {
     key: current.key,
     forwarding: forwarding === undefined ? current.forwarding : checkOneOf('forwarding', forwarding, forwardings),
-    weight: numberOf('the weight', changes.weight, current.weight),
-    upperThreshold: numberOf('the upperThreshold', changes.upperThreshold, current.upperThreshold),
-    lowerThreshold: numberOf('the lowerThreshold', changes.lowerThreshold, current.lowerThreshold),
+    weight: numberOf('the weight', changes.weight, current.weight, ranges.weight),
+    upperThreshold: numberOf('the upperThreshold', changes.upperThreshold, current.upperThreshold, ranges.threshold),
+    lowerThreshold: numberOf('the lowerThreshold', changes.lowerThreshold, current.lowerThreshold, ranges.threshold),
     tunnelType,
     tunnelPort,
     tunnelChecksum,
@@ -151,8 +152,8 @@ function withChanges(current: ServerSettings, changes: ServerChanges): ServerSet
   return settings;
 }
 
-function numberOf(what: string, value: number | undefined, current: number): number {
-  return value === undefined ? current : checkInteger(what, value, 0, 0x7fffffff);
+function numberOf(what: string, value: number | undefined, current: number, range: Range): number {
+  return value === undefined ? current : checkRange(what, value, range);
 }
 
 function tunnelSettings(
@@ -171,7 +172,7 @@ function tunnelSettings(
   ]);
   const port = valueOr(tunnel.port, kept?.tunnelPort ?? 0);
   if (type === 'gue' && port === 0 && tunnel.port === undefined) throw invalid('a GUE tunnel needs a port');
-  if (type === 'gue') checkInteger('the port of a GUE tunnel', port, 1, 65535);
+  if (type === 'gue') checkRange('the port of a GUE tunnel', port, ranges.port);
   else if (tunnel.port !== undefined) throw invalid(`only a GUE tunnel has a port, ${type} has none`);
   if ((type === 'ipip' && checksum !== 'none') || (type === 'gre' && checksum === 'remote')) {
     throw invalid(`an ${type} tunnel cannot have the checksum '${checksum}'`);

@@ -5,11 +5,13 @@ import {
   checkName,
   checkOneOf,
   checkOptions,
+  checkRange,
   show,
   valueOr,
 } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { type Range, ranges } from '../common/ranges.js';
 import {
   type Family,
   type Protocol,
@@ -105,10 +107,6 @@ export interface ServiceChanges {
 /** A new virtual service. Default: scheduler `wlc`, no persistence, no flags, as `ipvsadm -A`. */
 export type ServiceOptions = NewServiceKey & ServiceChanges;
 
-/** Minimum and maximum timeout, in seconds, the same as in ipvsadm. */
-const newTimeouts = [1, 31 * 24 * 3600] as const;
-/** Minimum and maximum timeout of a table. The kernel stores seconds times HZ in 32 bits; HZ is at least 100. */
-const heldTimeouts = [0, 42_949_672] as const;
 const selectorNames = ['protocol', 'address', 'port', 'fwmark', 'family'];
 const changeNames = ['scheduler', 'schedulerFlags', 'persistence', 'onePacket'];
 const optionNames = [...selectorNames, ...changeNames];
@@ -142,7 +140,7 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
       throw invalid('a virtual service has either a fwmark or a protocol, address and port');
     return {
       family: checkOneOf('the family', selector.family === undefined ? 'ipv4' : selector.family, families),
-      fwmark: checkInteger('a fwmark', selector.fwmark, 1, 0xffffffff),
+      fwmark: checkRange('a fwmark', selector.fwmark, ranges.serviceMark),
     };
   }
   if (!('address' in selector)) throw invalid('a virtual service has a fwmark or a protocol, address and port');
@@ -154,7 +152,7 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
     family,
     protocol: checkOneOf('the protocol', selector.protocol, protocols),
     address,
-    port: checkInteger('the port of a virtual service', selector.port, 0, 65535),
+    port: checkRange('the port of a virtual service', selector.port, ranges.anyPort),
   };
 }
 
@@ -172,7 +170,7 @@ export function newServiceSettings(options: ServiceOptions): ServiceSettings {
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
  */
 export function heldServiceSettings(options: ServiceOptions): ServiceSettings {
-  return withChanges(defaultSettings(options), options, valueOr(options.persistence, false), heldTimeouts);
+  return withChanges(defaultSettings(options), options, valueOr(options.persistence, false), ranges.heldPersistence);
 }
 
 function defaultSettings(options: ServiceOptions): ServiceSettings {
@@ -194,7 +192,7 @@ export function changeService(
   changes: ServiceChanges,
   persist = changes.persistence,
 ): ServiceSettings {
-  const settings = withChanges(current, changes, persist, newTimeouts);
+  const settings = withChanges(current, changes, persist, ranges.persistence);
   const { key, flags } = settings;
   // Accepts settings of another program that this update does not change.
   if (changes.onePacket && 'protocol' in key && key.protocol !== 'udp') {
@@ -210,7 +208,7 @@ function withChanges(
   current: ServiceSettings,
   changes: ServiceChanges,
   persist: ServiceChanges['persistence'],
-  [leastTimeout, mostTimeout]: readonly [number, number],
+  timeouts: Range,
 ): ServiceSettings {
   const { key } = current;
   const scheduler = changes.scheduler === undefined ? current.scheduler : checkName('a scheduler', changes.scheduler);
@@ -231,7 +229,7 @@ function withChanges(
     // Resets settings that had no effect so far: Docker creates services with netmask 0.
     if (!had) [timeout, netmask, engine] = [300, wholeNetmask(key.family), ''];
     if (persistence.timeout !== undefined)
-      timeout = checkInteger('the timeout of persistence', persistence.timeout, leastTimeout, mostTimeout);
+      timeout = checkRange('the timeout of persistence', persistence.timeout, timeouts);
     if (persistence.netmask !== undefined) netmask = checkNetmask(persistence.netmask, key.family);
     if (persistence.engine === null) engine = '';
     else if (persistence.engine !== undefined) engine = checkName('a persistence engine', persistence.engine);

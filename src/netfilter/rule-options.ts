@@ -1,5 +1,6 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, checkRange, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import type { Action, Hook, Match, Rule } from '../kernel/netfilter/types.js';
 import {
   checkMarkBits,
@@ -64,6 +65,8 @@ export type RuleOptions = RuleMatchOptions &
       }
   );
 
+const { segmentSize } = ranges;
+
 type RuleType = RuleOptions['type'];
 
 const hooksOf: Readonly<Record<RuleType, readonly [Hook, ...Hook[]]>> = {
@@ -123,11 +126,12 @@ function checkAction(what: string, options: RuleOptions, match: Match): Action {
     case 'redirect':
       return { type: 'redirect', toPort: checkToPort(what, options.toPort, match) };
     case 'clamp-mss': {
-      // 88 bytes is TCP_MIN_MSS, the smallest segment size that the kernel accepts (include/net/tcp.h).
       if (options.size === 'path') return { type: 'clamp-mss', size: 'path' };
       if (typeof options.size !== 'number')
-        throw invalid(`size must be a number of bytes from 88 to 65535, or "path", not ${show(options.size)}`);
-      return { type: 'clamp-mss', size: checkInteger('size', options.size, 88, 0xffff) };
+        throw invalid(
+          `size must be a number of bytes from ${segmentSize.least} to ${segmentSize.most}, or "path", not ${show(options.size)}`,
+        );
+      return { type: 'clamp-mss', size: checkRange('size', options.size, segmentSize) };
     }
   }
 }

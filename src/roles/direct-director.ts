@@ -1,6 +1,7 @@
 import type { Family } from '../common/address.js';
-import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { at, checkAddress, checkOneOf, checkOptions, checkRange, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
@@ -60,7 +61,7 @@ export function directDirector(options: DirectDirector, owner: string): Part[] {
   checkOptions('a direct-director', options, names);
   const { mark, table, scheduler, schedulerFlags, persistence } = options;
   const vips = addresses('vip', options.vip);
-  checkInteger('mark', mark, 1, 0xffffffff);
+  checkRange('mark', mark, ranges.serviceMark);
   if ((options.interface === undefined) === (table === undefined))
     throw invalid(
       'a direct-director is told where it has its addresses (interface), or else which routing table takes their ' +
@@ -125,7 +126,7 @@ function isOf({ address }: ServerOptions, family: Family): boolean {
 }
 
 function checkTable(table: number): number {
-  checkInteger('table', table, 1, 0xffffffff);
+  checkRange('table', table, ranges.table);
   if (table >= 253 && table <= 255)
     throw invalid(`table is not 253 to 255, which are the kernel's own (default, main, local): ${table}`);
   return table;

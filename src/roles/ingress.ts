@@ -1,5 +1,6 @@
-import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
+import { at, checkAddress, checkOptions, checkRange, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
@@ -37,7 +38,7 @@ export interface IngressService {
    * Addresses of tasks, in the overlay. Give a task the weight 0 before you remove it, so that it keeps its
    * connections.
    */
-  readonly servers: readonly (string | Omit<ServerOptions, 'port' | 'forwarding'>)[];
+  readonly servers: readonly (string | Omit<ServerOptions, 'port' | 'forwarding' | 'tunnel'>)[];
 }
 
 /**
@@ -90,7 +91,7 @@ export function ingress(options: Ingress, owner: string): Part[] {
 function checkService(service: IngressService): IngressService {
   checkOptions('a service', service, ['mark', 'vip', 'ports', 'scheduler', 'servers']);
   const { mark, vip, ports = [], servers } = service;
-  checkInteger('mark', mark, 1, 0xffffffff);
+  checkRange('mark', mark, ranges.serviceMark);
   const published = checkPorts(ports);
   if (vip === undefined && published.length === 0)
     throw invalid('a service has ports, a vip, or both; this one has neither');

@@ -1,5 +1,6 @@
-import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
+import { at, checkAddress, checkOptions, checkRange, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { RuleOptions } from '../netfilter/rule-options.js';
@@ -43,7 +44,7 @@ export function natDirector(options: NatDirector, owner: string): Part[] {
   const mark =
     options.masqueradeMark === undefined
       ? MASQUERADE
-      : checkInteger('masqueradeMark', options.masqueradeMark, 1, 0xffffffff);
+      : checkRange('masqueradeMark', options.masqueradeMark, ranges.serviceMark);
   const services = list('services', options.services);
   const items = distinctServices(
     services.map((one, index) => at(`services[${index}]`, () => serviceItems(checkNat(one)))),

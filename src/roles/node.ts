@@ -1,6 +1,7 @@
 import type { Family } from '../common/address.js';
-import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { at, checkAddress, checkOneOf, checkOptions, checkRange, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
@@ -105,7 +106,7 @@ export function node(options: Node, owner: string): Part[] {
   const bit =
     options.masqueradeMark === undefined
       ? 0x4000
-      : checkInteger('masqueradeMark', options.masqueradeMark, 1, 0xffffffff);
+      : checkRange('masqueradeMark', options.masqueradeMark, ranges.serviceMark);
   if (options.strictArp !== undefined && typeof options.strictArp !== 'boolean')
     throw invalid(`strictArp must be true or false, not ${show(options.strictArp)}`);
   const nodes = list('nodeAddresses', options.nodeAddresses).map((address) => checkAddress('nodeAddresses', address));
@@ -170,6 +171,7 @@ function checkService(service: NodeService, nodes: readonly { address: string; f
       if (server.local !== undefined && typeof server.local !== 'boolean')
         throw invalid(`local must be true or false, not ${show(server.local)}`);
       const { address } = checkAddress('address', server.address);
+      if (server.weight !== undefined) checkRange('weight', server.weight, ranges.weight);
       return { ...server, address, port: checkPort('port', server.port) };
     }),
   );

@@ -1,6 +1,7 @@
 import { type Family, familyOf } from '../common/address.js';
-import { at, checkAddress, checkInteger, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { at, checkAddress, checkList, checkOneOf, checkOptions, checkRange, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
@@ -132,7 +133,7 @@ export function checkInterfaceName(what: string, value: unknown, longest = 127):
 }
 
 export function checkPort(what: string, value: unknown): number {
-  return checkInteger(what, value, 1, 0xffff);
+  return checkRange(what, value, ranges.port);
 }
 
 export function list<T>(what: string, value: readonly T[]): readonly T[] {

@@ -1,5 +1,6 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../common/check.js';
+import { checkAddress, checkOneOf, checkOptions, checkRange } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import type { Part } from '../items/items.js';
 import { addresses, checkInterfaceName, checkPort, hostAddress, interfaceSysctl, netfilterItem } from './parts.js';
 
@@ -51,7 +52,7 @@ export function realServer(options: RealServerRole, owner: string): Part[] {
           type: 'clamp-mss' as const,
           hook: 'output' as const,
           source: address,
-          size: checkInteger('segmentSize', options.segmentSize, 88, 0xffff),
+          size: checkRange('segmentSize', options.segmentSize, ranges.segmentSize),
         }));
   // Set the sysctls before the address: otherwise the neighbours learn the address from this server, and keep using it.
   return [
