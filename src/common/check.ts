@@ -1,11 +1,12 @@
 import { types } from 'node:util';
 import { canonicalAddress, type Family, familyOf, withoutMapping } from './address.js';
 import { didYouMean } from './did-you-mean.js';
-import { IpvsError, invalid } from './errors.js';
+import { invalid } from './errors.js';
 import { limits } from './limits.js';
 import type { Range } from './ranges.js';
 import { show } from './show.js';
 
+export { about, at, invalidAt } from './place.js';
 export { show };
 
 /** Returns an integer from `least` to `most`. Rejects any other value. */
@@ -141,16 +142,4 @@ export function checkKernel(kernel: unknown, ...methods: readonly string[]): voi
   throw invalid(
     `kernel must be an object with ${methods.join('() and ')}(), such as a MemoryKernel; not ${show(kernel)}`,
   );
-}
-
-/** Runs a check and adds the path within the description to its error. */
-export function at<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof IpvsError)) throw error;
-    // The message continues the path if it starts with an index and this path has no words.
-    const further = !path.includes(' ') && /^\w+(\[\d+\])+[.:]/.test(error.message) ? '.' : ': ';
-    throw invalid(`${path}${further}${error.message}`);
-  }
 }

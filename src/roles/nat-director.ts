@@ -1,4 +1,4 @@
-import { at, checkAddress, checkOptions, checkRange, show } from '../common/check.js';
+import { at, checkAddress, checkOptions, checkRange, invalidAt, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { ranges } from '../common/ranges.js';
 import type { Part } from '../items/items.js';
@@ -98,8 +98,9 @@ function checkNat(one: ServiceWithServers): ServiceWithServers {
   const servers = list('servers', one.servers);
   const other = servers.findIndex((server) => (server?.forwarding ?? 'nat') !== 'nat');
   if (other >= 0)
-    throw invalid(
-      `servers[${other}]: the servers of a nat-director are reached by nat, not by ${servers[other]?.forwarding}`,
+    throw invalidAt(
+      `servers[${other}]`,
+      `the servers of a nat-director are reached by nat, not by ${servers[other]?.forwarding}`,
     );
   return one;
 }

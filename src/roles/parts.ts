@@ -1,5 +1,5 @@
 import { type Family, familyOf } from '../common/address.js';
-import { at, checkAddress, checkList, checkOneOf, checkOptions, checkRange, show } from '../common/check.js';
+import { at, checkAddress, checkList, checkOneOf, checkOptions, checkRange, invalidAt, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { ranges } from '../common/ranges.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
@@ -36,7 +36,7 @@ export function serviceItems(
     const place = placeOf(index);
     const text = at(place, () => describeServer(newServerSettings(server, key).key));
     const first = seen.get(text);
-    if (first !== undefined) throw invalid(`${place}: a server is named twice: ${text} is ${first}, too`);
+    if (first !== undefined) throw invalidAt(place, `a server is named twice: ${text} is ${first}, too`);
     seen.set(text, place);
   }
   const { scheduler: _, schedulerFlags: __, persistence: ___, onePacket: ____, ...selector } = service;
@@ -71,11 +71,9 @@ export class Distinct {
   add(text: string, index: number): void {
     const first = this.#seen.get(text);
     if (first !== undefined)
-      throw invalid(
-        first === index
-          ? `services[${index}]: two of its services ${this.#says(text)}`
-          : `two services ${this.#says(text)}: services[${first}] and services[${index}]`,
-      );
+      throw first === index
+        ? invalidAt(`services[${index}]`, `two of its services ${this.#says(text)}`)
+        : invalid(`two services ${this.#says(text)}: services[${first}] and services[${index}]`);
     this.#seen.set(text, index);
   }
 }

@@ -1,5 +1,5 @@
 import { withoutMapping } from '../../common/address.js';
-import { at, checkAddress, checkOptions, checkRange, isText, show } from '../../common/check.js';
+import { about, at, checkAddress, checkOptions, checkRange, invalidAt, isText, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { limits } from '../../common/limits.js';
 import { ranges } from '../../common/ranges.js';
@@ -64,7 +64,7 @@ export class CheckedDocument {
     const { document } = result;
     return new CheckedDocument(
       document,
-      at('the document', () => targetOf(document)),
+      about('the document', () => targetOf(document)),
     );
   }
 
@@ -154,7 +154,7 @@ function addService(builder: TargetBuilder, service: DesiredService): FwmarkOpti
       builder.addServer(key, settings);
     });
   if (sorry && named.has(describeServer(sorry.key)))
-    throw invalid(`sorryServer: ${describeServer(sorry.key)} is one of the servers`);
+    throw invalidAt('sorryServer', `${describeServer(sorry.key)} is one of the servers`);
   return marked;
 }
 

@@ -197,7 +197,10 @@ export function checkStructure(
   const result = documentSchema.safeParse(value, { reportInput: true });
   if (result.success) return { document: result.data };
   const { issues } = result.error;
-  const problems = issues.slice(0, SHOWN_PROBLEMS).flatMap((issue) => issueProblems(issue, []));
+  const problems = issues
+    .slice(0, SHOWN_PROBLEMS)
+    .flatMap((issue) => issueProblems(issue, []))
+    .map(({ path, reason }) => `${pathText(path)}${reason}`);
   const more = issues.length - SHOWN_PROBLEMS;
   return { problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
 }
@@ -206,7 +209,13 @@ function hasOwnName<Name extends string>(value: unknown, name: Name): value is {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name);
 }
 
-function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): string[] {
+/** A problem, and its place in the document. */
+interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly reason: string;
+}
+
+function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): Problem[] {
   const path = [...before, ...issue.path];
   if (issue.code === 'invalid_union') {
     // The intended alternative is the one that matches furthest.
@@ -221,7 +230,7 @@ function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]):
     const meant = isMisspelt ? alternatives[fewest] : undefined;
     if (meant) return meant;
   }
-  return [`${pathText(path)}${issueText(issue)}`];
+  return [{ path, reason: issueText(issue) }];
 }
 
 /** Returns the names of an object that an alternative does not know. */
@@ -263,8 +272,8 @@ function isMissing(issue: z.core.$ZodIssue): boolean {
 }
 
 /** Returns the depth of the first problem in the document. */
-function depth(problems: readonly string[]): number {
-  return (problems[0]?.split(': ')[0] ?? '').split(/[.[]/).length;
+function depth(problems: readonly Problem[]): number {
+  return problems[0]?.path.length ?? 0;
 }
 
 function pathText(path: readonly PropertyKey[]): string {
