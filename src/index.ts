@@ -32,25 +32,24 @@ export {
 } from './conntrack/statistics.js';
 export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
 export { ApplyError, type StepOutcome } from './desired/apply/apply-error.js';
-export {
-  type ApplyDocumentOptions,
-  applyDocument,
-  DesiredState,
-  type DesiredStateOptions,
-  type PlanDocumentOptions,
-  planDocument,
-  type WatchDocumentOptions,
-} from './desired/desired-state.js';
+export { applyDocument, DesiredState, planDocument } from './desired/desired-state.js';
+export type { Difference } from './desired/difference.js';
 export { CheckedDocument, type DocumentInput } from './desired/document/document.js';
 export type { DrainPolicy } from './desired/document/drain-policy.js';
 export type { DesiredAddress, DesiredDocument, DesiredService } from './desired/document/types.js';
+export type {
+  ApplyDocumentOptions,
+  DesiredStateOptions,
+  PlanDocumentOptions,
+  WatchDocumentOptions,
+} from './desired/document-options.js';
 export type { DrainOptions, DrainProgress } from './desired/drain.js';
 export { DriftWatch } from './desired/drift-watch.js';
 export { Plan } from './desired/plan/plan-view.js';
 export { StateSnapshot } from './desired/plan/state-snapshot.js';
 export type { Step } from './desired/plan/step.js';
-export { Role, type RoleOptions, type RoleProblem } from './desired/role.js';
-export type { Drift, DriftReport } from './desired/watch.js';
+export { Role, type RoleOptions } from './desired/role.js';
+export type { DriftReport } from './desired/watch.js';
 export type { ChangeResult, TableChange } from './ipvs/changes.js';
 export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';
@@ -175,7 +174,7 @@ export type {
   UdpTunnel,
 } from './kernel/network/types.js';
 export type { NetfilterChange, NetfilterState } from './netfilter/changes.js';
-export type { Difference } from './netfilter/differences.js';
+export type { Difference as NetfilterDifference } from './netfilter/differences.js';
 export { Fwmark } from './netfilter/fwmark.js';
 export type { FwmarkOptions, FwmarkSelector, MarkRange } from './netfilter/mark-options.js';
 export type { MatchOptions } from './netfilter/match.js';

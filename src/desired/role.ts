@@ -7,10 +7,10 @@ import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { Engine, placesOf } from './apply/engine.js';
+import { type Difference, differencesOf } from './difference.js';
 import { ownerPattern } from './document/owner-name.js';
 import { type Target, TargetBuilder } from './document/target.js';
 import { type Step, toStep } from './plan/step.js';
-import { stateWords } from './plan/words.js';
 
 export interface RoleOptions extends OpenOptions {
   /**
@@ -25,13 +25,6 @@ export interface RoleOptions extends OpenOptions {
   readonly record?: string | false | undefined;
   /** Kernel to use instead of the machine's, for tests. */
   readonly kernel?: Kernel | undefined;
-}
-
-/** A difference from the wanted state. */
-export interface RoleProblem {
-  readonly what: string;
-  /** `missing`, or the actual state. */
-  readonly is: string;
 }
 
 const options = { adopt: 'none', adoptable: false } as const;
@@ -113,16 +106,14 @@ export class Role {
     return (await this.#engine.remove(call)).map(toStep);
   }
 
-  /** Returns the differences from the wanted state; empty if there are none. */
-  async verify(call: CallOptions = {}): Promise<RoleProblem[]> {
+  /**
+   * Returns the differences from the wanted state; empty if there are none. Changes nothing. Objects that others made
+   * among those of the role (`foreign`), such as a server of its service, are no differences of a role.
+   */
+  async verify(call: CallOptions = {}): Promise<Difference[]> {
     checkCallOptions(call);
     const { steps } = await this.#engine.plan(this.#target, options, call);
-    return steps
-      .filter(({ action }) => action !== 'foreign')
-      .map((step) => ({
-        what: step.what,
-        is: step.action === 'take-back' ? 'there still' : (stateWords(step) ?? 'missing'),
-      }));
+    return differencesOf(steps.map(toStep)).filter(({ problem }) => problem !== 'foreign');
   }
 
   /** Closes the handles; what it made stays. */
