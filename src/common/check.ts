@@ -63,6 +63,11 @@ export function checkOptions(what: string, value: unknown, known: readonly strin
   }
 }
 
+/** Returns the names of options, for {@link checkOptions}. The type holds that the table has each name, and no other. */
+export function namesOf<Options>(table: Readonly<Record<keyof Options & string, true>>): readonly string[] {
+  return Object.keys(table);
+}
+
 /** Returns true for a built-in object without own properties, which would pass for empty options. */
 function isBuiltin(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);

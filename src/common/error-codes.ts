@@ -1,8 +1,8 @@
 /**
- * Every value of `IpvsError.code`, with its meaning. `docs/errors.md` is generated from it. The `errors.ts` of each
+ * The one declaration of the codes and their meanings. `docs/errors.md` is generated from it. The `errors.ts` of each
  * module assigns codes to commands and errnos. New codes may be added; none changes its meaning.
  */
-export const errorCodes = {
+const codes = {
   ERR_IPVS_INVALID_ARGUMENT:
     'An argument is one that the kernel would reject, ignore or misread. Nothing was sent. Fix the call.',
   ERR_IPVS_ADDON_NOT_LOADED:
@@ -72,4 +72,7 @@ export const errorCodes = {
  * The stable part of every error of this library: branch on it. The meaning of each code is in
  * {@link errorCodes} and in `docs/errors.md`. New codes may be added; none changes its meaning.
  */
-export type IpvsErrorCode = keyof typeof errorCodes;
+export type IpvsErrorCode = keyof typeof codes;
+
+/** Every value of `IpvsError.code`, with its meaning as a sentence, for logs and help texts. */
+export const errorCodes: Readonly<Record<IpvsErrorCode, string>> = codes;

@@ -49,6 +49,7 @@ export class IpvsError extends Error {
     Object.defineProperty(IpvsError.prototype, BRAND, { value: true });
   }
 
+  /** Name of the class, also in stacks and in JSON. */
   override readonly name = 'IpvsError';
   /** Stable reason of the failure. */
   readonly code: IpvsErrorCode;
@@ -92,6 +93,7 @@ export function invalid(message: string, request?: ErrorRequest): IpvsError {
  * {@link IpvsError}. Only implementations of `Kernel` throw it.
  */
 export class KernelFailure extends Error {
+  /** Name of the class. */
   override readonly name = 'KernelFailure';
   /** The kernel's answer, a positive Linux errno. */
   readonly errno: number;

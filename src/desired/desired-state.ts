@@ -87,6 +87,7 @@ export class DesiredState {
     }
   }
 
+  /** Name of the owner, as the document has it. It cannot change: a document of another owner is rejected. */
   get owner(): string {
     return this.#checked.document.owner;
   }
@@ -272,6 +273,7 @@ export class DesiredState {
     return this.#engine.close();
   }
 
+  /** Closes the handles, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

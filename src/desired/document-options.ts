@@ -1,4 +1,4 @@
-import { checkCallOptions, checkFlag, checkOneOf, show } from '../common/check.js';
+import { checkCallOptions, checkFlag, checkOneOf, namesOf, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Kernel } from '../kernel/kernel.js';
@@ -58,9 +58,6 @@ export interface WatchDocumentOptions extends PlanDocumentOptions {
   readonly interval?: number | undefined;
 }
 
-/** Names of the options of a call; the type holds that the table has each of them. */
-const namesOf = <Options>(table: Readonly<Record<keyof Options & string, true>>): readonly string[] =>
-  Object.keys(table);
 const call = { signal: true, timeout: true } as const;
 
 export const openNames = namesOf<DesiredStateOptions>({ record: true, kernel: true, ...call });

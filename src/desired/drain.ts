@@ -16,11 +16,15 @@ import type { Draining, Ledger } from './record/ledger.js';
 export interface DrainProgress {
   /** Name of the service as ipvsadm writes it: `TCP 192.168.1.100:80`, `FWM 80`. */
   readonly service: string;
+  /** Name of the server as ipvsadm writes it: `10.0.0.1:80`, `[2001:db8::1]:80`. */
   readonly server: string;
   /** `gone`: the server was removed, because its connections or its time limit ended. `cancelled`: it stays. */
   readonly state: 'draining' | 'gone' | 'cancelled';
+  /** Connections that are established; 0 after the server is gone. */
   readonly activeConnections: number;
+  /** Connections that are being opened or closed, or have no state (UDP); 0 after the server is gone. */
   readonly inactiveConnections: number;
+  /** Persistence templates that still send clients to the server; 0 after the server is gone. */
   readonly persistentConnections: number;
   /** Milliseconds until the server is removed despite its connections. */
   readonly remaining: number;

@@ -1,4 +1,4 @@
-import { checkCallOptions, checkKernel, checkOptions, isText, show } from '../common/check.js';
+import { checkCallOptions, checkKernel, checkOptions, isText, namesOf, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { World } from '../items/world.js';
@@ -12,6 +12,7 @@ import { ownerPattern } from './document/owner-name.js';
 import { type Target, TargetBuilder } from './document/target.js';
 import { type Step, toStep } from './plan/step.js';
 
+/** Options of `Role.open()`. */
 export interface RoleOptions extends OpenOptions {
   /**
    * Name that distinguishes roles of the same kind in one namespace, and names the nf_tables table (`ipvs-NAME`).
@@ -27,6 +28,15 @@ export interface RoleOptions extends OpenOptions {
   readonly kernel?: Kernel | undefined;
 }
 
+const optionNames = namesOf<RoleOptions>({
+  namespace: true,
+  name: true,
+  record: true,
+  kernel: true,
+  signal: true,
+  timeout: true,
+});
+
 const options = { adopt: 'none', adoptable: false } as const;
 
 /**
@@ -35,6 +45,7 @@ const options = { adopt: 'none', adoptable: false } as const;
  * the role is removed.
  */
 export class Role {
+  /** Name of the role within its namespace; also the name of its record. */
   readonly name: string;
   readonly #target: Target;
   readonly #engine: Engine;
@@ -51,7 +62,7 @@ export class Role {
    * {@link Network.open}
    */
   static async open(description: RoleDescription, options: RoleOptions = {}): Promise<Role> {
-    checkOptions('a role', options, ['namespace', 'name', 'record', 'kernel', 'signal', 'timeout']);
+    checkOptions('a role', options, optionNames);
     if (typeof description !== 'object' || description === null)
       throw invalid(`a role must be an object, not ${show(description)}`);
     const { name = description.role, record, ...open } = options;
@@ -121,6 +132,7 @@ export class Role {
     return this.#engine.close();
   }
 
+  /** Closes the handles, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -1,5 +1,5 @@
 import type { Family } from '../common/address.js';
-import { at, checkAddress, checkOneOf, checkOptions, checkRange, show, valueOr } from '../common/check.js';
+import { at, checkAddress, checkOneOf, checkOptions, checkRange, namesOf, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { ranges } from '../common/ranges.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
@@ -19,6 +19,7 @@ import {
 
 /** A real server, reached directly or through a tunnel. It gets packets at the port that they have. */
 export type DirectServer = Omit<ServerOptions, 'port' | 'forwarding'> & {
+  /** Forwarding method. Default: `tunnel` if `tunnel` is given, otherwise `direct`. */
   readonly forwarding?: 'direct' | 'tunnel' | undefined;
 };
 
@@ -27,6 +28,7 @@ export type DirectServer = Omit<ServerOptions, 'port' | 'forwarding'> & {
  * get a mark, by which the service selects them. The real servers take the role `real-server`.
  */
 export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'schedulerFlags' | 'persistence'> {
+  /** Kind of role. */
   readonly role: 'direct-director';
   /** Virtual addresses. */
   readonly vip: string | readonly string[];
@@ -41,21 +43,22 @@ export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'sche
    * the mark and a `local` route in this table, without having the addresses. From 1; not 253 to 255, the kernel's own.
    */
   readonly table?: number | undefined;
+  /** Real servers. An address alone has the defaults of `ServerOptions`, with forwarding `direct`. */
   readonly servers: readonly (string | DirectServer)[];
 }
 
-const names = [
-  'role',
-  'vip',
-  'mark',
-  'ports',
-  'interface',
-  'table',
-  'servers',
-  'scheduler',
-  'schedulerFlags',
-  'persistence',
-];
+const names = namesOf<DirectDirector>({
+  role: true,
+  vip: true,
+  mark: true,
+  ports: true,
+  interface: true,
+  table: true,
+  servers: true,
+  scheduler: true,
+  schedulerFlags: true,
+  persistence: true,
+});
 
 export function directDirector(options: DirectDirector, owner: string): Part[] {
   checkOptions('a direct-director', options, names);

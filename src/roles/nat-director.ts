@@ -1,4 +1,4 @@
-import { at, checkAddress, checkOptions, checkRange, invalidAt, show } from '../common/check.js';
+import { at, checkAddress, checkOptions, checkRange, invalidAt, namesOf, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { ranges } from '../common/ranges.js';
 import type { Part } from '../items/items.js';
@@ -24,6 +24,7 @@ const MASQUERADE = 0x4000;
  * masquerades, and they see its address instead of the client's.
  */
 export interface NatDirector {
+  /** Kind of role. */
   readonly role: 'nat-director';
   /** Services by protocol, address and port, with servers that are reached by `nat`. */
   readonly services: readonly ServiceWithServers[];
@@ -35,7 +36,13 @@ export interface NatDirector {
   readonly masqueradeMark?: number | undefined;
 }
 
-const names = ['role', 'services', 'interface', 'masquerade', 'masqueradeMark'];
+const names = namesOf<NatDirector>({
+  role: true,
+  services: true,
+  interface: true,
+  masquerade: true,
+  masqueradeMark: true,
+});
 
 export function natDirector(options: NatDirector, owner: string): Part[] {
   checkOptions('a nat-director', options, names);

@@ -1,5 +1,15 @@
 import { type Family, familyOf } from '../common/address.js';
-import { at, checkAddress, checkList, checkOneOf, checkOptions, checkRange, invalidAt, show } from '../common/check.js';
+import {
+  at,
+  checkAddress,
+  checkList,
+  checkOneOf,
+  checkOptions,
+  checkRange,
+  invalidAt,
+  namesOf,
+  show,
+} from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { ranges } from '../common/ranges.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
@@ -11,13 +21,17 @@ import { checkInterfaceAddress } from '../network/checks.js';
 
 /** A published port, which is not translated. */
 export interface PublishedPort {
+  /** Transport protocol. */
   readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Port, from 1 to 65535; servers get packets at this port. */
   readonly port: number;
 }
 
 /** A service with its servers. */
 export interface ServiceWithServers {
+  /** The virtual service. */
   readonly service: ServiceOptions;
+  /** Its real servers; each address and port occurs once. */
   readonly servers: readonly ServerOptions[];
 }
 
@@ -138,12 +152,14 @@ export function list<T>(what: string, value: readonly T[]): readonly T[] {
   return checkList(what, value);
 }
 
+const portNames = namesOf<PublishedPort>({ protocol: true, port: true });
+
 /** Checks published ports, each of which may occur once: they are not translated. */
 export function checkPorts(ports: readonly PublishedPort[]): readonly PublishedPort[] {
   const seen = new Map<string, number>();
   return list('ports', ports).map((key, index) =>
     at(`ports[${index}]`, () => {
-      checkOptions('a port', key, ['protocol', 'port']);
+      checkOptions('a port', key, portNames);
       const protocol = checkOneOf('protocol', key.protocol, ['tcp', 'udp', 'sctp'] as const);
       const port = checkPort('port', key.port);
       const first = seen.get(`${protocol} ${port}`);

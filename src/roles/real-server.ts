@@ -1,4 +1,4 @@
-import { checkAddress, checkOneOf, checkOptions, checkRange } from '../common/check.js';
+import { checkAddress, checkOneOf, checkOptions, checkRange, namesOf } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { ranges } from '../common/ranges.js';
 import type { Part } from '../items/items.js';
@@ -6,6 +6,7 @@ import { addresses, checkInterfaceName, checkPort, hostAddress, interfaceSysctl,
 
 /** Tunnel by which packets from the director arrive. */
 export interface RealServerTunnel {
+  /** Encapsulation, as the director has it in `tunnel.type`. `gue` requires the module fou. */
   readonly type: 'ipip' | 'gre' | 'gue';
   /** Address of this server, to which the director sends. */
   readonly local: string;
@@ -20,6 +21,7 @@ export interface RealServerTunnel {
  * ARP for them.
  */
 export interface RealServerRole {
+  /** Kind of role. */
   readonly role: 'real-server';
   /** Virtual addresses. */
   readonly vip: string | readonly string[];
@@ -38,7 +40,16 @@ export interface RealServerRole {
   readonly segmentSize?: number | undefined;
 }
 
-const names = ['role', 'vip', 'interface', 'device', 'tunnel', 'segmentSize'];
+const names = namesOf<RealServerRole>({
+  role: true,
+  vip: true,
+  interface: true,
+  device: true,
+  tunnel: true,
+  segmentSize: true,
+});
+
+const tunnelNames = namesOf<RealServerTunnel>({ type: true, local: true, port: true, name: true });
 
 export function realServer(options: RealServerRole, owner: string): Part[] {
   checkOptions('a real-server', options, names);
@@ -79,7 +90,7 @@ function silent(lan: string): Part[] {
 }
 
 function tunnelItems(tunnel: RealServerTunnel): Part[] {
-  checkOptions('a tunnel', tunnel, ['type', 'local', 'port', 'name']);
+  checkOptions('a tunnel', tunnel, tunnelNames);
   const type = checkOneOf('type', tunnel.type, ['ipip', 'gre', 'gue']);
   const name = tunnel.name === undefined ? 'ipvs-tunnel' : checkInterfaceName('name', tunnel.name, 15);
   const local = checkAddress('local', tunnel.local);

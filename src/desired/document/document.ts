@@ -30,6 +30,7 @@ export type DocumentInput = string | Uint8Array | DesiredDocument | CheckedDocum
 
 /** A checked document, in the kernel's terms. */
 export class CheckedDocument {
+  /** The document, as an object, without `$schema` and `x-` names. */
   readonly document: DesiredDocument;
   /** @internal */
   readonly target: Target;
@@ -68,6 +69,7 @@ export class CheckedDocument {
     );
   }
 
+  /** Returns the document for JSON. */
   toJSON(): DesiredDocument {
     return this.document;
   }

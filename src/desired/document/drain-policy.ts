@@ -1,4 +1,4 @@
-import { checkOptions, checkRange } from '../../common/check.js';
+import { checkOptions, checkRange, namesOf } from '../../common/check.js';
 import { ranges } from '../../common/ranges.js';
 
 /** Drain policy: a draining server gets no new connections, and is deleted when its existing ones are over. */
@@ -7,8 +7,10 @@ export interface DrainPolicy {
   readonly timeout: number;
 }
 
+const names = namesOf<DrainPolicy>({ timeout: true });
+
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkDrainPolicy(policy: DrainPolicy): DrainPolicy {
-  checkOptions('drain', policy, ['timeout']);
+  checkOptions('drain', policy, names);
   return { timeout: checkRange('timeout', policy.timeout, ranges.drain) };
 }
