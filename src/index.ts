@@ -1,3 +1,4 @@
+export { errorCodes } from './common/error-codes.js';
 export {
   type ErrorRequest,
   IpvsError,
@@ -30,25 +31,24 @@ export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
 export type { ConntrackUsage } from './conntrack/usage.js';
 export { ConntrackWatch, type ConntrackWatchOptions } from './conntrack/watch.js';
 export { ApplyError, type StepOutcome } from './desired/apply/apply-error.js';
-export {
-  type ApplyDocumentOptions,
-  applyDocument,
-  DesiredState,
-  type DesiredStateOptions,
-  type PlanDocumentOptions,
-  planDocument,
-  type WatchDocumentOptions,
-} from './desired/desired-state.js';
+export { applyDocument, DesiredState, planDocument } from './desired/desired-state.js';
+export type { Difference } from './desired/difference.js';
 export { CheckedDocument, type DocumentInput } from './desired/document/document.js';
 export type { DrainPolicy } from './desired/document/drain-policy.js';
 export type { DesiredAddress, DesiredDocument, DesiredService } from './desired/document/types.js';
+export type {
+  ApplyDocumentOptions,
+  DesiredStateOptions,
+  PlanDocumentOptions,
+  WatchDocumentOptions,
+} from './desired/document-options.js';
 export type { DrainOptions, DrainProgress } from './desired/drain.js';
 export { DriftWatch } from './desired/drift-watch.js';
 export { Plan } from './desired/plan/plan-view.js';
 export { StateSnapshot } from './desired/plan/state-snapshot.js';
 export type { Step } from './desired/plan/step.js';
-export { Role, type RoleOptions, type RoleProblem } from './desired/role.js';
-export type { Drift, DriftReport } from './desired/watch.js';
+export { Role, type RoleOptions } from './desired/role.js';
+export type { DriftReport } from './desired/watch.js';
 export type { IpvsTableChange } from './ipvs/changes.js';
 export type { ConnectionFilter } from './ipvs/connections.js';
 export type { DaemonOptions } from './ipvs/daemon.js';

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
+/** Address family: IPv4 or IPv6. */
 export type Family = 'ipv4' | 'ipv6';
 
 /** Returns the family of an address, or `undefined` for any other text. Rejects a zone, as in `fe80::1%eth0`. */

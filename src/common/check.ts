@@ -1,16 +1,23 @@
 import { types } from 'node:util';
 import { canonicalAddress, type Family, familyOf, withoutMapping } from './address.js';
 import { didYouMean } from './did-you-mean.js';
-import { IpvsError, invalid } from './errors.js';
+import { invalid } from './errors.js';
 import { limits } from './limits.js';
+import type { Range } from './ranges.js';
 import { show } from './show.js';
 
+export { about, at, invalidAt } from './place.js';
 export { show };
 
 /** Returns an integer from `least` to `most`. Rejects any other value. */
 export function checkInteger(what: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
   throw invalid(`${what} must be an integer from ${least} to ${most}, not ${show(value)}`);
+}
+
+/** Returns an integer of a range. Rejects any other value. */
+export function checkRange(what: string, value: unknown, { least, most }: Range): number {
+  return checkInteger(what, value, least, most);
 }
 
 export function checkOneOf<T extends string>(what: string, value: unknown, allowed: readonly T[]): T {
@@ -54,6 +61,11 @@ export function checkOptions(what: string, value: unknown, known: readonly strin
         `${what} has no option ${name.length > 50 ? show(name) : `'${name}'`}; it has ${known.join(', ')}${didYouMean(name, known)}`,
       );
   }
+}
+
+/** Returns the names of options, for {@link checkOptions}. The type holds that the table has each name, and no other. */
+export function namesOf<Options>(table: Readonly<Record<keyof Options & string, true>>): readonly string[] {
+  return Object.keys(table);
 }
 
 /** Returns true for a built-in object without own properties, which would pass for empty options. */
@@ -135,16 +147,4 @@ export function checkKernel(kernel: unknown, ...methods: readonly string[]): voi
   throw invalid(
     `kernel must be an object with ${methods.join('() and ')}(), such as a MemoryKernel; not ${show(kernel)}`,
   );
-}
-
-/** Runs a check and adds the path within the description to its error. */
-export function at<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof IpvsError)) throw error;
-    // The message continues the path if it starts with an index and this path has no words.
-    const further = !path.includes(' ') && /^\w+(\[\d+\])+[.:]/.test(error.message) ? '.' : ': ';
-    throw invalid(`${path}${further}${error.message}`);
-  }
 }

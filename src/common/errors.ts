@@ -1,111 +1,43 @@
+import type { IpvsErrorCode } from './error-codes.js';
 import { limits } from './limits.js';
 import { shorten } from './show.js';
 
-/**
- * The stable part of every error of this library. The `errors.ts` of each module assigns codes to commands and
- * errnos. New codes may be added; none changes its meaning.
- */
-export type IpvsErrorCode =
-  /** An argument that the kernel would reject, accept and ignore, or misread. Nothing was sent. */
-  | 'ERR_IPVS_INVALID_ARGUMENT'
-  /** The addon cannot be loaded on this machine; the message names the attempts. */
-  | 'ERR_IPVS_ADDON_NOT_LOADED'
-  /** This kernel does not have IPVS (or another requested subsystem), or its module cannot be loaded. */
-  | 'ERR_IPVS_NOT_AVAILABLE'
-  /** CAP_NET_ADMIN (or, to enter a namespace, CAP_SYS_ADMIN) is missing. */
-  | 'ERR_IPVS_PERMISSION'
-  | 'ERR_IPVS_NO_SUCH_NAMESPACE'
-  | 'ERR_IPVS_NO_SUCH_SERVICE'
-  | 'ERR_IPVS_NO_SUCH_SERVER'
-  | 'ERR_IPVS_NO_SUCH_DAEMON'
-  | 'ERR_IPVS_NO_SUCH_FLOW'
-  | 'ERR_IPVS_NO_SUCH_EXPECTATION'
-  | 'ERR_IPVS_NO_SUCH_INTERFACE'
-  | 'ERR_IPVS_NO_SUCH_ADDRESS'
-  | 'ERR_IPVS_NO_SUCH_ROUTE'
-  | 'ERR_IPVS_NO_SUCH_NEIGHBOUR'
-  | 'ERR_IPVS_NO_SUCH_FORWARDING_ENTRY'
-  /** A sysctl that this kernel (or this namespace) does not have. */
-  | 'ERR_IPVS_NO_SUCH_SYSCTL'
-  | 'ERR_IPVS_NO_SUCH_MARK'
-  | 'ERR_IPVS_NO_SUCH_UDP_TUNNEL'
-  /** A rule of NAT or of routing does not exist. */
-  | 'ERR_IPVS_NO_SUCH_RULE'
-  | 'ERR_IPVS_UNKNOWN_SCHEDULER'
-  | 'ERR_IPVS_UNKNOWN_ENGINE'
-  /** A conntrack helper that the kernel does not have, or may not load. */
-  | 'ERR_IPVS_UNKNOWN_HELPER'
-  /** No flow can be added: the connection tracking table or the memory is full. */
-  | 'ERR_IPVS_TABLE_FULL'
-  | 'ERR_IPVS_SERVICE_EXISTS'
-  | 'ERR_IPVS_SERVER_EXISTS'
-  | 'ERR_IPVS_DAEMON_RUNNING'
-  | 'ERR_IPVS_FLOW_EXISTS'
-  | 'ERR_IPVS_EXPECTATION_EXISTS'
-  | 'ERR_IPVS_NAMESPACE_EXISTS'
-  | 'ERR_IPVS_LINK_EXISTS'
-  | 'ERR_IPVS_ADDRESS_EXISTS'
-  | 'ERR_IPVS_ROUTE_EXISTS'
-  | 'ERR_IPVS_FORWARDING_ENTRY_EXISTS'
-  /** A delete names several objects, or one that the kernel cannot distinguish from another. Nothing was sent. */
-  | 'ERR_IPVS_AMBIGUOUS'
-  | 'ERR_IPVS_MARK_EXISTS'
-  | 'ERR_IPVS_UDP_TUNNEL_EXISTS'
-  | 'ERR_IPVS_RULE_EXISTS'
-  /** A conflicting object belongs to another program and was not changed. */
-  | 'ERR_IPVS_FOREIGN'
-  /** A step of a role failed; the message names it, and the steps that remain in effect. */
-  | 'ERR_IPVS_STEP_FAILED'
-  /** The file in which a role records its objects cannot be read or written. */
-  | 'ERR_IPVS_RECORD'
-  /** The kernel reports that a number is out of range. */
-  | 'ERR_IPVS_OUT_OF_RANGE'
-  /** The kernel rejected the request as invalid; the message names the usual causes. */
-  | 'ERR_IPVS_REJECTED'
-  /** This kernel has no IPv6, or IPVS was built without it. */
-  | 'ERR_IPVS_FAMILY_NOT_SUPPORTED'
-  /** The kernel accepted the request but ignored a part that it does not support. */
-  | 'ERR_IPVS_NOT_SUPPORTED'
-  /** ip_vs is being unloaded. */
-  | 'ERR_IPVS_UNLOADING'
-  /**
-   * Another program changed the object: since it was read, for an update with `ifUnchanged`, which sent nothing; or
-   * its weight, for a drain.
-   */
-  | 'ERR_IPVS_CHANGED'
-  /** The table, or the object to set, changed during each of several attempts. */
-  | 'ERR_IPVS_UNSTABLE'
-  /** The request took longer than its timeout. The kernel may still execute it. */
-  | 'ERR_IPVS_TIMEOUT'
-  /** The handle is closed. */
-  | 'ERR_IPVS_CLOSED'
-  /** A reply of the kernel did not fit into the receive buffer. It is unknown if the request was executed. */
-  | 'ERR_IPVS_OVERRUN'
-  /** A reply of the kernel could not be understood. */
-  | 'ERR_IPVS_PROTOCOL'
-  /** Any other errno; see {@link IpvsError.errno}. */
-  | 'ERR_IPVS_SYSTEM';
+export type { IpvsErrorCode };
 
 /** A request to the kernel in words, for messages and logs. */
 export interface ErrorRequest {
-  /** Action of the request: `add service`. */
+  /** Verb and kind of object: `add service`. Not stable: do not branch on it. */
   readonly action: string;
-  /** Object of the request, as ipvsadm names it: `TCP 192.168.1.100:80`. */
+  /**
+   * The object, as ipvsadm, conntrack, nft or ip would print it: `TCP 192.168.1.100:80`. At most 16 384 characters.
+   * Absent for requests without one, such as a flush.
+   */
   readonly object?: string;
 }
 
+/** Properties of a new {@link IpvsError}. */
 export interface IpvsErrorOptions {
+  /** Request that failed. */
   readonly request?: ErrorRequest | undefined;
+  /** The kernel's answer, a positive Linux errno. */
   readonly errno?: number | undefined;
+  /** Name of the errno, such as `ESRCH`. */
   readonly errnoName?: string | undefined;
+  /** Error that led to this one; it becomes `error.cause`. */
   readonly cause?: unknown;
 }
 
 const BRAND = Symbol.for('ipvs.IpvsError');
 
-/** The one error class of this library. Branch on {@link IpvsError.code}. A message has at most 16 384 characters. */
+/**
+ * The one error class of this library. Branch on {@link IpvsError.code}; `docs/errors.md` lists every code, and the
+ * usual cause of each errno. A message has at most 16 384 characters.
+ */
 export class IpvsError extends Error {
-  /** True for errors of another copy of this package, too: a program may have several of its dependencies' copies. */
+  /**
+   * Returns true also for errors of another copy of this package: several dependencies of a program may each install
+   * one.
+   */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // biome-ignore lint/complexity/noThisInStatic: a subclass has its own instances
     if (this !== IpvsError) return super[Symbol.hasInstance](value);
@@ -117,14 +49,18 @@ export class IpvsError extends Error {
     Object.defineProperty(IpvsError.prototype, BRAND, { value: true });
   }
 
+  /** Name of the class, also in stacks and in JSON. */
   override readonly name = 'IpvsError';
+  /** Stable reason of the failure. */
   readonly code: IpvsErrorCode;
   /** The kernel's answer, a positive Linux errno. Absent if no request was sent. */
   declare readonly errno?: number;
-  /** Name of the errno, such as `ESRCH`. */
+  /** Name of the errno, such as `ESRCH`; `errno N` for one without a known name. */
   declare readonly errnoName?: string;
+  /** Request that failed, in words. Absent if the error belongs to no request. */
   declare readonly request?: ErrorRequest;
 
+  /** Creates an error, for example in a `Kernel` of your own. `options` has the optional properties. */
   constructor(code: IpvsErrorCode, message: string, options: IpvsErrorOptions = {}) {
     super(shorten(message, limits.message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
@@ -153,13 +89,16 @@ export function invalid(message: string, request?: ErrorRequest): IpvsError {
 }
 
 /**
- * The failure of a `Kernel`: an errno, and its origin in words. The layer that knows the request turns it
- * into an {@link IpvsError}.
+ * The failure of a `Kernel`: an errno, and its origin in words. The layer that knows the request turns it into an
+ * {@link IpvsError}. Only implementations of `Kernel` throw it.
  */
 export class KernelFailure extends Error {
+  /** Name of the class. */
   override readonly name = 'KernelFailure';
+  /** The kernel's answer, a positive Linux errno. */
   readonly errno: number;
 
+  /** Creates a failure. `message` is the kernel's extended ack, or the failed call. */
   constructor(errno: number, message: string) {
     super(shorten(message, limits.message));
     this.errno = errno;

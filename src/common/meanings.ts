@@ -8,10 +8,18 @@ export interface Request<Command extends string = string> extends ErrorRequest {
 
 export interface Meaning {
   readonly code: IpvsErrorCode;
-  /** Meaning of the errno, in words. */
+  /** Reason of the failure, a clause: `the service already exists`. */
   readonly says: string;
-  /** Usual cause, or advice. */
+  /** Usual cause and advice: clauses, or nouns, separated by semicolons. */
   readonly cause?: string;
+}
+
+/** One row of a table of meanings. */
+export interface MeaningEntry {
+  /** Commands for which the errno has this meaning. Empty: all commands without a meaning of their own. */
+  readonly commands: readonly string[];
+  readonly errno: number;
+  readonly meaning: Meaning;
 }
 
 /** Commands that every handle has. */
@@ -22,7 +30,7 @@ export type FileCommand = 'OPEN' | 'READ_FILE' | 'WRITE_FILE';
  * both, as in ipvsadm's libipvs.
  */
 export class Meanings<Command extends string> {
-  readonly #meanings = new Map<string, Meaning>();
+  readonly #meanings = new Map<string, Map<number, Meaning>>();
   readonly #common = new Map<number, Meaning>();
 
   constructor() {
@@ -30,6 +38,7 @@ export class Meanings<Command extends string> {
     for (const [errno, meaning] of ofAll) this.#common.set(errno, meaning);
   }
 
+  /** Defines the meaning of an errno for these commands. */
   define(commands: readonly (Command | FileCommand)[], errno: number, meaning: Meaning): void {
     this.#set(commands, errno, meaning);
   }
@@ -41,13 +50,9 @@ export class Meanings<Command extends string> {
 
   /** Returns the error for the kernel's answer. `detail` is its extended ack, or the failed call. */
   errorFor(request: Request<Command | FileCommand>, errno: number, detail = ''): IpvsError {
-    const meaning = this.#meanings.get(`${request.command} ${errno}`) ?? this.#common.get(errno);
-    return errorOf(
-      request,
-      errno,
-      meaning ?? { code: 'ERR_IPVS_SYSTEM', says: detail || 'the kernel refuses' },
-      detail,
-    );
+    const meaning = this.#meanings.get(request.command)?.get(errno) ?? this.#common.get(errno);
+    if (meaning) return errorOf(request, errno, meaning, detail);
+    return errorOf(request, errno, { code: 'ERR_IPVS_SYSTEM', says: detail || 'the kernel rejects the request' });
   }
 
   /**
@@ -66,8 +71,25 @@ export class Meanings<Command extends string> {
     return error;
   }
 
+  /** Yields the rows of the table: commands for which an errno has one meaning are one row. */
+  *[Symbol.iterator](): Generator<MeaningEntry, void, void> {
+    const rows = new Map<string, MeaningEntry & { readonly commands: string[] }>();
+    for (const [command, meanings] of this.#meanings)
+      for (const [errno, meaning] of meanings) {
+        const key = JSON.stringify([errno, meaning.code, meaning.says, meaning.cause]);
+        const row = rows.get(key);
+        if (row) row.commands.push(command);
+        else rows.set(key, { commands: [command], errno, meaning });
+      }
+    yield* rows.values();
+    for (const [errno, meaning] of this.#common) yield { commands: [], errno, meaning };
+  }
+
   #set(commands: readonly string[], errno: number, meaning: Meaning): void {
-    for (const command of commands) this.#meanings.set(`${command} ${errno}`, meaning);
+    for (const command of commands) {
+      const meanings = this.#meanings.get(command) ?? new Map<number, Meaning>();
+      this.#meanings.set(command, meanings.set(errno, meaning));
+    }
   }
 }
 
@@ -93,8 +115,8 @@ const ofFiles: readonly (readonly [readonly FileCommand[], number, Meaning])[] =
     Errno.ENOENT,
     {
       code: 'ERR_IPVS_NO_SUCH_NAMESPACE',
-      says: 'there is no such network namespace',
-      cause: 'it, its container or its process is gone, or it was made in another mount namespace',
+      says: 'the network namespace does not exist',
+      cause: 'it was deleted, its container or process has ended, or it was created in another mount namespace',
     },
   ],
   [
@@ -120,8 +142,8 @@ const ofFiles: readonly (readonly [readonly FileCommand[], number, Meaning])[] =
     Errno.ENOENT,
     {
       code: 'ERR_IPVS_NO_SUCH_SYSCTL',
-      says: 'there is no such file',
-      cause: 'this kernel does not have it, or not in a namespace other than the first, or its module is not loaded',
+      says: 'the sysctl does not exist',
+      cause: 'this kernel does not have it, only the first network namespace has it, or its module is not loaded',
     },
   ],
   [
@@ -129,9 +151,9 @@ const ofFiles: readonly (readonly [readonly FileCommand[], number, Meaning])[] =
     Errno.EACCES,
     {
       code: 'ERR_IPVS_PERMISSION',
-      says: 'the file cannot be opened',
+      says: 'access to the file is denied',
       cause:
-        'writing sysctls takes root, and a /proc/sys that is not mounted read-only (as most containers have it); some can only be written in the first network namespace',
+        'writing a sysctl requires root and a /proc/sys that is mounted writable, which most containers do not have; some sysctls can be written only in the first network namespace',
     },
   ],
   [
@@ -139,23 +161,31 @@ const ofFiles: readonly (readonly [readonly FileCommand[], number, Meaning])[] =
     Errno.EROFS,
     {
       code: 'ERR_IPVS_PERMISSION',
-      says: '/proc/sys is read-only',
-      cause: 'most containers mount it so; run privileged, or write it from the host',
+      says: '/proc/sys is mounted read-only',
+      cause: 'this is the default in containers; run the container privileged, or set the sysctl from the host',
     },
   ],
-  [['WRITE_FILE'], Errno.EINVAL, { code: 'ERR_IPVS_REJECTED', says: 'the kernel refuses the value' }],
+  [
+    ['WRITE_FILE'],
+    Errno.EINVAL,
+    {
+      code: 'ERR_IPVS_REJECTED',
+      says: 'the kernel rejects the value',
+      cause: 'the value is out of range, or is not a number',
+    },
+  ],
 ];
 
 const ofAll: readonly (readonly [number, Meaning])[] = [
   [Errno.EBADF, { code: 'ERR_IPVS_CLOSED', says: 'the handle is closed' }],
-  [Errno.ECANCELED, { code: 'ERR_IPVS_CLOSED', says: 'the handle was closed meanwhile' }],
+  [Errno.ECANCELED, { code: 'ERR_IPVS_CLOSED', says: 'the handle was closed before the request was complete' }],
   [
     Errno.ENOBUFS,
     {
       code: 'ERR_IPVS_OVERRUN',
-      says: "the kernel's reply did not fit the receive buffer",
-      cause: 'whether the request was carried out is unknown: read again',
+      says: "the kernel's reply did not fit into the receive buffer",
+      cause: 'too many replies at once; it is unknown whether the request was executed: read the state again',
     },
   ],
-  [Errno.EBADMSG, { code: 'ERR_IPVS_PROTOCOL', says: "the kernel's reply could not be understood" }],
+  [Errno.EBADMSG, { code: 'ERR_IPVS_PROTOCOL', says: "the kernel's reply cannot be decoded" }],
 ];

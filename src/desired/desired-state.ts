@@ -1,79 +1,36 @@
-import {
-  checkCallOptions,
-  checkFlag,
-  checkInteger,
-  checkKernel,
-  checkOneOf,
-  checkOptions,
-  show,
-  valueOr,
-} from '../common/check.js';
+import { checkCallOptions, checkFlag, checkInteger, checkKernel, checkOptions, valueOr } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { checkServerKey, type ServerSelector } from '../ipvs/server-options.js';
 import { checkServiceKey, type ServiceSelector } from '../ipvs/service-options.js';
 import { World } from '../items/world.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { Kernel } from '../kernel/kernel.js';
 import { Engine, placesOf } from './apply/engine.js';
+import { type Difference, differencesOf } from './difference.js';
 import { CheckedDocument, type DocumentInput } from './document/document.js';
 import type { DesiredDocument } from './document/types.js';
+import {
+  type ApplyDocumentOptions,
+  adoptionOf,
+  applyNames,
+  callOptions,
+  checkApply,
+  type DesiredStateOptions,
+  drainNames,
+  openNames,
+  type PlanDocumentOptions,
+  planNames,
+  planOptions,
+  type WatchDocumentOptions,
+  watchNames,
+} from './document-options.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, drainId, readDrains, stepDrains } from './drain.js';
 import { DriftWatch } from './drift-watch.js';
 import type { PlanOptions } from './plan/plan.js';
 import { Plan } from './plan/plan-view.js';
 import { checkSame, StateSnapshot } from './plan/state-snapshot.js';
 import { type Step, toStep } from './plan/step.js';
-import type { Adoption } from './plan/table-plan.js';
 import { checkRecord } from './role.js';
-import { type DriftReport, driftOf, Waker } from './watch.js';
-
-export interface DesiredStateOptions extends CallOptions {
-  /**
-   * File that records what the owner has made, so that another program can resume; `false` for no record. Default: a
-   * file in /run/ipvs, one for each namespace and owner.
-   */
-  readonly record?: string | false | undefined;
-  /** Kernel to use instead of the machine's, for tests. */
-  readonly kernel?: Kernel | undefined;
-}
-
-export interface PlanDocumentOptions extends CallOptions {
-  /**
-   * Takes over services and servers that another owner or another program made.
-   * `false`, the default: a service that another one made is a conflict, even with the same settings, unless the
-   * document shares it (`shared: true`); so is a server with other settings within an own or a shared service.
-   * `true`: wanted services and servers become the owner's, except services with `shared: true` and their servers.
-   * `'all'`: the whole table of the namespace becomes the owner's, and unwanted rows are deleted.
-   * The record of another owner does not change: that owner still counts the rows as its own.
-   * `true` also takes the other wanted objects that the owner has no record of: links, addresses, routes, rules, GUE
-   * ports, marks and NAT, which `remove()` then deletes, and sysctls and timeouts, which keep the value that they have
-   * when they are adopted. A link that is up stays up. The plan then has a step `foreign` for each object that the
-   * document does not want and an earlier run of the owner may have left: services of the namespace; addresses of one
-   * host (/32, /128) on interfaces, and routes and rules of tables, that the document names; the owner's table of
-   * nf_tables.
-   */
-  readonly adopt?: boolean | 'all' | undefined;
-}
-
-export interface ApplyDocumentOptions extends PlanDocumentOptions {
-  /**
-   * Action when a step fails. `roll-back`, the default: undoes what this call did before. `leave`: keeps it, and the
-   * next apply resumes; steps that are pipelined with the failed one are done, too.
-   */
-  readonly onFailure?: 'roll-back' | 'leave' | undefined;
-  /** True if the call waits until the draining servers are gone. Default: false; see {@link DesiredState.drain}. */
-  readonly settle?: boolean | undefined;
-}
-
-export interface WatchDocumentOptions extends PlanDocumentOptions {
-  /** True if differences are repaired. Default: false. */
-  readonly repair?: boolean | undefined;
-  /**
-   * Interval between two reads of the IPVS table, which has no events, in milliseconds; from 10, default 2000. Changes
-   * of marks, NAT, addresses, links, routes and rules are seen at once.
-   */
-  readonly interval?: number | undefined;
-}
+import { type DriftReport, Waker } from './watch.js';
 
 /** Fields of the progress that do not identify the server. */
 const progressNames = ['activeConnections', 'inactiveConnections', 'persistentConnections', 'remaining'];
@@ -102,7 +59,7 @@ export class DesiredState {
    * {@link Network.open}
    */
   static async open(document: DocumentInput, options: DesiredStateOptions = {}): Promise<DesiredState> {
-    checkOptions('open', options, ['record', 'kernel', 'signal', 'timeout']);
+    checkOptions('open', options, openNames);
     const { record, signal, timeout, kernel } = options;
     checkCallOptions({ signal, timeout });
     checkRecord(record);
@@ -123,6 +80,7 @@ export class DesiredState {
     }
   }
 
+  /** Name of the owner, as the document has it. It cannot change: a document of another owner is rejected. */
   get owner(): string {
     return this.#checked.document.owner;
   }
@@ -137,11 +95,22 @@ export class DesiredState {
    * Changes nothing.
    */
   async plan(document?: DocumentInput, options: PlanDocumentOptions = {}): Promise<Plan> {
-    checkOptions('plan', options, ['adopt', 'signal', 'timeout']);
+    checkOptions('plan', options, planNames);
     callOptions(options);
     planOptions(undefined, options); // reject bad options before reading the document
     const checked = await this.#take(document);
     return this.#plan(checked, { ...planOptions(checked, options), leftOvers: options.adopt === true }, options);
+  }
+
+  /**
+   * Returns the differences between the namespace and the current document; empty if there are none. Changes nothing.
+   * `plan()` has the steps that remove them, and `watch()` reports them whenever they change.
+   * @throws IpvsError the errors of {@link plan}
+   */
+  async verify(options: CallOptions = {}): Promise<Difference[]> {
+    checkCallOptions(options);
+    const checked = await this.#take(undefined);
+    return differencesOf((await this.#plan(checked, planOptions(checked, {}), options)).steps);
   }
 
   async #plan(checked: CheckedDocument, planning: PlanOptions, call: CallOptions): Promise<Plan> {
@@ -205,7 +174,7 @@ export class DesiredState {
    * loop, another call has to remove the remaining servers.
    */
   async *drain(options: DrainOptions = {}): AsyncGenerator<DrainProgress, void, void> {
-    checkOptions('drain', options, ['interval', 'signal', 'timeout']);
+    checkOptions('drain', options, drainNames);
     const { signal, timeout } = callOptions(options);
     const interval = checkInteger('interval (in milliseconds)', valueOr(options.interval, 1000), 10, 0x7fffffff);
     const told = new Map<string, DrainProgress>();
@@ -254,7 +223,7 @@ export class DesiredState {
    * its reason.
    */
   async watch(options: WatchDocumentOptions = {}): Promise<DriftWatch> {
-    checkOptions('watch', options, ['adopt', 'repair', 'interval', 'signal', 'timeout']);
+    checkOptions('watch', options, watchNames);
     const { repair = false, adopt } = options;
     const { signal, timeout } = callOptions(options);
     checkFlag('repair', repair);
@@ -281,7 +250,7 @@ export class DesiredState {
     for (;;) {
       options.signal?.throwIfAborted();
       const { plan, ...seen } = await this.#look(options);
-      const drift = plan ? driftOf(plan) : [];
+      const drift = plan ? differencesOf(plan.steps) : [];
       const due = repair && plan !== undefined && plan.changes.length > 0 && plan.conflicts.length === 0;
       const report: DriftReport = due ? { drift, ...(await this.#repair(options)) } : { drift, repaired: [], ...seen };
       const text = JSON.stringify([drift, report.error?.message]);
@@ -297,6 +266,7 @@ export class DesiredState {
     return this.#engine.close();
   }
 
+  /** Closes the handles, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -335,30 +305,6 @@ export class DesiredState {
     );
     return taken;
   }
-}
-
-function callOptions({ signal, timeout }: CallOptions): CallOptions {
-  checkCallOptions({ signal, timeout });
-  return { signal, timeout };
-}
-
-const applyNames = ['adopt', 'onFailure', 'settle', 'signal', 'timeout'];
-
-/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-function checkApply({ adopt = false, onFailure = 'roll-back', settle = false }: ApplyDocumentOptions): void {
-  adoptionOf(adopt);
-  checkOneOf('onFailure', onFailure, ['roll-back', 'leave']);
-  checkFlag('settle', settle);
-}
-
-function planOptions(checked: CheckedDocument | undefined, { adopt = false }: PlanDocumentOptions) {
-  return { adopt: adoptionOf(adopt), drain: checked?.document.drain };
-}
-
-function adoptionOf(adopt: unknown): Adoption {
-  if (adopt !== 'all' && typeof adopt !== 'boolean')
-    throw invalid(`adopt must be true, false or 'all', not ${show(adopt)}`);
-  return adopt === 'all' ? 'all' : adopt ? 'wanted' : 'none';
 }
 
 function isNews(progress: DrainProgress, before: DrainProgress | undefined): boolean {

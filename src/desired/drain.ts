@@ -10,7 +10,7 @@ import {
 } from '../items/service-ids.js';
 import type { World } from '../items/world.js';
 import type { CallOptions } from '../kernel/call.js';
-import type { ServerKey, ServiceKey, IpvsTableEntry } from '../kernel/ipvs/types.js';
+import type { IpvsTableEntry, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 import { ApplyError } from './apply/apply-error.js';
 import type { Engine } from './apply/engine.js';
 import { settleOwed } from './apply/settle.js';
@@ -22,12 +22,16 @@ import type { Draining, Ledger } from './record/ledger.js';
 
 /** Progress of a draining server: it gets no new connections, and is deleted when its existing ones are over. */
 export interface DrainProgress {
+  /** Service of the server. */
   readonly service: ServiceKey;
   readonly server: ServerKey;
   /** `gone`: the server was removed, because its connections or its time limit ended. `cancelled`: it stays. */
   readonly state: 'draining' | 'gone' | 'cancelled';
+  /** Connections that are established; 0 after the server is gone. */
   readonly activeConnections: number;
+  /** Connections that are being opened or closed, or have no state (UDP); 0 after the server is gone. */
   readonly inactiveConnections: number;
+  /** Persistence templates that still send clients to the server; 0 after the server is gone. */
   readonly persistentConnections: number;
   /** Milliseconds until the server is removed despite its connections. */
   readonly remaining: number;

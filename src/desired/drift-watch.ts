@@ -38,6 +38,7 @@ export class DriftWatch implements AsyncIterableIterator<DriftReport, void, void
     }
   }
 
+  /** Closes the watch; called when a loop is left. */
   async return(): Promise<IteratorResult<DriftReport, void>> {
     this.close();
     return { done: true, value: undefined };
@@ -49,10 +50,12 @@ export class DriftWatch implements AsyncIterableIterator<DriftReport, void, void
     this.#close();
   }
 
+  /** Returns the watch itself: one loop can read it. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** Closes the watch, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }

@@ -1,4 +1,4 @@
-import { checkCallOptions, checkKernel, checkOptions, isText, show } from '../common/check.js';
+import { checkCallOptions, checkKernel, checkOptions, isText, namesOf, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { World } from '../items/world.js';
@@ -7,10 +7,12 @@ import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
 import { Engine, placesOf } from './apply/engine.js';
+import { type Difference, differencesOf } from './difference.js';
+import { ownerPattern } from './document/owner-name.js';
 import { type Target, TargetBuilder } from './document/target.js';
 import { type Step, toStep } from './plan/step.js';
-import { stateWords } from './plan/words.js';
 
+/** Options of `Role.open()`. */
 export interface RoleOptions extends OpenOptions {
   /**
    * Name that distinguishes roles of the same kind in one namespace, and names the nf_tables table (`ipvs-NAME`).
@@ -26,12 +28,14 @@ export interface RoleOptions extends OpenOptions {
   readonly kernel?: Kernel | undefined;
 }
 
-/** A difference from the wanted state. */
-export interface RoleProblem {
-  readonly what: string;
-  /** `missing`, or the actual state. */
-  readonly is: string;
-}
+const optionNames = namesOf<RoleOptions>({
+  namespace: true,
+  name: true,
+  record: true,
+  kernel: true,
+  signal: true,
+  timeout: true,
+});
 
 const options = { adopt: 'none', adoptable: false } as const;
 
@@ -41,6 +45,7 @@ const options = { adopt: 'none', adoptable: false } as const;
  * the role is removed.
  */
 export class Role {
+  /** Name of the role within its namespace; also the name of its record. */
   readonly name: string;
   readonly #target: Target;
   readonly #engine: Engine;
@@ -57,7 +62,7 @@ export class Role {
    * {@link Network.open}
    */
   static async open(description: RoleDescription, options: RoleOptions = {}): Promise<Role> {
-    checkOptions('a role', options, ['namespace', 'name', 'record', 'kernel', 'signal', 'timeout']);
+    checkOptions('a role', options, optionNames);
     if (typeof description !== 'object' || description === null)
       throw invalid(`a role must be an object, not ${show(description)}`);
     const { name = description.role, record, ...open } = options;
@@ -65,8 +70,8 @@ export class Role {
     checkKernel(open.kernel, 'openIpvs', 'openConntrack', 'openNetfilter', 'openNetwork', 'openJournal', 'gracePeriod');
     if (open.namespace !== undefined) namespacePath(open.namespace);
     checkRecord(record);
-    if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,48}$/.test(name))
-      throw invalid(`a role has a name of letters, digits, "_", "." and "-"`);
+    if (typeof name !== 'string' || !ownerPattern.test(name))
+      throw invalid(`the name of a role must have 1 to 48 letters, digits, "_", "." and "-", not ${show(name)}`);
     const builder = new TargetBuilder();
     for (const part of describe(description, `ipvs-${name}`)) builder.add(part);
     const { signal: _, ...later } = open; // the signal of this call, not of calls that open handles later
@@ -112,16 +117,14 @@ export class Role {
     return (await this.#engine.remove(call)).map(toStep);
   }
 
-  /** Returns the differences from the wanted state; empty if there are none. */
-  async verify(call: CallOptions = {}): Promise<RoleProblem[]> {
+  /**
+   * Returns the differences from the wanted state; empty if there are none. Changes nothing. Objects that others made
+   * among those of the role (`foreign`), such as a server of its service, are no differences of a role.
+   */
+  async verify(call: CallOptions = {}): Promise<Difference[]> {
     checkCallOptions(call);
     const { steps } = await this.#engine.plan(this.#target, options, call);
-    return steps
-      .filter(({ action }) => action !== 'foreign')
-      .map((step) => {
-        const { action, what, ...state } = toStep(step);
-        return { what, is: action === 'take-back' ? 'there still' : (stateWords(state) ?? 'missing') };
-      });
+    return differencesOf(steps.map(toStep)).filter(({ problem }) => problem !== 'foreign');
   }
 
   /** Closes the handles; what it made stays. */
@@ -129,6 +132,7 @@ export class Role {
     return this.#engine.close();
   }
 
+  /** Closes the handles, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -2,54 +2,21 @@ import type { IpvsError } from '../common/errors.js';
 import type { Item } from '../items/items.js';
 import type { World } from '../items/world.js';
 import type { NetworkEventType } from '../kernel/network/types.js';
+import type { Difference } from './difference.js';
 import type { Target } from './document/target.js';
-import type { Plan } from './plan/plan-view.js';
 import type { Step } from './plan/step.js';
-import { stateWords } from './plan/words.js';
-
-/** One difference from the document. */
-export interface Drift {
-  /**
-   * `missing`, `changed`: the owner made it, or has to make it. `left`: the owner made it, and no longer wants it.
-   * `foreign`: others made it among the owner's objects; it stays. `in-the-way`: others made it where the owner wants
-   * another object, or something that the owner's object needs is missing (an interface, a sysctl); nothing is
-   * repaired.
-   */
-  readonly problem: 'missing' | 'changed' | 'left' | 'foreign' | 'in-the-way';
-  readonly what: string;
-  /** Actual state; for services and servers in the way also their owner. */
-  readonly is?: string | undefined;
-}
 
 /**
  * All differences from the document, reported whenever they change. The first report has the first differences. An
  * empty one reports that none is left, unless an earlier report has reported the repair.
  */
 export interface DriftReport {
-  readonly drift: readonly Drift[];
+  /** Differences at the time of the read, in the order of the plan. */
+  readonly drift: readonly Difference[];
   /** Steps that repaired the differences, also for changes since they were read. Empty without `repair`. */
   readonly repaired: readonly Step[];
   /** Reason why the state could not be read or repaired; the watch retries. */
   readonly error?: IpvsError | undefined;
-}
-
-const problems: Readonly<Partial<Record<Step['action'], Drift['problem']>>> = {
-  make: 'missing',
-  change: 'changed',
-  'take-back': 'left',
-  foreign: 'foreign',
-  conflict: 'in-the-way',
-};
-
-export function driftOf({ steps }: Plan): Drift[] {
-  return steps.flatMap((step): Drift[] => {
-    const { action, what } = step;
-    const is = stateWords(step);
-    const problem = problems[action];
-    // An unwanted object that has disappeared is no difference.
-    if (problem === undefined || (problem === 'left' && is === 'gone already')) return [];
-    return [is === undefined ? { problem, what } : { problem, what, is }];
-  });
 }
 
 const linkEvents = ['link-added', 'link-changed', 'link-removed'] as const;

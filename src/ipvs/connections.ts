@@ -1,8 +1,8 @@
-import { checkAddress, checkCallOptions, checkInteger, checkOptions, show } from '../common/check.js';
+import { checkAddress, checkCallOptions, checkOptions, checkRange, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { ConnectionEntry } from '../kernel/ipvs/types.js';
-import { ranges } from '../kernel/ipvs/vocabulary.js';
 import type { Context } from './context.js';
 import { translate } from './errors.js';
 
@@ -39,7 +39,7 @@ export function connectionMatcher(filter: ConnectionFilter): (connection: Connec
     if (filter[name] !== undefined) wanted.set(name, checkAddress(name, filter[name]).address);
   }
   for (const name of portNames) {
-    if (filter[name] !== undefined) wanted.set(name, checkInteger(name, filter[name], ...ranges.port));
+    if (filter[name] !== undefined) wanted.set(name, checkRange(name, filter[name], ranges.anyPort));
   }
   for (const name of textNames) {
     if (filter[name] !== undefined) wanted.set(name, checkText(name, filter[name]).toUpperCase());

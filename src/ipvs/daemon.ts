@@ -1,9 +1,10 @@
 import { isIPv4 } from 'node:net';
-import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '../common/check.js';
+import { checkAddress, checkOneOf, checkOptions, checkRange, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName, LONGEST_MAIN_NAME } from '../common/interface-name.js';
+import { ranges } from '../common/ranges.js';
 import type { DaemonRole, DaemonSettings } from '../kernel/ipvs/types.js';
-import { daemonRoles, ranges } from '../kernel/ipvs/vocabulary.js';
+import { daemonRoles } from '../kernel/ipvs/vocabulary.js';
 
 /** A daemon to start. The kernel's defaults are group 224.0.0.81, port 8848 and ttl 1. */
 export interface DaemonOptions {
@@ -45,11 +46,11 @@ export function daemonSettings(options: DaemonOptions): DaemonSettings {
   return {
     role: checkRole(options.role),
     interface: checkInterfaceName('interface', name, LONGEST_MAIN_NAME),
-    syncId: checkInteger('syncId', valueOr(options.syncId, 0), ...ranges.syncId),
-    ...(maxLength === undefined ? {} : { maxLength: checkInteger('maxLength', maxLength, ...ranges.syncLength) }),
+    syncId: checkRange('syncId', valueOr(options.syncId, 0), ranges.syncId),
+    ...(maxLength === undefined ? {} : { maxLength: checkRange('maxLength', maxLength, ranges.syncLength) }),
     ...(group === undefined ? {} : { group: checkGroup(group) }),
-    ...(port === undefined ? {} : { port: checkInteger('the port of a daemon', port, ...ranges.udpPort) }),
-    ...(ttl === undefined ? {} : { ttl: checkInteger('ttl', ttl, ...ranges.ttl) }),
+    ...(port === undefined ? {} : { port: checkRange('the port of a daemon', port, ranges.port) }),
+    ...(ttl === undefined ? {} : { ttl: checkRange('ttl', ttl, ranges.ttl) }),
   };
 }
 

@@ -1,5 +1,6 @@
-import { checkCallOptions, checkInteger, checkKernel, checkOptions, show } from '../common/check.js';
+import { checkCallOptions, checkKernel, checkOptions, checkRange, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import { type Result, resultsOf } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
@@ -14,7 +15,6 @@ import type {
   ServiceKey,
   Timeouts,
 } from '../kernel/ipvs/types.js';
-import { ranges } from '../kernel/ipvs/vocabulary.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
 import { type IpvsTableChange, toKernelChanges } from './changes.js';
@@ -209,7 +209,7 @@ export class Ipvs {
   async setTimeouts(timeouts: Partial<Timeouts>, options?: CallOptions): Promise<void> {
     checkOptions('timeouts', timeouts, timeoutNames);
     const seconds = (name: keyof Timeouts): number =>
-      timeouts[name] === undefined ? 0 : checkInteger(`the timeout ${name}`, timeouts[name], ...ranges.timeout);
+      timeouts[name] === undefined ? 0 : checkRange(`the timeout ${name}`, timeouts[name], ranges.timeout);
     const settings = { tcp: seconds('tcp'), tcpFin: seconds('tcpFin'), udp: seconds('udp') };
     await this.#context.ask({ command: 'SET_CONFIG', action: 'set', object: 'timeouts', options }, () =>
       this.#port.setTimeouts(settings, options),

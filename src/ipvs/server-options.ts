@@ -1,5 +1,6 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions, valueOr } from '../common/check.js';
+import { checkAddress, checkOneOf, checkOptions, checkRange, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { type Range, ranges } from '../common/ranges.js';
 import type {
   Forwarding,
   ServerKey,
@@ -8,7 +9,7 @@ import type {
   TunnelChecksum,
   TunnelType,
 } from '../kernel/ipvs/types.js';
-import { ranges, settableForwardings, tunnelChecksums, tunnelTypes } from '../kernel/ipvs/vocabulary.js';
+import { settableForwardings, tunnelChecksums, tunnelTypes } from '../kernel/ipvs/vocabulary.js';
 import { describeServer } from './describe.js';
 
 /** The encapsulation of packets to a real server. */
@@ -90,7 +91,7 @@ function keyOf(selector: ServerKey | NewServerKey, service: ServiceKey): ServerK
   const known = 'family' in selector && selector.family === 'ipv6' ? selector.family : undefined;
   const { address, family } = checkAddress('the address of a real server', selector.address, known);
   const { port = 'port' in service ? service.port : 0 } = selector;
-  return { family, address, port: checkInteger('the port of a real server', port, ...ranges.port) };
+  return { family, address, port: checkRange('the port of a real server', port, ranges.anyPort) };
 }
 
 /**
@@ -169,13 +170,8 @@ function withChanges(current: ServerSettings, changes: ServerChanges): ServerSet
   return settings;
 }
 
-function numberOf(
-  what: string,
-  value: number | undefined,
-  current: number,
-  [least, most]: readonly [number, number],
-): number {
-  return value === undefined ? current : checkInteger(what, value, least, most);
+function numberOf(what: string, value: number | undefined, current: number, range: Range): number {
+  return value === undefined ? current : checkRange(what, value, range);
 }
 
 function tunnelSettings(
@@ -194,7 +190,7 @@ function tunnelSettings(
   );
   const port = valueOr(tunnel.port, kept?.tunnelPort ?? 0);
   if (type === 'gue' && port === 0 && tunnel.port === undefined) throw invalid('a GUE tunnel requires a port');
-  if (type === 'gue') checkInteger('the port of a GUE tunnel', port, ...ranges.udpPort);
+  if (type === 'gue') checkRange('the port of a GUE tunnel', port, ranges.port);
   else if (tunnel.port !== undefined) throw invalid(`the port of a tunnel requires type 'gue', not '${type}'`);
   if ((type === 'ipip' && checksum !== 'none') || (type === 'gre' && checksum === 'remote')) {
     throw invalid(

@@ -1,16 +1,17 @@
 import {
   checkAddress,
   checkFlag,
-  checkInteger,
   checkList,
   checkName,
   checkOneOf,
   checkOptions,
+  checkRange,
   show,
   valueOr,
 } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { type Range, ranges } from '../common/ranges.js';
 import {
   type Family,
   type Protocol,
@@ -18,7 +19,7 @@ import {
   type ServiceKey,
   type ServiceSettings,
 } from '../kernel/ipvs/types.js';
-import { protocols, ranges } from '../kernel/ipvs/vocabulary.js';
+import { protocols } from '../kernel/ipvs/vocabulary.js';
 import { checkNetmask, wholeNetmask } from './netmask.js';
 
 /** A scheduler of Linux 6.1 to 7.2, whose module is `ip_vs_NAME`, or any other name. */
@@ -168,7 +169,7 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
       throw invalid('a virtual service must have either a fwmark, or a protocol, address and port');
     return {
       family: checkOneOf('the family', selector.family === undefined ? 'ipv4' : selector.family, families),
-      fwmark: checkInteger('a fwmark', selector.fwmark, ...ranges.fwmark),
+      fwmark: checkRange('a fwmark', selector.fwmark, ranges.serviceMark),
     };
   }
   if (!('address' in selector)) throw invalid('a virtual service must have a fwmark, or a protocol, address and port');
@@ -180,7 +181,7 @@ function keyOf(selector: ServiceKey | NewServiceKey): ServiceKey {
     family,
     protocol: checkOneOf('the protocol', selector.protocol, protocols),
     address,
-    port: checkInteger('the port of a virtual service', selector.port, ...ranges.port),
+    port: checkRange('the port of a virtual service', selector.port, ranges.anyPort),
   };
 }
 
@@ -237,7 +238,7 @@ function withChanges(
   current: ServiceSettings,
   changes: ServiceChanges,
   persist: ServiceChanges['persistence'],
-  [leastTimeout, mostTimeout]: readonly [number, number],
+  timeouts: Range,
 ): ServiceSettings {
   const { key } = current;
   const scheduler = changes.scheduler === undefined ? current.scheduler : checkName('a scheduler', changes.scheduler);
@@ -259,7 +260,7 @@ function withChanges(
     // Resets settings that had no effect so far: Docker creates services with netmask 0.
     if (!had) [timeout, netmask, engine] = [300, wholeNetmask(key.family), ''];
     if (persistence.timeout !== undefined)
-      timeout = checkInteger('the timeout of persistence', persistence.timeout, leastTimeout, mostTimeout);
+      timeout = checkRange('the timeout of persistence', persistence.timeout, timeouts);
     if (persistence.netmask !== undefined) netmask = checkNetmask(persistence.netmask, key.family);
     if (persistence.engine === null) engine = '';
     else if (persistence.engine !== undefined) engine = checkName('a persistence engine', persistence.engine);

@@ -1,7 +1,7 @@
 import { ownValue } from '../common/own.js';
 import { compareState } from '../netfilter/netfilter.js';
 import type { Handler } from './handler.js';
-import { missing, other, right } from './items.js';
+import { missing, right } from './items.js';
 
 /** Handles all marks and NAT rules of a role: one table, which is its own. */
 export const netfilter: Handler<'netfilter'> = {

@@ -1,5 +1,11 @@
 import { Errno } from '../common/errno.js';
-import { errorOf, type Request as KernelRequest, type Meaning, Meanings } from '../common/meanings.js';
+import {
+  errorOf,
+  type Request as KernelRequest,
+  type Meaning,
+  type MeaningEntry,
+  Meanings,
+} from '../common/meanings.js';
 import { NftChangeFailure } from '../kernel/netfilter/port.js';
 import type { NftTableChange } from '../kernel/netfilter/types.js';
 import { chainRuleText } from './layout.js';
@@ -12,21 +18,21 @@ const meanings = new Meanings<Command>();
 
 const markExists: Meaning = {
   code: 'ERR_IPVS_MARK_EXISTS',
-  says: 'these packets have a mark already',
-  cause: 'it was added before; to change it, use setMark, or set for all',
+  says: 'a mark is already set for these packets',
+  cause: 'it was added before; to change it, use setMark(), or set() for all marks',
 };
 meanings.define(['add-element'], Errno.EEXIST, markExists);
 meanings.define(['delete-element'], Errno.ENOENT, {
   code: 'ERR_IPVS_NO_SUCH_MARK',
-  says: 'these packets have no mark',
-  cause: 'it was deleted already, or it was added for other packets (another protocol, port or hook)',
+  says: 'no mark is set for these packets',
+  cause: 'it was already deleted, or it was added with another protocol, port or hook',
 });
 for (const errno of [Errno.ENOENT, Errno.EOPNOTSUPP])
   meanings.define(['add-table', 'add-chain', 'add-rule', 'add-map'], errno, {
     code: 'ERR_IPVS_NOT_SUPPORTED',
-    says: 'this kernel does not support what the rule needs',
+    says: 'the kernel does not support the rule',
     cause:
-      'a part of nf_tables (nft_nat, nft_masq, nft_redir, nft_fib_inet, nft_chain_nat) is not built, or may not be loaded here',
+      'a module of nf_tables (nft_nat, nft_masq, nft_redir, nft_fib_inet, nft_chain_nat) is not built or cannot be loaded',
   });
 for (const errno of [Errno.EINTR, Errno.ERESTART])
   meanings.defineForAll(errno, {
@@ -36,16 +42,18 @@ for (const errno of [Errno.EINTR, Errno.ERESTART])
   });
 meanings.defineForAll(Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
-  says: 'not permitted',
+  says: 'permission is denied',
   cause:
-    'nf_tables requires CAP_NET_ADMIN over the network namespace, and entering one requires CAP_SYS_ADMIN; or another program owns the table (flags owner)',
+    'nf_tables requires CAP_NET_ADMIN over the network namespace; entering a network namespace requires CAP_SYS_ADMIN; or another program owns the table (`flags owner`)',
 });
 meanings.defineForAll(Errno.EPROTONOSUPPORT, {
   code: 'ERR_IPVS_NOT_AVAILABLE',
-  says: 'this kernel has no netfilter for programs',
-  cause: 'nfnetlink or nf_tables is not built, or may not be loaded here: as root, modprobe nf_tables',
+  says: 'the kernel does not have nf_tables',
+  cause: 'its module is not loaded (run `modprobe nf_tables` as root), or is not built',
 });
 
+/** Every meaning of an errno for a change of a table. */
+export const allMeanings = (): Iterable<MeaningEntry> => meanings;
 export const translate = meanings.translate.bind(meanings);
 
 /** Returns the request that a change of the table is, in words. */

@@ -1,5 +1,6 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions, show } from '../common/check.js';
+import { checkAddress, checkInteger, checkOneOf, checkOptions, checkRange, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import type { NftAction, NftHook, NftMatch, NftRule } from '../kernel/netfilter/types.js';
 import {
   checkMarkBits,
@@ -78,8 +79,7 @@ export type NetfilterRuleOptions = NetfilterRuleMatchOptions &
       }
   );
 
-/** Segment sizes that `clamp-mss` accepts, in bytes. The least is TCP_MIN_MSS of the kernel (include/net/tcp.h). */
-export const segmentSizes = { least: 88, most: 0xffff } as const;
+const { segmentSize } = ranges;
 
 type RuleType = NetfilterRuleOptions['type'];
 
@@ -149,10 +149,11 @@ function checkAction(what: string, options: NetfilterRuleOptions, match: NftMatc
       return { type: 'redirect', toPort: checkToPort(what, options.toPort, match) };
     case 'clamp-mss': {
       if (options.size === 'path') return { type: 'clamp-mss', size: 'path' };
-      const { least, most } = segmentSizes;
       if (typeof options.size !== 'number')
-        throw invalid(`size must be a number of bytes from ${least} to ${most}, or "path", not ${show(options.size)}`);
-      return { type: 'clamp-mss', size: checkInteger('size', options.size, least, most) };
+        throw invalid(
+          `size must be a number of bytes from ${segmentSize.least} to ${segmentSize.most}, or "path", not ${show(options.size)}`,
+        );
+      return { type: 'clamp-mss', size: checkRange('size', options.size, segmentSize) };
     }
   }
 }

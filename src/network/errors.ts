@@ -24,103 +24,109 @@ export type Command =
 
 export type Request = KernelRequest<Command>;
 
-const meanings = new Meanings<Command>();
+/** Meanings of errnos. `refusals.ts` has those that depend on the operation. */
+export const meanings = new Meanings<Command>();
 
 export const noSuchAddress: Meaning = {
   code: 'ERR_IPVS_NO_SUCH_ADDRESS',
-  says: 'the interface has no such address',
-  cause: 'it was deleted meanwhile, or its prefix length differs, or it has a peer',
+  says: 'the interface does not have this address',
+  cause: 'it was deleted by another program, its prefix length differs, or it has a peer address',
 };
 export const noSuchRoute: Meaning = {
   code: 'ERR_IPVS_NO_SUCH_ROUTE',
-  says: 'there is no such route',
-  cause: 'its table, metric, type or nexthop differs, or it went away with its interface or an address',
+  says: 'the route does not exist',
+  cause:
+    'its table, metric, type or nexthop differs, or the kernel deleted it together with its interface or an address',
 };
 export const noSuchRule: Meaning = {
   code: 'ERR_IPVS_NO_SUCH_RULE',
-  says: 'there is no such rule',
-  cause: 'its priority or one of its selectors differs: what is not named is taken for not there',
+  says: 'the routing rule does not exist',
+  cause: 'its priority or a selector differs: a selector that is not given matches only rules without it',
 };
 export const noSuchForwardingEntry: Meaning = {
   code: 'ERR_IPVS_NO_SUCH_FORWARDING_ENTRY',
-  says: 'there is no such forwarding entry',
-  cause: 'its table (self or master), vlan or destination differs, or it has aged',
+  says: 'the forwarding entry does not exist',
+  cause: 'its table (self or master), VLAN or destination differs, or it expired',
 };
 const rejected = (says: string, cause: string): Meaning => ({ code: 'ERR_IPVS_REJECTED', says, cause });
 
 for (const errno of [Errno.EALREADY, Errno.EADDRINUSE]) {
   meanings.define(['add-udp-tunnel'], errno, {
     code: 'ERR_IPVS_UDP_TUNNEL_EXISTS',
-    says: 'the port is used already',
-    cause: 'by another tunnel, or by a program that listens on it (ss -ulnp)',
+    says: 'the UDP port is already in use',
+    cause: 'another tunnel, or a program that listens on it, uses the port (see `ss -ulnp`)',
   });
 }
 meanings.define(['list', 'add-udp-tunnel', 'delete-udp-tunnel'], Errno.EPROTONOSUPPORT, {
   code: 'ERR_IPVS_NOT_AVAILABLE',
-  says: 'this kernel has no fou, which unwraps UDP',
-  cause: 'its module is not loaded, and the kernel does not load it by itself: as root, modprobe fou',
+  says: 'the kernel does not have fou, which decapsulates UDP tunnels',
+  cause: 'its module is not loaded, and the kernel does not load it automatically: run `modprobe fou` as root',
 });
 meanings.define(['delete-udp-tunnel'], Errno.EINVAL, {
   code: 'ERR_IPVS_NO_SUCH_UDP_TUNNEL',
-  says: 'there is no such tunnel',
+  says: 'no UDP tunnel receives on this port',
 });
 meanings.define(['add-link'], Errno.EEXIST, {
   code: 'ERR_IPVS_LINK_EXISTS',
-  says: 'there is such an interface already',
+  says: 'the interface already exists',
   cause:
-    'another with this name (or, of a veth, with that of its peer), or one that does the same: a tunnel between the ' +
-    'same addresses (of none, that is tunl0 or gre0, which come with their modules), a vxlan of this number and port',
+    'another interface has its name, or the name of its veth peer; or an interface with the same function exists: a ' +
+    'tunnel between the same addresses (tunl0 and gre0, which their modules create, are tunnels without addresses), or ' +
+    'a vxlan with the same VNI and port',
 });
 meanings.define(['update-link'], Errno.EEXIST, {
   code: 'ERR_IPVS_LINK_EXISTS',
-  says: 'there is an interface of this name already',
+  says: 'an interface with this name already exists',
 });
 meanings.define(
   ['add-link'],
   Errno.EOPNOTSUPP,
-  rejected('the kernel refuses the interface', 'an option that this kernel was built without'),
+  rejected('the kernel rejects the interface', 'the kernel was built without one of the options'),
 );
 meanings.define(
   ['add-link'],
   Errno.EINVAL,
   rejected(
-    'the kernel refuses the interface',
-    'an MTU, a link-layer address or an option that its kind does not take, or one that cannot be a port of its master',
+    'the kernel rejects the interface',
+    'the kind of interface does not support the MTU, the link-layer address or an option, or the interface cannot be a port of its master',
   ),
 );
 meanings.define(
   ['add-link'],
   Errno.EBUSY,
-  rejected('an interface that it is made on is in use', 'the parent of a macvlan is a port of a bridge'),
+  rejected('the parent interface is in use', 'the parent of a macvlan is a port of a bridge'),
 );
 meanings.define(
   ['update-link'],
   Errno.EOPNOTSUPP,
-  rejected('the kernel refuses the change', 'its driver cannot change the link-layer address or the MTU'),
+  rejected('the kernel rejects the change', 'the driver cannot change the link-layer address or the MTU'),
 );
 meanings.define(
   ['update-link'],
   Errno.EINVAL,
-  rejected('the kernel refuses the change', 'an MTU out of range, or one that cannot be a port or a master'),
+  rejected('the kernel rejects the change', 'the MTU is out of range, or the interface cannot be a port or a master'),
 );
 meanings.define(
   ['update-link'],
   Errno.EBUSY,
   rejected(
     'the interface is in use',
-    'before Linux 6.2 it has to be down to be renamed; a port has to leave its master before it gets another',
+    'before Linux 6.2, only an interface that is down can be renamed; a port must leave its master before it joins another',
   ),
 );
 for (const command of ['add-link', 'update-link'] as const) {
   meanings.define(
     [command],
     Errno.EADDRNOTAVAIL,
-    rejected('the kernel refuses the address', 'a multicast link-layer address, or none at all'),
+    rejected('the kernel rejects the address', 'the link-layer address is multicast or all zeros'),
   );
   meanings.define(
     [command],
     Errno.EADDRINUSE,
-    rejected('its UDP port is used already', 'by another tunnel, or by a program that listens on it (ss -ulnp)'),
+    rejected(
+      'the UDP port is already in use',
+      'another tunnel, or a program that listens on it, uses the port (see `ss -ulnp`)',
+    ),
   );
   meanings.define(
     [command],
@@ -131,27 +137,28 @@ for (const command of ['add-link', 'update-link'] as const) {
 meanings.define(
   ['delete-link'],
   Errno.EOPNOTSUPP,
-  rejected('the interface cannot be deleted', 'it belongs to a driver: lo, a network card, tunl0'),
+  rejected('the interface cannot be deleted', 'its driver does not support deletion: lo, a network card, tunl0'),
 );
 meanings.define(['add-address'], Errno.EEXIST, {
   code: 'ERR_IPVS_ADDRESS_EXISTS',
-  says: 'the interface has this address already',
+  says: 'the interface already has this address',
 });
 meanings.define(
   ['add-address'],
   Errno.EINVAL,
-  rejected('the kernel refuses the address', 'IPv6 on an interface whose MTU is below 1280'),
+  rejected('the kernel rejects the address', 'the MTU of the interface is below 1280, which IPv6 requires'),
 );
 meanings.define(
   ['add-address'],
   Errno.EADDRNOTAVAIL,
-  rejected('the kernel refuses the address', 'a multicast address, ::, or ::1 on another interface than lo'),
+  rejected('the kernel rejects the address', 'it is multicast, ::, or ::1 on another interface than lo'),
 );
 meanings.define(['delete-address'], Errno.EADDRNOTAVAIL, noSuchAddress);
 meanings.define(['add-route'], Errno.EEXIST, {
   code: 'ERR_IPVS_ROUTE_EXISTS',
-  says: 'there is a route to this destination with this metric already',
-  cause: 'another program made it, or an earlier run did; setRoute replaces it, another metric stands beside it',
+  says: 'a route to this destination with this metric already exists',
+  cause:
+    'another program or an earlier run added it; replace it with replaceRoute(), or add the route with another metric',
 });
 meanings.define(['delete-route'], Errno.ESRCH, noSuchRoute);
 for (const errno of [Errno.ENETUNREACH, Errno.EHOSTUNREACH])
@@ -160,59 +167,70 @@ for (const errno of [Errno.ENETUNREACH, Errno.EHOSTUNREACH])
     errno,
     rejected(
       'the kernel cannot reach the nexthop',
-      'no route to it that is of this link: add the address first, bring the interface up, or say onlink',
+      'no route of this interface leads to it: add the address of the interface first, set the interface up, or use onlink',
     ),
   );
 meanings.define(
   ['add-route', 'set-route'],
   Errno.ENETDOWN,
-  rejected('the interface of the nexthop is down', 'updateLink(name, { up: true }) comes first'),
+  rejected('the interface of the nexthop is down', 'set it up first: setLink(name, { up: true })'),
 );
 meanings.define(
   ['add-route', 'set-route'],
   Errno.EINVAL,
   rejected(
-    'the kernel refuses the route',
-    'a source that is no address of this host, a nexthop that is one, a wrong scope',
+    'the kernel rejects the route',
+    'the source is not an address of this host, the nexthop is one, or the scope is wrong',
   ),
 );
-meanings.define(['route-to'], Errno.ENETUNREACH, { ...noSuchRoute, cause: 'no table that the rules lead to has one' });
+meanings.define(['route-to'], Errno.ENETUNREACH, {
+  ...noSuchRoute,
+  says: 'no route leads to the address',
+  cause: 'no table that the routing rules select has a route',
+});
 meanings.define(['route-to'], Errno.EHOSTUNREACH, {
   ...noSuchRoute,
   says: 'the address is unreachable',
-  cause: 'a route or a rule says so',
+  cause: 'a route or a routing rule has the type unreachable',
 });
 meanings.define(['route-to'], Errno.EACCES, {
   ...noSuchRoute,
-  says: 'the kernel prohibits it',
-  cause: 'a route or a rule says so',
+  says: 'the kernel prohibits packets to the address',
+  cause: 'a route or a routing rule has the type prohibit',
 });
 meanings.define(['route-to'], Errno.EINVAL, {
   ...noSuchRoute,
-  says: 'the kernel drops it',
-  cause: 'a blackhole route, or a source that is no address of this host',
+  says: 'the kernel drops packets to the address',
+  cause: 'a route has the type blackhole, or the source is not an address of this host',
 });
-meanings.define(['add-rule'], Errno.EEXIST, { code: 'ERR_IPVS_RULE_EXISTS', says: 'there is such a rule already' });
+meanings.define(['add-rule'], Errno.EEXIST, {
+  code: 'ERR_IPVS_RULE_EXISTS',
+  says: 'an identical routing rule already exists',
+});
 meanings.define(['delete-rule'], Errno.ENOENT, noSuchRule);
 meanings.define(
   ['add-rule'],
   Errno.EINVAL,
-  rejected('the kernel refuses the rule', 'a value that its family does not take'),
+  rejected('the kernel rejects the routing rule', 'its address family does not support one of the values'),
 );
 meanings.define(['delete-neighbour'], Errno.ENOENT, {
   code: 'ERR_IPVS_NO_SUCH_NEIGHBOUR',
-  says: 'there is no such neighbour',
-  cause: 'it was deleted or forgotten meanwhile, or is on another interface',
+  says: 'the neighbour does not exist',
+  cause: 'it was deleted or expired, or belongs to another interface',
 });
 meanings.define(
   ['set-neighbour'],
   Errno.EINVAL,
-  rejected('the kernel refuses the neighbour', 'an interface without link-layer addresses, or a multicast address'),
+  rejected(
+    'the kernel rejects the neighbour',
+    'the interface has no link-layer addresses, or the address is multicast',
+  ),
 );
 meanings.define(['add-forwarding-entry'], Errno.EEXIST, {
   code: 'ERR_IPVS_FORWARDING_ENTRY_EXISTS',
-  says: 'there is an entry for this link-layer address already',
-  cause: 'it was learned, or another program made it; delete it first, or, of all zeros or multicast, say append',
+  says: 'a forwarding entry for this link-layer address already exists',
+  cause:
+    'the interface learned it, or another program added it; delete it first, or, for an address of all zeros or a multicast address, use append',
 });
 meanings.define(['delete-forwarding-entry'], Errno.ENOENT, noSuchForwardingEntry);
 for (const errno of [Errno.EOPNOTSUPP, Errno.EINVAL])
@@ -220,72 +238,75 @@ for (const errno of [Errno.EOPNOTSUPP, Errno.EINVAL])
     ['add-forwarding-entry', 'delete-forwarding-entry'],
     errno,
     rejected(
-      'the interface has no such table, or refuses the entry',
-      'a port of a bridge takes master; a vxlan takes self and a destination; a vlan only where it is allowed',
+      'the interface does not have this table, or rejects the entry',
+      'a port of a bridge requires master, a vxlan requires self and a destination, and a VLAN must be allowed on the interface',
     ),
   );
 meanings.define(
   ['announce'],
   Errno.ENETDOWN,
-  rejected('the interface is down', 'updateLink(name, { up: true }) comes first'),
+  rejected('the interface is down', 'set it up first: setLink(name, { up: true })'),
 );
 meanings.define(['announce'], Errno.ENXIO, {
   code: 'ERR_IPVS_NO_SUCH_INTERFACE',
-  says: 'there is no such interface here',
+  says: 'the interface does not exist in this namespace',
 });
 meanings.define(['add-namespace'], Errno.EEXIST, {
   code: 'ERR_IPVS_NAMESPACE_EXISTS',
-  says: 'there is a namespace, or a file, of this name already',
+  says: 'a namespace, or a file, with this name already exists',
 });
 meanings.define(['add-namespace'], Errno.ETIMEDOUT, {
   code: 'ERR_IPVS_TIMEOUT',
   says: 'another process holds the lock of /run/netns',
-  cause:
-    'a program that hangs, or a user who took the lock (flock) on purpose: find it with `lsof /run/netns` or in /proc/locks',
+  cause: 'the process hangs, or holds the lock (flock) on purpose: find it with `lsof /run/netns` or in /proc/locks',
 });
 meanings.define(['delete-namespace'], Errno.ENOENT, {
   code: 'ERR_IPVS_NO_SUCH_NAMESPACE',
-  says: 'there is no such network namespace',
+  says: 'the network namespace does not exist',
 });
 meanings.define(['delete-namespace'], Errno.EINVAL, {
   code: 'ERR_IPVS_NO_SUCH_NAMESPACE',
-  says: 'what has this name is no network namespace',
+  says: 'the file with this name is not a network namespace',
 });
 for (const command of ['add-namespace', 'delete-namespace'] as const)
   meanings.define([command], Errno.EPERM, {
     code: 'ERR_IPVS_PERMISSION',
-    says: 'not permitted',
-    cause: 'it takes root, and CAP_SYS_ADMIN to mount in /run/netns',
+    says: 'permission is denied',
+    cause: 'the call requires root, and CAP_SYS_ADMIN to mount in /run/netns',
   });
 meanings.define(['READ_FILE', 'WRITE_FILE'], Errno.EISDIR, {
   code: 'ERR_IPVS_NO_SUCH_SYSCTL',
-  says: 'it is a directory of settings',
+  says: 'the name is that of a directory of sysctls',
 });
 meanings.define(['READ_FILE', 'WRITE_FILE'], Errno.ENOTDIR, {
   code: 'ERR_IPVS_NO_SUCH_SYSCTL',
-  says: 'there is no such file',
+  says: 'the sysctl does not exist',
 });
 
-meanings.defineForAll(Errno.EOPNOTSUPP, rejected('the kernel cannot do this', 'this kernel was built without it'));
+meanings.defineForAll(
+  Errno.EOPNOTSUPP,
+  rejected('the kernel does not support the operation', 'the kernel was built without it'),
+);
 meanings.defineForAll(Errno.ENODEV, {
   code: 'ERR_IPVS_NO_SUCH_INTERFACE',
-  says: 'there is no such interface here',
-  cause: 'its name is misspelt, or it is in another namespace, or gone',
+  says: 'the interface does not exist in this namespace',
+  cause: 'its name is misspelt, it was deleted, or it is in another namespace',
 });
 meanings.defineForAll(Errno.EPERM, {
   code: 'ERR_IPVS_PERMISSION',
-  says: 'not permitted',
+  says: 'permission is denied',
   cause:
-    'changes take CAP_NET_ADMIN over the network namespace, announcements CAP_NET_RAW, and entering a namespace CAP_SYS_ADMIN',
+    'changes require CAP_NET_ADMIN over the network namespace, announcements CAP_NET_RAW, and entering a namespace CAP_SYS_ADMIN',
 });
 meanings.defineForAll(Errno.EAFNOSUPPORT, {
   code: 'ERR_IPVS_FAMILY_NOT_SUPPORTED',
   says: 'the address family is not supported',
-  cause: 'this kernel has no IPv6 (ipv6.disable=1)',
+  cause: 'IPv6 is disabled (boot option ipv6.disable=1)',
 });
 meanings.defineForAll(Errno.EINTR, {
   code: 'ERR_IPVS_UNSTABLE',
-  says: 'it changed during each of several readings',
+  says: 'the state changed during each of several reads',
+  cause: 'another program changes the network continuously; try again later',
 });
 
 export const errorFor = meanings.errorFor.bind(meanings);

@@ -1,9 +1,9 @@
 import { Errno } from '../common/errno.js';
 import type { IpvsError } from '../common/errors.js';
-import { errorOf, type Meaning } from '../common/meanings.js';
+import { errorOf, type Meaning, type MeaningEntry } from '../common/meanings.js';
 import type { LinkDetails, LinkSettings, NetworkOperation, OperationOutcome } from '../kernel/network/types.js';
 import { requestOf } from './describe.js';
-import { errorFor } from './errors.js';
+import { errorFor, meanings } from './errors.js';
 
 /** Message of the kernel for an unknown kind, and for nothing else (rtnl_newlink in net/core/rtnetlink.c). */
 const UNKNOWN_KIND = 'Unknown device type';
@@ -33,37 +33,63 @@ function meaningFor(operation: NetworkOperation, errno: number, message: string)
     case 'update-link': {
       const { master } = operation.changes;
       if (errno !== Errno.EOPNOTSUPP || typeof master !== 'string') return undefined;
-      return { code: 'ERR_IPVS_REJECTED', says: 'the kernel refuses the change', cause: takesNoPorts(master) };
+      return rejectedChange(master);
     }
     case 'add-address':
       if (errno !== Errno.EACCES) return undefined;
-      return {
-        code: 'ERR_IPVS_REJECTED',
-        says: 'IPv6 is off on the interface',
-        cause: `net.ipv6.conf.${operation.address.interface}.disable_ipv6, or that of all, is 1`,
-      };
+      return disabledIPv6(operation.address.interface);
     default:
       return undefined;
   }
 }
 
 function unsupportedLink({ details, master }: LinkSettings, message: string): Meaning | undefined {
-  if (message.includes(UNKNOWN_KIND))
-    return {
-      code: 'ERR_IPVS_NOT_AVAILABLE',
-      says: `this kernel has no interfaces of kind ${details.kind}`,
-      cause: `the module is not built, or cannot be loaded here: as root, modprobe ${modules[details.kind]}`,
-    };
+  if (message.includes(UNKNOWN_KIND)) return unknownKind(details.kind, modules[details.kind]);
   const causes: string[] = [];
   if (master !== undefined) causes.push(takesNoPorts(master));
-  if (details.kind === 'bridge' && details.vlanFiltering !== undefined)
-    causes.push('this kernel was built without vlanFiltering (CONFIG_BRIDGE_VLAN_FILTERING)');
-  if (details.kind === 'bridge' && details.multicastSnooping !== undefined)
-    causes.push('this kernel was built without multicastSnooping (CONFIG_BRIDGE_IGMP_SNOOPING)');
+  if (details.kind === 'bridge' && details.vlanFiltering !== undefined) causes.push(withoutVlanFiltering);
+  if (details.kind === 'bridge' && details.multicastSnooping !== undefined) causes.push(withoutMulticastSnooping);
   if (causes.length === 0) return undefined;
-  return { code: 'ERR_IPVS_REJECTED', says: 'the kernel refuses the interface', cause: causes.join('; or ') };
+  return rejectedLink(causes);
+}
+
+const withoutVlanFiltering = 'the kernel was built without vlanFiltering (CONFIG_BRIDGE_VLAN_FILTERING)';
+const withoutMulticastSnooping = 'the kernel was built without multicastSnooping (CONFIG_BRIDGE_IGMP_SNOOPING)';
+
+function rejectedLink(causes: readonly string[]): Meaning {
+  return { code: 'ERR_IPVS_REJECTED', says: 'the kernel rejects the interface', cause: causes.join('; or ') };
+}
+
+function rejectedChange(master: string): Meaning {
+  return { code: 'ERR_IPVS_REJECTED', says: 'the kernel rejects the change', cause: takesNoPorts(master) };
+}
+
+function disabledIPv6(interfaceName: string): Meaning {
+  return {
+    code: 'ERR_IPVS_REJECTED',
+    says: 'IPv6 is disabled on the interface',
+    cause: `net.ipv6.conf.${interfaceName}.disable_ipv6 or net.ipv6.conf.all.disable_ipv6 is 1`,
+  };
+}
+
+function unknownKind(kind: string, module: string): Meaning {
+  return {
+    code: 'ERR_IPVS_NOT_AVAILABLE',
+    says: `the kernel does not have interfaces of kind ${kind}`,
+    cause: `the module is not built or cannot be loaded: run \`modprobe ${module}\` as root`,
+  };
 }
 
 function takesNoPorts(master: string): string {
-  return `the master ${master} is no bridge, and takes no ports`;
+  return `the master ${master} is not a bridge, and cannot have ports`;
+}
+
+/** Every meaning of an errno for an operation on the network. Names of objects are in capital letters. */
+export function* allMeanings(): Generator<MeaningEntry, void, void> {
+  const link = { commands: ['add-link'], errno: Errno.EOPNOTSUPP };
+  yield { ...link, meaning: unknownKind('KIND', 'MODULE') };
+  yield { ...link, meaning: rejectedLink([takesNoPorts('MASTER'), withoutVlanFiltering, withoutMulticastSnooping]) };
+  yield { commands: ['set-link'], errno: Errno.EOPNOTSUPP, meaning: rejectedChange('MASTER') };
+  yield { commands: ['add-address'], errno: Errno.EACCES, meaning: disabledIPv6('INTERFACE') };
+  yield* meanings;
 }

@@ -1,7 +1,8 @@
 import type { Family } from '../common/address.js';
-import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { at, checkAddress, checkOneOf, checkOptions, checkRange, namesOf, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
+import { ranges } from '../common/ranges.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
@@ -10,6 +11,7 @@ import { addresses, checkPorts, hostAddress, list, netfilterItem, type Published
 
 /** A real server, reached directly or through a tunnel. It gets packets at the port that they have. */
 export type DirectServer = Omit<ServerOptions, 'port' | 'forwarding'> & {
+  /** Forwarding method. Default: `tunnel` if `tunnel` is given, otherwise `direct`. */
   readonly forwarding?: 'direct' | 'tunnel' | undefined;
 };
 
@@ -18,6 +20,7 @@ export type DirectServer = Omit<ServerOptions, 'port' | 'forwarding'> & {
  * get a mark, by which the service selects them. The real servers take the role `real-server`.
  */
 export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'schedulerFlags' | 'persistence'> {
+  /** Kind of role. */
   readonly role: 'direct-director';
   /** Virtual addresses. */
   readonly vip: string | readonly string[];
@@ -32,27 +35,28 @@ export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'sche
    * the mark and a `local` route in this table, without having the addresses. From 1; not 253 to 255, the kernel's own.
    */
   readonly table?: number | undefined;
+  /** Real servers. An address alone has the defaults of `ServerOptions`, with forwarding `direct`. */
   readonly servers: readonly (string | DirectServer)[];
 }
 
-const names = [
-  'role',
-  'vip',
-  'mark',
-  'ports',
-  'interface',
-  'table',
-  'servers',
-  'scheduler',
-  'schedulerFlags',
-  'persistence',
-];
+const names = namesOf<DirectDirector>({
+  role: true,
+  vip: true,
+  mark: true,
+  ports: true,
+  interface: true,
+  table: true,
+  servers: true,
+  scheduler: true,
+  schedulerFlags: true,
+  persistence: true,
+});
 
 export function directDirector(options: DirectDirector, owner: string): Part[] {
   checkOptions('a direct-director', options, names);
   const { mark, table, scheduler, schedulerFlags, persistence } = options;
   const vips = addresses('vip', options.vip);
-  checkInteger('mark', mark, 1, 0xffffffff);
+  checkRange('mark', mark, ranges.serviceMark);
   if ((options.interface === undefined) === (table === undefined))
     throw invalid(
       'a direct-director is told where it has its addresses (interface), or else which routing table takes their ' +
@@ -117,7 +121,7 @@ function isOf({ address }: ServerOptions, family: Family): boolean {
 }
 
 function checkTable(table: number): number {
-  checkInteger('table', table, 1, 0xffffffff);
+  checkRange('table', table, ranges.table);
   if (table >= 253 && table <= 255)
     throw invalid(`table is not 253 to 255, which are the kernel's own (default, main, local): ${table}`);
   return table;

@@ -1,7 +1,8 @@
-import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
+import { at, checkAddress, checkOptions, checkRange, namesOf, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
 import { checkNetwork } from '../common/prefix.js';
+import { ranges } from '../common/ranges.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
@@ -37,7 +38,7 @@ export interface IngressService {
    * Addresses of tasks, in the overlay. Give a task the weight 0 before you remove it, so that it keeps its
    * connections.
    */
-  readonly servers: readonly (string | Omit<ServerOptions, 'port' | 'forwarding'>)[];
+  readonly servers: readonly (string | Omit<ServerOptions, 'port' | 'forwarding' | 'tunnel'>)[];
 }
 
 /**
@@ -45,6 +46,7 @@ export interface IngressService {
  * IPVS distributes their traffic over the tasks, and the tasks see an address of the overlay.
  */
 export interface Ingress {
+  /** Kind of role. */
   readonly role: 'ingress';
   /** Interface in the overlay. */
   readonly interface: string;
@@ -52,11 +54,15 @@ export interface Ingress {
   readonly network: string;
   /** IPv4 address of this namespace in the overlay. The namespace has it already. */
   readonly source: string;
+  /** Services; each port and each virtual address belongs to one of them. */
   readonly services: readonly IngressService[];
 }
 
+const names = namesOf<Ingress>({ role: true, interface: true, network: true, source: true, services: true });
+const serviceNames = namesOf<IngressService>({ mark: true, vip: true, ports: true, scheduler: true, servers: true });
+
 export function ingress(options: Ingress, owner: string): Part[] {
-  checkOptions('an ingress', options, ['role', 'interface', 'network', 'source', 'services']);
+  checkOptions('an ingress', options, names);
   const device = checkInterfaceName('interface', options.interface);
   const source = checkIPv4('source', options.source);
   const network = checkIPv4Network('network', options.network);
@@ -88,9 +94,9 @@ export function ingress(options: Ingress, owner: string): Part[] {
 }
 
 function checkService(service: IngressService): IngressService {
-  checkOptions('a service', service, ['mark', 'vip', 'ports', 'scheduler', 'servers']);
+  checkOptions('a service', service, serviceNames);
   const { mark, vip, ports = [], servers } = service;
-  checkInteger('mark', mark, 1, 0xffffffff);
+  checkRange('mark', mark, ranges.serviceMark);
   const published = checkPorts(ports);
   if (vip === undefined && published.length === 0)
     throw invalid('a service has ports, a vip, or both; this one has neither');

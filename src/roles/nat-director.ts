@@ -1,6 +1,7 @@
-import { at, checkAddress, checkInteger, checkOptions, show } from '../common/check.js';
+import { at, checkAddress, checkOptions, checkRange, invalidAt, namesOf, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
+import { ranges } from '../common/ranges.js';
 import type { Part } from '../items/items.js';
 import type { FwmarkOptions } from '../netfilter/mark-options.js';
 import type { NetfilterRuleOptions } from '../netfilter/rule-options.js';
@@ -23,6 +24,7 @@ const MASQUERADE = 0x4000;
  * masquerades, and they see its address instead of the client's.
  */
 export interface NatDirector {
+  /** Kind of role. */
   readonly role: 'nat-director';
   /** Services by protocol, address and port, with servers that are reached by `nat`. */
   readonly services: readonly ServiceWithServers[];
@@ -34,7 +36,13 @@ export interface NatDirector {
   readonly masqueradeMark?: number | undefined;
 }
 
-const names = ['role', 'services', 'interface', 'masquerade', 'masqueradeMark'];
+const names = namesOf<NatDirector>({
+  role: true,
+  services: true,
+  interface: true,
+  masquerade: true,
+  masqueradeMark: true,
+});
 
 export function natDirector(options: NatDirector, owner: string): Part[] {
   checkOptions('a nat-director', options, names);
@@ -43,7 +51,7 @@ export function natDirector(options: NatDirector, owner: string): Part[] {
   const mark =
     options.masqueradeMark === undefined
       ? MASQUERADE
-      : checkInteger('masqueradeMark', options.masqueradeMark, 1, 0xffffffff);
+      : checkRange('masqueradeMark', options.masqueradeMark, ranges.serviceMark);
   const services = list('services', options.services);
   const items = distinctServices(
     services.map((one, index) => at(`services[${index}]`, () => serviceItems(checkNat(one)))),
@@ -97,8 +105,9 @@ function checkNat(one: ServiceWithServers): ServiceWithServers {
   const servers = list('servers', one.servers);
   const other = servers.findIndex((server) => (server?.forwarding ?? 'nat') !== 'nat');
   if (other >= 0)
-    throw invalid(
-      `servers[${other}]: the servers of a nat-director are reached by nat, not by ${servers[other]?.forwarding}`,
+    throw invalidAt(
+      `servers[${other}]`,
+      `the servers of a nat-director are reached by nat, not by ${servers[other]?.forwarding}`,
     );
   return one;
 }

@@ -1,8 +1,9 @@
 import type { Family } from '../common/address.js';
-import { at, checkAddress, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { at, checkAddress, checkOneOf, checkOptions, checkRange, namesOf, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
 import { checkNetwork, formatPrefix } from '../common/prefix.js';
+import { ranges } from '../common/ranges.js';
 import type { ServerOptions } from '../ipvs/server-options.js';
 import type { ServiceChanges } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
@@ -22,7 +23,9 @@ import {
 
 /** A server of a cluster service. */
 export interface NodeServer extends Pick<ServerOptions, 'weight'> {
+  /** IPv4 or IPv6 address of the pod, of the family of the service. */
   readonly address: string;
+  /** Port of the pod, from 1 to 65535. */
   readonly port: number;
   /**
    * True if the server runs on this node: `local` policies use only such servers, and only such a server can get its
@@ -33,8 +36,11 @@ export interface NodeServer extends Pick<ServerOptions, 'weight'> {
 
 /** A service, in the terms of Kubernetes. All its addresses are of one family, IPv4 or IPv6. */
 export interface NodeService extends Pick<ServiceChanges, 'scheduler' | 'schedulerFlags'> {
+  /** Transport protocol. */
   readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Virtual address inside the cluster (`clusterIP`). */
   readonly clusterAddress: string;
+  /** Port of the cluster address and of the external addresses, from 1 to 65535. */
   readonly port: number;
   /** Further addresses with that port, for clients outside: external ones, those of a load balancer. */
   readonly externalAddresses?: readonly string[] | undefined;
@@ -51,11 +57,13 @@ export interface NodeService extends Pick<ServiceChanges, 'scheduler' | 'schedul
   readonly externalTrafficPolicy?: 'cluster' | 'local' | undefined;
   /** `local`: the cluster address leads only to servers of this node. Default: `cluster`. */
   readonly internalTrafficPolicy?: 'cluster' | 'local' | undefined;
+  /** Servers (endpoints) on all nodes. They are reached by `nat`. */
   readonly servers: readonly NodeServer[];
 }
 
 /** A node of a cluster, as kube-proxy's IPVS mode configures it. */
 export interface Node {
+  /** Kind of role. */
   readonly role: 'node';
   /** Addresses of the node that have node ports. The node has them already. */
   readonly nodeAddresses: readonly string[];
@@ -64,6 +72,7 @@ export interface Node {
    * masqueraded.
    */
   readonly clusterNetwork: string | readonly string[];
+  /** Services of the cluster. */
   readonly services: readonly NodeService[];
   /** Dummy interface that has the addresses of services. Default: `ipvs0`. */
   readonly device?: string | undefined;
@@ -76,20 +85,29 @@ export interface Node {
   readonly strictArp?: boolean | undefined;
 }
 
-const names = ['role', 'nodeAddresses', 'clusterNetwork', 'services', 'device', 'masqueradeMark', 'strictArp'];
-const serviceNames = [
-  'protocol',
-  'clusterAddress',
-  'port',
-  'externalAddresses',
-  'nodePort',
-  'sessionAffinity',
-  'externalTrafficPolicy',
-  'internalTrafficPolicy',
-  'servers',
-  'scheduler',
-  'schedulerFlags',
-];
+const names = namesOf<Node>({
+  role: true,
+  nodeAddresses: true,
+  clusterNetwork: true,
+  services: true,
+  device: true,
+  masqueradeMark: true,
+  strictArp: true,
+});
+const serviceNames = namesOf<NodeService>({
+  protocol: true,
+  clusterAddress: true,
+  port: true,
+  externalAddresses: true,
+  nodePort: true,
+  sessionAffinity: true,
+  externalTrafficPolicy: true,
+  internalTrafficPolicy: true,
+  servers: true,
+  scheduler: true,
+  schedulerFlags: true,
+});
+const serverNames = namesOf<NodeServer>({ address: true, port: true, weight: true, local: true });
 const policies = ['cluster', 'local'] as const;
 
 /** A service in canonical form, with the addresses of the node that are of its family. */
@@ -105,7 +123,7 @@ export function node(options: Node, owner: string): Part[] {
   const bit =
     options.masqueradeMark === undefined
       ? 0x4000
-      : checkInteger('masqueradeMark', options.masqueradeMark, 1, 0xffffffff);
+      : checkRange('masqueradeMark', options.masqueradeMark, ranges.serviceMark);
   if (options.strictArp !== undefined && typeof options.strictArp !== 'boolean')
     throw invalid(`strictArp must be true or false, not ${show(options.strictArp)}`);
   const nodes = list('nodeAddresses', options.nodeAddresses).map((address) => checkAddress('nodeAddresses', address));
@@ -166,10 +184,11 @@ function checkService(service: NodeService, nodes: readonly { address: string; f
   if (internalTrafficPolicy !== undefined) checkOneOf('internalTrafficPolicy', internalTrafficPolicy, policies);
   const canonical = list('servers', servers).map((server, index) =>
     at(`servers[${index}]`, () => {
-      checkOptions('a server', server, ['address', 'port', 'weight', 'local']);
+      checkOptions('a server', server, serverNames);
       if (server.local !== undefined && typeof server.local !== 'boolean')
         throw invalid(`local must be true or false, not ${show(server.local)}`);
       const { address } = checkAddress('address', server.address);
+      if (server.weight !== undefined) checkRange('weight', server.weight, ranges.weight);
       return { ...server, address, port: checkPort('port', server.port) };
     }),
   );

@@ -1,6 +1,16 @@
 import { type Family, familyOf } from '../common/address.js';
-import { at, checkAddress, checkInteger, checkList, checkOneOf, checkOptions } from '../common/check.js';
+import {
+  at,
+  checkAddress,
+  checkList,
+  checkOneOf,
+  checkOptions,
+  checkRange,
+  invalidAt,
+  namesOf,
+} from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { ranges } from '../common/ranges.js';
 import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
@@ -10,13 +20,17 @@ import { checkInterfaceAddress } from '../network/checks.js';
 
 /** A published port, which is not translated. */
 export interface PublishedPort {
+  /** Transport protocol. */
   readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Port, from 1 to 65535; servers get packets at this port. */
   readonly port: number;
 }
 
 /** A service with its servers. */
 export interface ServiceWithServers {
+  /** The virtual service. */
   readonly service: ServiceOptions;
+  /** Its real servers; each address and port occurs once. */
   readonly servers: readonly ServerOptions[];
 }
 
@@ -35,7 +49,7 @@ export function serviceItems(
     const place = placeOf(index);
     const text = at(place, () => describeServer(newServerSettings(server, key).key));
     const first = seen.get(text);
-    if (first !== undefined) throw invalid(`${place}: a server is named twice: ${text} is ${first}, too`);
+    if (first !== undefined) throw invalidAt(place, `a server is named twice: ${text} is ${first}, too`);
     seen.set(text, place);
   }
   const { scheduler: _, schedulerFlags: __, persistence: ___, onePacket: ____, ...selector } = service;
@@ -70,11 +84,9 @@ export class Distinct {
   add(text: string, index: number): void {
     const first = this.#seen.get(text);
     if (first !== undefined)
-      throw invalid(
-        first === index
-          ? `services[${index}]: two of its services ${this.#says(text)}`
-          : `two services ${this.#says(text)}: services[${first}] and services[${index}]`,
-      );
+      throw first === index
+        ? invalidAt(`services[${index}]`, `two of its services ${this.#says(text)}`)
+        : invalid(`two services ${this.#says(text)}: services[${first}] and services[${index}]`);
     this.#seen.set(text, index);
   }
 }
@@ -122,19 +134,21 @@ export function addresses(what: string, value: string | readonly string[]): { ad
 }
 
 export function checkPort(what: string, value: unknown): number {
-  return checkInteger(what, value, 1, 0xffff);
+  return checkRange(what, value, ranges.port);
 }
 
 export function list<T>(what: string, value: readonly T[]): readonly T[] {
   return checkList(what, value);
 }
 
+const portNames = namesOf<PublishedPort>({ protocol: true, port: true });
+
 /** Checks published ports, each of which may occur once: they are not translated. */
 export function checkPorts(ports: readonly PublishedPort[]): readonly PublishedPort[] {
   const seen = new Map<string, number>();
   return list('ports', ports).map((key, index) =>
     at(`ports[${index}]`, () => {
-      checkOptions('a port', key, ['protocol', 'port']);
+      checkOptions('a port', key, portNames);
       const protocol = checkOneOf('protocol', key.protocol, ['tcp', 'udp', 'sctp'] as const);
       const port = checkPort('port', key.port);
       const first = seen.get(`${protocol} ${port}`);

@@ -1,11 +1,13 @@
-import { checkAddress, checkInteger, checkOneOf, checkOptions } from '../common/check.js';
+import { checkAddress, checkOneOf, checkOptions, checkRange, namesOf } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
+import { ranges } from '../common/ranges.js';
 import type { Part } from '../items/items.js';
 import { addresses, checkPort, hostAddress, interfaceSysctl, netfilterItem } from './parts.js';
 
 /** Tunnel by which packets from the director arrive. */
 export interface RealServerTunnel {
+  /** Encapsulation, as the director has it in `tunnel.type`. `gue` requires the module fou. */
   readonly type: 'ipip' | 'gre' | 'gue';
   /** Address of this server, to which the director sends. */
   readonly local: string;
@@ -20,6 +22,7 @@ export interface RealServerTunnel {
  * ARP for them.
  */
 export interface RealServerRole {
+  /** Kind of role. */
   readonly role: 'real-server';
   /** Virtual addresses. */
   readonly vip: string | readonly string[];
@@ -38,7 +41,16 @@ export interface RealServerRole {
   readonly segmentSize?: number | undefined;
 }
 
-const names = ['role', 'vip', 'interface', 'device', 'tunnel', 'segmentSize'];
+const names = namesOf<RealServerRole>({
+  role: true,
+  vip: true,
+  interface: true,
+  device: true,
+  tunnel: true,
+  segmentSize: true,
+});
+
+const tunnelNames = namesOf<RealServerTunnel>({ type: true, local: true, port: true, name: true });
 
 export function realServer(options: RealServerRole, owner: string): Part[] {
   checkOptions('a real-server', options, names);
@@ -52,7 +64,7 @@ export function realServer(options: RealServerRole, owner: string): Part[] {
           type: 'clamp-mss' as const,
           hook: 'output' as const,
           source: address,
-          size: checkInteger('segmentSize', options.segmentSize, 88, 0xffff),
+          size: checkRange('segmentSize', options.segmentSize, ranges.segmentSize),
         }));
   // Set the sysctls before the address: otherwise the neighbours learn the address from this server, and keep using it.
   return [
@@ -79,7 +91,7 @@ function silent(lan: string): Part[] {
 }
 
 function tunnelItems(tunnel: RealServerTunnel): Part[] {
-  checkOptions('a tunnel', tunnel, ['type', 'local', 'port', 'name']);
+  checkOptions('a tunnel', tunnel, tunnelNames);
   const type = checkOneOf('type', tunnel.type, ['ipip', 'gre', 'gue']);
   const name = tunnel.name === undefined ? 'ipvs-tunnel' : checkInterfaceName('name', tunnel.name, 15);
   const local = checkAddress('local', tunnel.local);

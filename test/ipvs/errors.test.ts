@@ -361,7 +361,7 @@ test('EPERM: without CAP_NET_ADMIN', () => {
     '-e',
     program,
   );
-  expect(output).toContain('ERR_IPVS_PERMISSION EPERM cannot list services: not permitted');
+  expect(output).toContain('ERR_IPVS_PERMISSION EPERM cannot list services: permission is denied');
   expect(output).toContain('CAP_NET_ADMIN in the initial user namespace');
   expect(output).toContain('ERR_IPVS_PERMISSION cannot open IPVS namespace');
 });

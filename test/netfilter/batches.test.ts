@@ -58,7 +58,9 @@ describe('a batch with one change that cannot be', () => {
     expect(await netfilter.marks()).toHaveLength(10);
     await expect(netfilter.setMark({ protocol: 'tcp', port: 99 }, 1)).rejects.toMatchObject({
       code: 'ERR_IPVS_NO_SUCH_MARK',
-      message: expect.stringMatching(/^cannot change mark of prerouting tcp dport 99: these packets have no mark/),
+      message: expect.stringMatching(
+        /^cannot change mark of prerouting tcp dport 99: no mark is set for these packets/,
+      ),
     });
   });
 

@@ -247,7 +247,9 @@ test('a kind that the kernel has not: the module to load is named', async () => 
     if (hasKind(kind) || hasKind(kind, 'local', '127.7.7.7')) continue;
     const error = await failure(here.network.addLink({ kind, name: 'nokind' }));
     expect(error.code).toBe('ERR_IPVS_NOT_AVAILABLE');
-    expect(error.message).toMatch(new RegExp(`no interfaces of kind ${kind} .* as root, modprobe ${modules[kind]}$`));
+    expect(error.message).toMatch(
+      new RegExp(`have interfaces of kind ${kind} .* run \`modprobe ${modules[kind]}\` as root$`),
+    );
   }
 });
 
@@ -261,7 +263,9 @@ test('a kind that the kernel has, and what it cannot be', async () => {
   for (const work of refused) {
     const { code, message } = await failure(work);
     expect(code).toBe('ERR_IPVS_REJECTED');
-    expect(message).toMatch(/\(EOPNOTSUPP\). Usual cause: the master no-bridge is no bridge, and takes no ports$/);
+    expect(message).toMatch(
+      /\(EOPNOTSUPP\). Usual cause: the master no-bridge is not a bridge, and cannot have ports$/,
+    );
   }
   expect((await here.network.links()).map(({ name }) => name)).not.toContain('never');
   await here.network.deleteLink('no-bridge');
@@ -295,7 +299,9 @@ test('errors name what was asked, and what usually causes it', async () => {
   expect(missing.code).toBe('ERR_IPVS_NO_SUCH_INTERFACE');
   const master = await failure(here.network.updateLink('taken', { master: 'nothing' }));
   expect(master.code).toBe('ERR_IPVS_NO_SUCH_INTERFACE');
-  expect(master.message).toMatch(/^cannot update link taken: there is no such interface here \(ENODEV: nothing\)/);
+  expect(master.message).toMatch(
+    /^cannot update link taken: the interface does not exist in this namespace \(ENODEV: nothing\)/,
+  );
   const namespace = await failure(here.network.updateLink('taken', { namespace: 'there-is-none' }));
   expect(namespace.code).toBe('ERR_IPVS_NO_SUCH_NAMESPACE');
   const file = await failure(here.network.updateLink('taken', { namespace: '/etc/hostname' }));

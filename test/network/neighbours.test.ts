@@ -68,7 +68,7 @@ test('neighbours are what ip says they are', async () => {
     left.network.setNeighbour({ interface: 'nothing', address: '10.1.0.51', linkAddress: macs.left }),
   );
   expect(none.message).toMatch(
-    /^cannot set neighbour 10.1.0.51 lladdr .* dev nothing: there is no such interface here/,
+    /^cannot set neighbour 10.1.0.51 lladdr .* dev nothing: the interface does not exist in this namespace/,
   );
 });
 

@@ -105,8 +105,8 @@ test('what somebody breaks is named and mended, and nothing else', async () => {
     `ip addr del ${VIP}/32 dev lo; cd /proc/sys/net/ipv4/conf; echo 0 >all/arp_ignore; echo 0 >lan/arp_ignore`,
   );
   expect(await role?.verify()).toEqual([
-    ...settings.map((what) => ({ what, is: '0' })),
-    { what: address, is: 'missing' },
+    ...settings.map((what) => ({ problem: 'changed', what, is: '0' })),
+    { problem: 'missing', what: address },
   ]);
   expect(changed((await role?.apply()) ?? [])).toEqual([
     ...settings.map((what) => `change ${what}`),
@@ -121,7 +121,7 @@ test('a setting that somebody else has changed since is not set back', async () 
   const name = 'net/ipv4/conf/lan/arp_announce';
   const { namespace } = lan.lab.host('server1');
   inside(namespace, 'sh', '-c', `echo 1 >/proc/sys/${name}`);
-  expect(await role?.verify()).toEqual([{ what: `sysctl ${name}: 2`, is: '1' }]);
+  expect(await role?.verify()).toEqual([{ problem: 'changed', what: `sysctl ${name}: 2`, is: '1' }]);
   await role?.remove();
   expect(inside(namespace, 'sh', '-c', `cd /proc/sys/net/ipv4/conf; cat lan/arp_announce all/arp_announce`)).toBe(
     '1\n0\n',

@@ -116,7 +116,7 @@ test('another description takes the fewest steps, or none', async () => {
   }
   expect(failures).toBeGreaterThan(4); // rows of IPVS go to the kernel many at a time
   const back = await place.open(director);
-  expect((await back.verify()).filter(({ is }) => is === 'there still').map(({ what }) => what)).toEqual([
+  expect((await back.verify()).filter(({ problem }) => problem === 'left').map(({ what }) => what)).toEqual([
     'address 192.168.1.99/32 on lan',
     'server 192.168.1.104:0 of FWM 80: direct, weight 1',
   ]);

@@ -66,7 +66,7 @@ describe('with the address on an interface of the director', () => {
   });
 
   test('three servers serve all ports, and answer without the director', async () => {
-    expect((await role.verify()).every(({ is }) => is === 'missing')).toBe(true);
+    expect((await role.verify()).every(({ problem }) => problem === 'missing')).toBe(true);
     expect(changed(await role.apply())).toEqual([service, ...servers, marks, address]);
     await serveAll();
     expect(table()).toEqual(expectedTable);
@@ -84,7 +84,7 @@ describe('with the address on an interface of the director', () => {
        ipvsadm -e -f 80 -r 192.168.1.102:0 -g -w 5; ipvsadm -d -f 80 -r 192.168.1.103:0; ipvsadm -E -f 80 -s rr`,
     );
     const problems = await role.verify();
-    expect(problems.map(({ what, is }) => [what, is])).toEqual([
+    expect(problems.map(({ problem, what, is = problem }) => [what, is])).toEqual([
       ['service FWM 80: lc', 'rr'],
       ['server 192.168.1.103:0 of FWM 80: direct, weight 1', 'missing'],
       ['nf_tables table inet ipvs-direct-director: 1 marks, 0 rules', 'missing'],
@@ -107,7 +107,11 @@ describe('with the address on an interface of the director', () => {
   test('a part of the table of marks is noticed, too', async () => {
     inside(namespace(), 'nft', 'flush table inet ipvs-direct-director');
     expect(await role.verify()).toEqual([
-      { what: 'nf_tables table inet ipvs-direct-director: 1 marks, 0 rules', is: expect.stringContaining('missing') },
+      {
+        problem: 'changed',
+        what: 'nf_tables table inet ipvs-direct-director: 1 marks, 0 rules',
+        is: expect.stringContaining('missing'),
+      },
     ]);
     expect(changed(await role.apply())).toEqual([marks.replace('make', 'change')]);
     expect(await role.verify()).toEqual([]);
@@ -146,7 +150,7 @@ describe('with packets that are routed to the director', () => {
     expect(await role.verify()).toEqual([]);
 
     lan.lab.host('director').ip('rule del fwmark 80 lookup 100', 'route flush table 100');
-    expect((await role.verify()).map(({ is }) => is)).toEqual(['missing', 'missing']);
+    expect((await role.verify()).map(({ problem }) => problem)).toEqual(['missing', 'missing']);
     expect(changed(await role.apply())).toEqual([route, rule]);
     expect(await role.apply()).toEqual([]);
     expect(await lan.meet(1883, 1)).toHaveLength(1);

@@ -119,9 +119,9 @@ test('an interface that vanishes afterwards is named; the rest can be taken back
   await role.apply();
   await place.network.deleteLink('vip0');
   expect(await role.verify()).toEqual([
-    { what: 'dummy link vip0', is: 'missing' },
-    { what: 'link vip0 up', is: 'missing' },
-    { what: `address ${VIP}/32 on vip0`, is: 'missing' },
+    { problem: 'missing', what: 'dummy link vip0' },
+    { problem: 'missing', what: 'link vip0 up' },
+    { problem: 'missing', what: `address ${VIP}/32 on vip0` },
   ]);
   await role.remove();
 });

@@ -169,14 +169,15 @@ test('what others break is told, and mended, and nothing else is done', async ()
     echo 0 >/proc/sys/net/ipv4/vs/conntrack
     ip address delete ${VIP}/32 dev overlay`);
   const problems = [
-    { what: 'sysctl net/ipv4/vs/conntrack: 1', is: '0' },
-    { what: 'server 10.0.0.20:0 of FWM 258: nat, weight 1', is: 'missing' },
+    { problem: 'changed', what: 'sysctl net/ipv4/vs/conntrack: 1', is: '0' },
+    { problem: 'missing', what: 'server 10.0.0.20:0 of FWM 258: nat, weight 1' },
     {
+      problem: 'changed',
       what: 'nf_tables table inet ipvs-ingress: 2 marks, 1 rules',
       is: 'missing: prerouting tcp dport 9090 mark set 0x102',
     },
-    { what: `address ${VIP}/32 on overlay`, is: 'missing' },
-    { what: 'server 10.0.0.21:0 of FWM 258: nat, weight 1', is: 'nat, weight 7' },
+    { problem: 'missing', what: `address ${VIP}/32 on overlay` },
+    { problem: 'changed', what: 'server 10.0.0.21:0 of FWM 258: nat, weight 1', is: 'nat, weight 7' },
   ];
   expect(await role.verify()).toEqual(problems);
   const steps = await role.apply();

@@ -164,7 +164,7 @@ describe('a nat-director', () => {
       ipvsadm -D -u [${VIP6}]:80; ip address del ${VIP}/32 dev clients`,
     );
     const problems = await role.verify();
-    expect(problems.map(({ what, is }) => `${what.replace(/ of .*/, '')}; ${is}`)).toEqual([
+    expect(problems.map(({ problem, what, is = problem }) => `${what.replace(/ of .*/, '')}; ${is}`)).toEqual([
       'sysctl net/ipv4/vs/conntrack: 1; 0',
       `service UDP [${VIP6}]:80: rr; missing`,
       ...[1, 2, 3].map((number) => `server [fd00:2::1${number}]:${PORT}; missing`),

@@ -211,6 +211,7 @@ describe('who serves, and whom it sees', () => {
     expect(await talk.meet('pod1', '10.96.0.12', 80, { patience: 2 })).toEqual(nobody);
     expect(await role.verify()).toEqual([
       {
+        problem: 'changed',
         what: expect.stringContaining('nf_tables table inet ipvs-node'),
         is: 'missing: postrouting ip saddr 10.2.0.11 ip daddr 10.2.0.11 masquerade',
       },
@@ -234,7 +235,7 @@ test('what is broken is told, and only that is mended', async () => {
     echo 0 >/proc/sys/net/ipv4/vs/conntrack`,
   );
   const problems = await role.verify();
-  expect(problems.map(({ what, is }) => `${what}; ${is.replace(/\s+/g, ' ')}`)).toEqual([
+  expect(problems.map(({ problem, what, is = problem }) => `${what}; ${is.replace(/\s+/g, ' ')}`)).toEqual([
     'sysctl net/ipv4/ip_forward: 1; 0',
     'sysctl net/ipv4/vs/conntrack: 1; 0',
     'service TCP 10.96.0.12:80: rr; sh',
@@ -252,7 +253,7 @@ test('what is broken is told, and only that is mended', async () => {
 
   // All at once: with the interface go its addresses.
   shell(namespace, 'ip link del ipvs0; nft delete table inet ipvs-node');
-  expect((await role.verify()).map(({ is }) => is)).toEqual(new Array(11).fill('missing'));
+  expect((await role.verify()).map(({ problem }) => problem)).toEqual(new Array(11).fill('missing'));
   expect(await role.apply()).toHaveLength(11);
   expect(await talk.meet('outside', NODE, 30080, { count: 3 })).toHaveLength(3);
 }, 180_000);

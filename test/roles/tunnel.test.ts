@@ -92,17 +92,17 @@ test.each(tunnels)('$tunnel.type', async ({ tunnel, link, segmentSize }) => {
      ${type === 'gue' ? 'ip fou del port 6080' : ''}`,
   );
   const broken = [
-    { what: `sysctl net/ipv4/conf/${name}/rp_filter: 0`, is: '1' },
-    { what: `link ${name} up`, is: 'down' },
-    ...(type === 'gue' ? [{ what: 'GUE on UDP port 6080', is: 'missing' }] : []),
-    { what: 'nf_tables table inet ipvs-real-server: 0 marks, 1 rules', is: 'missing' },
+    { problem: 'changed', what: `sysctl net/ipv4/conf/${name}/rp_filter: 0`, is: '1' },
+    { problem: 'changed', what: `link ${name} up`, is: 'down' },
+    ...(type === 'gue' ? [{ problem: 'missing', what: 'GUE on UDP port 6080' }] : []),
+    { problem: 'missing', what: 'nf_tables table inet ipvs-real-server: 0 marks, 1 rules' },
   ];
   expect(await role.verify()).toEqual(broken);
   expect((await role.apply()).map(({ what }) => what)).toEqual(broken.map(({ what }) => what));
   expect(await role.verify()).toEqual([]);
   // A tunnel that is gone takes its settings with it.
   host.ip(`link del ${name}`);
-  expect((await role.verify()).map(({ is }) => is)).toEqual(['missing', 'missing', 'missing']);
+  expect((await role.verify()).map(({ problem }) => problem)).toEqual(['missing', 'missing', 'missing']);
   expect(await role.apply()).toHaveLength(3);
   expect(new Set(await lan.meet(8000, 4))).toEqual(new Set(said));
 

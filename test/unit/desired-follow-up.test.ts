@@ -283,7 +283,7 @@ describe('an IPv6 address that lost duplicate address detection', () => {
     await network.deleteAddress({ interface: 'vip0', address: 'fd00::1/128' });
     await network.addAddress({ interface: 'vip0', address: 'fd00::1/128' });
     expect(await role.verify()).toEqual([
-      { what: 'address fd00::1/128 on vip0', is: 'unusable: duplicate address detection failed' },
+      { problem: 'changed', what: 'address fd00::1/128 on vip0', is: 'unusable: duplicate address detection failed' },
     ]);
     await role.apply();
     expect(await role.verify()).toEqual([]);

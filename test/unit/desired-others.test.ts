@@ -100,7 +100,11 @@ test('a role names the owner of a service that is in the way, and gives no advic
     code: 'ERR_IPVS_FOREIGN',
     message: 'not applied: service TCP 192.0.2.1:80 belongs to owner swarm. Use another address or port',
   });
-  expect(await role.verify()).toContainEqual({ what: 'service TCP 192.0.2.1:80: wlc', is: 'wlc, of owner swarm' });
+  expect(await role.verify()).toContainEqual({
+    problem: 'in-the-way',
+    what: 'service TCP 192.0.2.1:80: wlc',
+    is: 'wlc, of owner swarm',
+  });
 });
 
 test('a damaged or half-written record of another owner names nobody', async () => {

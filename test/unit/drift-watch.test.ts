@@ -65,3 +65,16 @@ test('a wrong option is rejected before anything is read', async () => {
   await expect(state.watch({ signal: {} as AbortSignal })).rejects.toMatchObject({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
   expect(kernel.requests.length).toBe(before);
 });
+
+test('verify() returns what a plan would change, and changes nothing', async () => {
+  const { state, damage } = await begin();
+  expect(await state.verify()).toEqual([]);
+  await damage();
+  const [difference] = await state.verify({ timeout: 10_000 });
+  expect(difference).toMatchObject({ problem: 'missing', what: expect.stringContaining('nf_tables table') });
+  expect(difference).not.toHaveProperty('is');
+  expect(await state.verify()).toEqual([difference]);
+  await expect(state.verify({ adopt: true } as object)).rejects.toThrow(/no option 'adopt'/);
+  await state.apply();
+  expect(await state.verify()).toEqual([]);
+});

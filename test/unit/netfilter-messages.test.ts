@@ -1,10 +1,10 @@
 // What is refused says what was given, what is allowed, and where it stands.
 import { beforeEach, describe, expect, test } from 'vitest';
+import { ranges } from '../../src/common/ranges.js';
 import { type FwmarkOptions, Netfilter, type NetfilterChange, type NetfilterRuleOptions } from '../../src/index.js';
 import type { NetfilterPort } from '../../src/kernel/netfilter/port.js';
 import { Machine } from '../../src/memory/machine.js';
 import { MemoryNetfilter } from '../../src/memory/netfilter/port.js';
-import { segmentSizes } from '../../src/netfilter/rule-options.js';
 
 let memory: MemoryNetfilter;
 let port: NetfilterPort;
@@ -64,9 +64,9 @@ describe('marks that are there, or not', () => {
   test('a kernel that cannot say which: the error does not either', async () => {
     Object.assign(port, { markOf: undefined });
     await netfilter.addMark({ ...web, mark: 80 });
-    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('these packets have a mark already');
+    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('a mark is already set for these packets');
     Object.assign(port, { markOf: () => Promise.reject(new Error('no')) });
-    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('these packets have a mark already');
+    expect(await failure(netfilter.addMark({ ...web, mark: 81 }))).toContain('a mark is already set for these packets');
   });
 
   test.each([
@@ -75,9 +75,11 @@ describe('marks that are there, or not', () => {
   ])('%s: what is not there is not changed, or not removed', async (_, packets) => {
     const fail = async (verb: string): Promise<void> => {
       const set = await failure(netfilter.setMark(packets, 1));
-      expect(set).toMatch(/^NO_SUCH_MARK: cannot change mark of prerouting .*these packets have no mark/);
+      expect(set).toMatch(/^NO_SUCH_MARK: cannot change mark of prerouting .*no mark is set for these packets/);
       const removed = await failure(netfilter.deleteMark(packets));
-      expect(removed, verb).toMatch(/^NO_SUCH_MARK: cannot delete mark of prerouting .*these packets have no mark/);
+      expect(removed, verb).toMatch(
+        /^NO_SUCH_MARK: cannot delete mark of prerouting .*no mark is set for these packets/,
+      );
     };
     await fail('without a table');
     await netfilter.addMark({ protocol: 'tcp', port: 9, mark: 1 });
@@ -188,7 +190,7 @@ describe('options', () => {
   });
 
   test('the segment size of clamp-mss is from 88 to 65535 bytes', async () => {
-    const { least, most } = segmentSizes;
+    const { least, most } = ranges.segmentSize;
     expect([least, most]).toEqual([88, 65535]);
     for (const size of [least - 1, most + 1])
       expect(await failure(netfilter.addRule({ type: 'clamp-mss', size }))).toContain('from 88 to 65535');

@@ -27,19 +27,19 @@ describe('a kind that the kernel does not know', () => {
     const { code, text } = add(link, unknown);
     expect(code).toBe('ERR_IPVS_NOT_AVAILABLE');
     expect(text).toBe(
-      `cannot add link d (${link.kind}): this kernel has no interfaces of kind ${link.kind} (EOPNOTSUPP: ${unknown}). ` +
-        `Usual cause: the module is not built, or cannot be loaded here: as root, modprobe ${module}`,
+      `cannot add link d (${link.kind}): the kernel does not have interfaces of kind ${link.kind} (EOPNOTSUPP: ${unknown}). ` +
+        `Usual cause: the module is not built or cannot be loaded: run \`modprobe ${module}\` as root`,
     );
   });
 });
 
 describe('what the kernel does not support of a kind that it has', () => {
   test.each<[LinkOptions, string]>([
-    [{ kind: 'vxlan', name: 'd', id: 1, master: 'eth0' }, 'the master eth0 is no bridge, and takes no ports'],
+    [{ kind: 'vxlan', name: 'd', id: 1, master: 'eth0' }, 'the master eth0 is not a bridge, and cannot have ports'],
     [{ kind: 'bridge', name: 'd', vlanFiltering: true }, 'built without vlanFiltering'],
     [{ kind: 'bridge', name: 'd', multicastSnooping: false }, 'built without multicastSnooping'],
-    [{ kind: 'bridge', name: 'd', vlanFiltering: true, master: 'eth0' }, 'takes no ports; or this kernel was built'],
-    [{ kind: 'macvlan', name: 'd', parent: 'eth0' }, 'an option that this kernel was built without'],
+    [{ kind: 'bridge', name: 'd', vlanFiltering: true, master: 'eth0' }, 'cannot have ports; or the kernel was built'],
+    [{ kind: 'macvlan', name: 'd', parent: 'eth0' }, 'the kernel was built without one of the options'],
   ])('%j', (link, cause) => {
     const { code, text } = add(link);
     expect(code).toBe('ERR_IPVS_REJECTED');
@@ -48,10 +48,10 @@ describe('what the kernel does not support of a kind that it has', () => {
   });
 
   test.each<[NetworkChange, string]>([
-    [{ change: 'update-link', name: 'd', changes: { master: 'lo' } }, 'the master lo is no bridge'],
-    [{ change: 'update-link', name: 'd', changes: { mtu: 99 } }, 'its driver cannot change'],
-    [{ change: 'delete-link', name: 'd' }, 'it belongs to a driver'],
-    [{ change: 'add-rule', rule: { family: 'ipv4', table: 7 } }, 'this kernel was built without it'],
+    [{ change: 'update-link', name: 'd', changes: { master: 'lo' } }, 'the master lo is not a bridge'],
+    [{ change: 'update-link', name: 'd', changes: { mtu: 99 } }, 'the driver cannot change'],
+    [{ change: 'delete-link', name: 'd' }, 'its driver does not support deletion'],
+    [{ change: 'add-rule', rule: { family: 'ipv4', table: 7 } }, 'the kernel was built without it'],
   ])('%j', (change, cause) => {
     const { code, text } = asked(change, Errno.EOPNOTSUPP);
     expect(code).toBe('ERR_IPVS_REJECTED');

@@ -1,8 +1,9 @@
-import { at, checkOptions, isText, show } from '../../common/check.js';
+import { about, at, checkOptions, checkRange, invalidAt, isText, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { checkInterfaceName } from '../../common/interface-name.js';
 import { limits } from '../../common/limits.js';
 import { checkPrefix, formatPrefix } from '../../common/prefix.js';
+import { ranges } from '../../common/ranges.js';
 import { checkSize } from '../../common/size.js';
 import { isStableSecret } from '../../common/sysctl-values.js';
 import { describeServer } from '../../ipvs/describe.js';
@@ -17,6 +18,7 @@ import { checkInterfaceAddress } from '../../network/checks.js';
 import { describe } from '../../roles/descriptions.js';
 import { parseDocumentText } from './document-text.js';
 import { checkDrainPolicy, type DrainPolicy } from './drain-policy.js';
+import { checkOwnerName } from './owner-name.js';
 import { type Target, TargetBuilder } from './target.js';
 import type { DesiredAddress, DesiredDocument, DesiredService } from './types.js';
 
@@ -28,6 +30,7 @@ export type DocumentInput = string | Uint8Array | DesiredDocument | CheckedDocum
 
 /** A checked document, in the kernel's terms. */
 export class CheckedDocument {
+  /** The document, as an object, without `$schema` and `x-` names. */
   readonly document: DesiredDocument;
   /** @internal */
   readonly target: Target;
@@ -62,10 +65,11 @@ export class CheckedDocument {
     const { document } = result;
     return new CheckedDocument(
       document,
-      at('the document', () => targetOf(document)),
+      about('the document', () => targetOf(document)),
     );
   }
 
+  /** Returns the document for JSON. */
   toJSON(): DesiredDocument {
     return this.document;
   }
@@ -77,8 +81,8 @@ function withoutNotes(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).filter(([name]) => name !== '$schema' && !name.startsWith('x-')));
 }
 
-/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the path in the document */
-function targetOf(document: DesiredDocument): Target {
+/** Checks a document without its schema. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the path in the document */
+export function targetOf(document: DesiredDocument): Target {
   const { roles = [], services = [], addresses = [], nat = [], timeouts = {}, sysctls = {} } = document;
   checkOwnerName(document.owner);
   if (document.drain) at('drain', () => checkDrainPolicy(document.drain as DrainPolicy));
@@ -88,7 +92,8 @@ function targetOf(document: DesiredDocument): Target {
   for (const [name, value] of Object.entries(sysctls)) builder.add(sysctl(name, value));
   for (const name of ['tcp', 'tcpFin', 'udp'] as const) {
     const seconds = timeouts[name];
-    if (seconds !== undefined) builder.add({ kind: 'timeout', name, seconds });
+    if (seconds !== undefined)
+      builder.add({ kind: 'timeout', name, seconds: checkRange(`timeouts.${name}`, seconds, ranges.timeout) });
   }
   for (const [index, role] of roles.entries())
     at(`roles[${index}]`, () => {
@@ -151,13 +156,15 @@ function addService(builder: TargetBuilder, service: DesiredService): FwmarkOpti
       builder.addServer(key, settings);
     });
   if (sorry && named.has(describeServer(sorry.key)))
-    throw invalid(`sorryServer: ${describeServer(sorry.key)} is one of the servers`);
+    throw invalidAt('sorryServer', `${describeServer(sorry.key)} is one of the servers`);
   return marked;
 }
 
 function markOf(packets: FwmarkSelector, { key }: ServiceSettings): FwmarkOptions {
   if (!('fwmark' in key)) throw new TypeError('a service by mark is expected');
   if ('mark' in packets) throw invalid('the mark is that of the service');
+  if (packets.family !== undefined && packets.family !== key.family)
+    throw invalid(`family must be that of the service, ${key.family}, not ${show(packets.family)}`);
   // A mark without an address applies to both families, but the service has only one.
   const ipv6 = key.family === 'ipv6' && packets.source === undefined && packets.destination === undefined;
   const mark = { ...packets, ...(ipv6 && { family: key.family }), mark: key.fwmark };
@@ -191,12 +198,6 @@ function sysctl(name: string, value: string | number | boolean) {
   if (text === '' && isStableSecret(path))
     throw invalid(`sysctls: the value of ${path} is an IPv6 address: the kernel cannot delete a secret`);
   return { kind: 'sysctl', name: path, value: text } as const;
-}
-
-/** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
-export function checkOwnerName(owner: unknown): string {
-  if (typeof owner === 'string' && /^[A-Za-z0-9_.-]{1,48}$/.test(owner)) return owner;
-  throw invalid(`an owner must be a name of 1 to 48 letters, digits, "_", "." and "-", not ${show(owner)}`);
 }
 
 /** Returns the name of the owner's nf_tables table. */

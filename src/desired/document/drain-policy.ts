@@ -1,4 +1,5 @@
-import { checkInteger, checkOptions } from '../../common/check.js';
+import { checkOptions, checkRange, namesOf } from '../../common/check.js';
+import { ranges } from '../../common/ranges.js';
 
 /** Drain policy: a draining server gets no new connections, and is deleted when its existing ones are over. */
 export interface DrainPolicy {
@@ -6,8 +7,10 @@ export interface DrainPolicy {
   readonly timeout: number;
 }
 
+const names = namesOf<DrainPolicy>({ timeout: true });
+
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkDrainPolicy(policy: DrainPolicy): DrainPolicy {
-  checkOptions('drain', policy, ['timeout']);
-  return { timeout: checkInteger('timeout', policy.timeout, 0, 2_147_483) };
+  checkOptions('drain', policy, names);
+  return { timeout: checkRange('timeout', policy.timeout, ranges.drain) };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { didYouMean } from '../../common/did-you-mean.js';
+import { type Range, ranges } from '../../common/ranges.js';
 import { shorten } from '../../common/show.js';
 
 /** Returns the schema of an object with these options and no others. */
@@ -22,9 +23,14 @@ export function oneOf(...values: readonly string[]) {
   };
 }
 
+/** Returns the schema of an integer of a range. */
+export function integer({ least, most }: Range) {
+  return z.int().min(least).max(most);
+}
+
 export const address = z.string().min(2).max(64);
-export const port = z.int().min(1).max(65535);
-export const mark = z.int().min(0).max(0xffffffff);
+export const port = integer(ranges.port);
+export const mark = integer(ranges.mark);
 /** Name of an existing interface: alternative names have up to 127 bytes. */
 export const interfaceName = z.string().min(1).max(127);
 export const newInterfaceName = z.string().min(1).max(15);
@@ -42,30 +48,31 @@ export const schedulerFlags = z.array(
   z.enum(['flag-1', 'flag-2', 'flag-3', 'sh-fallback', 'sh-port', 'mh-fallback', 'mh-port']),
 );
 
-/** Range of the kernel, in seconds, so that a saved table is a document. */
-const persistenceTimeout = z.int().min(0).max(42_949_672);
+/** Returns the schema of persistence. A saved table may hold timeouts that a new service may not have. */
+function persistenceOf(timeout: Range) {
+  return z
+    .union([
+      z.boolean(),
+      integer(timeout),
+      object({
+        timeout: integer(timeout).describe('Seconds. Default: 300.').optional(),
+        netmask: z
+          .union([z.int().min(0).max(128), z.string()])
+          .describe(
+            'Clients with the same network stay on the same server. Default: each client individually; 0 or 0.0.0.0: all of IPv4.',
+          )
+          .optional(),
+        engine: z.string().nullable().describe('Persistence engine; sip uses the Call-ID. Default: none.').optional(),
+      }),
+    ])
+    .describe('A client stays on its server: true, seconds, or more. Default: false.');
+}
 
-export const persistence = z
-  .union([
-    z.boolean(),
-    persistenceTimeout,
-    object({
-      timeout: persistenceTimeout.describe('Seconds. Default: 300.').optional(),
-      netmask: z
-        .union([z.int().min(0).max(128), z.string()])
-        .describe(
-          'Clients with the same network stay on the same server. Default: each client individually; 0 or 0.0.0.0: all of IPv4.',
-        )
-        .optional(),
-      engine: z.string().nullable().describe('Persistence engine; sip uses the Call-ID. Default: none.').optional(),
-    }),
-  ])
-  .describe('A client stays on its server: true, seconds, or more. Default: false.');
+export const newPersistence = persistenceOf(ranges.persistence);
+export const heldPersistence = persistenceOf(ranges.heldPersistence);
 
 export const drain = object({
-  timeout: z
-    .int()
-    .min(0)
-    .max(2_147_483)
-    .describe('Seconds after which a removed server is deleted in any case; 0: immediately.'),
+  timeout: integer(ranges.drain).describe(
+    'Seconds after which a removed server is deleted in any case; 0: immediately.',
+  ),
 });

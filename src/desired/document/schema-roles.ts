@@ -1,14 +1,15 @@
 import { z } from 'zod';
+import { ranges } from '../../common/ranges.js';
 import type { RoleDescription } from '../../roles/descriptions.js';
 import {
   address,
   family,
-  forwarding,
+  integer,
   interfaceName,
   newInterfaceName,
+  newPersistence,
   object,
   oneOf,
-  persistence,
   port,
   protocol,
   schedulerFlags,
@@ -18,16 +19,16 @@ import {
 const ports = z.array(object({ protocol, port }));
 const addresses = z.union([address, z.array(address)]);
 const scheduler = z.string().min(1).max(15);
-const serviceMark = z.int().min(1).max(0xffffffff);
+const serviceMark = integer(ranges.serviceMark);
 const weights = {
-  weight: z.int().min(0).max(0x7fffffff).optional(),
-  upperThreshold: z.int().min(0).max(0x7fffffff).optional(),
-  lowerThreshold: z.int().min(0).max(0x7fffffff).optional(),
+  weight: integer(ranges.weight).optional(),
+  upperThreshold: integer(ranges.threshold).optional(),
+  lowerThreshold: integer(ranges.threshold).optional(),
 };
 const scheduling = {
   scheduler: scheduler.optional(),
   schedulerFlags: schedulerFlags.optional(),
-  persistence: persistence.optional(),
+  persistence: newPersistence.optional(),
 };
 
 const directDirector = object({
@@ -36,7 +37,7 @@ const directDirector = object({
   mark: serviceMark,
   ports: ports.optional(),
   interface: interfaceName.optional(),
-  table: z.int().min(1).max(0xffffffff).optional(),
+  table: integer(ranges.table).optional(),
   servers: z.array(
     z.union([
       address,
@@ -62,14 +63,13 @@ const realServer = object({
     port: port.optional(),
     name: newInterfaceName.optional(),
   }).optional(),
-  segmentSize: z.int().min(88).max(65535).optional(),
+  segmentSize: integer(ranges.segmentSize).optional(),
 });
 
 const natServer = object({
   address,
-  port: z.int().min(0).max(65535).optional(),
-  forwarding: forwarding.optional(),
-  tunnel: tunnel.optional(),
+  port: integer(ranges.anyPort).optional(),
+  forwarding: z.enum(['nat']).optional(),
   ...weights,
 });
 
@@ -77,22 +77,14 @@ const natDirector = object({
   role: z.literal('nat-director'),
   services: z.array(
     object({
-      service: z.union([
-        object({
-          protocol,
-          address,
-          port: z.int().min(0).max(65535),
-          family: family.optional(),
-          onePacket: z.boolean().optional(),
-          ...scheduling,
-        }),
-        object({
-          fwmark: serviceMark,
-          family: family.optional(),
-          onePacket: z.boolean().optional(),
-          ...scheduling,
-        }),
-      ]),
+      service: object({
+        protocol,
+        address,
+        port: integer(ranges.anyPort),
+        family: family.optional(),
+        onePacket: z.boolean().optional(),
+        ...scheduling,
+      }),
       servers: z.array(natServer),
     }),
   ),
@@ -112,7 +104,7 @@ const ingress = object({
       vip: address.optional(),
       ports: ports.optional(),
       scheduler: scheduler.optional(),
-      servers: z.array(z.union([address, object({ address, tunnel: tunnel.optional(), ...weights })])),
+      servers: z.array(z.union([address, object({ address, ...weights })])),
     }),
   ),
 });
@@ -129,7 +121,7 @@ const node = object({
       port,
       externalAddresses: z.array(address).optional(),
       nodePort: port.optional(),
-      sessionAffinity: z.int().min(1).max(2_678_400).optional(),
+      sessionAffinity: integer(ranges.persistence).optional(),
       externalTrafficPolicy: policy.optional(),
       internalTrafficPolicy: policy.optional(),
       servers: z.array(
@@ -137,7 +129,7 @@ const node = object({
           address,
           port,
           local: z.boolean().optional(),
-          weight: z.int().min(0).max(0x7fffffff).optional(),
+          weight: integer(ranges.weight).optional(),
         }),
       ),
       scheduler: scheduler.optional(),

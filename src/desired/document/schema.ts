@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { show } from '../../common/check.js';
+import { ranges } from '../../common/ranges.js';
+import { ownerPattern } from './owner-name.js';
 import {
   address,
   drain,
   family,
   forwarding,
+  heldPersistence,
+  integer,
   interfaceName,
   mark,
   object,
   oneOf,
-  persistence,
   port,
   protocol,
   schedulerFlags,
@@ -35,13 +38,13 @@ const match = {
 const packets = {
   ...match,
   hook: z.enum(['prerouting', 'input', 'output']).describe('Hook that sets the mark. Default: prerouting.').optional(),
-  mask: z.int().min(1).max(0xffffffff).describe('Bits of the mark that are set. Default: all.').optional(),
+  mask: integer(ranges.mask).describe('Bits of the mark that are set. Default: all.').optional(),
 };
 
 const ruleMatch = {
   ...match,
   mark: z
-    .union([mark, object({ mark, mask: mark.optional() })])
+    .union([mark, object({ mark, mask: integer(ranges.mask).optional() })])
     .describe('Mark of the packet, or some of its bits.')
     .optional(),
 };
@@ -71,7 +74,7 @@ const rule = z.discriminatedUnion(
     }),
     object({
       type: z.literal('clamp-mss'),
-      size: z.union([z.int().min(1).max(65535), z.literal('path')]),
+      size: z.union([integer(ranges.segmentSize), z.literal('path')]),
       hook: z.enum(['forward', 'output', 'postrouting']).optional(),
       ...ruleMatch,
     }),
@@ -81,25 +84,16 @@ const rule = z.discriminatedUnion(
 
 const server = object({
   address,
-  port: z
-    .int()
-    .min(0)
-    .max(65535)
+  port: integer(ranges.anyPort)
     .describe('Default: the port of the service. With a service by mark: 0, which keeps the port of the packet.')
     .optional(),
   forwarding: forwarding.optional(),
   tunnel: tunnel.optional(),
-  weight: z.int().min(0).max(0x7fffffff).describe('Default: 1. 0: no new connections.').optional(),
-  upperThreshold: z
-    .int()
-    .min(0)
-    .max(0x7fffffff)
+  weight: integer(ranges.weight).describe('Default: 1. 0: no new connections.').optional(),
+  upperThreshold: integer(ranges.threshold)
     .describe('Number of connections above which the server gets no new ones. Default: 0, no limit.')
     .optional(),
-  lowerThreshold: z
-    .int()
-    .min(0)
-    .max(0x7fffffff)
+  lowerThreshold: integer(ranges.threshold)
     .describe(
       'Number of connections below which it gets new ones again. Default: 0, three quarters of the upper threshold.',
     )
@@ -110,7 +104,7 @@ const anyServer = z.union([address, server]);
 const serviceCommon = {
   scheduler: z.string().min(1).max(15).describe('rr, wrr, lc, wlc, sh, mh, ... Default: wlc.').optional(),
   schedulerFlags: schedulerFlags.optional(),
-  persistence: persistence.optional(),
+  persistence: heldPersistence.optional(),
   onePacket: z.boolean().describe('Schedules each packet individually (UDP). Default: false.').optional(),
   servers: z.array(anyServer).describe('Default: none.').optional(),
   sorryServer: anyServer.describe('Takes connections while no other server does.').optional(),
@@ -126,7 +120,7 @@ const serviceCommon = {
 const service: z.ZodType<DesiredService> = z.union(
   [
     object({
-      fwmark: z.int().min(1).max(0xffffffff),
+      fwmark: integer(ranges.serviceMark),
       family: family.describe('Address family of the packets. Default: ipv4.').optional(),
       marks: z
         .array(object(packets))
@@ -137,7 +131,7 @@ const service: z.ZodType<DesiredService> = z.union(
     object({
       protocol,
       address,
-      port: z.int().min(0).max(65535).describe('0: every port; requires persistence.'),
+      port: integer(ranges.anyPort).describe('0: every port; requires persistence.'),
       family: family.optional(),
       ...serviceCommon,
     }),
@@ -154,13 +148,13 @@ const desiredAddress: z.ZodType<DesiredAddress> = object({
     .optional(),
 });
 
-const seconds = z.int().min(1).max(2_147_483);
+const seconds = integer(ranges.timeout);
 
 /** Schema of the structure of a document; `CheckedDocument` checks its meaning. */
 export const documentSchema: z.ZodType<DesiredDocument> = object({
   owner: z
     .string()
-    .regex(/^[A-Za-z0-9_.-]{1,48}$/)
+    .regex(ownerPattern)
     .describe('Name of the owner. Objects made under this name that the document lacks are deleted.'),
   namespace: z
     .string()
@@ -180,7 +174,7 @@ export const documentSchema: z.ZodType<DesiredDocument> = object({
     .describe('Timeouts in seconds, for all services of the namespace.')
     .optional(),
   sysctls: z
-    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .record(z.string(), z.union([z.string(), z.int(), z.boolean()]))
     .describe('Kernel settings such as net.ipv4.vs.conntrack: 1. Restored when no longer wanted.')
     .optional(),
 }).describe('Everything that one owner wants of one network namespace.');
@@ -203,7 +197,10 @@ export function checkStructure(
   const result = documentSchema.safeParse(value, { reportInput: true });
   if (result.success) return { document: result.data };
   const { issues } = result.error;
-  const problems = issues.slice(0, SHOWN_PROBLEMS).flatMap((issue) => issueProblems(issue, []));
+  const problems = issues
+    .slice(0, SHOWN_PROBLEMS)
+    .flatMap((issue) => issueProblems(issue, []))
+    .map(({ path, reason }) => `${pathText(path)}${reason}`);
   const more = issues.length - SHOWN_PROBLEMS;
   return { problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
 }
@@ -212,7 +209,13 @@ function hasOwnName<Name extends string>(value: unknown, name: Name): value is {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name);
 }
 
-function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): string[] {
+/** A problem, and its place in the document. */
+interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly reason: string;
+}
+
+function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): Problem[] {
   const path = [...before, ...issue.path];
   if (issue.code === 'invalid_union') {
     // The intended alternative is the one that matches furthest.
@@ -227,7 +230,7 @@ function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]):
     const meant = isMisspelt ? alternatives[fewest] : undefined;
     if (meant) return meant;
   }
-  return [`${pathText(path)}${issueText(issue)}`];
+  return [{ path, reason: issueText(issue) }];
 }
 
 /** Returns the names of an object that an alternative does not know. */
@@ -269,8 +272,8 @@ function isMissing(issue: z.core.$ZodIssue): boolean {
 }
 
 /** Returns the depth of the first problem in the document. */
-function depth(problems: readonly string[]): number {
-  return (problems[0]?.split(': ')[0] ?? '').split(/[.[]/).length;
+function depth(problems: readonly Problem[]): number {
+  return problems[0]?.path.length ?? 0;
 }
 
 function pathText(path: readonly PropertyKey[]): string {

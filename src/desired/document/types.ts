@@ -30,15 +30,22 @@ export type DesiredService = ServiceOptions & {
   readonly shared?: boolean | undefined;
 } & (
     | {
+        /** Mark of the packets, from 1 to 0xffffffff. */
         readonly fwmark: number;
         /** Packets that get the mark. Default: none, another program marks them. */
         readonly marks?: readonly FwmarkSelector[] | undefined;
       }
-    | { readonly fwmark?: never; readonly marks?: never }
+    | {
+        /** Absent: the service goes by protocol, address and port. */
+        readonly fwmark?: never;
+        /** Absent: only a service by mark has marks. */
+        readonly marks?: never;
+      }
   );
 
 /** An address that the namespace must have. */
 export interface DesiredAddress {
+  /** Name of the interface: main or alternative name, 1 to 127 bytes. */
   readonly interface: string;
   /**
    * Address with its prefix length. Default length: 32, or 128 for IPv6: the only address of its network. Rejects
@@ -73,6 +80,7 @@ export interface DesiredDocument {
    * Marks without a protocol do not set it.
    */
   readonly services?: readonly DesiredService[] | undefined;
+  /** Addresses that interfaces of the namespace must have. Default: none. */
   readonly addresses?: readonly DesiredAddress[] | undefined;
   /** Marks that belong to no service of this document. */
   readonly marks?: readonly FwmarkOptions[] | undefined;

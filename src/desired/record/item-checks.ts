@@ -1,4 +1,4 @@
-import { at, checkFlag, checkInteger, checkOneOf, checkOptions, show } from '../../common/check.js';
+import { about, checkFlag, checkInteger, checkOneOf, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { checkInterfaceName } from '../../common/interface-name.js';
 import { checkPrefix, formatPrefix } from '../../common/prefix.js';
@@ -73,7 +73,7 @@ export function checkItem(value: unknown): Item {
   const kinds = Object.keys(checks) as Item['kind'][];
   const kind = checkOneOf('kind', 'kind' in value ? value.kind : undefined, kinds);
   const check = checks[kind] as (item: unknown) => void;
-  at(`the ${kind}`, () => check(value));
+  about(`the ${kind}`, () => check(value));
   return value as Item;
 }
 

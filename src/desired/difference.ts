@@ -1,0 +1,37 @@
+import type { Step } from './plan/step.js';
+import { stateWords } from './plan/words.js';
+
+/** A difference between the kernel and the wanted state of a role or document. */
+export interface Difference {
+  /**
+   * Kind of difference. `missing`, `changed`: the owner made the object, or has to make it. `left`: the owner made it,
+   * and no longer wants it. `foreign`: others made it among the owner's objects; it stays. `in-the-way`: others made it
+   * where the owner wants another object, or something that the owner's object needs is missing (an interface, a
+   * sysctl); an apply fails with `ERR_IPVS_FOREIGN`, `ERR_IPVS_NO_SUCH_INTERFACE` or `ERR_IPVS_NO_SUCH_SYSCTL`.
+   */
+  readonly problem: 'missing' | 'changed' | 'left' | 'foreign' | 'in-the-way';
+  /** The object, as ip, nft and ipvsadm would write it. */
+  readonly what: string;
+  /** Actual state; for services and servers in the way also their owner. Absent if the object is missing. */
+  readonly is?: string | undefined;
+}
+
+const problems: Readonly<Partial<Record<Step['action'], Difference['problem']>>> = {
+  make: 'missing',
+  change: 'changed',
+  'take-back': 'left',
+  foreign: 'foreign',
+  conflict: 'in-the-way',
+};
+
+/** Returns the differences for which a plan has steps. */
+export function differencesOf(steps: readonly Step[]): Difference[] {
+  return steps.flatMap((step): Difference[] => {
+    const { action, what } = step;
+    const is = stateWords(step);
+    const problem = problems[action];
+    // An unwanted object that has disappeared is no difference.
+    if (problem === undefined || (problem === 'left' && is === 'gone already')) return [];
+    return [is === undefined ? { problem, what } : { problem, what, is }];
+  });
+}
