@@ -1,5 +1,7 @@
 import { IpvsError } from '../common/errors.js';
-import { describeServer, describeService } from '../ipvs/describe.js';
+import type { World } from '../items/world.js';
+import type { CallOptions } from '../kernel/call.js';
+import { describeServer, describeService } from '../kernel/ipvs/describe.js';
 import {
   decodeServer,
   decodeService,
@@ -7,9 +9,7 @@ import {
   encodeService,
   type ServerId,
   type ServiceId,
-} from '../items/service-ids.js';
-import type { World } from '../items/world.js';
-import type { CallOptions } from '../kernel/call.js';
+} from '../kernel/ipvs/ids.js';
 import type { IpvsTableEntry, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 import { ApplyError } from './apply/apply-error.js';
 import type { Engine } from './apply/engine.js';

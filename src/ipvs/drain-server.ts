@@ -1,8 +1,8 @@
 import { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeServerOf } from '../kernel/ipvs/describe.js';
 import type { ServerEntry, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
-import { describeServerOf } from './describe.js';
 import { readServerEntry } from './read-server.js';
 import { changeServer } from './server-options.js';
 

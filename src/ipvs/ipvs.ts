@@ -3,6 +3,7 @@ import { IpvsError, invalid } from '../common/errors.js';
 import { ranges } from '../common/ranges.js';
 import { type Result, resultsOf } from '../common/result.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeService } from '../kernel/ipvs/describe.js';
 import type { IpvsPort } from '../kernel/ipvs/port.js';
 import type {
   ConnectionEntry,
@@ -21,7 +22,6 @@ import { type IpvsTableChange, toKernelChanges } from './changes.js';
 import { type ConnectionFilter, readConnections } from './connections.js';
 import { Context } from './context.js';
 import { checkRole, type DaemonOptions, daemonSettings } from './daemon.js';
-import { describeService } from './describe.js';
 import { translate } from './errors.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions, type ServiceSelector } from './service-options.js';
 import { type IpvsStatus, readStatus } from './status.js';

@@ -1,8 +1,8 @@
 import { show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { describeServer, describeService } from '../kernel/ipvs/describe.js';
 import type { ServiceKey, TunnelChecksum, TunnelType } from '../kernel/ipvs/types.js';
-import { describeServer, describeService } from './describe.js';
 import type { SavedService } from './save.js';
 import { heldServerSettings, type ServerOptions } from './server-options.js';
 import { checkServiceKey, heldServiceSettings, type SchedulerFlag, type ServiceOptions } from './service-options.js';

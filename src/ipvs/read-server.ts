@@ -1,7 +1,7 @@
 import type { CallOptions } from '../kernel/call.js';
+import { describeServerOf } from '../kernel/ipvs/describe.js';
 import type { ServerEntry, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
-import { describeServerOf } from './describe.js';
 import { noServer } from './errors.js';
 
 /**

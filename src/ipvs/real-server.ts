@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { checkCallOptions, checkFlag, checkInteger, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeServerOf } from '../kernel/ipvs/describe.js';
 import type {
   Forwarding,
   IpvsStatistics,
@@ -13,7 +14,6 @@ import type {
   TunnelType,
 } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
-import { describeServerOf } from './describe.js';
 import { serverAgrees } from './differences.js';
 import { drainServer } from './drain-server.js';
 import { readServerEntry } from './read-server.js';

@@ -1,6 +1,7 @@
 import { checkAddress, checkOneOf, checkOptions, checkRange, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { type Range, ranges } from '../common/ranges.js';
+import { describeServer } from '../kernel/ipvs/describe.js';
 import type {
   Forwarding,
   ServerKey,
@@ -10,7 +11,6 @@ import type {
   TunnelType,
 } from '../kernel/ipvs/types.js';
 import { settableForwardings, tunnelChecksums, tunnelTypes } from '../kernel/ipvs/vocabulary.js';
-import { describeServer } from './describe.js';
 
 /** The encapsulation of packets to a real server. */
 export interface TunnelOptions {

@@ -2,9 +2,9 @@ import { inspect } from 'node:util';
 import { checkCallOptions, checkFlag, checkInteger } from '../common/check.js';
 import { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
+import { encodeServer, encodeService } from '../kernel/ipvs/ids.js';
 import type { IpvsTableEntry } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
-import { describeServer, serviceId } from './describe.js';
 import { RealServer, sameServer } from './real-server.js';
 import { serverLine, serviceLine } from './text.js';
 import { sameService, VirtualService } from './virtual-service.js';
@@ -83,13 +83,13 @@ function rows(context: Context, entries: readonly IpvsTableEntry[]): TableRow[] 
 /** Returns true if two readings have equal settings. Ignores counters and order. */
 function sameTable(a: readonly IpvsTableEntry[], b: readonly IpvsTableEntry[]): boolean {
   if (a.length !== b.length) return false;
-  const others = new Map(b.map((row) => [serviceId(row.service.key), row]));
+  const others = new Map(b.map((row) => [encodeService(row.service.key), row]));
   return a.every((row) => {
-    const other = others.get(serviceId(row.service.key));
+    const other = others.get(encodeService(row.service.key));
     if (!other || !sameService(row.service, other.service) || row.servers.length !== other.servers.length) return false;
-    const servers = new Map(other.servers.map((server) => [describeServer(server.key), server]));
+    const servers = new Map(other.servers.map((server) => [encodeServer(server.key), server]));
     return row.servers.every((server) => {
-      const counterpart = servers.get(describeServer(server.key));
+      const counterpart = servers.get(encodeServer(server.key));
       return counterpart !== undefined && sameServer(server, counterpart);
     });
   });

@@ -1,6 +1,7 @@
 import { type Family, formatEndpoint } from '../common/address.js';
 import { checkInteger, isText, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
+import { describeServer, wordsOfService } from '../kernel/ipvs/describe.js';
 import {
   type Forwarding,
   type Protocol,
@@ -9,7 +10,6 @@ import {
   type ServiceKey,
   type ServiceSettings,
 } from '../kernel/ipvs/types.js';
-import { describeServer, wordsOfService } from './describe.js';
 import { checkNetmask, netmaskText, wholeNetmask } from './netmask.js';
 import { showSchedulerFlags } from './service-options.js';
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { IpvsError } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
+import { describeService } from '../kernel/ipvs/describe.js';
 import {
   type Family,
   type IpvsStatistics,
@@ -11,7 +12,6 @@ import {
   type ServiceSettings,
 } from '../kernel/ipvs/types.js';
 import type { Context } from './context.js';
-import { describeService } from './describe.js';
 import { serviceAgrees } from './differences.js';
 import { showNetmask } from './netmask.js';
 import { checkUpdate, RealServer, readBack, readServer, type UpdateOptions } from './real-server.js';

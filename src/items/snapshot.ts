@@ -1,12 +1,12 @@
 import { IpvsError } from '../common/errors.js';
 import { recordOf } from '../common/own.js';
+import type { ServerId } from '../kernel/ipvs/ids.js';
 import type { IpvsTableEntry, Timeouts } from '../kernel/ipvs/types.js';
 import type { NftTableEntry as NetfilterTable } from '../kernel/netfilter/types.js';
 import { interfaceOfSysctl } from '../kernel/network/main-names.js';
 import type { InterfaceAddress, Link, Route, RoutingRule, UdpTunnel } from '../kernel/network/types.js';
 import type { Item } from './items.js';
 import { type Advertised, isForwardingDue, readAdvertised } from './router-routes.js';
-import type { ServerId } from './service-ids.js';
 import type { World } from './world.js';
 
 /**

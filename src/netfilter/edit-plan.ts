@@ -146,7 +146,7 @@ class EditPlan {
 function noMark(verb: 'change' | 'delete', settings: MarkSettings): IpvsError {
   return new IpvsError(
     'ERR_IPVS_NO_SUCH_MARK',
-    `cannot ${verb} mark of ${markKey(settings)}: these packets have no mark`,
+    `cannot ${verb} mark of ${markKey(settings)}: no mark is set for these packets`,
   );
 }
 

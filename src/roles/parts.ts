@@ -11,10 +11,10 @@ import {
 } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { ranges } from '../common/ranges.js';
-import { describeServer, describeService } from '../ipvs/describe.js';
 import { newServerSettings, type ServerOptions } from '../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings, type ServiceOptions } from '../ipvs/service-options.js';
 import type { Part } from '../items/items.js';
+import { describeServer, describeService } from '../kernel/ipvs/describe.js';
 import { checkState, type NetfilterState } from '../netfilter/changes.js';
 import { checkInterfaceAddress } from '../network/checks.js';
 

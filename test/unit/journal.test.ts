@@ -21,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DesiredState } from '../../src/desired/desired-state.js';
 import { Journal } from '../../src/desired/record/journal.js';
-import { encodeServer } from '../../src/items/service-ids.js';
+import { encodeServer } from '../../src/kernel/ipvs/ids.js';
 import { openNativeJournal } from '../../src/linux/journal.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
 

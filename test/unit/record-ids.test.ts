@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeItem, encodeItem, type ItemKey, idOf } from '../../src/items/item-ids.js';
-import { decodeServer, decodeService, encodeServer, encodeService } from '../../src/items/service-ids.js';
+import { decodeServer, decodeService, encodeServer, encodeService } from '../../src/kernel/ipvs/ids.js';
 import type { ServerKey, ServiceKey } from '../../src/kernel/ipvs/types.js';
 
 const port = fc.integer({ min: 0, max: 0xffff });

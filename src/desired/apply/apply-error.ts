@@ -1,5 +1,5 @@
 import { IpvsError } from '../../common/errors.js';
-import { decodeService } from '../../items/service-ids.js';
+import { decodeService } from '../../kernel/ipvs/ids.js';
 import { lackingOf } from '../plan/reasons.js';
 import { type AnyStep, type PlannedStep, type Step, TableStep, toStep, whatOf } from '../plan/step.js';
 import { differenceWords, ownerWords } from '../plan/words.js';

@@ -1,7 +1,7 @@
 import { IpvsError } from '../../common/errors.js';
 import type { Item, ItemOf } from '../../items/items.js';
-import { decodeService, type ServiceId } from '../../items/service-ids.js';
 import type { World } from '../../items/world.js';
+import { decodeService, type ServiceId } from '../../kernel/ipvs/ids.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import { markText } from '../../netfilter/mark-options.js';
 import { type Datagrams, datagramsMarked, marksIn, unionOf } from '../document/datagrams.js';

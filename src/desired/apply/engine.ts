@@ -1,10 +1,10 @@
 import { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import type { Item } from '../../items/items.js';
-import { encodeService, type ServiceId } from '../../items/service-ids.js';
 import { readSnapshot, type Snapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
 import type { CallOptions } from '../../kernel/call.js';
+import { encodeService, type ServiceId } from '../../kernel/ipvs/ids.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { Link } from '../../kernel/network/types.js';
 import type { Network } from '../../network/network.js';

@@ -5,9 +5,9 @@ import type { Before } from '../../items/before.js';
 import { handlerOf } from '../../items/handlers.js';
 import { type ItemId, idOf } from '../../items/item-ids.js';
 import type { Item, ItemOf } from '../../items/items.js';
-import type { ServiceId } from '../../items/service-ids.js';
 import { readSnapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
+import type { ServiceId } from '../../kernel/ipvs/ids.js';
 import { type Datagrams, unionOf } from '../document/datagrams.js';
 import { onInterface } from '../plan/renames.js';
 import {

@@ -1,8 +1,8 @@
 import type { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import type { Ipvs } from '../../ipvs/ipvs.js';
-import type { ServerId } from '../../items/service-ids.js';
 import type { Rows } from '../../items/snapshot.js';
+import type { ServerId } from '../../kernel/ipvs/ids.js';
 import type { IpvsChange } from '../../kernel/ipvs/types.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { TableStep } from '../plan/step.js';

@@ -1,6 +1,6 @@
-import { decodeService, type ServiceId } from '../../items/service-ids.js';
 import type { World } from '../../items/world.js';
 import type { Flow } from '../../kernel/conntrack/types.js';
+import { decodeService, type ServiceId } from '../../kernel/ipvs/ids.js';
 import type { ServerEntry } from '../../kernel/ipvs/types.js';
 import type { Datagrams } from '../document/datagrams.js';
 import { familyOfAny, inPorts } from './flow-matches.js';

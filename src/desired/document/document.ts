@@ -6,10 +6,11 @@ import { checkPrefix, formatPrefix } from '../../common/prefix.js';
 import { ranges } from '../../common/ranges.js';
 import { checkSize } from '../../common/size.js';
 import { isStableSecret } from '../../common/sysctl-values.js';
-import { describeServer } from '../../ipvs/describe.js';
 import type { ServerOptions } from '../../ipvs/server-options.js';
 import { heldServerSettings } from '../../ipvs/server-options.js';
 import { heldServiceSettings } from '../../ipvs/service-options.js';
+import { describeServer } from '../../kernel/ipvs/describe.js';
+import { encodeServer } from '../../kernel/ipvs/ids.js';
 import type { ServiceSettings } from '../../kernel/ipvs/types.js';
 import { checkState } from '../../netfilter/changes.js';
 import { checkMark, type FwmarkOptions, type FwmarkSelector } from '../../netfilter/mark-options.js';
@@ -152,10 +153,10 @@ function addService(builder: TargetBuilder, service: DesiredService): FwmarkOpti
   for (const [index, one] of servers.entries())
     at(`servers[${index}]`, () => {
       const settings = server(one);
-      named.add(describeServer(settings.key));
+      named.add(encodeServer(settings.key));
       builder.addServer(key, settings);
     });
-  if (sorry && named.has(describeServer(sorry.key)))
+  if (sorry && named.has(encodeServer(sorry.key)))
     throw invalidAt('sorryServer', `${describeServer(sorry.key)} is one of the servers`);
   return marked;
 }

@@ -1,14 +1,14 @@
 import { show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { isSameSysctlValue } from '../../common/sysctl-values.js';
-import { describeServer, describeService } from '../../ipvs/describe.js';
 import { newServerSettings } from '../../ipvs/server-options.js';
 import { checkServiceKey, newServiceSettings } from '../../ipvs/service-options.js';
 import { handlerOf } from '../../items/handlers.js';
 import { type ItemId, idOf } from '../../items/item-ids.js';
 import type { Item, ItemOf, Part } from '../../items/items.js';
-import { encodeServer, encodeService, type ServerId, type ServiceId } from '../../items/service-ids.js';
 import { knobOf } from '../../items/sysctl-knobs.js';
+import { describeServer, describeService } from '../../kernel/ipvs/describe.js';
+import { encodeServer, encodeService, type ServerId, type ServiceId } from '../../kernel/ipvs/ids.js';
 import type { ServerSettings, ServiceKey, ServiceSettings } from '../../kernel/ipvs/types.js';
 import type { NetfilterState } from '../../netfilter/changes.js';
 import type { MarkSettings } from '../../netfilter/mark-options.js';

@@ -1,6 +1,6 @@
-import { describeServer } from '../../ipvs/describe.js';
 import type { SettingDifference } from '../../ipvs/differences.js';
 import type { Item } from '../../items/items.js';
+import { describeServer } from '../../kernel/ipvs/describe.js';
 import type { ServerKey, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
 import { describeDifference, type NetfilterDifference } from '../../netfilter/differences.js';
 import { differenceWords, serverWords, serviceWords } from './words.js';

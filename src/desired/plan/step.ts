@@ -1,9 +1,9 @@
-import { describeServer, describeService } from '../../ipvs/describe.js';
 import type { SettingDifference } from '../../ipvs/differences.js';
 import { handlerOf } from '../../items/handlers.js';
 import type { ItemId } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
-import { decodeServer, decodeService, type ServerId, type ServiceId } from '../../items/service-ids.js';
+import { describeServer, describeService } from '../../kernel/ipvs/describe.js';
+import { decodeServer, decodeService, type ServerId, type ServiceId } from '../../kernel/ipvs/ids.js';
 import type { IpvsChange, ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
 import type { Datagrams } from '../document/datagrams.js';
 import type { Draining } from '../record/ledger.js';

@@ -1,6 +1,6 @@
 import { serverAgrees, serverDifferences, serviceAgrees, serviceDifferences } from '../../ipvs/differences.js';
 import { keepsPort } from '../../ipvs/server-options.js';
-import { decodeServer, encodeServer, encodeService, type ServerId, type ServiceId } from '../../items/service-ids.js';
+import { decodeServer, encodeServer, encodeService, type ServerId, type ServiceId } from '../../kernel/ipvs/ids.js';
 import {
   type IpvsChange,
   type IpvsTableEntry,

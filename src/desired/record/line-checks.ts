@@ -2,7 +2,7 @@ import { at, checkFlag, checkInteger, checkOptions, show } from '../../common/ch
 import { invalid } from '../../common/errors.js';
 import { decodeItem, idOf } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
-import { decodeServer, decodeService } from '../../items/service-ids.js';
+import { decodeServer, decodeService } from '../../kernel/ipvs/ids.js';
 import { checkMatch } from '../../netfilter/match.js';
 import { checkRule, type NetfilterRuleOptions } from '../../netfilter/rule-options.js';
 import type { Datagrams } from '../document/datagrams.js';

@@ -1,5 +1,5 @@
-import type { ServerId, ServiceId } from '../../items/service-ids.js';
 import type { Rows } from '../../items/snapshot.js';
+import type { ServerId, ServiceId } from '../../kernel/ipvs/ids.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import { ledgerOf } from './journal.js';
 import type { Ledger } from './ledger.js';

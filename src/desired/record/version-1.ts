@@ -3,8 +3,8 @@ import { invalid } from '../../common/errors.js';
 import { type Before, beforeOf } from '../../items/before.js';
 import { encodeItem, type ItemId, idOf, keyOf } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
-import { encodeServer, encodeService } from '../../items/service-ids.js';
 import { knobOf } from '../../items/sysctl-knobs.js';
+import { encodeServer, encodeService } from '../../kernel/ipvs/ids.js';
 import type { Protocol } from '../../kernel/ipvs/types.js';
 import { checkItem } from './item-checks.js';
 

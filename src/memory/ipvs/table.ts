@@ -1,5 +1,5 @@
 import { Errno } from '../../common/errno.js';
-import { describeServer, describeService } from '../../kernel/ipvs/describe.js';
+import { encodeServer, encodeService } from '../../kernel/ipvs/ids.js';
 import {
   type ServerEntry,
   type ServerKey,
@@ -100,14 +100,14 @@ export class MemoryService {
   }
 
   put(server: MemoryServer): void {
-    this.servers.set(describeServer(server.key), server);
+    this.servers.set(encodeServer(server.key), server);
     this.#listed = undefined;
   }
 
   remove(server: MemoryServer): void {
     // Round-robin continues after the previous server (ip_vs_rr_del_dest).
     if (this.last === server) this.last = this.listed()[this.listed().indexOf(server) - 1];
-    this.servers.delete(describeServer(server.key));
+    this.servers.delete(encodeServer(server.key));
     this.#listed = undefined;
   }
 
@@ -145,7 +145,7 @@ export class MemoryTable {
   }
 
   find(key: ServiceKey): MemoryService | undefined {
-    return this.services.get(describeService(key));
+    return this.services.get(encodeService(key));
   }
 
   /** Returns the services in the kernel's order: by address, then by fwmark, each the newest first. */
@@ -167,7 +167,7 @@ export class MemoryTable {
   }
 
   newService(settings: ServiceSettings): number {
-    const name = describeService(settings.key);
+    const name = encodeService(settings.key);
     if (this.services.has(name)) return Errno.EEXIST;
     const errno = this.#checkService(settings);
     if (errno !== 0) return errno;
@@ -193,7 +193,7 @@ export class MemoryTable {
     const service = this.find(key);
     if (!service) return Errno.ESRCH;
     for (const server of service.listed()) this.#discard(server);
-    this.services.delete(describeService(key));
+    this.services.delete(encodeService(key));
     return 0;
   }
 
@@ -206,9 +206,9 @@ export class MemoryTable {
     if (!service) return Errno.ESRCH;
     const errno = this.#checkFamily(service, settings) || checkSettings(settings);
     if (errno !== 0) return errno;
-    const name = describeServer(settings.key);
+    const name = encodeServer(settings.key);
     if (service.servers.has(name)) return Errno.EEXIST;
-    const trashName = `${describeService(key)} ${name}`;
+    const trashName = `${encodeService(key)} ${name}`;
     const old = this.#trash.get(trashName);
     // The kernel checks the address only if it creates a new server.
     if (!old && !this.#around.reaches(settings.key.address)) return Errno.EINVAL;
@@ -229,7 +229,7 @@ export class MemoryTable {
     if (!service) return Errno.ESRCH;
     const errno = this.#checkFamily(service, settings) || checkSettings(settings);
     if (errno !== 0) return errno;
-    const server = service.servers.get(describeServer(settings.key));
+    const server = service.servers.get(encodeServer(settings.key));
     if (!server) return Errno.ENOENT;
     change(server, settings);
     return 0;
@@ -239,7 +239,7 @@ export class MemoryTable {
   deleteServer(key: ServiceKey, serverKey: ServerKey): number {
     const service = this.find(key);
     if (!service) return Errno.ESRCH;
-    const server = service.servers.get(describeServer(serverKey));
+    const server = service.servers.get(encodeServer(serverKey));
     if (!server) return Errno.ENOENT;
     this.#discard(server);
     service.remove(server);
@@ -270,7 +270,7 @@ export class MemoryTable {
   #discard(server: MemoryServer): void {
     server.available = false;
     server.idleSince = this.#around.now();
-    this.#trash.set(`${describeService(server.service.settings.key)} ${describeServer(server.key)}`, server);
+    this.#trash.set(`${encodeService(server.service.settings.key)} ${encodeServer(server.key)}`, server);
   }
 
   #checkService({ scheduler, engine, key, netmask }: ServiceSettings): number {

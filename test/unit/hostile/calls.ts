@@ -523,6 +523,7 @@ onClass('DesiredState', desired, {
   draining: [],
   drain: [{ ...call, interval: 10 }],
   cancelDrain: [progress, call],
+  verify: [call],
   close: [],
 });
 onClass('DesiredState', desired, { watch: [{ ...call, adopt: false, repair: true, interval: 10 }] }, { endless: true });

@@ -1,7 +1,8 @@
-import { canonicalAddress, type Family, familyOf } from '../common/address.js';
-import { show } from '../common/check.js';
-import { invalid } from '../common/errors.js';
-import type { Protocol, ServerKey, ServiceKey } from '../kernel/ipvs/types.js';
+import { canonicalAddress, type Family, familyOf } from '../../common/address.js';
+import { invalid } from '../../common/errors.js';
+import { show } from '../../common/show.js';
+import type { Protocol, ServerKey, ServiceKey } from './types.js';
+import { protocols } from './vocabulary.js';
 
 declare const kind: unique symbol;
 
@@ -13,8 +14,6 @@ export type ServiceId = string & { readonly [kind]: 'service' };
 
 /** The encoded key of a server within its service: `10.0.0.1/80`. Kept in records, as {@link ServiceId}. */
 export type ServerId = string & { readonly [kind]: 'server' };
-
-const protocols: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
 
 export function encodeService(key: ServiceKey): ServiceId {
   const id = 'fwmark' in key ? `fwmark/${key.family}/${key.fwmark}` : `${key.protocol}/${key.address}/${key.port}`;
@@ -29,7 +28,7 @@ export function decodeService(id: string): ServiceKey {
     if (first === 'fwmark' && (second === 'ipv4' || second === 'ipv6') && number >= 1)
       return { family: second, fwmark: number };
     const family = familyOfCanonical(second);
-    if (protocols.includes(first) && family !== undefined && number <= 0xffff)
+    if ((protocols as readonly string[]).includes(first) && family !== undefined && number <= 0xffff)
       return { family, protocol: first as Protocol, address: second, port: number };
   }
   throw invalid(`the id of a service must be such as tcp/192.0.2.1/80 or fwmark/ipv4/80, not ${show(id)}`);
