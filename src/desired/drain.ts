@@ -17,7 +17,8 @@ import { settleOwed } from './apply/settle.js';
 import type { DrainPolicy } from './document/drain-policy.js';
 import type { Target, WantedService, WantedTable } from './document/target.js';
 import { StepList, TableStep } from './plan/step.js';
-import { plainServer, planTable, serversOf } from './plan/table-plan.js';
+import { planTable } from './plan/table-plan.js';
+import { plainServer, serversOf } from './plan/table-rows.js';
 import type { Draining, Ledger } from './record/ledger.js';
 
 /** Progress of a draining server: it gets no new connections, and is deleted when its existing ones are over. */

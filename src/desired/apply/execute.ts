@@ -1,5 +1,4 @@
 import type { IpvsError } from '../../common/errors.js';
-import { recordOf } from '../../common/own.js';
 import { announceAddress, isAnnounced } from '../../items/addresses.js';
 import type { Before } from '../../items/before.js';
 import { handlerOf } from '../../items/handlers.js';
@@ -7,38 +6,23 @@ import { type ItemId, idOf } from '../../items/item-ids.js';
 import type { Item, ItemOf } from '../../items/items.js';
 import { readSnapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
-import type { ServiceId } from '../../kernel/ipvs/ids.js';
-import { type Datagrams, unionOf } from '../document/datagrams.js';
 import { onInterface } from '../plan/renames.js';
-import {
-  type AnyStep,
-  type ItemStep,
-  isItem,
-  isOwed,
-  type PlannedStep,
-  TableStep,
-  toStep,
-  whatOf,
-  wordsOf,
-} from '../plan/step.js';
+import { type AnyStep, type ItemStep, isItem, isOwed, type PlannedStep, TableStep, wordsOf } from '../plan/step.js';
 import type { Claims } from '../record/claims.js';
 import type { Journal } from '../record/journal.js';
-import type { About, Draining, Entry, Line } from '../record/ledger.js';
+import type { Entry, Line } from '../record/ledger.js';
 import { isShared, wantedOf } from '../record/wanted.js';
 import { flowsAfter, stateBefore } from './consequences.js';
 import { Interfaces } from './interfaces.js';
-import { asIpvsError, isGone, isThere } from './outcomes.js';
+import { asIpvsError, isThere } from './outcomes.js';
 import { isRefusal, Refused } from './refused.js';
-import { RowsBuilder, rowsOf, send } from './rows.js';
+import { RowRunner } from './row-runner.js';
 
 /** A step that failed, with its error. */
 export interface Failure {
   readonly step: AnyStep;
   readonly error: IpvsError;
 }
-
-/** State in the journal of a row that belonged to the owner before the step. */
-type OwnedRow = { readonly draining: Draining | undefined; readonly about: About | undefined };
 
 /**
  * Runs steps, and can undo them. Writes each step to the journal first. Sends rows of IPVS to the kernel in batches,
@@ -52,12 +36,12 @@ export class Executor {
   readonly #done: (ItemStep | readonly TableStep[])[] = [];
   /** State in the journal before the steps, for items and rows that it had. */
   readonly #entries = new Map<ItemStep, Entry>();
-  readonly #owned = new Map<TableStep, OwnedRow>();
   /** Tables that become the owner's: their earlier content is not restored. */
   readonly #adopted = new Set<ItemId>();
   /** State of settings before the steps that change them. */
   readonly #now = new Map<ItemStep, Before>();
   readonly #interfaces: Interfaces;
+  readonly #rows: RowRunner;
   readonly #refused = new Refused();
   #tried: AnyStep[] = [];
   readonly failures: Failure[] = [];
@@ -69,6 +53,7 @@ export class Executor {
     this.#journal = journal;
     this.#claims = claims;
     this.#interfaces = new Interfaces(world, () => journal.ledger);
+    this.#rows = new RowRunner(world, journal);
   }
 
   /** Steps that were tried, including those that failed. */
@@ -93,7 +78,8 @@ export class Executor {
         while (belongs(steps[at])) at++;
         const batch = steps.slice(start, at) as readonly TableStep[];
         this.#tried = this.#tried.concat(batch);
-        await this.#rows(batch);
+        const done = await this.#rows.run(batch, (one, error) => this.#failed(one, error));
+        if (done) this.#done.push(done);
       } else {
         at++;
         // Owed work runs at the end, all of it together.
@@ -172,7 +158,7 @@ export class Executor {
     };
     for (const one of this.#done.toReversed()) {
       if ('id' in one) await undo(one);
-      else await this.#undoRows(one.toReversed(), tell);
+      else await this.#rows.undo(one.toReversed(), tell);
     }
     for (let step = refused.next(); step; step = refused.next()) await undo(step);
     for (const [{ item }, error] of refused.end()) tell(wordsOf(item), error);
@@ -339,121 +325,8 @@ export class Executor {
     }
   }
 
-  async #rows(steps: readonly TableStep[]): Promise<void> {
-    const fail = (error: unknown): void => {
-      for (const step of steps) this.#failed(step, error);
-    };
-    try {
-      await this.#journal.write(...this.#intents(steps));
-    } catch (error) {
-      return fail(error);
-    }
-    let errors: readonly (IpvsError | undefined)[];
-    try {
-      const ipvs = await this.#world.ipvs;
-      const sent = send(
-        ipvs,
-        this.#world.kernel,
-        steps.map(({ change }) => change),
-      );
-      for (const step of steps) toStep(step); // makes the texts while the kernel works
-      errors = await sent;
-    } catch (error) {
-      // Any of them may have been carried out.
-      this.#done.push(steps);
-      return fail(error);
-    }
-    const gone = ({ action }: TableStep, index: number): boolean =>
-      action === 'take-back' && (errors[index] === undefined || isGone(errors[index]));
-    const others = new Set<TableStep>();
-    errors.forEach((error, index) => {
-      const step = steps[index];
-      if (!error || !step || gone(step, index)) return;
-      if (step.action === 'make' && isThere(error)) others.add(step);
-      this.#failed(step, error);
-    });
-    // A failed step may still have taken effect, or its row was deleted with its service.
-    this.#done.push(others.size === 0 ? steps : steps.filter((step) => !others.has(step)));
-    const disown = steps.filter((step, index) => gone(step, index) || (others.has(step) && !this.#owned.has(step)));
-    const [first] = disown;
-    if (!first) return;
-    try {
-      await this.#journal.write({ disown: rowsOf(disown) });
-    } catch (error) {
-      this.#failed(first, error);
-    }
-  }
-
-  /** Returns the lines to write before the steps are done, and remembers what the journal had of their rows. */
-  #intents(steps: readonly TableStep[]): Line[] {
-    const { ledger } = this.#journal;
-    const own = new RowsBuilder();
-    const drains: Line[] = [];
-    const stale = new Map<ServiceId, readonly Datagrams[]>();
-    for (const step of steps) {
-      const { action, service, server, draining = null } = step;
-      if (ledger.owns(service, server)) {
-        const { servers, about } = ledger.owned.get(service) ?? {};
-        this.#owned.set(step, { draining: server && servers?.get(server), about });
-      }
-      if (step.stale) stale.set(service, unionOf(stale.get(service) ?? ledger.stale.get(service) ?? [], step.stale));
-      if (action === 'wait' || action === 'take-back') continue;
-      own.add(step);
-      if (server !== undefined && (draining || this.#owned.get(step)?.draining))
-        drains.push({ drain: { service, server, draining } });
-    }
-    return [
-      ...(own.empty ? [] : [{ own: own.rows }]),
-      ...drains,
-      ...(stale.size > 0 ? [{ stale: recordOf(stale) }] : []),
-    ];
-  }
-
   #failed(step: AnyStep, reason: unknown): void {
     this.failures.push({ step, error: asIpvsError(reason) });
-  }
-
-  async #undoRows(done: readonly TableStep[], tell: (what: string, error: unknown) => void): Promise<void> {
-    const undos = done.flatMap((step) => {
-      const { undo } = step;
-      return undo === undefined ? [] : [{ step, undo }];
-    });
-    let errors: readonly (IpvsError | undefined)[];
-    try {
-      errors = await send(
-        await this.#world.ipvs,
-        this.#world.kernel,
-        undos.map(({ undo }) => undo),
-      );
-    } catch (error) {
-      for (const step of done) tell(whatOf(step), error);
-      return;
-    }
-    const failed = new Map<TableStep, IpvsError>();
-    for (const [index, { step }] of undos.entries()) {
-      const error = errors[index];
-      if (error && !isGone(error) && !isThere(error)) failed.set(step, error);
-    }
-    for (const [step, error] of failed) tell(whatOf(step), error);
-    const back = done.filter((step) => !failed.has(step));
-    const owned = back.filter((step) => this.#owned.has(step));
-    const others = back.filter((step) => !this.#owned.has(step));
-    try {
-      await this.#journal.write(
-        ...(others.length > 0 ? [{ disown: rowsOf(others) }] : []),
-        ...(owned.length > 0 ? [{ own: rowsOf(owned) }] : []),
-        ...owned.flatMap((step): Line[] => {
-          const { service, server } = step;
-          const { draining = null, about } = this.#owned.get(step) ?? {};
-          if (server === undefined) return about ? [{ about: { [service]: about } }] : [];
-          return [{ drain: { service, server, draining } }];
-        }),
-        // Added rows are deleted again, and flows may still lead to them.
-        ...back.flatMap(({ service, stale }): Line[] => (stale ? [{ stale: { [service]: stale } }] : [])),
-      );
-    } catch (error) {
-      tell('the journal', error);
-    }
   }
 }
 

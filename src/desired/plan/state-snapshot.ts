@@ -11,7 +11,8 @@ import { planSteps } from './plan.js';
 import { Plan } from './plan-view.js';
 import { withMainNames } from './renames.js';
 import { checkSnapshot } from './snapshot-checks.js';
-import { type Adoption, plainServer, plainService } from './table-plan.js';
+import type { Adoption } from './table-plan.js';
+import { plainServer, plainService } from './table-rows.js';
 
 /** Version of the text. A snapshot is not kept for long: earlier versions are refused. */
 const VERSION = 2;

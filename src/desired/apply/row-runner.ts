@@ -1,0 +1,145 @@
+import type { IpvsError } from '../../common/errors.js';
+import { recordOf } from '../../common/own.js';
+import type { World } from '../../items/world.js';
+import type { ServiceId } from '../../kernel/ipvs/ids.js';
+import { type Datagrams, unionOf } from '../document/datagrams.js';
+import { type TableStep, toStep, whatOf } from '../plan/step.js';
+import type { Journal } from '../record/journal.js';
+import type { About, Draining, Line } from '../record/ledger.js';
+import { isGone, isThere } from './outcomes.js';
+import { RowsBuilder, rowsOf, send } from './rows.js';
+
+/** State in the journal of a row that belonged to the owner before the step. */
+type OwnedRow = { readonly draining: Draining | undefined; readonly about: About | undefined };
+
+/** Runs steps for rows of the IPVS table in batches, and can undo them. Writes each step to the journal first. */
+export class RowRunner {
+  readonly #world: World;
+  readonly #journal: Journal;
+  /** State in the journal before the steps, for rows that it had. */
+  readonly #owned = new Map<TableStep, OwnedRow>();
+
+  constructor(world: World, journal: Journal) {
+    this.#world = world;
+    this.#journal = journal;
+  }
+
+  /** Runs a batch. Returns the steps that may have been done, and that a rollback has to undo. */
+  async run(
+    steps: readonly TableStep[],
+    failed: (step: TableStep, error: unknown) => void,
+  ): Promise<readonly TableStep[] | undefined> {
+    const fail = (error: unknown): void => {
+      for (const step of steps) failed(step, error);
+    };
+    try {
+      await this.#journal.write(...this.#intents(steps));
+    } catch (error) {
+      fail(error);
+      return undefined;
+    }
+    let errors: readonly (IpvsError | undefined)[];
+    try {
+      const ipvs = await this.#world.ipvs;
+      const sent = send(
+        ipvs,
+        this.#world.kernel,
+        steps.map(({ change }) => change),
+      );
+      for (const step of steps) toStep(step); // makes the texts while the kernel works
+      errors = await sent;
+    } catch (error) {
+      fail(error);
+      return steps; // any of them may have been carried out
+    }
+    const gone = ({ action }: TableStep, index: number): boolean =>
+      action === 'take-back' && (errors[index] === undefined || isGone(errors[index]));
+    const others = new Set<TableStep>();
+    errors.forEach((error, index) => {
+      const step = steps[index];
+      if (!error || !step || gone(step, index)) return;
+      if (step.action === 'make' && isThere(error)) others.add(step);
+      failed(step, error);
+    });
+    // A failed step may still have taken effect, or its row was deleted with its service.
+    const done = others.size === 0 ? steps : steps.filter((step) => !others.has(step));
+    const disown = steps.filter((step, index) => gone(step, index) || (others.has(step) && !this.#owned.has(step)));
+    const [first] = disown;
+    if (!first) return done;
+    try {
+      await this.#journal.write({ disown: rowsOf(disown) });
+    } catch (error) {
+      failed(first, error);
+    }
+    return done;
+  }
+
+  /** Returns the lines to write before the steps are done, and remembers what the journal had of their rows. */
+  #intents(steps: readonly TableStep[]): Line[] {
+    const { ledger } = this.#journal;
+    const own = new RowsBuilder();
+    const drains: Line[] = [];
+    const stale = new Map<ServiceId, readonly Datagrams[]>();
+    for (const step of steps) {
+      const { action, service, server, draining = null } = step;
+      if (ledger.owns(service, server)) {
+        const { servers, about } = ledger.owned.get(service) ?? {};
+        this.#owned.set(step, { draining: server && servers?.get(server), about });
+      }
+      if (step.stale) stale.set(service, unionOf(stale.get(service) ?? ledger.stale.get(service) ?? [], step.stale));
+      if (action === 'wait' || action === 'take-back') continue;
+      own.add(step);
+      if (server !== undefined && (draining || this.#owned.get(step)?.draining))
+        drains.push({ drain: { service, server, draining } });
+    }
+    return [
+      ...(own.empty ? [] : [{ own: own.rows }]),
+      ...drains,
+      ...(stale.size > 0 ? [{ stale: recordOf(stale) }] : []),
+    ];
+  }
+
+  /** Undoes steps of one batch, the last first. `tell` reports what could not be undone. */
+  async undo(done: readonly TableStep[], tell: (what: string, error: unknown) => void): Promise<void> {
+    const undos = done.flatMap((step) => {
+      const { undo } = step;
+      return undo === undefined ? [] : [{ step, undo }];
+    });
+    let errors: readonly (IpvsError | undefined)[];
+    try {
+      errors = await send(
+        await this.#world.ipvs,
+        this.#world.kernel,
+        undos.map(({ undo }) => undo),
+      );
+    } catch (error) {
+      for (const step of done) tell(whatOf(step), error);
+      return;
+    }
+    const failed = new Map<TableStep, IpvsError>();
+    for (const [index, { step }] of undos.entries()) {
+      const error = errors[index];
+      if (error && !isGone(error) && !isThere(error)) failed.set(step, error);
+    }
+    for (const [step, error] of failed) tell(whatOf(step), error);
+    const back = done.filter((step) => !failed.has(step));
+    const owned = back.filter((step) => this.#owned.has(step));
+    const others = back.filter((step) => !this.#owned.has(step));
+    try {
+      await this.#journal.write(
+        ...(others.length > 0 ? [{ disown: rowsOf(others) }] : []),
+        ...(owned.length > 0 ? [{ own: rowsOf(owned) }] : []),
+        ...owned.flatMap((step): Line[] => {
+          const { service, server } = step;
+          const { draining = null, about } = this.#owned.get(step) ?? {};
+          if (server === undefined) return about ? [{ about: { [service]: about } }] : [];
+          return [{ drain: { service, server, draining } }];
+        }),
+        // Added rows are deleted again, and flows may still lead to them.
+        ...back.flatMap(({ service, stale }): Line[] => (stale ? [{ stale: { [service]: stale } }] : [])),
+      );
+    } catch (error) {
+      tell('the journal', error);
+    }
+  }
+}
