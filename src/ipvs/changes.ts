@@ -1,4 +1,4 @@
-import { checkList, checkOptions, show } from '../common/check.js';
+import { checkList, checkOneOf, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import type { IpvsChange } from '../kernel/ipvs/types.js';
 import { checkServerKey, newServerSettings, type ServerOptions, type ServerSelector } from './server-options.js';
@@ -39,16 +39,17 @@ export type IpvsTableChange =
       readonly server: ServerSelector;
     };
 
-const optionNames = ['change', 'service', 'server'];
-const kinds = Object.keys({
-  'add-service': true,
-  'set-service': true,
-  'delete-service': true,
-  'zero-service': true,
-  'add-server': true,
-  'set-server': true,
-  'delete-server': true,
-} satisfies Record<IpvsTableChange['change'], true>);
+/** Names of the options of each change. */
+const names: { readonly [Kind in IpvsTableChange['change']]: readonly string[] } = {
+  'add-service': ['change', 'service'],
+  'set-service': ['change', 'service'],
+  'delete-service': ['change', 'service'],
+  'zero-service': ['change', 'service'],
+  'add-server': ['change', 'service', 'server'],
+  'set-server': ['change', 'service', 'server'],
+  'delete-server': ['change', 'service', 'server'],
+};
+const kinds = Object.keys(names) as IpvsTableChange['change'][];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`, with the index of the change */
 export function toKernelChanges(changes: readonly IpvsTableChange[]): IpvsChange[] {
@@ -64,7 +65,8 @@ export function toKernelChanges(changes: readonly IpvsTableChange[]): IpvsChange
 }
 
 function toKernelChange(change: IpvsTableChange): IpvsChange {
-  checkOptions('a change', change, optionNames);
+  if (typeof change !== 'object' || change === null) throw invalid(`a change must be an object, not ${show(change)}`);
+  checkOptions('a change', change, names[checkOneOf('change', change.change, kinds)]);
   switch (change.change) {
     case 'add-service':
       return { command: 'NEW_SERVICE', service: newServiceSettings(change.service) };
@@ -84,7 +86,5 @@ function toKernelChange(change: IpvsTableChange): IpvsChange {
       const service = checkServiceKey(change.service);
       return { command: 'DEL_DEST', service, server: checkServerKey(change.server, service) };
     }
-    default:
-      throw invalid(`change must be one of ${kinds.join(', ')}; not ${show((change as { change?: unknown }).change)}`);
   }
 }

@@ -1,9 +1,18 @@
-import { checkFlag, checkInteger, checkOptions, isText, show, valueOr } from '../common/check.js';
+import { checkFlag, checkInteger, checkOptions, isText, namesOf, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName, LONGEST_MAIN_NAME } from '../common/interface-name.js';
 import { checkPrefix } from '../common/prefix.js';
 import type { AddressKey, AddressSettings, InterfaceAddress, Scope } from '../kernel/network/types.js';
 import { checkInterfaceAddress, checkScope, optional } from './checks.js';
+
+const optionNames = namesOf<AddressOptions>({
+  interface: true,
+  address: true,
+  scope: true,
+  label: true,
+  noDad: true,
+  protocol: true,
+});
 
 /** A new address of an interface. */
 export interface AddressOptions {
@@ -32,7 +41,7 @@ export type AddressSelector = Pick<InterfaceAddress, 'interface' | 'address'> & 
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkAddressOptions(options: AddressOptions): AddressSettings {
-  checkOptions('an address', options, ['interface', 'address', 'scope', 'label', 'noDad', 'protocol']);
+  checkOptions('an address', options, optionNames);
   const prefix = checkInterfaceAddress('address', checkPrefix('address', options.address));
   const loopback = prefix.family === 'ipv4' && prefix.address.startsWith('127.');
   if (options.label !== undefined && prefix.family === 'ipv6') throw invalid('label requires an IPv4 address');
@@ -55,24 +64,24 @@ function checkLabel(value: unknown): string {
   );
 }
 
-const selectorNames = [
-  'interface',
-  'family',
-  'address',
-  'peer',
-  'broadcast',
-  'scope',
-  'label',
-  'protocol',
-  'secondary',
-  'tentative',
-  'duplicate',
-  'deprecated',
-  'noDad',
-  'noPrefixRoute',
-  'validLifetime',
-  'preferredLifetime',
-];
+const selectorNames = namesOf<InterfaceAddress>({
+  interface: true,
+  family: true,
+  address: true,
+  peer: true,
+  broadcast: true,
+  scope: true,
+  label: true,
+  protocol: true,
+  secondary: true,
+  tentative: true,
+  duplicate: true,
+  deprecated: true,
+  noDad: true,
+  noPrefixRoute: true,
+  validLifetime: true,
+  preferredLifetime: true,
+});
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkAddressSelector(selector: AddressSelector): AddressKey {

@@ -1,9 +1,11 @@
-import { checkAddress, checkInteger, checkOptions, valueOr } from '../common/check.js';
+import { checkAddress, checkInteger, checkOptions, namesOf, valueOr } from '../common/check.js';
 import { checkInterfaceName } from '../common/interface-name.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Context } from './context.js';
 import { refusal } from './errors.js';
 import { announcement } from './frames.js';
+
+const optionNames = namesOf<AnnounceOptions>({ interface: true, address: true, count: true, interval: true });
 
 /** Options of `announce()`. */
 export interface AnnounceOptions {
@@ -18,7 +20,7 @@ export interface AnnounceOptions {
 }
 
 export async function announce(context: Context, options: AnnounceOptions, call?: CallOptions): Promise<void> {
-  checkOptions('an announcement', options, ['interface', 'address', 'count', 'interval']);
+  checkOptions('an announcement', options, optionNames);
   const name = checkInterfaceName('interface', options.interface);
   const { address, family } = checkAddress('address', options.address);
   const count = checkInteger('count', valueOr(options.count, 1), 1, 1000);

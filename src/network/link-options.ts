@@ -1,9 +1,29 @@
-import { checkAddress, checkFlag, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import {
+  checkAddress,
+  checkFlag,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  namesOf,
+  show,
+  valueOr,
+} from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName, checkNewInterfaceName } from '../common/interface-name.js';
 import { type NetworkNamespace, namespacePath } from '../kernel/namespace.js';
 import type { LinkChange, LinkDetails, LinkSettings, MacvlanMode } from '../kernel/network/types.js';
 import { checkAddressOf, checkLinkAddress, optional } from './checks.js';
+
+const changeNames = namesOf<LinkChanges>({
+  up: true,
+  mtu: true,
+  address: true,
+  master: true,
+  name: true,
+  namespace: true,
+});
+
+const peerNames = namesOf<PeerOptions>({ name: true, namespace: true, mtu: true, address: true, up: true });
 
 /** Options of every kind of interface. */
 export interface CommonLinkOptions {
@@ -204,7 +224,7 @@ function checkDetails(options: LinkOptions): LinkDetails {
 }
 
 function checkPeer(peer: PeerOptions, options: CommonLinkOptions): Extract<LinkDetails, { kind: 'veth' }>['peer'] {
-  checkOptions('the peer of a veth', peer, ['name', 'namespace', 'mtu', 'address', 'up']);
+  checkOptions('the peer of a veth', peer, peerNames);
   const name = checkNewInterfaceName('the name of the peer', peer.name);
   if (name === options.name && peer.namespace === undefined && options.namespace === undefined)
     throw invalid(`both ends of a veth in one namespace cannot be ${show(name)}`);
@@ -247,7 +267,7 @@ function checkVxlan(
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkLinkChanges(changes: LinkChanges): LinkChange {
-  checkOptions('a change of an interface', changes, ['up', 'mtu', 'address', 'master', 'name', 'namespace']);
+  checkOptions('a change of an interface', changes, changeNames);
   const { up, mtu, address, master, name, namespace } = changes;
   if (Object.values(changes).every((value) => value === undefined))
     throw invalid('a change of an interface must have at least one property to change');

@@ -1,4 +1,4 @@
-import { checkCallOptions, checkOptions, show } from '../common/check.js';
+import { checkCallOptions, checkOptions, namesOf, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Kernel } from '../kernel/kernel.js';
@@ -6,6 +6,8 @@ import { namespacePath } from '../kernel/namespace.js';
 import type { NamespaceEntry } from '../kernel/network/types.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
 import { type Request, translate } from './errors.js';
+
+const optionNames = namesOf<NamespaceOptions>({ kernel: true, signal: true, timeout: true });
 
 export interface NamespaceOptions extends CallOptions {
   /** Kernel to use instead of the machine's, for tests. */
@@ -17,7 +19,7 @@ async function ask<T>(
   options: NamespaceOptions,
   work: (kernel: Kernel, call: CallOptions) => Promise<T>,
 ): Promise<T> {
-  checkOptions('a call', options, ['kernel', 'signal', 'timeout']);
+  checkOptions('a call', options, optionNames);
   const { kernel = nativeKernel, ...call } = options;
   checkCallOptions(call);
   const port = (kernel as Partial<Kernel> | null)?.namespaces;

@@ -1,4 +1,13 @@
-import { checkAddress, checkFlag, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import {
+  checkAddress,
+  checkFlag,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  namesOf,
+  show,
+  valueOr,
+} from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
 import type {
@@ -64,7 +73,13 @@ export interface ForwardingEntryOptions {
  */
 export type ForwardingEntrySelector = Pick<ForwardingEntry, 'interface' | 'linkAddress'> & Partial<ForwardingEntry>;
 
-const neighbourNames = ['interface', 'address', 'linkAddress', 'state', 'proxy'];
+const neighbourNames = namesOf<NeighbourOptions>({
+  interface: true,
+  address: true,
+  linkAddress: true,
+  state: true,
+  proxy: true,
+});
 const states = ['permanent', 'reachable', 'stale', 'delay', 'probe', 'noarp'] as const;
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
@@ -102,20 +117,20 @@ export function checkNeighbourSelector(selector: NeighbourSelector): NeighbourKe
   };
 }
 
-const entryNames = [
-  'interface',
-  'linkAddress',
-  'destination',
-  'port',
-  'vni',
-  'sourceVni',
-  'via',
-  'vlan',
-  'self',
-  'master',
-  'state',
-  'append',
-];
+const entryNames = namesOf<ForwardingEntryOptions>({
+  interface: true,
+  linkAddress: true,
+  destination: true,
+  port: true,
+  vni: true,
+  sourceVni: true,
+  via: true,
+  vlan: true,
+  self: true,
+  master: true,
+  state: true,
+  append: true,
+});
 const newStates = ['permanent', 'static', 'dynamic'] as const;
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */

@@ -1,9 +1,11 @@
-import { checkCallOptions, checkKernel, checkOptions, show } from '../common/check.js';
+import { checkCallOptions, checkKernel, checkOptions, namesOf, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import type { NetworkPort } from '../kernel/network/port.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
 import { translate } from './errors.js';
+
+const optionNames = namesOf<NetworkOptions>({ namespace: true, kernel: true, signal: true, timeout: true });
 
 /** Options of `Network.open()`. */
 export interface NetworkOptions extends OpenOptions {
@@ -14,7 +16,7 @@ export interface NetworkOptions extends OpenOptions {
 /** Checks the options and opens the port. */
 export async function openPort(options: NetworkOptions): Promise<{ port: NetworkPort; kernel: Kernel }> {
   if (typeof options !== 'object') throw invalid(`open takes options: Network.open({ namespace: ${show(options)} })`);
-  checkOptions('a handle', options, ['namespace', 'kernel', 'signal', 'timeout']);
+  checkOptions('a handle', options, optionNames);
   const { namespace, kernel = nativeKernel, ...call } = options;
   checkCallOptions(call);
   checkKernel(kernel, 'openNetwork');

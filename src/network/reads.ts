@@ -1,5 +1,5 @@
 import type { Family } from '../common/address.js';
-import { checkCallOptions, checkFlag, checkOptions, valueOr } from '../common/check.js';
+import { checkCallOptions, checkFlag, checkOptions, namesOf, valueOr } from '../common/check.js';
 import { checkInterfaceName } from '../common/interface-name.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { ForwardingEntry, InterfaceAddress, Neighbour, Route, RoutingRule } from '../kernel/network/types.js';
@@ -12,6 +12,16 @@ import {
   type RouteToOptions,
   routeToNames,
 } from './route-options.js';
+
+const entryNames = namesOf<ForwardingEntryFilter>({ interface: true });
+
+const neighbourNames = namesOf<NeighbourFilter>({ interface: true, family: true, proxy: true });
+
+const ruleNames = namesOf<RoutingRuleFilter>({ family: true });
+
+const routeNames = namesOf<RouteFilter>({ table: true, family: true, protocol: true });
+
+const addressNames = namesOf<AddressFilter>({ interface: true, family: true });
 
 /** Filter of `addresses()`. */
 export interface AddressFilter {
@@ -51,7 +61,7 @@ export async function listAddresses(
   filter: AddressFilter,
   options: CallOptions | undefined,
 ): Promise<readonly InterfaceAddress[]> {
-  checkOptions('a filter of addresses', filter, ['interface', 'family']);
+  checkOptions('a filter of addresses', filter, addressNames);
   const checked = { interface: checkedInterface(filter.interface), family: optional(filter.family, checkFamily) };
   return context.list('addresses', options, () => context.port.addresses(checked, options));
 }
@@ -61,7 +71,7 @@ export async function listRoutes(
   filter: RouteFilter,
   options: CallOptions | undefined,
 ): Promise<readonly Route[]> {
-  checkOptions('a filter of routes', filter, ['table', 'family', 'protocol']);
+  checkOptions('a filter of routes', filter, routeNames);
   const checked = checkRouteFilter(filter);
   return context.list('routes', options, () => context.port.routes(checked, options));
 }
@@ -71,7 +81,7 @@ export async function listRules(
   filter: RoutingRuleFilter,
   options: CallOptions | undefined,
 ): Promise<readonly RoutingRule[]> {
-  checkOptions('a filter of rules', filter, ['family']);
+  checkOptions('a filter of rules', filter, ruleNames);
   const family = optional(filter.family, checkFamily);
   return context.list('rules', options, () => context.port.rules(family, options));
 }
@@ -81,7 +91,7 @@ export async function listNeighbours(
   filter: NeighbourFilter,
   options: CallOptions | undefined,
 ): Promise<readonly Neighbour[]> {
-  checkOptions('a filter of neighbours', filter, ['interface', 'family', 'proxy']);
+  checkOptions('a filter of neighbours', filter, neighbourNames);
   const checked = {
     interface: checkedInterface(filter.interface),
     family: optional(filter.family, checkFamily),
@@ -95,7 +105,7 @@ export async function listForwardingEntries(
   filter: ForwardingEntryFilter,
   options: CallOptions | undefined,
 ): Promise<readonly ForwardingEntry[]> {
-  checkOptions('a filter of forwarding entries', filter, ['interface']);
+  checkOptions('a filter of forwarding entries', filter, entryNames);
   const checked = { interface: checkedInterface(filter.interface) };
   return context.list('forwarding entries', options, () => context.port.forwardingEntries(checked, options));
 }

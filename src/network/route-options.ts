@@ -6,6 +6,7 @@ import {
   checkList,
   checkOneOf,
   checkOptions,
+  namesOf,
   show,
   valueOr,
 } from '../common/check.js';
@@ -79,21 +80,21 @@ export type RouteSelector =
     >
   | Route;
 
-const optionNames = [
-  'destination',
-  'family',
-  'via',
-  'interface',
-  'nexthops',
-  'source',
-  'table',
-  'scope',
-  'type',
-  'metric',
-  'onlink',
-  'mtu',
-  'protocol',
-];
+const optionNames = namesOf<RouteOptions>({
+  destination: true,
+  family: true,
+  via: true,
+  interface: true,
+  nexthops: true,
+  source: true,
+  table: true,
+  scope: true,
+  type: true,
+  metric: true,
+  onlink: true,
+  mtu: true,
+  protocol: true,
+});
 const readNames = [...optionNames, 'from', 'tos', 'dead', 'nexthopId'];
 const newTypes: readonly NewRouteType[] = ['unicast', 'local', 'blackhole', 'unreachable', 'prohibit', 'throw'];
 const readTypes = [...newTypes, 'broadcast', 'anycast', 'multicast'] as const;
@@ -287,7 +288,12 @@ export interface RouteToOptions {
   readonly inputInterface?: string | undefined;
 }
 
-export const routeToNames = ['source', 'mark', 'interface', 'inputInterface'];
+export const routeToNames = namesOf<RouteToOptions>({
+  source: true,
+  mark: true,
+  interface: true,
+  inputInterface: true,
+});
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkRouteQuery(address: string, options: RouteToOptions): RouteQuery {

@@ -1,5 +1,5 @@
 import type { Family } from '../common/address.js';
-import { checkFlag, checkInteger, checkOneOf, checkOptions, show, valueOr } from '../common/check.js';
+import { checkFlag, checkInteger, checkOneOf, checkOptions, namesOf, show, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName } from '../common/interface-name.js';
 import { checkNetwork, formatPrefix } from '../common/prefix.js';
@@ -45,21 +45,21 @@ export interface RoutingRuleOptions {
  */
 export type RoutingRuleSelector = RoutingRuleOptions | RoutingRule;
 
-const optionNames = [
-  'family',
-  'priority',
-  'mark',
-  'mask',
-  'source',
-  'destination',
-  'inputInterface',
-  'outputInterface',
-  'invert',
-  'table',
-  'action',
-  'suppressPrefixLength',
-  'protocol',
-];
+const optionNames = namesOf<RoutingRuleOptions>({
+  family: true,
+  priority: true,
+  mark: true,
+  mask: true,
+  source: true,
+  destination: true,
+  inputInterface: true,
+  outputInterface: true,
+  invert: true,
+  table: true,
+  action: true,
+  suppressPrefixLength: true,
+  protocol: true,
+});
 const readNames = [
   ...optionNames,
   'goto',

@@ -1,9 +1,11 @@
 import type { Family } from '../common/address.js';
-import { checkInteger, checkOneOf, checkOptions } from '../common/check.js';
+import { checkInteger, checkOneOf, checkOptions, namesOf } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { UdpTunnel } from '../kernel/network/types.js';
 import type { Context } from './context.js';
+
+const optionNames = namesOf<UdpTunnelOptions>({ type: true, port: true, family: true, protocol: true });
 
 /** A UDP port whose packets the kernel unwraps, as `ip fou add` makes it. */
 export interface UdpTunnelOptions {
@@ -21,7 +23,7 @@ export interface UdpTunnelOptions {
 export type UdpTunnelSelector = Pick<UdpTunnelOptions, 'port' | 'family'>;
 
 function checkUdpTunnel(options: UdpTunnelOptions): UdpTunnel {
-  checkOptions('a UDP tunnel', options, ['type', 'port', 'family', 'protocol']);
+  checkOptions('a UDP tunnel', options, optionNames);
   const type = checkOneOf('type', options.type, ['gue', 'fou']);
   const { port, family } = checkUdpTunnelKey({ port: options.port, family: options.family });
   if (type === 'gue' && options.protocol !== undefined)
@@ -31,7 +33,7 @@ function checkUdpTunnel(options: UdpTunnelOptions): UdpTunnel {
 }
 
 function checkUdpTunnelKey(options: UdpTunnelSelector): { readonly port: number; readonly family: Family } {
-  checkOptions('a UDP tunnel', options, ['type', 'port', 'family', 'protocol']);
+  checkOptions('a UDP tunnel', options, optionNames);
   const family = options.family === undefined ? 'ipv4' : checkOneOf('family', options.family, ['ipv4', 'ipv6']);
   return { port: checkInteger('port', options.port, 1, 0xffff), family };
 }

@@ -1,4 +1,4 @@
-import { checkList, checkOneOf, checkOptions } from '../common/check.js';
+import { checkList, checkOneOf, checkOptions, namesOf } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { Watch } from '../common/watch.js';
@@ -6,6 +6,8 @@ import type { CallOptions } from '../kernel/call.js';
 import type { NetworkEvent, NetworkEventType } from '../kernel/network/types.js';
 import type { Context } from './context.js';
 import { translate } from './errors.js';
+
+const optionNames = namesOf<NetworkWatchOptions & CallOptions>({ types: true, signal: true, timeout: true });
 
 /** Options of `network.watch()`, besides `signal` and `timeout`. */
 export interface NetworkWatchOptions {
@@ -43,7 +45,7 @@ export async function watchNetwork(
   context: Context,
   options: NetworkWatchOptions & CallOptions,
 ): Promise<Watch<NetworkEvent>> {
-  checkOptions('a watch', options, ['types', 'signal', 'timeout']);
+  checkOptions('a watch', options, optionNames);
   const checked = checkTypes(options.types);
   const { types: _, ...call } = options;
   const request = { command: 'watch', action: 'watch', object: 'the network' } as const;

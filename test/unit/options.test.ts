@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { checkOptions } from '../../src/common/check.js';
 import { didYouMean } from '../../src/common/did-you-mean.js';
+import { Ipvs } from '../../src/index.js';
 import { connectionMatcher } from '../../src/ipvs/connections.js';
 import { daemonSettings } from '../../src/ipvs/daemon.js';
 import { showNetmask } from '../../src/ipvs/netmask.js';
@@ -10,6 +11,7 @@ import { formatSysctl, parseSysctl } from '../../src/ipvs/sysctls.js';
 import { parseTotals, parseTotalsByProcessor } from '../../src/ipvs/totals.js';
 import type { ServerEntry } from '../../src/kernel/ipvs/types.js';
 import { namespacePath } from '../../src/kernel/namespace.js';
+import { MemoryKernel } from '../../src/memory/index.js';
 
 const tcp = { protocol: 'tcp', address: '10.0.0.1', port: 80 } as const;
 const invalid = expect.objectContaining({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
@@ -213,4 +215,14 @@ test('namespaces', () => {
   for (const bad of ['', { name: 'a/b' }, { name: '..' }, { pid: 0 }, { fd: -1 }, { path: 'a\0b' }, {}]) {
     expect(() => namespacePath(bad as string)).toThrow(invalid);
   }
+});
+
+test('a change takes the options of its kind only', async () => {
+  await using ipvs = await Ipvs.open({ kernel: new MemoryKernel() });
+  const service = { fwmark: 1 };
+  const change = { change: 'delete-service', service, server: { address: '10.0.0.1' } };
+  await expect(ipvs.apply([change as never])).rejects.toThrow("change 0: a change has no option 'server'");
+  await expect(ipvs.apply([{ change: 'delete-servise', service } as never])).rejects.toThrow(
+    'change 0: change must be one of add-service, set-service, delete-service',
+  );
 });
