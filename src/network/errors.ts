@@ -158,7 +158,7 @@ meanings.define(['add-route'], Errno.EEXIST, {
   code: 'ERR_IPVS_ROUTE_EXISTS',
   says: 'a route to this destination with this metric already exists',
   cause:
-    'another program or an earlier run added it; replace it with replaceRoute(), or add the route with another metric',
+    'another program or an earlier run added it; replace it with setRoute(), or add the route with another metric',
 });
 meanings.define(['delete-route'], Errno.ESRCH, noSuchRoute);
 for (const errno of [Errno.ENETUNREACH, Errno.EHOSTUNREACH])
@@ -173,7 +173,7 @@ for (const errno of [Errno.ENETUNREACH, Errno.EHOSTUNREACH])
 meanings.define(
   ['add-route', 'set-route'],
   Errno.ENETDOWN,
-  rejected('the interface of the nexthop is down', 'set it up first: setLink(name, { up: true })'),
+  rejected('the interface of the nexthop is down', 'set it up first: updateLink(name, { up: true })'),
 );
 meanings.define(
   ['add-route', 'set-route'],
@@ -245,7 +245,7 @@ for (const errno of [Errno.EOPNOTSUPP, Errno.EINVAL])
 meanings.define(
   ['announce'],
   Errno.ENETDOWN,
-  rejected('the interface is down', 'set it up first: setLink(name, { up: true })'),
+  rejected('the interface is down', 'set it up first: updateLink(name, { up: true })'),
 );
 meanings.define(['announce'], Errno.ENXIO, {
   code: 'ERR_IPVS_NO_SUCH_INTERFACE',

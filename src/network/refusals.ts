@@ -89,7 +89,7 @@ export function* allMeanings(): Generator<MeaningEntry, void, void> {
   const link = { commands: ['add-link'], errno: Errno.EOPNOTSUPP };
   yield { ...link, meaning: unknownKind('KIND', 'MODULE') };
   yield { ...link, meaning: rejectedLink([takesNoPorts('MASTER'), withoutVlanFiltering, withoutMulticastSnooping]) };
-  yield { commands: ['set-link'], errno: Errno.EOPNOTSUPP, meaning: rejectedChange('MASTER') };
+  yield { commands: ['update-link'], errno: Errno.EOPNOTSUPP, meaning: rejectedChange('MASTER') };
   yield { commands: ['add-address'], errno: Errno.EACCES, meaning: disabledIPv6('INTERFACE') };
   yield* meanings;
 }
