@@ -30,7 +30,7 @@ export {
 export type { FlowSelector, TupleOptions } from './conntrack/tuple.js';
 export type { ConntrackUsage } from './conntrack/usage.js';
 export { ConntrackWatch, type ConntrackWatchOptions } from './conntrack/watch.js';
-export { ApplyError, type StepOutcome } from './desired/apply/apply-error.js';
+export { ApplyError, ConflictError, type StepOutcome } from './desired/apply/apply-error.js';
 export { applyDocument, DesiredState, planDocument } from './desired/desired-state.js';
 export type { Difference } from './desired/difference.js';
 export { CheckedDocument, type DocumentInput } from './desired/document/document.js';

@@ -157,8 +157,7 @@ meanings.define(['delete-address'], Errno.EADDRNOTAVAIL, noSuchAddress);
 meanings.define(['add-route'], Errno.EEXIST, {
   code: 'ERR_IPVS_ROUTE_EXISTS',
   says: 'a route to this destination with this metric already exists',
-  cause:
-    'another program or an earlier run added it; replace it with setRoute(), or add the route with another metric',
+  cause: 'another program or an earlier run added it; replace it with setRoute(), or add the route with another metric',
 });
 meanings.define(['delete-route'], Errno.ESRCH, noSuchRoute);
 for (const errno of [Errno.ENETUNREACH, Errno.EHOSTUNREACH])

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { KernelFailure, Role, type RoleDescription } from '../../src/index.js';
+import { type ApplyError, KernelFailure, Role, type RoleDescription } from '../../src/index.js';
 import { director, failure, records, VIP } from './lan.js';
 import { type Meddle, meddlingKernel } from './meddling.js';
 import { byRouting, realServer, usePlace } from './place.js';
@@ -49,14 +49,14 @@ describe.each([
       const role = await place.open(description, { meddle: failing((change) => change >= number) });
       const [ended] = await Promise.allSettled([role.apply()]);
       failed = ended.status === 'rejected';
-      const message = ended.status === 'rejected' ? String(ended.reason.message) : '';
+      const reason: unknown = ended.status === 'rejected' ? ended.reason : undefined;
       const later = await place.open(description);
       const left = await later.remove();
       if (!failed) expect(number).toBeGreaterThan(3);
-      else if (left.length === 0) expect(message).toMatch(/undone$/);
+      else if (left.length === 0) expect(reason).toMatchObject({ message: expect.stringMatching(/undone$/), left: [] });
       else {
         const whats = left.map(({ what }) => what).sort();
-        const told = message.split('; left: ')[1]?.split('; ').sort();
+        const told = (reason as ApplyError).left?.map(({ step }) => step.what).sort();
         expect(told).toEqual(whats.map((what) => expect.stringContaining(what)));
       }
       expect(await place.state()).toBe(place.before);

@@ -133,7 +133,7 @@ test('a removal that left stale flows can be repeated', async () => {
   const conntrack = await Conntrack.open({ kernel });
   kernel.fail({ part: 'conntrack' });
   const error = await failureOf(state.remove());
-  expect(error.left).toEqual(['stale flows of UDP 192.0.2.1:53']);
+  expect(error.left).toMatchObject([{ step: { what: 'stale flows of UDP 192.0.2.1:53' }, error: { errno: 5 } }]);
   expect(await count(conntrack)).toBe(1);
   await state.remove();
   expect(await count(conntrack)).toBe(0);

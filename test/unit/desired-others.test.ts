@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest';
 import {
   type ApplyDocumentOptions,
+  applyDocument,
+  ConflictError,
   type DesiredService,
   DesiredState,
   formatIpvsadm,
@@ -308,4 +310,23 @@ test('rows for two ports of one address stay two, and a wanted one takes its own
   expect(await table()).toHaveLength(2);
   await state.apply({ owner: 'a', services: [{ ...mark, servers: [at(443), at(0)] }] });
   expect(await table()).toHaveLength(3);
+});
+
+test('a conflict is told as data: its steps, their owners, what differs', async () => {
+  const kernel = new MemoryKernel();
+  await using ipvs = await Ipvs.open({ kernel });
+  await ipvs.addService({ fwmark: 7, scheduler: 'lc' });
+  const error = await applyDocument({ owner: 'a', services: [{ fwmark: 7, scheduler: 'rr' }] }, { kernel }).catch(
+    (error: unknown) => error,
+  );
+  expect(error).toBeInstanceOf(ConflictError);
+  expect(error).toMatchObject({
+    code: 'ERR_IPVS_FOREIGN',
+    conflicts: [{ action: 'conflict', owner: null, differences: [{ path: 'scheduler', is: 'lc', wanted: 'rr' }] }],
+  });
+  const lacking = await applyDocument(
+    { owner: 'b', addresses: [{ interface: 'eth7', address: '10.0.0.1' }] },
+    { kernel },
+  ).catch((error: unknown) => error);
+  expect(lacking).toMatchObject({ code: 'ERR_IPVS_NO_SUCH_INTERFACE', conflicts: [{ action: 'conflict' }] });
 });

@@ -1,4 +1,4 @@
-import { IpvsError } from '../../common/errors.js';
+import { IpvsError, type IpvsErrorCode } from '../../common/errors.js';
 import { decodeService } from '../../kernel/ipvs/ids.js';
 import { lackingOf } from '../plan/reasons.js';
 import { type AnyStep, type PlannedStep, type Step, TableStep, toStep, whatOf } from '../plan/step.js';
@@ -38,17 +38,17 @@ export class ApplyError extends IpvsError {
   /** Steps that were not tried. */
   readonly notTried: readonly Step[];
   /**
-   * Description of each thing that could not be undone; empty if everything was undone, `undefined` if no rollback was
-   * due.
+   * Steps that could not be undone, or, of a removal, done, with their errors; empty if everything was undone,
+   * `undefined` if no rollback was due.
    */
-  readonly left: readonly string[] | undefined;
+  readonly left: readonly StepOutcome[] | undefined;
 
   /** @internal */
   constructor(
     failures: readonly [Failure, ...Failure[]],
     tried: readonly AnyStep[],
     due: readonly PlannedStep[],
-    left: readonly string[] | undefined,
+    left: readonly Failure[] | undefined,
   ) {
     const [{ step, error }] = failures;
     const outcomes = new Map<AnyStep, IpvsError | undefined>(tried.map((one) => [one, undefined]));
@@ -61,19 +61,35 @@ export class ApplyError extends IpvsError {
     );
     this.outcomes = [...outcomes].map(([one, error]) => ({ step: toStep(one), ...(error && { error }) }));
     this.notTried = notTried.map(toStep);
-    this.left = left;
+    this.left = left?.map((one) => ({ step: toStep(one.step), error: one.error }));
   }
 }
 
 function rest(
   errors: readonly (IpvsError | undefined)[],
   notTried: readonly PlannedStep[],
-  left: readonly string[] | undefined,
+  left: readonly Failure[] | undefined,
 ): string {
   if (left?.length === 0) return 'everything done before it was undone';
-  if (left) return `left: ${left.join('; ')}`;
+  if (left)
+    return `left: ${[...new Set(left.map(({ step, error }) => `${whatOf(step)} (${error.message})`))].join('; ')}`;
   const done = errors.filter((error) => error === undefined).length;
   return `${done} steps were done and stay, ${errors.length - done} failed, ${notTried.length} were not tried; the next apply continues`;
+}
+
+/**
+ * Error of an apply that nothing was done for: something is in the way, or missing. Its code is `ERR_IPVS_FOREIGN`,
+ * `ERR_IPVS_NO_SUCH_INTERFACE` or `ERR_IPVS_NO_SUCH_SYSCTL`.
+ */
+export class ConflictError extends IpvsError {
+  /** Steps that cannot be done, with the owner and the differences of what is in the way, as far as they are known. */
+  readonly conflicts: readonly Step[];
+
+  /** @internal */
+  constructor(code: IpvsErrorCode, message: string, conflicts: readonly PlannedStep[]) {
+    super(code, message);
+    this.conflicts = conflicts.map(toStep);
+  }
 }
 
 /** Maximum number of conflicts that a message lists. */
@@ -83,20 +99,21 @@ const LISTED = 5;
  * Returns the error for conflicts. `adoptable`: true if the caller can ask for adoption. `record`: the file of the
  * owner, if it does not exist.
  */
-export function inTheWay(conflicts: readonly PlannedStep[], adoptable: boolean, record?: string): IpvsError {
+export function inTheWay(conflicts: readonly PlannedStep[], adoptable: boolean, record?: string): ConflictError {
   const lacks = (step: PlannedStep) => lackingOf(step.reason);
   const lacking = conflicts.filter((step) => lacks(step) !== undefined);
   const [first] = lacking;
   if (first) {
-    return new IpvsError(
+    return new ConflictError(
       lacks(first) === 'sysctl' ? 'ERR_IPVS_NO_SUCH_SYSCTL' : 'ERR_IPVS_NO_SUCH_INTERFACE',
       `nothing was done: ${listOf(lacking.map(conflictWords))}`,
+      conflicts,
     );
   }
   const advice = new Set(conflicts.slice(0, LISTED).flatMap((step) => adviceOn(step, adoptable)));
   const isUnknown = conflicts.some((step) => !(step instanceof TableStep) || (step.owner ?? null) === null);
   const told = [`not applied: ${listOf(conflicts.map(conflictWords))}`, ...advice].join('. ');
-  return new IpvsError('ERR_IPVS_FOREIGN', told + (adoptable && isUnknown ? lost(record) : ''));
+  return new ConflictError('ERR_IPVS_FOREIGN', told + (adoptable && isUnknown ? lost(record) : ''), conflicts);
 }
 
 function listOf(conflicts: readonly string[]): string {

@@ -12,14 +12,14 @@ import { aboutOf, type Target } from '../document/target.js';
 import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from '../plan/plan.js';
 import { following, followLines, interfaceOf, withMainNames } from '../plan/renames.js';
 import { claimedForRoutes } from '../plan/router-routes.js';
-import { type AnyStep, isDue, isItem, isOwed, Phase, type PlannedStep, TableStep, whatOf } from '../plan/step.js';
+import { type AnyStep, isDue, isItem, isOwed, type PlannedStep, RECORD, TableStep } from '../plan/step.js';
 import { Claims } from '../record/claims.js';
 import { Journal } from '../record/journal.js';
 import { type About, Ledger, type Line } from '../record/ledger.js';
 import { type OtherOwners, readOthers } from '../record/owners.js';
 import { isShared } from '../record/wanted.js';
 import { ApplyError, inTheWay } from './apply-error.js';
-import { Executor } from './execute.js';
+import { Executor, type Failure } from './execute.js';
 import { settleOwed } from './settle.js';
 
 export interface ApplyOptions extends PlanOptions {
@@ -28,9 +28,6 @@ export interface ApplyOptions extends PlanOptions {
   /** Action on a failure: undo the steps that were done (`roll-back`), or keep them (`leave`). */
   readonly onFailure: 'roll-back' | 'leave';
 }
-
-/** A failure of the record itself, and of what follows from steps. */
-const record = { action: 'change', phase: Phase.unground, subject: 'record' } as const;
 
 const DIRECTORY = '/run/ipvs';
 const nothing: Target = { items: [], table: new Map() };
@@ -105,14 +102,14 @@ export class Engine {
       // Plan again: a link that was made anew has lost everything on it, and a server that gets no new connections may
       // have none left.
       if (fine() && due.some((step) => isAnew(step) || isQuieted(step)))
-        await executor.also({ ...record, subject: 'dependents' }, async () => {
+        await executor.also({ ...RECORD, subject: 'dependents' }, async () => {
           await this.#pass(target, options, journal, executor);
         });
       const goesOn = (): boolean => fine() || options.onFailure === 'leave';
       // A failure of these is reported and left to the next call; it undoes nothing.
       if (goesOn()) await settleOwed(this.world, journal, executor, keysOwed(due));
-      if (goesOn()) await executor.also(record, () => journal.write(...aboutLines(target, journal.ledger)));
-      if (fine()) await executor.also({ ...record, action: 'adopt' }, () => executor.adopt());
+      if (goesOn()) await executor.also(RECORD, () => journal.write(...aboutLines(target, journal.ledger)));
+      if (fine()) await executor.also({ ...RECORD, action: 'adopt' }, () => executor.adopt());
       const failed = !fine();
       const left = failed && options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
       const [first, ...others] = [...executor.failures, ...executor.owed];
@@ -164,11 +161,11 @@ export class Engine {
     return readOthers(this.world.kernel, this.#records, this.#path, services);
   }
 
-  async #undo(journal: Journal, executor: Executor, due: readonly PlannedStep[]): Promise<string[]> {
+  async #undo(journal: Journal, executor: Executor, due: readonly PlannedStep[]): Promise<Failure[]> {
     const left = await executor.undo();
     const after = new Executor(this.world, journal, this.#claims);
     await settleOwed(this.world, journal, after, new Set());
-    left.push(...after.owed.map(({ step, error }) => `${whatOf(step)} (${error.message})`));
+    left.push(...after.owed);
     if (!due.some(isAnew)) return left;
     // A link that was made anew is as before now, but has lost everything on it: make that again.
     const items = journal.ledger.entries.map(({ item }) => item);
@@ -179,7 +176,7 @@ export class Engine {
     const gone = steps.filter((step) => isItem(step) && (step.action === 'make' || step.action === 'change'));
     const again = new Executor(this.world, journal, this.#claims);
     await again.run(gone, true);
-    return [...left, ...again.failures.map(({ step, error }) => `${whatOf(step)} (${error.message})`)];
+    return [...left, ...again.failures];
   }
 
   /**
@@ -200,8 +197,7 @@ export class Engine {
       const { tried } = executor;
       const [first, ...others] = failures;
       if (first) {
-        const left = [...new Set(failures.map(({ step }) => whatOf(step)))];
-        throw new ApplyError([first, ...others], tried, [], left);
+        throw new ApplyError([first, ...others], tried, [], failures);
       }
       // Also return what stays because others use it.
       return [...due, ...steps.filter(({ action }) => action === 'wait')];

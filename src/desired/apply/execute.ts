@@ -7,7 +7,7 @@ import type { Item, ItemOf } from '../../items/items.js';
 import { readSnapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
 import { onInterface } from '../plan/renames.js';
-import { type AnyStep, type ItemStep, isItem, isOwed, type PlannedStep, TableStep, wordsOf } from '../plan/step.js';
+import { type AnyStep, type ItemStep, isItem, isOwed, type PlannedStep, TableStep } from '../plan/step.js';
 import type { Claims } from '../record/claims.js';
 import type { Journal } from '../record/journal.js';
 import type { Entry, Line } from '../record/ledger.js';
@@ -140,11 +140,11 @@ export class Executor {
     this.owed.push({ step, error: asIpvsError(reason) });
   }
 
-  /** Undoes the steps, the last first. Returns a text for each thing that could not be undone. */
-  async undo(): Promise<string[]> {
-    const left: string[] = [];
-    const tell = (what: string, error: unknown): void => {
-      left.push(`${what} (${error instanceof Error ? error.message : String(error)})`);
+  /** Undoes the steps, the last first. Returns those that could not be undone. */
+  async undo(): Promise<Failure[]> {
+    const left: Failure[] = [];
+    const tell = (step: AnyStep, reason: unknown): void => {
+      left.push({ step, error: asIpvsError(reason) });
     };
     const refused = new Refused();
     const undo = async (step: ItemStep): Promise<void> => {
@@ -153,7 +153,7 @@ export class Executor {
         refused.succeeded(step);
       } catch (error) {
         if (isRefusal(step, error)) refused.add(step, error);
-        else tell(wordsOf(step.item), error);
+        else tell(step, error);
       }
     };
     for (const one of this.#done.toReversed()) {
@@ -161,7 +161,7 @@ export class Executor {
       else await this.#rows.undo(one.toReversed(), tell);
     }
     for (let step = refused.next(); step; step = refused.next()) await undo(step);
-    for (const [{ item }, error] of refused.end()) tell(wordsOf(item), error);
+    for (const [step, error] of refused.end()) tell(step, error);
     return left;
   }
 

@@ -3,7 +3,7 @@ import { recordOf } from '../../common/own.js';
 import type { World } from '../../items/world.js';
 import type { ServiceId } from '../../kernel/ipvs/ids.js';
 import { type Datagrams, unionOf } from '../document/datagrams.js';
-import { type TableStep, toStep, whatOf } from '../plan/step.js';
+import { type AnyStep, RECORD, type TableStep, toStep } from '../plan/step.js';
 import type { Journal } from '../record/journal.js';
 import type { About, Draining, Line } from '../record/ledger.js';
 import { isGone, isThere } from './outcomes.js';
@@ -100,7 +100,7 @@ export class RowRunner {
   }
 
   /** Undoes steps of one batch, the last first. `tell` reports what could not be undone. */
-  async undo(done: readonly TableStep[], tell: (what: string, error: unknown) => void): Promise<void> {
+  async undo(done: readonly TableStep[], tell: (step: AnyStep, error: unknown) => void): Promise<void> {
     const undos = done.flatMap((step) => {
       const { undo } = step;
       return undo === undefined ? [] : [{ step, undo }];
@@ -113,7 +113,7 @@ export class RowRunner {
         undos.map(({ undo }) => undo),
       );
     } catch (error) {
-      for (const step of done) tell(whatOf(step), error);
+      for (const step of done) tell(step, error);
       return;
     }
     const failed = new Map<TableStep, IpvsError>();
@@ -121,7 +121,7 @@ export class RowRunner {
       const error = errors[index];
       if (error && !isGone(error) && !isThere(error)) failed.set(step, error);
     }
-    for (const [step, error] of failed) tell(whatOf(step), error);
+    for (const [step, error] of failed) tell(step, error);
     const back = done.filter((step) => !failed.has(step));
     const owned = back.filter((step) => this.#owned.has(step));
     const others = back.filter((step) => !this.#owned.has(step));
@@ -139,7 +139,7 @@ export class RowRunner {
         ...back.flatMap(({ service, stale }): Line[] => (stale ? [{ stale: { [service]: stale } }] : [])),
       );
     } catch (error) {
-      tell('the journal', error);
+      tell(RECORD, error);
     }
   }
 }

@@ -2,7 +2,7 @@ import { announceAddress } from '../../items/addresses.js';
 import type { Item } from '../../items/items.js';
 import type { World } from '../../items/world.js';
 import { owedSteps } from '../plan/owed.js';
-import { type OwedStep, Phase } from '../plan/step.js';
+import { type OwedStep, RECORD } from '../plan/step.js';
 import type { Journal } from '../record/journal.js';
 import type { Line } from '../record/ledger.js';
 import type { Executor } from './execute.js';
@@ -45,8 +45,7 @@ export async function settleOwed(
   } catch (error) {
     for (const step of searches.keys()) executor.owes(step, error);
   }
-  const record = { action: 'change', phase: Phase.unground, subject: 'record' } as const;
-  await journal.write(...settled).catch((error: unknown) => executor.owes(record, error));
+  await journal.write(...settled).catch((error: unknown) => executor.owes(RECORD, error));
 }
 
 /** Returns false if the announcement has to wait. */

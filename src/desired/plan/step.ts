@@ -193,6 +193,9 @@ export interface RecordStep extends PlainStep {
   readonly subject: 'record' | 'dependents';
 }
 
+/** Stands for the record itself where only its failure is reported. */
+export const RECORD: RecordStep = { action: 'change', phase: Phase.unground, subject: 'record' };
+
 export type PlannedStep = ItemStep | TableStep | OwedStep;
 export type AnyStep = PlannedStep | RecordStep;
 
