@@ -383,7 +383,7 @@ onClass('Conntrack', conntrack, {
     { accounting: true, timestamps: true, events: 'auto', maximum: 1000, buckets: 1000, expectationMaximum: 10 },
     call,
   ],
-  groups: [{ by: ['source', 'protocol'], filter: flowFilter, top: 3, order: 'flows' }, call],
+  groups: [{ by: ['source', 'protocol'], filter: flowFilter, top: 3, order: 'flows', ...call }],
   flow: [flowKey, call],
   create: [flow, call],
   update: [flowKey, flowChanges, call],
@@ -411,8 +411,8 @@ onClass('Conntrack', conntrack, {
       receiveBuffer: 65536,
       reliable: false,
       resynchronise: { interval: 1000 },
+      ...call,
     },
-    call,
   ],
   close: [],
 });
