@@ -43,7 +43,6 @@ export type {
   WatchDocumentOptions,
 } from './desired/document-options.js';
 export type { DrainOptions, DrainProgress } from './desired/drain.js';
-export { DriftWatch } from './desired/drift-watch.js';
 export { Plan } from './desired/plan/plan-view.js';
 export { StateSnapshot } from './desired/plan/state-snapshot.js';
 export type { Step } from './desired/plan/step.js';

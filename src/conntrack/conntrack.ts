@@ -150,8 +150,8 @@ export class Conntrack {
    * Returns totals of flows, grouped by some of their fields. Adds them up as they arrive, without flow objects.
    * @throws IpvsError `ERR_IPVS_UNSTABLE`: the number of buckets changed during each of several readings
    */
-  groups(groups: GroupOptions, options?: CallOptions): Promise<FlowGroup[]> {
-    return readGroups(this.#context, groups, options);
+  groups(options: GroupOptions): Promise<FlowGroup[]> {
+    return readGroups(this.#context, options);
   }
 
   /** Reads one flow (`conntrack -G`). @throws IpvsError `ERR_IPVS_NO_SUCH_FLOW`, also if the flow has another id */
@@ -299,16 +299,15 @@ export class Conntrack {
   /**
    * Opens a stream of events (`conntrack -E`). It contains all events from the moment the promise resolves. If
    * `settings().events` is `auto`, the kernel may send none for flows that began while no program listened:
-   * `resynchronise` finds their changes. `options.signal` also ends the stream; `options.timeout` limits the opening
-   * only.
+   * `resynchronise` finds their changes.
    */
-  async watch(watch: ConntrackWatchOptions = {}, options: CallOptions = {}): Promise<ConntrackWatch> {
-    checkCallOptions(options);
-    const settings = checkWatchOptions(watch);
-    const filter = checkFilter(watch.filter ?? {});
-    const call = { command: 'EVENTS', action: 'watch', object: 'conntrack', options } as const;
-    const port = await this.#context.ask(call, () => this.#port.events(filter, settings, options));
-    return new ConntrackWatch(port, options.signal);
+  async watch(options: ConntrackWatchOptions = {}): Promise<ConntrackWatch> {
+    const settings = checkWatchOptions(options);
+    const filter = checkFilter(options.filter ?? {});
+    const { signal, timeout } = options;
+    const request = { command: 'EVENTS', action: 'watch', object: 'conntrack', options: { signal, timeout } } as const;
+    const port = await this.#context.ask(request, () => this.#port.events(filter, settings, request.options));
+    return new ConntrackWatch(port, signal);
   }
 
   /**

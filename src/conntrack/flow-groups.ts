@@ -7,7 +7,7 @@ import type { Context } from './context.js';
 import { checkFilter, type FlowFilter } from './filter.js';
 
 /** The flows to add up, and how. */
-export interface GroupOptions {
+export interface GroupOptions extends CallOptions {
   /** Fields that the flows of a group have in common. An empty list adds up all flows in one group. */
   readonly by: readonly GroupField[];
   /** Flows to add up. Default: all flows. */
@@ -21,24 +21,24 @@ export interface GroupOptions {
   readonly order?: 'bytes' | 'packets' | 'flows' | undefined;
 }
 
-const names = Object.keys({ by: true, filter: true, top: true, order: true } satisfies Record<
-  keyof GroupOptions,
-  true
->);
+const names = Object.keys({
+  by: true,
+  filter: true,
+  top: true,
+  order: true,
+  signal: true,
+  timeout: true,
+} satisfies Record<keyof GroupOptions, true>);
 
-export async function readGroups(
-  context: Context,
-  groups: GroupOptions,
-  options: CallOptions | undefined,
-): Promise<FlowGroup[]> {
-  checkOptions('a request for groups', groups, names);
-  const { by, filter = {}, top, order = 'bytes' } = groups;
-  checkCallOptions(options);
+export async function readGroups(context: Context, options: GroupOptions): Promise<FlowGroup[]> {
+  checkOptions('a request for groups', options, names);
+  const { by, filter = {}, top, order = 'bytes', signal, timeout } = options;
+  checkCallOptions({ signal, timeout });
   for (const field of checkList('by', by, limits.names)) checkOneOf('by', field, groupFields);
   if (top !== undefined) checkInteger('top', top, 1, 0xffffffff);
   checkOneOf('order', order, ['bytes', 'packets', 'flows']);
   const settings = checkFilter(filter);
   const largest = top === undefined ? undefined : { count: top, order };
-  const call = { command: 'DUMP', action: 'add up', object: 'flows', options } as const;
-  return [...(await context.ask(call, () => context.port.groups(settings, by, largest, options)))];
+  const request = { command: 'DUMP', action: 'add up', object: 'flows', options: { signal, timeout } } as const;
+  return [...(await context.ask(request, () => context.port.groups(settings, by, largest, request.options)))];
 }

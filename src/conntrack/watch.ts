@@ -1,15 +1,27 @@
-import { checkFlag, checkInteger, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import {
+  checkCallOptions,
+  checkFlag,
+  checkInteger,
+  checkList,
+  checkOneOf,
+  checkOptions,
+  show,
+} from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { Watch, type WatchSource } from '../common/watch.js';
+import type { CallOptions } from '../kernel/call.js';
 import type { EventPort } from '../kernel/conntrack/port.js';
 import type { EventSettings } from '../kernel/conntrack/requests.js';
 import type { ConntrackEvent } from '../kernel/conntrack/types.js';
 import { translate } from './errors.js';
 import { type FlowFilter, filterNames } from './filter.js';
 
-/** The events that {@link Conntrack.watch} reports, and how it receives them. */
-export interface ConntrackWatchOptions {
+/**
+ * The events that {@link Conntrack.watch} reports, and how it receives them. `signal` also ends the stream; `timeout`
+ * limits only the opening.
+ */
+export interface ConntrackWatchOptions extends CallOptions {
   /** Default: `new`, `update` and `destroy`. */
   readonly types?: readonly ('new' | 'update' | 'destroy' | 'expectation')[] | undefined;
   /**
@@ -51,13 +63,16 @@ const names = Object.keys({
   receiveBuffer: true,
   reliable: true,
   resynchronise: true,
+  signal: true,
+  timeout: true,
 } satisfies Record<keyof ConntrackWatchOptions, true>);
 const defaultTypes: NonNullable<ConntrackWatchOptions['types']> = ['new', 'update', 'destroy'];
 
 /** @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */
 export function checkWatchOptions(options: ConntrackWatchOptions): EventSettings {
   checkOptions('a watch of conntrack', options, names);
-  const { types = defaultTypes, receiveBuffer, reliable = false, resynchronise = false } = options;
+  const { types = defaultTypes, receiveBuffer, reliable = false, resynchronise = false, signal, timeout } = options;
+  checkCallOptions({ signal, timeout });
   if (checkList('types', types, limits.names).length === 0)
     throw invalid('types must be a list of at least one type of event');
   for (const type of types) checkOneOf('types', type, ['new', 'update', 'destroy', 'expectation']);

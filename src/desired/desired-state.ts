@@ -1,5 +1,6 @@
 import { checkCallOptions, checkFlag, checkInteger, checkKernel, checkOptions, valueOr } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { Watch } from '../common/watch.js';
 import { checkServerKey, type ServerSelector } from '../ipvs/server-options.js';
 import { checkServiceKey, type ServiceSelector } from '../ipvs/service-options.js';
 import { World } from '../items/world.js';
@@ -24,13 +25,12 @@ import {
   watchNames,
 } from './document-options.js';
 import { cancelDrain, type DrainOptions, type DrainProgress, drainId, readDrains, stepDrains } from './drain.js';
-import { DriftWatch } from './drift-watch.js';
 import type { PlanOptions } from './plan/plan.js';
 import { Plan } from './plan/plan-view.js';
 import { checkSame, StateSnapshot } from './plan/state-snapshot.js';
 import { type Step, toStep } from './plan/step.js';
 import { checkRecord } from './role.js';
-import { type DriftReport, Waker } from './watch.js';
+import { type DriftReport, DriftSource, Waker } from './watch.js';
 
 /** Fields of the progress that do not identify the server. */
 const progressNames = ['activeConnections', 'inactiveConnections', 'persistentConnections', 'remaining'];
@@ -219,10 +219,11 @@ export class DesiredState {
   /**
    * Compares the namespace with the document repeatedly, and reports whenever the difference changes. With `repair`,
    * drift is repaired and drains continue. Resolves when it is subscribed: it reports every change made after that.
+   * Closing the watch completes a repair that has started.
    * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`; the signal's reason. A signal that aborts later ends the watch with
    * its reason.
    */
-  async watch(options: WatchDocumentOptions = {}): Promise<DriftWatch> {
+  async watch(options: WatchDocumentOptions = {}): Promise<Watch<DriftReport>> {
     checkOptions('watch', options, watchNames);
     const { repair = false, adopt } = options;
     const { signal, timeout } = callOptions(options);
@@ -233,10 +234,11 @@ export class DesiredState {
     await waker.listen(this.#engine.world, this.#checked.target);
     if (signal?.aborted) waker.close();
     signal?.throwIfAborted();
-    return new DriftWatch(waker, (closed) => {
+    const source = new DriftSource(waker, (closed) => {
       const ends = signal ? AbortSignal.any([signal, closed]) : closed;
       return this.#reports(waker, { adopt, timeout, signal: ends }, repair, interval);
     });
+    return new Watch(source);
   }
 
   async *#reports(

@@ -1,4 +1,5 @@
 import type { IpvsError } from '../common/errors.js';
+import type { WatchSource } from '../common/watch.js';
 import type { Item } from '../items/items.js';
 import type { World } from '../items/world.js';
 import type { NetworkEventType } from '../kernel/network/types.js';
@@ -80,5 +81,31 @@ export class Waker {
 
   close(): void {
     this.#abort.abort();
+  }
+}
+
+/** Drift reports of a generator, which ends when its signal aborts. */
+export class DriftSource implements WatchSource<DriftReport> {
+  readonly #abort = new AbortController();
+  readonly #waker: Waker;
+  readonly #reports: AsyncGenerator<DriftReport, void, void>;
+  #reading: Promise<IteratorResult<DriftReport, void>> | undefined;
+
+  constructor(waker: Waker, read: (closed: AbortSignal) => AsyncGenerator<DriftReport, void, void>) {
+    this.#waker = waker;
+    this.#reports = read(this.#abort.signal);
+  }
+
+  async next(): Promise<readonly DriftReport[] | undefined> {
+    this.#reading = this.#reports.next();
+    const { done, value } = await this.#reading;
+    return done ? undefined : [value];
+  }
+
+  /** Ends a read that waits. Completes a repair that has started. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    this.#waker.close();
+    await this.#reading;
   }
 }

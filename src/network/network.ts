@@ -282,8 +282,8 @@ export class Network {
     return writeSysctl(this.#context, name, value, options);
   }
 
-  /** Reports the events of the network. Misses none after the promise resolves. The signal ends the watch, too. */
-  async watch(options: NetworkWatchOptions & CallOptions = {}): Promise<Watch<NetworkEvent>> {
+  /** Reports the events of the network. Misses none after the promise resolves. */
+  async watch(options: NetworkWatchOptions = {}): Promise<Watch<NetworkEvent>> {
     return watchNetwork(this.#context, options);
   }
 

@@ -7,10 +7,10 @@ import type { NetworkEvent, NetworkEventType } from '../kernel/network/types.js'
 import type { Context } from './context.js';
 import { translate } from './errors.js';
 
-const optionNames = namesOf<NetworkWatchOptions & CallOptions>({ types: true, signal: true, timeout: true });
+const optionNames = namesOf<NetworkWatchOptions>({ types: true, signal: true, timeout: true });
 
-/** Options of `network.watch()`, besides `signal` and `timeout`. */
-export interface NetworkWatchOptions {
+/** Options of `network.watch()`. `signal` also ends the watch; `timeout` limits only the opening. */
+export interface NetworkWatchOptions extends CallOptions {
   /** Types of events to report; at least one. `overrun` is always reported. Default: all. */
   readonly types?: readonly NetworkEventType[] | undefined;
 }
@@ -41,10 +41,7 @@ function checkTypes(wanted: readonly NetworkEventType[] = types): readonly Netwo
 }
 
 /** Opens a stream of events. */
-export async function watchNetwork(
-  context: Context,
-  options: NetworkWatchOptions & CallOptions,
-): Promise<Watch<NetworkEvent>> {
+export async function watchNetwork(context: Context, options: NetworkWatchOptions): Promise<Watch<NetworkEvent>> {
   checkOptions('a watch', options, optionNames);
   const checked = checkTypes(options.types);
   const { types: _, ...call } = options;

@@ -221,7 +221,7 @@ describe('a stream ends', () => {
 
   test('with the signal it was opened with', async () => {
     const controller = new AbortController();
-    const stream = await network.conntrack.watch({}, { signal: controller.signal });
+    const stream = await network.conntrack.watch({ signal: controller.signal });
     const loop = (async () => {
       for await (const _ of stream);
     })();

@@ -64,7 +64,7 @@ test('aborting a stream, a sum, many changes and a wait for events', async () =>
   })();
   await expect(streaming).rejects.toThrow('stop');
   const summing = new AbortController();
-  const sum = conntrack.groups({ by: ['sourcePort'] }, { signal: summing.signal });
+  const sum = conntrack.groups({ by: ['sourcePort'], signal: summing.signal });
   summing.abort(new Error('never mind'));
   await expect(sum).rejects.toThrow('never mind');
   const creating = new AbortController();
@@ -72,7 +72,7 @@ test('aborting a stream, a sum, many changes and a wait for events', async () =>
   setTimeout(() => creating.abort(new Error('enough')), 5);
   await expect(many).rejects.toThrow('enough');
   const listening = new AbortController();
-  const events = await conntrack.watch({}, { signal: listening.signal });
+  const events = await conntrack.watch({ signal: listening.signal });
   const waiting = events[Symbol.asyncIterator]().next();
   setTimeout(() => listening.abort(new Error('no events')), 20);
   await expect(waiting).rejects.toThrow('no events');
@@ -80,7 +80,7 @@ test('aborting a stream, a sum, many changes and a wait for events', async () =>
 });
 
 test('timeout', async () => {
-  await expect(conntrack.groups({ by: ['sourcePort'] }, { timeout: 1 })).rejects.toMatchObject({
+  await expect(conntrack.groups({ by: ['sourcePort'], timeout: 1 })).rejects.toMatchObject({
     code: 'ERR_IPVS_TIMEOUT',
   });
   await stillWorks();

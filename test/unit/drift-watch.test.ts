@@ -1,12 +1,11 @@
 // The stream of drift reports: when it begins, and every way in which it ends.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type DesiredDocument, DesiredState, Netfilter } from '../../src/index.js';
 import { MemoryKernel } from '../../src/memory/index.js';
 
 const document: DesiredDocument = { owner: 'test', marks: [{ destination: '192.0.2.1', mark: 7 }] };
 
-async function begin() {
-  const kernel = new MemoryKernel();
+async function begin(kernel = new MemoryKernel()) {
   const state = await DesiredState.open(document, { kernel });
   await state.apply();
   const damage = async (): Promise<void> => {
@@ -27,13 +26,49 @@ test.each(['close', 'return', 'dispose'] as const)('%s ends a loop that waits, w
   const { state } = await begin();
   const watch = await state.watch({ interval: 1_000_000 });
   const waiting = watch.next();
-  if (way === 'close') watch.close();
+  if (way === 'close') await watch.close();
   if (way === 'return') await watch.return();
   if (way === 'dispose') await watch[Symbol.asyncDispose]();
   expect(await waiting).toEqual({ done: true, value: undefined });
   expect(await watch.next()).toEqual({ done: true, value: undefined });
-  watch.close();
+  await watch.close();
   expect(await state.apply()).toEqual([]);
+});
+
+test('closing a watch while a repair runs completes the repair, and starts no other one', async () => {
+  const kernel = new MemoryKernel();
+  let onCommit = (): void => {};
+  const openNetfilter = kernel.openNetfilter.bind(kernel);
+  vi.spyOn(kernel, 'openNetfilter').mockImplementation(async (options) => {
+    const port = await openNetfilter(options);
+    const commit = port.commit.bind(port);
+    vi.spyOn(port, 'commit').mockImplementation((...args) => {
+      onCommit();
+      return commit(...args);
+    });
+    return port;
+  });
+  const { state, damage } = await begin(kernel);
+  const watch = await state.watch({ interval: 1_000_000, repair: true });
+  await damage();
+  let closed: Promise<void> | undefined;
+  onCommit = () => {
+    closed = watch.close();
+  };
+  expect(await watch.next()).toEqual({ done: true, value: undefined });
+  expect(closed).toBeDefined();
+  await closed;
+  expect(await state.verify()).toEqual([]);
+  onCommit = () => {};
+  await damage();
+  expect(await state.verify()).toMatchObject([{ problem: 'missing' }]);
+});
+
+test('a second loop over a watch is rejected: one loop reads it', async () => {
+  const { state } = await begin();
+  await using watch = await state.watch({ interval: 1_000_000 });
+  watch[Symbol.asyncIterator]();
+  expect(() => watch[Symbol.asyncIterator]()).toThrow(/one loop/);
 });
 
 test('a signal ends the watch with its reason, before it is opened and while it waits', async () => {

@@ -109,7 +109,7 @@ export function eventConformance(world: () => World): void {
   test('a stream ends with its signal, with close, and with the handle', async () => {
     const { place, conntrack } = world();
     const controller = new AbortController();
-    const stream = await conntrack.watch({}, { signal: controller.signal });
+    const stream = await conntrack.watch({ signal: controller.signal });
     const loop = take(stream, 1);
     controller.abort(new Error('enough'));
     await expect(loop).rejects.toThrow('enough');
