@@ -88,18 +88,18 @@ meanings.define(addServer, Errno.EINVAL, {
   cause:
     'the routes of this namespace resolve the address to neither unicast nor local (if the interface lo is down, the ' +
     'kernel rejects every address); a GUE tunnel has no port; or the server has another address family than its ' +
-    'service, which requires a tunnel and that no synchronization daemon is running',
+    'service, which requires a tunnel and that no synchronisation daemon is running',
 });
 meanings.define(['NEW_DAEMON'], Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',
-  says: 'the kernel rejects the synchronization daemon',
+  says: 'the kernel rejects the synchronisation daemon',
   cause:
     'the group is not a multicast address, the message length is out of range, or a server has another address ' +
-    'family than its service (connections of such servers cannot be synchronized)',
+    'family than its service (connections of such servers cannot be synchronised)',
 });
 meanings.define(['NEW_DAEMON'], Errno.EEXIST, {
   code: 'ERR_IPVS_DAEMON_RUNNING',
-  says: 'a synchronization daemon of this role is already running',
+  says: 'a synchronisation daemon of this role is already running',
 });
 meanings.define(['NEW_DAEMON'], Errno.ENODEV, {
   code: 'ERR_IPVS_NO_SUCH_INTERFACE',
@@ -108,7 +108,7 @@ meanings.define(['NEW_DAEMON'], Errno.ENODEV, {
 });
 meanings.define(['DEL_DAEMON'], Errno.ESRCH, {
   code: 'ERR_IPVS_NO_SUCH_DAEMON',
-  says: 'no synchronization daemon of this role is running',
+  says: 'no synchronisation daemon of this role is running',
 });
 meanings.define(['SET_CONFIG'], Errno.EINVAL, {
   code: 'ERR_IPVS_REJECTED',

@@ -169,12 +169,12 @@ test('EINVAL: a mixed family while the synchronisation daemon runs', async () =>
   await world.ipvs.startDaemon({ role: 'master', interface: 'd0' });
   const error = await failure(service.addServer(server));
   expect(error).toMatchObject({ code: 'ERR_IPVS_REJECTED', errno: 22 });
-  expect(error.message).toContain('while a synchronisation daemon runs');
+  expect(error.message).toContain('no synchronisation daemon is running');
   await world.ipvs.stopDaemon('master');
   await service.addServer(server);
   expect(await failure(world.ipvs.startDaemon({ role: 'master', interface: 'd0' }))).toMatchObject({
     code: 'ERR_IPVS_REJECTED',
-    message: expect.stringContaining('mixed-family tunnels cannot be synchronised'),
+    message: expect.stringContaining('connections of such servers cannot be synchronised'),
   });
 });
 

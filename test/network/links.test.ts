@@ -286,7 +286,7 @@ test('addresses that the kernel refuses', async () => {
   await here.network.setSysctl({ family: 'ipv6', interface: 'end', name: 'disable_ipv6' }, true);
   const { code, message } = await failure(add('fd00::7/64'));
   expect(code).toBe('ERR_IPVS_REJECTED');
-  expect(message).toContain('net.ipv6.conf.end.disable_ipv6, or that of all, is 1');
+  expect(message).toContain('net.ipv6.conf.end.disable_ipv6 or net.ipv6.conf.all.disable_ipv6 is 1');
   await here.network.deleteLink('end');
 });
 
@@ -294,7 +294,7 @@ test('errors name what was asked, and what usually causes it', async () => {
   await here.network.addLink({ kind: 'bridge', name: 'taken' });
   const twice = await failure(here.network.addLink({ kind: 'bridge', name: 'taken' }));
   expect(twice.code).toBe('ERR_IPVS_LINK_EXISTS');
-  expect(twice.message).toMatch(/^cannot add link taken \(bridge\): there is such an interface already \(EEXIST/);
+  expect(twice.message).toMatch(/^cannot add link taken \(bridge\): the interface already exists \(EEXIST/);
   const missing = await failure(here.network.updateLink('nothing', { up: true }));
   expect(missing.code).toBe('ERR_IPVS_NO_SUCH_INTERFACE');
   const master = await failure(here.network.updateLink('taken', { master: 'nothing' }));

@@ -166,7 +166,7 @@ test('a record that cannot be used stops everything', async () => {
   rmSync(file);
   const role = await place.open(director, { record: file });
   await role.apply();
-  expect(JSON.parse(readFileSync(file, 'utf8').split('\n')[0] ?? '')).toEqual({ version: 1 });
+  expect(JSON.parse(readFileSync(file, 'utf8').split('\n')[0] ?? '')).toEqual({ version: 2 });
   await role.remove();
   expect(existsSync(file)).toBe(false);
   rmSync(directory, { recursive: true });
