@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type DirectDirector, KernelFailure, Role } from '../../src/index.js';
+import { type DirectDirector, Role } from '../../src/index.js';
+import { KernelFailure } from '../../src/kernel/index.js';
 import { changed, director, failure, inside, records, VIP } from './lan.js';
 import { make, realServer, usePlace } from './place.js';
 
