@@ -61,8 +61,8 @@ export type {
 export type {
   NewServiceKey,
   PersistenceOptions,
-  Scheduler,
   SchedulerFlag,
+  SchedulerName,
   ServiceChanges,
   ServiceOptions,
   ServiceSelector,
@@ -175,9 +175,9 @@ export type { NetworkSysctl } from './network/sysctls.js';
 export type { UdpTunnelOptions, UdpTunnelSelector } from './network/udp-tunnels.js';
 export type { NetworkWatchOptions } from './network/watch.js';
 export type { RoleDescription } from './roles/descriptions.js';
-export type { DirectDirector, DirectServer } from './roles/direct-director.js';
-export type { Ingress, IngressService } from './roles/ingress.js';
-export type { NatDirector } from './roles/nat-director.js';
-export type { Node, NodeServer, NodeService } from './roles/node.js';
+export type { DirectDirectorRole, DirectServer } from './roles/direct-director.js';
+export type { IngressRole, IngressService } from './roles/ingress.js';
+export type { NatDirectorRole } from './roles/nat-director.js';
+export type { NodeRole, NodeServer, NodeService } from './roles/node.js';
 export type { PublishedPort, ServiceWithServers } from './roles/parts.js';
 export type { RealServerRole, RealServerTunnel } from './roles/real-server.js';

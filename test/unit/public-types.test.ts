@@ -60,3 +60,16 @@ test('no name is exported by two entries', () => {
   const all = [...names.values()].flat();
   expect(all.filter((name, index) => all.indexOf(name) !== index)).toEqual([]);
 });
+
+test('no exported name is a global of JavaScript, the DOM or Node', () => {
+  const globals = new Set(Object.getOwnPropertyNames(globalThis));
+  const libraries = resolve(ts.getDefaultLibFilePath({}), '..');
+  for (const name of ['lib.es5.d.ts', 'lib.dom.d.ts']) {
+    const file = ts.createSourceFile(name, readFileSync(`${libraries}/${name}`, 'utf8'), ts.ScriptTarget.Latest);
+    for (const statement of file.statements)
+      if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement))
+        globals.add(statement.name.text);
+  }
+  expect(globals).toContain('Node');
+  expect([...names.values()].flat().filter((name) => globals.has(name))).toEqual([]);
+});
