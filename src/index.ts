@@ -1,11 +1,5 @@
 export { errorCodes } from './common/error-codes.js';
-export {
-  type ErrorRequest,
-  IpvsError,
-  type IpvsErrorCode,
-  type IpvsErrorOptions,
-  KernelFailure,
-} from './common/errors.js';
+export { type ErrorRequest, IpvsError, type IpvsErrorCode, type IpvsErrorOptions } from './common/errors.js';
 export type { Result } from './common/result.js';
 export { Watch } from './common/watch.js';
 export type { CreatedFlows } from './conntrack/changes.js';
@@ -66,8 +60,8 @@ export type {
 export type {
   NewServiceKey,
   PersistenceOptions,
-  Scheduler,
   SchedulerFlag,
+  SchedulerName,
   ServiceChanges,
   ServiceOptions,
   ServiceSelector,
@@ -79,96 +73,69 @@ export { tableHeading } from './ipvs/text.js';
 export type { ProcessorTotals } from './ipvs/totals.js';
 export { type Persistence, VirtualService } from './ipvs/virtual-service.js';
 export type { CallOptions } from './kernel/call.js';
-export type { ConntrackPort, EventPort, FlowTotal } from './kernel/conntrack/port.js';
-export type * from './kernel/conntrack/requests.js';
-export type * from './kernel/conntrack/types.js';
-export type { IpvsPort } from './kernel/ipvs/port.js';
+export type {
+  ConntrackEvent,
+  Counters,
+  DccpDetails,
+  Directions,
+  Expectation,
+  Flow,
+  FlowGroup,
+  FlowList,
+  FlowProtocol,
+  FlowStatus,
+  GroupField,
+  IcmpTuple,
+  SequenceAdjustment,
+  Synproxy,
+  TcpDetails,
+  Tuple,
+} from './kernel/conntrack/types.js';
 export type {
   AddressServiceKey,
   ConnectionEntry,
   Daemon,
   DaemonRole,
-  DaemonSettings,
   Family,
   Forwarding,
   FwmarkServiceKey,
   Info,
-  IpvsChange,
   IpvsStatistics,
-  IpvsTableEntry,
   Protocol,
-  ServerEntry,
   ServerKey,
-  ServerSettings,
-  ServiceEntry,
   ServiceKey,
-  ServiceSettings,
   Timeouts,
   TunnelChecksum,
   TunnelType,
 } from './kernel/ipvs/types.js';
-export { ServiceFlag } from './kernel/ipvs/types.js';
-export type { Clock, Kernel, OpenOptions } from './kernel/kernel.js';
-export { type NetworkNamespace, namespacePath } from './kernel/namespace.js';
-export type { NetfilterPort, NftRulesetListener } from './kernel/netfilter/port.js';
+export type { NetworkNamespace } from './kernel/namespace.js';
 export type {
   FwmarkHook,
-  NftAction,
-  NftChainEntry,
-  NftChainName,
-  NftChainPurpose,
-  NftChainRule,
   NftCounter,
-  NftHook,
-  NftMapElement,
-  NftMapEntry,
-  NftMapKey,
-  NftMapName,
-  NftMapShape,
   NftMarkBits,
   NftMatch,
-  NftRule,
-  NftRuleEntry,
-  NftRulesetEvent,
-  NftTableChange,
-  NftTableEntry,
   PortProtocol,
   PortRange,
 } from './kernel/netfilter/types.js';
-export type { NamespacePort, NetworkEventPort, NetworkPort } from './kernel/network/port.js';
 export type {
-  AddressKey,
-  AddressSettings,
   ForwardingEntry,
-  ForwardingSettings,
   ForwardingState,
   InterfaceAddress,
   Link,
-  LinkChange,
   LinkData,
-  LinkDetails,
-  LinkSettings,
   MacvlanMode,
   NamespaceEntry,
   Neighbour,
-  NeighbourKey,
-  NeighbourSettings,
   NeighbourState,
   NetworkEvent,
   NetworkEventType,
-  NetworkOperation,
   Nexthop,
-  NexthopSettings,
   NumberRange,
   OperationalState,
-  OperationOutcome,
   Route,
-  RouteQuery,
-  RouteSettings,
   RouteType,
   RoutingRule,
   RoutingRuleAction,
-  RoutingRuleSettings,
   Scope,
   UdpTunnel,
 } from './kernel/network/types.js';
@@ -207,9 +174,9 @@ export type { NetworkSysctl } from './network/sysctls.js';
 export type { UdpTunnelOptions, UdpTunnelSelector } from './network/udp-tunnels.js';
 export type { NetworkWatchOptions } from './network/watch.js';
 export type { RoleDescription } from './roles/descriptions.js';
-export type { DirectDirector, DirectServer } from './roles/direct-director.js';
-export type { Ingress, IngressService } from './roles/ingress.js';
-export type { NatDirector } from './roles/nat-director.js';
-export type { Node, NodeServer, NodeService } from './roles/node.js';
+export type { DirectDirectorRole, DirectServer } from './roles/direct-director.js';
+export type { IngressRole, IngressService } from './roles/ingress.js';
+export type { NatDirectorRole } from './roles/nat-director.js';
+export type { NodeRole, NodeServer, NodeService } from './roles/node.js';
 export type { PublishedPort, ServiceWithServers } from './roles/parts.js';
 export type { RealServerRole, RealServerTunnel } from './roles/real-server.js';

@@ -26,33 +26,48 @@ const names = {
   15: 'chainTooLong',
 } as const satisfies Record<number, ConntrackStatisticName>;
 
-/**
- * - `invalid`: packets outside of any window or state.
- * - `insertFailed`: a lost race for a tuple, or a chain too long. If `drop` rises too, packets are lost to a clash.
- * - `drop`: packets lost because no flow could be created for them.
- * - `earlyDrop`: the table was full, and an unassured flow was evicted.
- * - `clashResolve`: two packets raced for one flow, and both passed; harmless (DNS).
- * - `chainTooLong`: too few buckets (Linux 5.15 and later).
- * - `searched`, `new`, `ignore`, `delete`, `deleteList`: always 0, or absent, on current kernels.
- */
-export type ConntrackStatisticName =
-  | 'searched'
-  | 'found'
-  | 'new'
-  | 'invalid'
-  | 'ignore'
-  | 'delete'
-  | 'deleteList'
-  | 'insert'
-  | 'insertFailed'
-  | 'drop'
-  | 'earlyDrop'
-  | 'error'
-  | 'searchRestart'
-  | 'clashResolve'
-  | 'chainTooLong';
 /** The counters of flows, of one processor or added up. A counter that this kernel does not send is absent. */
-export type ConntrackStatistics = { readonly [Name in ConntrackStatisticName]?: number | undefined };
+export interface ConntrackStatistics {
+  /** Lookups of flows. Always 0, or absent, on current kernels. */
+  readonly searched?: number | undefined;
+  /** Lookups that found a flow. */
+  readonly found?: number | undefined;
+  /** New flows. Always 0, or absent, on current kernels. */
+  readonly new?: number | undefined;
+  /** Packets outside of any window or state. */
+  readonly invalid?: number | undefined;
+  /** Packets that belong to a flow already. Always 0, or absent, on current kernels. */
+  readonly ignore?: number | undefined;
+  /** Flows that were deleted. Always 0, or absent, on current kernels. */
+  readonly delete?: number | undefined;
+  /** Flows that were deleted after their events. Always 0, or absent, on current kernels. */
+  readonly deleteList?: number | undefined;
+  /** Flows that were inserted into the table. */
+  readonly insert?: number | undefined;
+  /**
+   * Flows that could not be inserted: a lost race for a tuple, or a chain too long. If `drop` rises too, packets are
+   * lost.
+   */
+  readonly insertFailed?: number | undefined;
+  /** Packets lost because no flow could be created for them. */
+  readonly drop?: number | undefined;
+  /** Unassured flows that were evicted because the table was full. */
+  readonly earlyDrop?: number | undefined;
+  /** Packets that a protocol rejected, for example ICMP errors that belong to no flow. */
+  readonly error?: number | undefined;
+  /** Lookups that were repeated because the table changed meanwhile. */
+  readonly searchRestart?: number | undefined;
+  /** Races of two packets for one flow in which both passed; harmless (DNS). */
+  readonly clashResolve?: number | undefined;
+  /**
+   * Flows that were not inserted because the chain of their bucket was too long: too few buckets. Linux 5.15 and
+   * later.
+   */
+  readonly chainTooLong?: number | undefined;
+}
+
+/** The name of a counter of flows. */
+export type ConntrackStatisticName = keyof ConntrackStatistics;
 
 /** The counters of flows of one processor, each a u32 that wraps. */
 export interface ProcessorStatistics extends ConntrackStatistics {

@@ -25,6 +25,7 @@ import type { Draining, Ledger } from './record/ledger.js';
 export interface DrainProgress {
   /** Service of the server. */
   readonly service: ServiceKey;
+  /** Server that drains. */
   readonly server: ServerKey;
   /** `gone`: the server was removed, because its connections or its time limit ended. `cancelled`: it stays. */
   readonly state: 'draining' | 'gone' | 'cancelled';

@@ -23,7 +23,7 @@ import { protocols } from '../kernel/ipvs/vocabulary.js';
 import { checkNetmask, wholeNetmask } from './netmask.js';
 
 /** A scheduler of Linux 6.1 to 7.2, whose module is `ip_vs_NAME`, or any other name. */
-export type Scheduler =
+export type SchedulerName =
   | 'rr'
   | 'wrr'
   | 'lc'
@@ -106,7 +106,7 @@ export type NewServiceKey =
 /** The settings that an update can change. */
 export interface ServiceChanges {
   /** Algorithm that chooses the server of a new connection, 1 to 15 characters (`ipvsadm -s`). Default: `wlc`. */
-  readonly scheduler?: Scheduler | undefined;
+  readonly scheduler?: SchedulerName | undefined;
   /** Flags of the scheduler (`ipvsadm -b`); a list replaces all. Default: none. */
   readonly schedulerFlags?: readonly SchedulerFlag[] | undefined;
   /**

@@ -20,8 +20,8 @@ import {
   changeService,
   checkServiceChanges,
   heldServiceSettings,
-  type Scheduler,
   type SchedulerFlag,
+  type SchedulerName,
   type ServiceChanges,
   type ServiceOptions,
   showSchedulerFlags,
@@ -81,7 +81,7 @@ export class VirtualService {
     return 'fwmark' in this.key ? this.key.fwmark : undefined;
   }
   /** Name of the scheduler, such as `wlc`. */
-  get scheduler(): Scheduler {
+  get scheduler(): SchedulerName {
     return this.#entry.scheduler;
   }
   /** Flags of the scheduler; `sh-port` and others by name if the scheduler has names for them. */

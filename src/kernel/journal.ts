@@ -31,7 +31,9 @@ export type JournalPath = (path: string) => Promise<string>;
 
 /** The path and the text of a journal. */
 export interface JournalText {
+  /** Absolute path of the journal. */
   readonly path: string;
+  /** Text of the journal, as far as it was written. */
   readonly text: string;
 }
 

@@ -1,13 +1,13 @@
 import { checkOneOf } from '../common/check.js';
 import type { Part } from '../items/items.js';
-import { type DirectDirector, directDirector } from './direct-director.js';
-import { type Ingress, ingress } from './ingress.js';
-import { type NatDirector, natDirector } from './nat-director.js';
-import { type Node, node } from './node.js';
+import { type DirectDirectorRole, directDirector } from './direct-director.js';
+import { type IngressRole, ingress } from './ingress.js';
+import { type NatDirectorRole, natDirector } from './nat-director.js';
+import { type NodeRole, node } from './node.js';
 import { type RealServerRole, realServer } from './real-server.js';
 
 /** Description of the role of a machine, or of a network namespace. */
-export type RoleDescription = DirectDirector | RealServerRole | NatDirector | Ingress | Node;
+export type RoleDescription = DirectDirectorRole | RealServerRole | NatDirectorRole | IngressRole | NodeRole;
 
 const roles = ['direct-director', 'real-server', 'nat-director', 'ingress', 'node'] as const;
 

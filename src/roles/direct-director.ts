@@ -19,7 +19,7 @@ export type DirectServer = Omit<ServerOptions, 'port' | 'forwarding'> & {
  * A director whose real servers answer the clients themselves (`ipvsadm -g`, `-i`). Packets for the virtual addresses
  * get a mark, by which the service selects them. The real servers take the role `real-server`.
  */
-export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'schedulerFlags' | 'persistence'> {
+export interface DirectDirectorRole extends Pick<ServiceChanges, 'scheduler' | 'schedulerFlags' | 'persistence'> {
   /** Kind of role. */
   readonly role: 'direct-director';
   /** Virtual addresses. */
@@ -39,7 +39,7 @@ export interface DirectDirector extends Pick<ServiceChanges, 'scheduler' | 'sche
   readonly servers: readonly (string | DirectServer)[];
 }
 
-const names = namesOf<DirectDirector>({
+const names = namesOf<DirectDirectorRole>({
   role: true,
   vip: true,
   mark: true,
@@ -52,7 +52,7 @@ const names = namesOf<DirectDirector>({
   persistence: true,
 });
 
-export function directDirector(options: DirectDirector, owner: string): Part[] {
+export function directDirector(options: DirectDirectorRole, owner: string): Part[] {
   checkOptions('a direct-director', options, names);
   const { mark, table, scheduler, schedulerFlags, persistence } = options;
   const vips = addresses('vip', options.vip);

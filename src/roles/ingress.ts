@@ -45,7 +45,7 @@ export interface IngressService {
  * The namespace between a host and an overlay network, like Docker Swarm's `ingress_sbox`: published ports get marks,
  * IPVS distributes their traffic over the tasks, and the tasks see an address of the overlay.
  */
-export interface Ingress {
+export interface IngressRole {
   /** Kind of role. */
   readonly role: 'ingress';
   /** Interface in the overlay. */
@@ -58,10 +58,10 @@ export interface Ingress {
   readonly services: readonly IngressService[];
 }
 
-const names = namesOf<Ingress>({ role: true, interface: true, network: true, source: true, services: true });
+const names = namesOf<IngressRole>({ role: true, interface: true, network: true, source: true, services: true });
 const serviceNames = namesOf<IngressService>({ mark: true, vip: true, ports: true, scheduler: true, servers: true });
 
-export function ingress(options: Ingress, owner: string): Part[] {
+export function ingress(options: IngressRole, owner: string): Part[] {
   checkOptions('an ingress', options, names);
   const device = checkInterfaceName('interface', options.interface);
   const source = checkIPv4('source', options.source);

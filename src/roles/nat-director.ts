@@ -23,7 +23,7 @@ const MASQUERADE = 0x4000;
  * A director that forwards requests and answers (`ipvsadm -m`). Either it is the gateway of its servers, or it
  * masquerades, and they see its address instead of the client's.
  */
-export interface NatDirector {
+export interface NatDirectorRole {
   /** Kind of role. */
   readonly role: 'nat-director';
   /** Services by protocol, address and port, with servers that are reached by `nat`. */
@@ -36,7 +36,7 @@ export interface NatDirector {
   readonly masqueradeMark?: number | undefined;
 }
 
-const names = namesOf<NatDirector>({
+const names = namesOf<NatDirectorRole>({
   role: true,
   services: true,
   interface: true,
@@ -44,7 +44,7 @@ const names = namesOf<NatDirector>({
   masqueradeMark: true,
 });
 
-export function natDirector(options: NatDirector, owner: string): Part[] {
+export function natDirector(options: NatDirectorRole, owner: string): Part[] {
   checkOptions('a nat-director', options, names);
   const { masquerade = false } = options;
   if (typeof masquerade !== 'boolean') throw invalid(`masquerade must be true or false, not ${show(masquerade)}`);

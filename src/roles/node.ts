@@ -62,7 +62,7 @@ export interface NodeService extends Pick<ServiceChanges, 'scheduler' | 'schedul
 }
 
 /** A node of a cluster, as kube-proxy's IPVS mode configures it. */
-export interface Node {
+export interface NodeRole {
   /** Kind of role. */
   readonly role: 'node';
   /** Addresses of the node that have node ports. The node has them already. */
@@ -85,7 +85,7 @@ export interface Node {
   readonly strictArp?: boolean | undefined;
 }
 
-const names = namesOf<Node>({
+const names = namesOf<NodeRole>({
   role: true,
   nodeAddresses: true,
   clusterNetwork: true,
@@ -117,7 +117,7 @@ interface CheckedService extends NodeService {
   readonly nodeAddresses: readonly string[];
 }
 
-export function node(options: Node, owner: string): Part[] {
+export function node(options: NodeRole, owner: string): Part[] {
   checkOptions('a node', options, names);
   const device = options.device === undefined ? 'ipvs0' : checkInterfaceName('device', options.device, 15);
   const bit =

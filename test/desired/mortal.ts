@@ -1,5 +1,5 @@
 // A kernel at which a change fails, or at which the program dies: nothing works for it from then on.
-import { type Kernel, KernelFailure } from '../../src/index.js';
+import { type Kernel, KernelFailure } from '../../src/kernel/index.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
 
 const EIO = 5;

@@ -4,10 +4,10 @@ import {
   DesiredState,
   type DesiredStateOptions,
   Ipvs,
-  type Kernel,
   Netfilter,
   Network,
 } from '../../src/index.js';
+import type { Kernel } from '../../src/kernel/index.js';
 
 export const INTERFACE = 'lan';
 const FOREIGN = 'others';

@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
-import type { CallOptions, FwmarkOptions, NetfilterChange, NetfilterPort, OpenOptions } from '../../src/index.js';
+import type { CallOptions, FwmarkOptions, NetfilterChange } from '../../src/index.js';
+import type { NetfilterPort, OpenOptions } from '../../src/kernel/index.js';
 import { NftChangeFailure } from '../../src/kernel/netfilter/port.js';
 import type { NftTableChange } from '../../src/kernel/netfilter/types.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';

@@ -1,6 +1,6 @@
 // A node of a cluster between a client outside and three pods, and what it serves.
 import type { Lab } from '../../scripts/lab.mjs';
-import type { Node, NodeServer, NodeService } from '../../src/index.js';
+import type { NodeRole, NodeServer, NodeService } from '../../src/index.js';
 
 export const NODE = '192.168.5.1';
 export const NODE6 = 'fd05::1';
@@ -43,7 +43,7 @@ export const sticky: NodeService = {
 export const web6: NodeService = { ...web, clusterAddress: 'fd96::10', servers: [pod(1, 6), pod(2, 6), pod(3, 6)] };
 export const dns6: NodeService = { ...web6, protocol: 'udp', port: 53, nodePort: 30053 };
 
-export const description: Node = {
+export const description: NodeRole = {
   role: 'node',
   nodeAddresses: [NODE, NODE6],
   clusterNetwork: ['10.2.0.0/16', 'fd02::/16'],

@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type DirectDirector, KernelFailure, Role } from '../../src/index.js';
+import { type DirectDirectorRole, Role } from '../../src/index.js';
+import { KernelFailure } from '../../src/kernel/index.js';
 import { changed, director, failure, inside, records, VIP } from './lan.js';
 import { make, realServer, usePlace } from './place.js';
 
@@ -73,7 +74,7 @@ test('an address that is right already is kept, and stays', async () => {
   inside(place.name, 'sh', '-c', `ip addr del ${VIP}/32 dev lo; ip addr del ${VIP}/24 dev lan`);
 });
 
-const other: DirectDirector = {
+const other: DirectDirectorRole = {
   ...director,
   vip: '192.168.1.99',
   scheduler: 'wlc',

@@ -1,12 +1,12 @@
 // Scenario 2: what is for one address goes to three servers, which answer the clients themselves.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { DirectDirector, Role } from '../../src/index.js';
+import type { DirectDirectorRole, Role } from '../../src/index.js';
 import { changed, director, type Frame, inside, Lan, records, SERVERS, snapshot, VIP } from './lan.js';
 
 let lan: Lan;
 let before: string;
 const namespace = (): string => lan.lab.host('director').namespace;
-const byRouting: DirectDirector = { ...director, interface: undefined, table: 100 };
+const byRouting: DirectDirectorRole = { ...director, interface: undefined, table: 100 };
 
 const service = 'make service FWM 80: lc';
 const servers = SERVERS.map((address) => `make server ${address}:0 of FWM 80: direct, weight 1`);

@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { type ApplyError, KernelFailure, Role, type RoleDescription } from '../../src/index.js';
+import { type ApplyError, Role, type RoleDescription } from '../../src/index.js';
+import { KernelFailure } from '../../src/kernel/index.js';
 import { director, failure, records, VIP } from './lan.js';
 import { type Meddle, meddlingKernel } from './meddling.js';
 import { byRouting, realServer, usePlace } from './place.js';

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Helper, type Host, Lab } from '../../scripts/lab.mjs';
 import {
-  type DirectDirector,
+  type DirectDirectorRole,
   type IpvsError,
   Role,
   type RoleDescription,
@@ -17,7 +17,7 @@ export const CLIENT = '192.168.1.10';
 export const SERVERS = ['192.168.1.101', '192.168.1.102', '192.168.1.103'];
 
 /** A director of scenario 2. */
-export const director: DirectDirector = {
+export const director: DirectDirectorRole = {
   role: 'direct-director',
   vip: VIP,
   mark: 80,

@@ -1,5 +1,5 @@
 // A kernel that somebody meddles with: before and after each change that is asked of it.
-import type { Kernel } from '../../src/index.js';
+import type { Kernel } from '../../src/kernel/index.js';
 import type { JournalPort } from '../../src/kernel/journal.js';
 import { nativeKernel } from '../../src/linux/linux-kernel.js';
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../scripts/lab.mjs';
 import {
-  type NatDirector,
+  type NatDirectorRole,
   Netfilter,
   type NetfilterRuleOptions,
   Role,
@@ -69,7 +69,7 @@ afterAll(async () => {
   expect(lab.namespaces).toEqual([]);
 });
 
-async function take(changes: Omit<NatDirector, 'role'>): Promise<Role> {
+async function take(changes: Omit<NatDirectorRole, 'role'>): Promise<Role> {
   const record = `/run/ipvs-test-nat-${process.pid}.json`;
   const role = await Role.open({ role: 'nat-director', interface: 'clients', ...changes }, { namespace, record });
   open.push(role);

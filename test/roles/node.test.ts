@@ -1,7 +1,7 @@
 // Scenario 8, and 11 for it: a node of a cluster as kube-proxy's IPVS mode makes it, among others' rules.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../scripts/lab.mjs';
-import { Netfilter, type Node, type NodeServer, type NodeService, Role, type Step } from '../../src/index.js';
+import { Netfilter, type NodeRole, type NodeServer, type NodeService, Role, type Step } from '../../src/index.js';
 import {
   addCluster,
   alone,
@@ -55,7 +55,7 @@ afterAll(async () => {
   expect(lab.namespaces).toEqual([]);
 });
 
-function take(node: Node): Promise<Role> {
+function take(node: NodeRole): Promise<Role> {
   return Role.open(node, { namespace, record: `/run/ipvs-test-${process.pid}.json` });
 }
 
@@ -299,7 +299,7 @@ test('when it goes, all is as it was', async () => {
 });
 
 test('what cannot be is refused before anything is done', async () => {
-  const refuse = async (changes: Partial<Node>): Promise<string> =>
+  const refuse = async (changes: Partial<NodeRole>): Promise<string> =>
     take({ ...description, ...changes }).then(
       () => 'accepted',
       (error: Error) => error.message,

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import {
-  type DirectDirector,
+  type DirectDirectorRole,
   Ipvs,
   Netfilter,
   Network,
@@ -15,7 +15,7 @@ import {
 import { director, load, records, snapshot, VIP } from './lan.js';
 import { type Meddle, meddlingKernel } from './meddling.js';
 
-export const byRouting: DirectDirector = { ...director, interface: undefined, table: 100 };
+export const byRouting: DirectDirectorRole = { ...director, interface: undefined, table: 100 };
 export const realServer: RealServerRole = {
   role: 'real-server',
   vip: VIP,

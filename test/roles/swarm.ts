@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Helper, Lab } from '../../scripts/lab.mjs';
 import {
   type ConnectionEntry,
-  type Ingress,
+  type IngressRole,
   type IngressService,
   Ipvs,
   Netfilter,
@@ -28,7 +28,7 @@ export const tasks = [17, 20, 21].map((number) => ({ name: `task${number}`, addr
 export const eachOnce = tasks.map(({ name }) => `${name} 10.0.0.2`);
 
 /** As an operator writes it down. */
-export function ingress(changes: Partial<IngressService> = {}, ...more: IngressService[]): Ingress {
+export function ingress(changes: Partial<IngressService> = {}, ...more: IngressService[]): IngressRole {
   return {
     role: 'ingress',
     interface: 'overlay',
@@ -77,7 +77,7 @@ export class Swarm {
     return handle;
   }
 
-  role(description: Ingress): Promise<Role> {
+  role(description: IngressRole): Promise<Role> {
     return this.#opened(Role.open(description, { namespace: this.sandbox }));
   }
 

@@ -24,8 +24,9 @@ function run(program: string, ...flags: string[]): string {
 
 test('without an addon: importing and validating work, opening says what was tried', () => {
   const output = run(`
-    console.log(library.namespacePath('blue'));
-    try { library.namespacePath({ pid: 0 }); } catch (error) { console.log(error.code); }
+    const { namespacePath } = await import(${JSON.stringify(join(directory, 'ipvs/dist/kernel/index.js'))});
+    console.log(namespacePath('blue'));
+    try { namespacePath({ pid: 0 }); } catch (error) { console.log(error.code); }
     for (let i = 0; i < 2; i++) {
       await library.Ipvs.open().catch((error) => console.log(error instanceof library.IpvsError, error.code, error.message));
     }`);
@@ -87,8 +88,11 @@ test('the kernel in memory works without an addon, on any system', () => {
   expect(output).toBe('10.1.0.1\n');
 });
 
-test('the package shows the kernel in memory to those who import it', () => {
+test('every entry of the package has its types and its code', () => {
   const { exports } = JSON.parse(readFileSync(join(directory, 'ipvs/package.json'), 'utf8'));
-  for (const path of Object.values(exports['./testing']))
-    expect(existsSync(join(directory, 'ipvs', String(path)))).toBe(true);
+  for (const entry of ['.', './kernel', './testing']) {
+    expect(Object.keys(exports[entry])).toEqual(['types', 'default']);
+    for (const path of Object.values(exports[entry]))
+      expect(existsSync(join(directory, 'ipvs', String(path))), String(path)).toBe(true);
+  }
 });

@@ -7,11 +7,11 @@ import {
   Conntrack,
   DesiredState,
   IpvsError,
-  KernelFailure,
   Netfilter,
   parseIpvsadm,
   sumStatistics,
 } from '../../src/index.js';
+import { KernelFailure } from '../../src/kernel/index.js';
 import { MemoryKernel } from '../../src/memory/index.js';
 
 const invalid = expect.objectContaining({ code: 'ERR_IPVS_INVALID_ARGUMENT' });

@@ -1,7 +1,8 @@
 // Messages as a kernel sends them, and what is cut short or nonsense.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { IpvsError, KernelFailure } from '../../src/index.js';
+import { IpvsError } from '../../src/index.js';
+import { KernelFailure } from '../../src/kernel/index.js';
 import { readMessages } from '../../src/linux/netlink/reader.js';
 import { MessageWriter } from '../../src/linux/netlink/writer.js';
 import { decodeAddress, encodeAddAddress } from '../../src/linux/network/addresses.js';

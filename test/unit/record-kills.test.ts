@@ -1,6 +1,7 @@
 // A program that is killed before or after any call: the next one takes everything back, or goes on.
 import { describe, expect, test } from 'vitest';
-import { applyDocument, type DesiredDocument, DesiredState, type Kernel, KernelFailure } from '../../src/index.js';
+import { applyDocument, type DesiredDocument, DesiredState } from '../../src/index.js';
+import { type Kernel, KernelFailure } from '../../src/kernel/index.js';
 import { after, before, RecordWorld } from './record-world.js';
 
 type Work = (state: DesiredState) => Promise<unknown>;

@@ -1,6 +1,13 @@
 // What a role is told wrong is refused before anything is opened, in words of the description.
 import { describe, expect, test } from 'vitest';
-import type { DirectDirector, Ingress, NatDirector, Node, RealServerRole, RoleDescription } from '../../src/index.js';
+import type {
+  DirectDirectorRole,
+  IngressRole,
+  NatDirectorRole,
+  NodeRole,
+  RealServerRole,
+  RoleDescription,
+} from '../../src/index.js';
 import { describe as describeRole } from '../../src/roles/descriptions.js';
 
 const parts = (description: RoleDescription): unknown[] => describeRole(description, 'test');
@@ -16,14 +23,14 @@ function refusal(description: object): string {
 }
 
 describe('direct-director', () => {
-  const role: DirectDirector = {
+  const role: DirectDirectorRole = {
     role: 'direct-director',
     vip: '192.168.1.100',
     mark: 80,
     interface: 'eth0',
     servers: ['192.168.1.101', '192.168.1.102'],
   };
-  const servers = (description: DirectDirector): unknown[] =>
+  const servers = (description: DirectDirectorRole): unknown[] =>
     parts(description).flatMap((part) => {
       const { kind, server, service } = part as {
         kind: string;
@@ -85,7 +92,7 @@ describe('ingress', () => {
     servers: ['10.0.0.20'],
   } as const;
   const api = { mark: 259, ports: [{ protocol: 'tcp', port: 8000 }], servers: ['10.0.0.21'] } as const;
-  const role: Ingress = {
+  const role: IngressRole = {
     role: 'ingress',
     interface: 'overlay',
     network: '10.0.0.0/24',
@@ -125,7 +132,7 @@ describe('ingress', () => {
 describe('nat-director', () => {
   const service = { protocol: 'tcp', address: '192.168.1.100', port: 80 } as const;
   const one = { service, servers: [{ address: '10.0.0.1', port: 8080 }] };
-  const role: NatDirector = { role: 'nat-director', services: [one] };
+  const role: NatDirectorRole = { role: 'nat-director', services: [one] };
 
   test.each<[object, string]>([
     [[one, one], 'two services are TCP 192.168.1.100:80: services[0] and services[1]'],
@@ -143,7 +150,7 @@ describe('nat-director', () => {
 
 describe('node', () => {
   const web = { protocol: 'tcp', clusterAddress: '10.96.0.10', port: 80, servers: [] } as const;
-  const role: Node = {
+  const role: NodeRole = {
     role: 'node',
     nodeAddresses: ['192.168.5.1'],
     clusterNetwork: '10.2.0.0/16',

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { Ipvs, type IpvsPort, type IpvsTableEntry, type ServerEntry, type ServiceEntry } from '../../src/index.js';
+import { Ipvs } from '../../src/index.js';
+import type { IpvsPort, IpvsTableEntry, ServerEntry, ServiceEntry } from '../../src/kernel/index.js';
 
 const statistics = {
   connections: 0n,

@@ -19,6 +19,7 @@ const verbs: Readonly<Record<Step['action'], string>> = {
 
 /** Outcome of one step of an apply. */
 export interface StepOutcome {
+  /** Step that was tried. */
   readonly step: Step;
   /** Absent if the step was done. A rollback may have undone it since: see {@link ApplyError.left}. */
   readonly error?: IpvsError | undefined;

@@ -48,6 +48,7 @@ export class Plan {
     return this.changes.length + this.conflicts.length === 0;
   }
 
+  /** Returns the steps and the number of unchanged objects for JSON. */
   toJSON(): Record<string, unknown> {
     return { steps: this.steps, unchanged: this.unchanged };
   }

@@ -75,6 +75,7 @@ export class StateSnapshot {
     return understood(() => new Plan(planSteps(target, this.#snapshot, this.#ledger, options)));
   }
 
+  /** Returns the snapshot for JSON. {@link StateSnapshot.parse} reads the text. */
   toJSON(): unknown {
     const { table, ...rest } = this.#snapshot;
     const rows = table?.map(({ service, servers }) => ({

@@ -14,13 +14,19 @@ import { type ChainState, keyText, type MapState, type TableState } from './tabl
 
 /** The properties of a packet that rules can match. */
 export interface MemoryPacket {
+  /** Hook at which the packet is. */
   readonly hook: NftHook;
   /** Address family. Default: the family of `destination`. */
   readonly family?: Family | undefined;
+  /** Interface by which the packet arrived. */
   readonly inputInterface?: string | undefined;
+  /** Interface by which the packet leaves. */
   readonly outputInterface?: string | undefined;
+  /** Source address. */
   readonly source?: string | undefined;
+  /** Destination address. */
   readonly destination: string;
+  /** Protocol. A port requires it. */
   readonly protocol?: PortProtocol | undefined;
   /** Destination port. */
   readonly port?: number | undefined;

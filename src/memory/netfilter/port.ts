@@ -17,15 +17,39 @@ import { changeText, isOurName, keyText, NetfilterTables, type TableState, table
 
 /** An object of another program in a table. */
 export type ForeignThing =
-  /** A chain or a set with a name that this library does not use, or a flag, which makes the table `dormant`. */
-  | { readonly kind: 'chain' | 'set' | 'flag'; readonly name: string }
-  /** A rule that this library would not write. Default position: the end. */
-  | { readonly kind: 'rule'; readonly chain: string; readonly at?: number | undefined }
-  /** A chain or a map of this library that gets another type, hook, priority or key. */
-  | { readonly kind: 'changed'; readonly name: string };
+  | {
+      /** A chain or a set with a name that this library does not use, or a flag, which makes the table `dormant`. */
+      readonly kind: 'chain' | 'set' | 'flag';
+      /** Name of the object. */
+      readonly name: string;
+    }
+  | {
+      /** A rule that this library would not write. */
+      readonly kind: 'rule';
+      /** Name of the chain. */
+      readonly chain: string;
+      /** Position of the rule, from 0. Default: the end. */
+      readonly at?: number | undefined;
+    }
+  | {
+      /** A chain or a map of this library that gets another type, hook, priority or key. */
+      readonly kind: 'changed';
+      /** Name of the chain or the map. */
+      readonly name: string;
+    };
 
 /** The owner of a counter: a rule, or an element of a map. */
-export type CounterPlace = { readonly handle: bigint } | { readonly map: string; readonly key: NftMapKey };
+export type CounterPlace =
+  | {
+      /** Handle of the rule. */
+      readonly handle: bigint;
+    }
+  | {
+      /** Name of the map. */
+      readonly map: string;
+      /** Key of the element. */
+      readonly key: NftMapKey;
+    };
 
 const ours = { pid: process.pid, name: 'ipvs-io' };
 const theirs = { pid: 2, name: 'nft' };
@@ -36,7 +60,12 @@ const theirs = { pid: 2, name: 'nft' };
  */
 export class MemoryNetfilter {
   /** All batches that ports committed, in order. */
-  readonly commits: { readonly table: string; readonly changes: readonly NftTableChange[] }[] = [];
+  readonly commits: {
+    /** Name of the table. */
+    readonly table: string;
+    /** Changes of the batch, in order. */
+    readonly changes: readonly NftTableChange[];
+  }[] = [];
   /** @internal */
   readonly mainName: (name: string) => string | undefined;
   readonly #machine: Machine;
@@ -45,16 +74,21 @@ export class MemoryNetfilter {
   /** Incremented by each commit of any program. */
   #generation = 1;
 
-  /** `mainName` returns the main name of the interface that has the given name. Default: there are no interfaces. */
+  /**
+   * `mainName` returns the main name of the interface that has the given name. Default: there are no interfaces.
+   * @internal
+   */
   constructor(machine: Machine, mainName: (name: string) => string | undefined = () => undefined) {
     this.#machine = machine;
     this.mainName = mainName;
   }
 
+  /** @internal */
   open(): NetfilterPort {
     return new MemoryNetfilterPort(new Handle(this.#machine, 'netfilter'), this, this.#tables, this.#listeners);
   }
 
+  /** Generation of the rules, which every commit of any program increments. */
   get generation(): number {
     return this.#generation;
   }

@@ -26,7 +26,9 @@ import { NoNamespace } from './state.js';
 
 /** A sent frame. */
 export interface SentFrame {
+  /** Main name of the interface. */
   readonly interface: string;
+  /** Ethernet frame, without its checksum. */
   readonly frame: Uint8Array;
 }
 
@@ -40,9 +42,10 @@ export class MemoryNetwork {
   readonly frames: SentFrame[] = [];
   readonly #machine: Machine;
   readonly #core: NetworkCore;
-  /** Files of /proc and /sys of this namespace. */
+  /** Files of /proc and /sys of this namespace. @internal */
   readonly files: MemoryFiles;
 
+  /** @internal */
   constructor(
     machine: Machine,
     cookie: bigint,
@@ -59,10 +62,12 @@ export class MemoryNetwork {
     return network.#core;
   }
 
+  /** Cookie of the namespace, unique on its machine. */
   get cookie(): bigint {
     return this.#core.cookie;
   }
 
+  /** @internal */
   open(): NetworkPort {
     return new MemoryNetworkPort(new Handle(this.#machine, 'network'), this.#core, this.files, this.frames);
   }

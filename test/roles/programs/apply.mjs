@@ -18,7 +18,7 @@ function wrap(port) {
   });
 }
 
-/** @type {import('../../../dist/index.js').Kernel} */
+/** @type {import('../../../dist/kernel/index.js').Kernel} */
 const kernel = {
   ...nativeKernel,
   openIpvs: async (options) => wrap(await nativeKernel.openIpvs(options)),

@@ -1,6 +1,7 @@
 // Every public function with arguments that no argument should be: an IpvsError, and nothing is sent.
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as library from '../../../src/index.js';
+import * as kernelEntry from '../../../src/kernel/index.js';
 import * as testing from '../../../src/memory/index.js';
 import { calls } from './calls.js';
 import { findings } from './run.js';
@@ -51,7 +52,12 @@ test('the table of calls names every public function and method', () => {
       );
     if (!calls.has(name) && !exceptions.has(name) && !takesNothing) missing.push(name);
   };
-  for (const [name, value] of Object.entries({ ...library, ...testing, MemoryNamespace: namespaceClass() })) {
+  for (const [name, value] of Object.entries({
+    ...library,
+    ...kernelEntry,
+    ...testing,
+    MemoryNamespace: namespaceClass(),
+  })) {
     if (typeof value !== 'function') continue;
     const { prototype } = value as { prototype?: object };
     const isClass = /^class\b/.test(Function.prototype.toString.call(value));

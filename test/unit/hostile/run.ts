@@ -1,5 +1,6 @@
 // Calls a function of the library with spoilt arguments, and judges how it ends.
-import { IpvsError, KernelFailure } from '../../../src/index.js';
+import { IpvsError } from '../../../src/index.js';
+import { KernelFailure } from '../../../src/kernel/index.js';
 import { MemoryKernel } from '../../../src/memory/index.js';
 import { mutations } from './mutations.js';
 import { OwnError } from './values.js';
