@@ -12,6 +12,7 @@
 
 #include "netlink/channel.h"
 #include "test/bytes.h"
+#include "test/run_in_thread.h"
 
 namespace test {
 
@@ -70,15 +71,9 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
-  // Runs `work` in the I/O thread and waits for it.
   template <typename Work>
   void InThread(Work work) {
-    std::promise<void> done;
-    io.Post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
+    RunInThread(io, std::move(work));
   }
 
   // Returns an exchange that stores its answer and fulfils `done` with it.

@@ -15,6 +15,7 @@
 #include "conntrack/client.h"
 #include "conntrack/flow_dump.h"
 #include "test/conntrack_records.h"
+#include "test/run_in_thread.h"
 
 namespace test {
 
@@ -60,15 +61,9 @@ class Table {
     return usable_;
   }
 
-  // Runs `work` in the I/O thread and waits for it.
   template <typename Work>
   void InThread(Work work) {
-    std::promise<void> done;
-    io.Post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
+    RunInThread(io, std::move(work));
   }
 
   // Returns one errno per change, or a single one if all are rejected together.

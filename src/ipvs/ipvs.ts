@@ -123,9 +123,9 @@ export class Ipvs {
    * with the defaults of {@link addService} for absent ones. Use {@link VirtualService.update} to keep absent ones.
    * Does not change the servers of the service.
    *
-   * Established connections stay on their servers (`ip_vs_edit_service`). Another scheduler starts without the
-   * state of the earlier one. Persistence templates remain until they expire; with another netmask or engine they no
-   * longer match, so clients may get another server. Without persistence the kernel ignores them.
+   * The kernel changes the service in place (`ip_vs_edit_service`), so established connections should stay on their
+   * servers. With another scheduler, netmask or persistence engine, or without persistence, the next connections of a
+   * client may get another server.
    * @throws IpvsError `ERR_IPVS_UNKNOWN_SCHEDULER`, `ERR_IPVS_UNKNOWN_ENGINE`; `ERR_IPVS_UNSTABLE` if other programs
    * add and delete the service during each of several attempts
    */

@@ -177,9 +177,9 @@ export class VirtualService {
    * given, with the defaults of {@link addServer} for absent ones (weight 1, forwarding `nat`). Use
    * {@link RealServer.update} to keep absent ones.
    *
-   * Existing connections stay on the server and keep its counters. They also keep the forwarding method they started
-   * with; new settings of a tunnel apply to them at their next packet. With weight 0 the server gets no new
-   * connections, except from clients with a persistence template.
+   * The kernel changes the server in place (`ip_vs_edit_dest`), so existing connections should stay on it. Whether they
+   * use new settings of forwarding and tunnel depends on the kernel: end them if it matters. With weight 0 the server
+   * gets no new connections, except from clients with a persistence template, unless `expire_quiescent_template` is set.
    * @throws IpvsError `ERR_IPVS_NO_SUCH_SERVICE`, `ERR_IPVS_REJECTED` and `ERR_IPVS_NOT_SUPPORTED` as
    * {@link addServer}; `ERR_IPVS_UNSTABLE` if other programs add and delete the server during each of several attempts
    */

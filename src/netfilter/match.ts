@@ -4,7 +4,7 @@ import { type IpvsError, invalid } from '../common/errors.js';
 import { LONGEST_ALTERNATIVE_NAME, LONGEST_MAIN_NAME } from '../common/interface-name.js';
 import { bitsOf, checkNetwork, formatPrefix, splitPrefix } from '../common/prefix.js';
 import { isPrefix } from '../kernel/netfilter/interfaces.js';
-import { protocolNumbers } from '../kernel/netfilter/rules.js';
+import { portProtocols } from '../kernel/netfilter/rules.js';
 import type { NftHook, NftMarkBits, NftMatch, PortProtocol, PortRange } from '../kernel/netfilter/types.js';
 
 /** Conditions on a packet; all of them have to match. */
@@ -47,7 +47,6 @@ const matchOptions = {
 export const matchNames = Object.keys(matchOptions) as readonly (keyof PacketMatchOptions)[];
 
 const families = ['ipv4', 'ipv6'] as const;
-const protocols = Object.keys(protocolNumbers) as readonly PortProtocol[];
 const ALL = 0xffffffff;
 
 const familyNames = ['family', 'source', 'destination'] as const;
@@ -62,7 +61,7 @@ export function checkMatch(what: string, options: PacketMatchOptions, hook: NftH
   const destination = checkNetworkText('destination', options.destination, options.family);
   const named = options.family === undefined ? undefined : checkOneOf('family', options.family, families);
   const family = sameFamily(what, familyNames, [named, source?.family, destination?.family]);
-  if (protocol !== undefined) checkOneOf('protocol', protocol, protocols);
+  if (protocol !== undefined) checkOneOf('protocol', protocol, portProtocols);
   if (port !== undefined && protocol === undefined) throw missingProtocol(what, 'port');
   if (outputInterface !== undefined && (hook === 'prerouting' || hook === 'input'))
     throw invalid(
@@ -87,7 +86,7 @@ export function checkMatch(what: string, options: PacketMatchOptions, hook: NftH
 
 /** Returns the error for an option that requires a protocol. */
 export function missingProtocol(what: string, option: string): IpvsError {
-  return invalid(`${what} with ${option} requires a protocol: one of ${protocols.join(', ')}`);
+  return invalid(`${what} with ${option} requires a protocol: one of ${portProtocols.join(', ')}`);
 }
 
 /** Returns the common family. Rejects two different ones by the `names` of their options. */

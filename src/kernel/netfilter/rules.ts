@@ -1,5 +1,6 @@
 import { type Family, familyOf, readAddress, writeAddress } from '../../common/address.js';
 import { prefixMask, splitPrefix } from '../../common/prefix.js';
+import { protocolName, protocolNumber } from '../../common/protocols.js';
 import { familyNumber } from '../families.js';
 import { CMP, META, NETWORK_HEADER, type NftExpression, REGISTER, TRANSPORT_HEADER } from './expression.js';
 import { interfaceBytes, interfacePattern } from './interfaces.js';
@@ -16,19 +17,13 @@ import type {
   PortProtocol,
 } from './types.js';
 
-/** IP protocol numbers (IPPROTO_* of include/uapi/linux/in.h) of the protocols with ports that a rule can match. */
-export const protocolNumbers: Readonly<Record<PortProtocol, number>> = {
-  tcp: 6,
-  udp: 17,
-  sctp: 132,
-  dccp: 33,
-  udplite: 136,
-};
+/** The protocols with ports that a rule can match. */
+export const portProtocols: readonly PortProtocol[] = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'];
 
-const protocols = new Map(Object.entries(protocolNumbers).map(([name, number]) => [number, name as PortProtocol]));
-
-export function protocolOf(number: number): PortProtocol | undefined {
-  return protocols.get(number);
+/** Returns the protocol with this number, or undefined if a rule cannot match its ports. */
+export function portProtocolOf(number: number): PortProtocol | undefined {
+  const name = protocolName(number);
+  return portProtocols.find((protocol) => protocol === name);
 }
 
 const FIB_DESTINATION = 2;
@@ -108,7 +103,7 @@ function matchExpressions(match: NftMatch): NftExpression[] {
     result.push({ name: 'fib-type', flags: FIB_DESTINATION, register: REGISTER });
     result.push(compare(u32(RTN_LOCAL), local ? CMP.equal : CMP.notEqual));
   }
-  if (protocol) result.push(load(META.protocol), compare(bytes(protocolNumbers[protocol])));
+  if (protocol) result.push(load(META.protocol), compare(bytes(protocolNumber(protocol))));
   if (port !== undefined) {
     result.push(payload(TRANSPORT_HEADER, 2, 2));
     if (typeof port === 'number') result.push(compare(u16be(port)));
@@ -260,7 +255,7 @@ class RuleReader {
     else if (key === META.inputInterface) match.inputInterface = interfacePattern(compared.data);
     else if (key === META.outputInterface) match.outputInterface = interfacePattern(compared.data);
     else if (key === META.family) match.family = number(compared.data) === familyNumber('ipv6') ? 'ipv6' : 'ipv4';
-    else if (key === META.protocol) match.protocol = protocolOf(number(compared.data));
+    else if (key === META.protocol) match.protocol = portProtocolOf(number(compared.data));
     return true;
   }
 

@@ -22,6 +22,7 @@ import type {
 import { familyNumber } from '../../kernel/families.js';
 import type { ConntrackReplies, NativeConntrackSession } from '../addon.js';
 import type { Sender } from '../requests.js';
+import { SessionFiles } from '../session-files.js';
 import { groupBits } from './layout.js';
 import {
   allGroups,
@@ -48,10 +49,11 @@ function numberOf(family: Family | undefined): number {
 }
 
 /** Connection tracking through the addon. */
-export class NativeConntrackPort implements ConntrackPort {
+export class NativeConntrackPort extends SessionFiles implements ConntrackPort {
   readonly #sender: Session;
 
   constructor(sender: Session) {
+    super(sender);
     this.#sender = sender;
   }
 
@@ -160,18 +162,6 @@ export class NativeConntrackPort implements ConntrackPort {
     const discard = (opened: { cursor: number }): void => this.#sender.forget('closeEvents', [opened.cursor]);
     const { cursor, receiveBuffer } = await this.#sender.send('openEvents', [...args], options, discard);
     return new NativeEventPort(this.#sender, cursor, receiveBuffer);
-  }
-
-  readFiles(paths: readonly string[], options: CallOptions = {}): Promise<readonly (string | number)[]> {
-    return this.#sender.send('readFiles', [paths], options);
-  }
-
-  async writeFile(path: string, text: string, options: CallOptions = {}): Promise<void> {
-    await this.#sender.send('writeFile', [path, text], options);
-  }
-
-  close(): Promise<void> {
-    return this.#sender.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Forwarding, Protocol, TunnelChecksum, TunnelType } from '../../kernel/ipvs/types.js';
+import type { Forwarding, TunnelChecksum, TunnelType } from '../../kernel/ipvs/types.js';
 
 /**
  * Offsets of the fields of native/ipvs/record.h, in bytes. All numbers are little-endian.
@@ -62,7 +62,6 @@ export const layout = {
   },
 } as const;
 
-export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 export const forwardings: readonly Forwarding[] = ['nat', 'local', 'tunnel', 'direct', 'bypass'];
 export const tunnelTypes: readonly TunnelType[] = ['ipip', 'gue', 'gre'];
 export const tunnelChecksums: readonly TunnelChecksum[] = ['none', 'checksum', 'remote'];

@@ -19,18 +19,20 @@ import type {
 } from '../../kernel/ipvs/types.js';
 import type { IpvsReplies, NativeDaemon, NativeIpvsSession } from '../addon.js';
 import type { Arguments, Sender } from '../requests.js';
+import { SessionFiles } from '../session-files.js';
 import { readConnections, readServers, readServersByService, readServices } from './read.js';
 import { writeChanges, writeServiceKey } from './write.js';
 
 const daemonStates: Readonly<Record<DaemonRole, number>> = { master: 1, backup: 2 };
 
 /** IPVS through the addon. */
-export class NativeIpvsPort implements IpvsPort {
+export class NativeIpvsPort extends SessionFiles implements IpvsPort {
   readonly #sender: Sender<NativeIpvsSession, IpvsReplies>;
   /** Number of the generic netlink family "IPVS". It changes each time ip_vs is loaded. */
   #family: number;
 
   constructor(sender: Sender<NativeIpvsSession, IpvsReplies>, family: number) {
+    super(sender);
     this.#sender = sender;
     this.#family = family;
   }
@@ -107,18 +109,6 @@ export class NativeIpvsPort implements IpvsPort {
     } finally {
       close(cursor);
     }
-  }
-
-  readFiles(paths: readonly string[], options: CallOptions = {}): Promise<readonly (string | number)[]> {
-    return this.#sender.send('readFiles', [paths], options);
-  }
-
-  async writeFile(path: string, text: string, options: CallOptions = {}): Promise<void> {
-    await this.#sender.send('writeFile', [path, text], options);
-  }
-
-  close(): Promise<void> {
-    return this.#sender.close();
   }
 
   /** Sends a request to the IPVS family, and repeats it if the number of the family has changed. */

@@ -1,4 +1,5 @@
 import { readAddress } from '../../common/address.js';
+import { protocolName } from '../../common/protocols.js';
 import type {
   ConnectionEntry,
   Forwarding,
@@ -12,10 +13,14 @@ import type {
   TunnelType,
 } from '../../kernel/ipvs/types.js';
 import { RecordReader } from '../records.js';
-import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
+import { forwardings, layout, tunnelChecksums, tunnelTypes } from './layout.js';
 
 const HAS_TUNNEL = 2;
-const protocolNames = new Map(Object.entries(protocolNumbers).map(([name, number]) => [number, name as Protocol]));
+
+function protocolOf(number: number): Protocol {
+  const name = protocolName(number);
+  return name === 'udp' || name === 'sctp' ? name : 'tcp';
+}
 
 class StatisticsView implements IpvsStatistics {
   readonly #from: RecordReader;
@@ -76,7 +81,7 @@ class ServiceView implements ServiceEntry {
     if (fwmark !== 0) return { family, fwmark };
     return {
       family,
-      protocol: protocolNames.get(from.u16(this.#at + field.protocol)) ?? 'tcp',
+      protocol: protocolOf(from.u16(this.#at + field.protocol)),
       address: readAddress(from.bytes, this.#at + field.address, family),
       port: from.u16(this.#at + field.port),
     };

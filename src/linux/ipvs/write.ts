@@ -1,4 +1,5 @@
 import { writeAddress } from '../../common/address.js';
+import { protocolNumber } from '../../common/protocols.js';
 import { familyNumber } from '../../kernel/families.js';
 import {
   type IpvsChange,
@@ -9,7 +10,7 @@ import {
   settableFlags,
 } from '../../kernel/ipvs/types.js';
 import { RecordWriter } from '../records.js';
-import { forwardings, layout, protocolNumbers, tunnelChecksums, tunnelTypes } from './layout.js';
+import { forwardings, layout, tunnelChecksums, tunnelTypes } from './layout.js';
 
 const commands = {
   NEW_SERVICE: 1,
@@ -30,7 +31,7 @@ class Pen extends RecordWriter {
       this.u32(at + field.fwmark, key.fwmark);
       return;
     }
-    this.u16(at + field.protocol, protocolNumbers[key.protocol]);
+    this.u16(at + field.protocol, protocolNumber(key.protocol));
     writeAddress(this.bytes, at + field.address, key.address, key.family);
     this.u16(at + field.port, key.port);
   }

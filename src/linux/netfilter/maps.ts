@@ -1,5 +1,6 @@
 import { type Family, readAddress, writeAddress } from '../../common/address.js';
-import { protocolNumbers, protocolOf } from '../../kernel/netfilter/rules.js';
+import { protocolNumber } from '../../common/protocols.js';
+import { portProtocolOf } from '../../kernel/netfilter/rules.js';
 import type { NftMapElement, NftMapKey, NftMapShape } from '../../kernel/netfilter/types.js';
 
 /** Data types of nft, so that it prints keys in readable form (its include/datatype.h). The kernel ignores them. */
@@ -38,7 +39,7 @@ export function keyBytes(shape: NftMapShape, { address, protocol, port = 0 }: Nf
   const bytes = new Uint8Array(length);
   if (family && address !== undefined) writeAddress(bytes, 0, address, family);
   if (withPort && protocol) {
-    bytes[length - 8] = protocolNumbers[protocol];
+    bytes[length - 8] = protocolNumber(protocol);
     bytes[length - 4] = port >> 8;
     bytes[length - 3] = port & 0xff;
   }
@@ -51,7 +52,7 @@ export function readElement(shape: NftMapShape, key: Uint8Array, mark: number): 
   if (key.length !== length) return undefined;
   const address = family && { address: readAddress(key, 0, family) };
   if (!withPort) return { ...address, mark };
-  const protocol = protocolOf(key[length - 8] ?? 0);
+  const protocol = portProtocolOf(key[length - 8] ?? 0);
   if (!protocol) return undefined;
   return { ...address, protocol, port: ((key[length - 4] ?? 0) << 8) | (key[length - 3] ?? 0), mark };
 }

@@ -5,6 +5,7 @@ import type { OpenOptions } from '../../kernel/kernel.js';
 import { namespacePath } from '../../kernel/namespace.js';
 import type { NativeNetlinkSession, NativeOutcomes, NetlinkReplies } from '../addon.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from '../requests.js';
+import { SessionFiles } from '../session-files.js';
 import { type Message, readMessages } from './reader.js';
 import type { Messages } from './writer.js';
 
@@ -44,13 +45,14 @@ export interface Listener {
  * A session of one netlink protocol in one network namespace. TypeScript code encodes and decodes its
  * messages, because routes and rules are few; C++ does so for the large tables of IPVS and conntrack.
  */
-export class NetlinkSession {
+export class NetlinkSession extends SessionFiles {
   readonly #sender: Sender<NativeNetlinkSession, NetlinkReplies>;
 
   /** Cookie of the network namespace, unique until the machine is restarted (SO_NETNS_COOKIE). */
   readonly cookie: bigint;
 
   private constructor(sender: Sender<NativeNetlinkSession, NetlinkReplies>, cookie: bigint) {
+    super(sender);
     this.#sender = sender;
     this.cookie = cookie;
   }
@@ -113,19 +115,6 @@ export class NetlinkSession {
   /** Sends an Ethernet frame unchanged through the interface with this index. */
   async sendFrame(index: number, frame: Uint8Array, options: CallOptions = {}): Promise<void> {
     await this.#sender.send('sendFrame', [index, frame], options);
-  }
-
-  /** Reads files of /proc and /sys in this namespace. Returns the text of each, or an errno. */
-  readFiles(paths: readonly string[], options: CallOptions = {}): Promise<readonly (string | number)[]> {
-    return this.#sender.send('readFiles', [paths], options);
-  }
-
-  async writeFile(path: string, text: string, options: CallOptions = {}): Promise<void> {
-    await this.#sender.send('writeFile', [path, text], options);
-  }
-
-  close(): Promise<void> {
-    return this.#sender.close();
   }
 }
 
