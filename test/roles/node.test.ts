@@ -305,7 +305,7 @@ test('what cannot be is refused before anything is done', async () => {
       (error: Error) => error.message,
     );
   expect(await refuse({ services: [{ ...web6, servers: web.servers }] })).toMatch(
-    /services\[0\]\.servers\[0\]: .*not of the family/,
+    /services\[0\]\.servers\[0\]: .*different families/,
   );
   expect(await refuse({ services: [web, { ...web, nodePort: undefined }] })).toMatch(
     'two services are TCP 10.96.0.10:80',
