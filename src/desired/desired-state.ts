@@ -110,7 +110,7 @@ export class DesiredState {
   async verify(options: CallOptions = {}): Promise<Difference[]> {
     checkCallOptions(options);
     const checked = await this.#take(undefined);
-    return differencesOf((await this.#plan(checked, planOptions(checked, {}), options)).steps);
+    return differencesOf((await this.#plan(checked, planOptions(checked, {}), options)).planned);
   }
 
   async #plan(checked: CheckedDocument, planning: PlanOptions, call: CallOptions): Promise<Plan> {
@@ -252,7 +252,7 @@ export class DesiredState {
     for (;;) {
       options.signal?.throwIfAborted();
       const { plan, ...seen } = await this.#look(options);
-      const drift = plan ? differencesOf(plan.steps) : [];
+      const drift = plan ? differencesOf(plan.planned) : [];
       const due = repair && plan !== undefined && plan.changes.length > 0 && plan.conflicts.length === 0;
       const report: DriftReport = due ? { drift, ...(await this.#repair(options)) } : { drift, repaired: [], ...seen };
       const text = JSON.stringify([drift, report.error?.message]);

@@ -1,4 +1,4 @@
-import type { Step } from './plan/step.js';
+import { type PlannedStep, type Step, toStep } from './plan/step.js';
 import { stateWords } from './plan/words.js';
 
 /** A difference between the kernel and the wanted state of a role or document. */
@@ -20,18 +20,20 @@ const problems: Readonly<Partial<Record<Step['action'], Difference['problem']>>>
   make: 'missing',
   change: 'changed',
   'take-back': 'left',
+  // A server that is not wanted, and still gets connections.
+  drain: 'left',
   foreign: 'foreign',
   conflict: 'in-the-way',
 };
 
 /** Returns the differences for which a plan has steps. */
-export function differencesOf(steps: readonly Step[]): Difference[] {
+export function differencesOf(steps: readonly PlannedStep[]): Difference[] {
   return steps.flatMap((step): Difference[] => {
-    const { action, what } = step;
-    const is = stateWords(step);
-    const problem = problems[action];
+    const problem = problems[step.action];
     // An unwanted object that has disappeared is no difference.
-    if (problem === undefined || (problem === 'left' && is === 'gone already')) return [];
+    if (problem === undefined || (problem === 'left' && step.reason?.why === 'gone')) return [];
+    const { what, ...state } = toStep(step);
+    const is = stateWords(state);
     return [is === undefined ? { problem, what } : { problem, what, is }];
   });
 }

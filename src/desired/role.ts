@@ -124,7 +124,7 @@ export class Role {
   async verify(call: CallOptions = {}): Promise<Difference[]> {
     checkCallOptions(call);
     const { steps } = await this.#engine.plan(this.#target, options, call);
-    return differencesOf(steps.map(toStep)).filter(({ problem }) => problem !== 'foreign');
+    return differencesOf(steps).filter(({ problem }) => problem !== 'foreign');
   }
 
   /** Closes the handles; what it made stays. */

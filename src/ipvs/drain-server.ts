@@ -92,7 +92,7 @@ function changedWeight({ service, key }: ServerDrain, weight: number): IpvsError
   const object = describeServerOf(key, service);
   return new IpvsError(
     'ERR_IPVS_CHANGED',
-    `cannot drain server ${object}: another program set its weight to ${weight}, which it keeps`,
+    `cannot drain server ${object}: its weight was set to ${weight} meanwhile, not by the drain; the server keeps that weight`,
     { request: { action: 'drain server', object } },
   );
 }

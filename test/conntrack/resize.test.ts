@@ -54,7 +54,7 @@ describe.skipIf(!mayResize())('while the number of buckets changes', () => {
     await expect(rest()).rejects.toMatchObject({
       code: 'ERR_IPVS_UNSTABLE',
       errno: 4,
-      message: expect.stringContaining('cannot list flows: the number of buckets changed'),
+      message: expect.stringContaining('cannot list flows: the number of hash buckets changed'),
     });
   });
 

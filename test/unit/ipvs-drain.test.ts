@@ -140,7 +140,7 @@ test('drain ends if another program sets a weight, which the server keeps', asyn
   const { error } = await pass(kernel, server.drain({ onProgress }));
   expect(error).toMatchObject({
     code: 'ERR_IPVS_CHANGED',
-    message: `cannot drain server ${name}: another program set its weight to 7, which it keeps`,
+    message: `cannot drain server ${name}: its weight was set to 7 meanwhile, not by the drain; the server keeps that weight`,
   });
   expect((await server.read()).weight).toBe(7);
 });

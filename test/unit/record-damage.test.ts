@@ -97,6 +97,7 @@ const bad: Record<string, string> = {
     },
   ),
   'a remove of null': '{"remove":null}',
+  'rules of a table without a name': '{"translated":{"":[]}}',
   'a remove of no id': '{"remove":"link a up"}',
   'a remove of a kind that is none': '{"remove":"[\\"disk\\",\\"a\\"]"}',
   'a remove of an id with another field': '{"remove":"[\\"up\\",\\"a\\",1]"}',
@@ -252,6 +253,9 @@ const books: Record<string, unknown> = {
   'owners that are null': book(claim({ owners: null })),
   'a value that is null': book(claim({ owners: { b: null } })),
   'a value of another kind': book(claim({ owners: { b: { kind: 'timeout', name: 'tcp', seconds: 1 } } })),
+  'a value of another setting': book(
+    claim({ owners: { b: { kind: 'sysctl', path: 'net/ipv4/vs/conntrack', value: '1' } } }),
+  ),
   'a value of a path outside net': book(
     claim({ owners: { b: { kind: 'sysctl', path: 'kernel/core_pattern', value: '1' } } }),
   ),
@@ -270,6 +274,9 @@ const books: Record<string, unknown> = {
   'a claim of version 1 that is null': { 'sysctl net/ipv4/ip_forward': null },
   'a claim of version 1 without owners': { 'sysctl net/ipv4/ip_forward': { before: '0' } },
   'a value of version 1 that is null': { 'timeout tcp': { before: '0', owners: { b: null } } },
+  'a value of version 1 of a setting that is null': {
+    'sysctl net/ipv4/ip_forward': { before: '0', owners: { b: null } },
+  },
   'a path of version 1 with ..': { 'sysctl net/../kernel/core_pattern': { before: '0', owners: { b: '1' } } },
   'a claim of version 1 on a link': { 'link a up': { before: '0', owners: { b: '1' } } },
 };

@@ -111,6 +111,8 @@ describe('a record of version 1', () => {
     '{"put":{"name":"a","item":{"kind":"disk"}}}',
     '{"put":{"name":"timeout tcp","item":{"kind":"timeout","name":"tcp","seconds":1},"before":5}}',
     '{"announce":[]}',
+    '{"remove":"x","own":{"FWM 1":[""]}}',
+    '{"put":{"name":"link eth0 up","item":{"kind":"up","interface":"eth0"},"before":"x"}}',
     '7',
   ])('is refused with the line %s', async (line) => {
     const kernel = await kernelWith('/a.json', `{"version":1}\n${line}\n`);

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { PlannedSteps } from './plan.js';
 import { contentWords } from './reasons.js';
-import { isDue, type Step, toStep } from './step.js';
+import { isDue, type PlannedStep, type Step, toStep } from './step.js';
 import { differenceWords, ownerWords } from './words.js';
 
 const signs: Readonly<Record<Step['action'], string>> = {
@@ -27,7 +27,11 @@ export class Plan {
   readonly #contents: readonly (readonly string[])[];
 
   /** @internal */
+  readonly planned: readonly PlannedStep[];
+
+  /** @internal */
   constructor({ steps, unchanged }: PlannedSteps) {
+    this.planned = steps;
     this.steps = steps.map(toStep);
     this.#contents = steps.map((step) => ('reason' in step ? contentWords(step.reason) : []));
     this.unchanged = unchanged;

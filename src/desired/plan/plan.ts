@@ -93,6 +93,9 @@ function withPlace(step: ItemStep, names: Interfaces, { sysctls }: Snapshot): It
     const [, of = ''] = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(item.name) ?? [];
     if (ownValue(sysctls, item.name) !== null || names.made.has(of)) return step;
     const optional = item.implied === true;
+    const isOfInterface = of !== '' && of !== 'all' && of !== 'default';
+    if (isOfInterface && !optional && !names.there.has(of))
+      return { ...step, action: 'conflict', reason: { why: 'no-interface', name: of } };
     return { ...step, action: optional ? 'foreign' : 'conflict', reason: { why: 'no-setting', optional } };
   }
   const name = item.kind === 'address' || item.kind === 'up' ? item.interface : undefined;

@@ -253,13 +253,18 @@ export function whatOf(step: AnyStep): string {
   if (step instanceof TableStep) return step.plain.what;
   // The owner's value of a setting goes: its earlier one comes back.
   if (isItem(step))
-    return step.action === 'take-back' && isShared(step.item)
+    return (step.action === 'take-back' && isShared(step.item)) || isLeftOver(step)
       ? handlerOf(step.item).name(step.item)
       : wordsOf(step.item);
   if (!isOwed(step)) return step.subject === 'record' ? 'the record' : 'what depends on these steps';
   if (step.owed === 'service') return `stale flows of ${describeService(decodeService(step.key))}`;
   if (step.owed === 'table') return `stale flows of nf_tables table inet ${step.key}`;
   return `announcement of ${step.item ? handlerOf(step.item).name(step.item) : step.key}`;
+}
+
+/** Returns true for a table that an earlier run left: it has content, and the item has none. */
+function isLeftOver({ action, item }: ItemStep): boolean {
+  return action === 'foreign' && item.kind === 'netfilter';
 }
 
 /** Returns an item with its wanted state, in words. */

@@ -2,7 +2,7 @@ import { checkInteger, checkOptions, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
 import type { Before } from '../../items/before.js';
-import { decodeItem, type ItemId, type ItemKey } from '../../items/item-ids.js';
+import { decodeItem, type ItemId, type ItemKey, idOf } from '../../items/item-ids.js';
 import type { Wanted } from '../../items/snapshot.js';
 import { checkBefore, checkItem } from './item-checks.js';
 import { claimsOfVersion1 } from './version-1.js';
@@ -50,7 +50,7 @@ function bookOf(claims: readonly unknown[]): Book {
       checkOptions('a claim', value, ['id', 'before', 'owners', 'interfaces']);
       const { id, ...claim } = value as Readonly<Record<string, unknown>>;
       if (typeof id !== 'string') throw invalid(`the id of a claim must be a text, not ${show(id)}`);
-      return [id as ItemId, checkClaim(decodeItem(id), claim)] as const;
+      return [id as ItemId, checkClaim(decodeItem(id), id, claim)] as const;
     }),
   );
 }
@@ -65,16 +65,21 @@ export function formatBook(book: Book): string {
   return `${JSON.stringify({ version: VERSION, claims })}\n`;
 }
 
-function checkClaim({ kind }: ItemKey, claim: Readonly<Record<string, unknown>>): Claim {
+function checkClaim({ kind }: ItemKey, id: string, claim: Readonly<Record<string, unknown>>): Claim {
   if (kind !== 'sysctl' && kind !== 'timeout') throw invalid(`a claim is on a sysctl or a timeout, not on a ${kind}`);
   const owners = Object.entries(checkObject('owners', claim.owners)).map(
-    ([owner, wanted]) => [owner, checkWanted(kind, wanted)] as const,
+    ([owner, wanted]) => [owner, checkOf(id, checkWanted(kind, wanted))] as const,
   );
   if (owners.length === 0) throw invalid('a claim must have an owner');
   const interfaces = Object.entries(checkObject('interfaces', claim.interfaces ?? {})).map(
     ([on, index]) => [on, checkInteger(`the index of ${show(on)}`, index, 1, 0x7fffffff)] as const,
   );
   return { before: checkBefore(kind, claim.before), owners: new Map(owners), interfaces: new Map(interfaces) };
+}
+
+function checkOf(id: string, wanted: Wanted): Wanted {
+  if (idOf(itemOf(wanted)) === id) return wanted;
+  throw invalid(`the claim ${show(id)} must not have a value of another setting`);
 }
 
 /** Checks the value that an owner wants of a setting of this kind. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` */

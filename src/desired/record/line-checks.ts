@@ -4,6 +4,7 @@ import { decodeItem, idOf } from '../../items/item-ids.js';
 import type { Item } from '../../items/items.js';
 import { decodeServer, decodeService } from '../../kernel/ipvs/ids.js';
 import { checkMatch } from '../../netfilter/match.js';
+import { checkOwner } from '../../netfilter/owner.js';
 import { checkRule, type NetfilterRuleOptions } from '../../netfilter/rule-options.js';
 import type { Datagrams } from '../document/datagrams.js';
 import { checkDrainPolicy } from '../document/drain-policy.js';
@@ -24,7 +25,7 @@ export function checkLine(value: unknown): Line {
   else if ('disown' in line) checkRows('disown', line.disown);
   else if ('about' in line) checkServices('about', line.about, checkAbout);
   else if ('stale' in line) checkServices('stale', line.stale, checkDatagrams);
-  else if ('translated' in line) checkNamed('translated', line.translated, checkRules);
+  else if ('translated' in line) checkTranslated(line.translated);
   else if ('announce' in line) checkAnnounce(line.announce);
   else checkDrain(line.drain);
   return value as Line;
@@ -88,6 +89,11 @@ function checkNamed(what: string, value: unknown, check: (value: unknown) => voi
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid(`${what} must be an object, not ${show(value)}`);
   for (const of of Object.values(value)) check(of);
+}
+
+function checkTranslated(value: unknown): void {
+  checkNamed('translated', value, checkRules);
+  for (const owner of Object.keys(value as object)) checkOwner(owner);
 }
 
 function checkRules(value: unknown): void {

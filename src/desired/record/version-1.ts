@@ -26,6 +26,7 @@ export class Version1 {
    */
   line(value: unknown): unknown {
     const line = plain('a line', value);
+    if (Object.keys(line).length !== 1) throw invalid('a line must have one field');
     if ('put' in line) return { put: this.#entry(plain('an entry', line.put)) };
     if ('remove' in line) return this.#remove(line.remove);
     if ('own' in line) return { own: byService(line.own, (servers) => list(servers).map(serverOf)) };
@@ -42,7 +43,14 @@ export class Version1 {
     const item = checkItem(rest.item);
     const id = idOf(item);
     this.#ids.set(String(name), id);
-    return { id, ...rest, ...(before !== undefined && { before: beforeOfVersion1(item, before) }) };
+    const { tried } = rest;
+    return {
+      id,
+      ...rest,
+      ...(before !== undefined && { before: beforeOfVersion1(item, before) }),
+      // Version 1 gave some items one name that are two by now.
+      ...(tried !== undefined && { tried: list(tried).filter((one) => idOf(checkItem(one)) === id) }),
+    };
   }
 
   #remove(name: unknown): Plain | undefined {
@@ -67,12 +75,14 @@ export function claimsOfVersion1(book: Plain): Plain[] {
     const { before, owners, ...rest } = plain('a claim', value);
     const [kind, ...words] = name.split(' ');
     const setting = words.join(' ');
-    const itemOf = (text: unknown): Item =>
-      checkItem(
+    const itemOf = (text: unknown): Item => {
+      if (typeof text !== 'string') throw invalid(`the value of an owner must be a text, not ${show(text)}`);
+      return checkItem(
         kind === 'timeout'
           ? { kind, name: setting, seconds: Number(text) }
-          : { kind, ...valueOfVersion1(setting, String(text)) },
+          : { kind, ...valueOfVersion1(setting, text) },
       );
+    };
     const wanted = Object.entries(plain('owners', owners)).map(([owner, text]) => {
       const item = itemOf(text);
       return [owner, item.kind === 'sysctl' ? { kind: item.kind, path: item.name, value: item.value } : item] as const;
@@ -93,11 +103,11 @@ function valueOfVersion1(setting: string, text: string): { readonly name: string
 const REDIRECTS = 'net/ipv4/conf/all/accept_redirects';
 
 /** Returns the recorded state: a text, a JSON text, or two numbers for ip_forward and the setting that it resets. */
-function beforeOfVersion1(item: Item, before: unknown): Before | undefined {
+function beforeOfVersion1(item: Item, before: unknown): Before {
   if (typeof before !== 'string') throw invalid(`before must be a text, not ${show(before)}`);
   if (item.kind === 'timeout') return { kind: 'timeout', seconds: Number(before) };
   if (item.kind === 'netfilter') return { kind: 'netfilter', state: JSON.parse(before) };
-  if (item.kind !== 'sysctl') return undefined;
+  if (item.kind !== 'sysctl') throw invalid(`before belongs to settings and tables, not to ${item.kind}`);
   if (before.startsWith('{')) return { kind: 'sysctl', texts: JSON.parse(before) };
   const { key } = knobOf(item.name);
   const [, forward, redirects] = key === 'net/ipv4/ip_forward' ? (/^(\d+) (\d+)$/.exec(before) ?? []) : [];
