@@ -16,7 +16,16 @@ const service = 'protocol: tcp, address: 192.0.2.1, port: 80';
 
 describe('what is wrong is told with its place', () => {
   test.each([
-    ['services: [{ fwmark: 0 }]', 'services[0].fwmark: Too small: expected number to be >=1, not 0'],
+    [
+      'services: [{ protocol: tpc, address: 10.0.0.1, port: 80 }]',
+      'services[0].protocol: one of tcp, udp, sctp is expected',
+    ],
+    [
+      'services: [{ protocol: tcp, address: 10.0.0.1, port: "80" }]',
+      'services[0].port: a number is expected, not "80"',
+    ],
+    ['services: [{ protocoll: tcp, address: 10.0.0.1, port: 80 }]', "did you mean 'protocol'?"],
+    ['services: [{ fwmark: 0 }]', 'services[0].fwmark: a number of at least 1 is expected, not 0'],
     ['services: [{ protocol: tcp, address: 10.0.0.1, prot: 80 }]', "shared; did you mean 'port'?"],
     [
       'services: [{ fwmrak: 7 }]',
@@ -25,7 +34,7 @@ describe('what is wrong is told with its place', () => {
     ['services: [{ scheduler: rr }]', 'services[0]: a service has a fwmark, or a protocol, an address and a port'],
     [
       `services: [{ ${service}, servers: [10.0.0.1, { address: 10.0.0.2, weight: -1 }] }]`,
-      'services[0].servers[1].weight: Too small: expected number to be >=0, not -1',
+      'services[0].servers[1].weight: a number of at least 0 is expected, not -1',
     ],
     [
       `services: [{ ${service}, servers: [{ address: 10.0.0.2, wieght: 1 }] }]`,

@@ -154,7 +154,7 @@ const seconds = integer(ranges.timeout);
 export const documentSchema: z.ZodType<DesiredDocument> = object({
   owner: z
     .string()
-    .regex(ownerPattern)
+    .regex(ownerPattern, 'a name of 1 to 48 letters, digits, "_", "." and "-" is expected')
     .describe('Name of the owner. Objects made under this name that the document lacks are deleted.'),
   namespace: z
     .string()
@@ -218,19 +218,34 @@ interface Problem {
 function issueProblems(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): Problem[] {
   const path = [...before, ...issue.path];
   if (issue.code === 'invalid_union') {
+    const alternatives = meantOf(issue.errors).map((issues) => issues.flatMap((one) => issueProblems(one, path)));
     // The intended alternative is the one that matches furthest.
-    const alternatives = issue.errors.map((issues) => issues.flatMap((one) => issueProblems(one, path)));
     const [best] = alternatives.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length);
     const tried = issue.errors.some((issues) => !issues.some(isMissing));
     if (best && best.length > 0 && tried) return best;
     // A misspelt name is unknown to every alternative: the one that knows most of the others is meant.
-    const unknown = issue.errors.map(unknownNames);
+    const unknown = meantOf(issue.errors).map(unknownNames);
     const isMisspelt = unknown[0]?.some((name) => unknown.every((names) => names.includes(name))) ?? false;
     const fewest = unknown.indexOf(unknown.toSorted((a, b) => a.length - b.length)[0] ?? []);
     const meant = isMisspelt ? alternatives[fewest] : undefined;
     if (meant) return meant;
   }
   return [{ path, reason: issueText(issue) }];
+}
+
+type Issues = readonly z.core.$ZodIssue[];
+
+/** Returns the alternatives that may be meant: of several kinds of objects, those that know most of the names. */
+function meantOf(alternatives: readonly Issues[]): readonly Issues[] {
+  const objects = alternatives.filter(
+    (issues) => !issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0),
+  );
+  const unknown = objects.map(unknownNames);
+  const ofOthers = unknown.map(
+    (names) => names.filter((name) => !unknown.every((others) => others.includes(name))).length,
+  );
+  const fewest = Math.min(...ofOthers);
+  return ofOthers.every((count) => count === fewest) ? alternatives : objects.filter((_, i) => ofOthers[i] === fewest);
 }
 
 /** Returns the names of an object that an alternative does not know. */
@@ -263,8 +278,19 @@ function wantedText(issue: z.core.$ZodIssue): string {
     const value = (issue.input as Record<string, unknown> | undefined)?.[issue.discriminator];
     return value === undefined ? `is missing: ${issue.message}` : `${issue.message}, not ${show(value)}`;
   }
+  if (issue.code === 'too_small') return limitText(issue.origin, 'at least', issue.minimum);
+  if (issue.code === 'too_big') return limitText(issue.origin, 'at most', issue.maximum);
   if (issue.code === 'invalid_value') return `one of ${issue.values.map(String).join(', ')} is expected`;
   return issue.message;
+}
+
+const measures: Readonly<Record<string, string>> = { string: 'characters', array: 'entries' };
+
+function limitText(origin: string, limit: string, value: number | bigint): string {
+  const measure = measures[origin];
+  return measure === undefined
+    ? `a number of ${limit} ${value} is expected`
+    : `${limit} ${value} ${measure} are expected`;
 }
 
 function isMissing(issue: z.core.$ZodIssue): boolean {
