@@ -137,7 +137,7 @@ export class TableStep implements PlainStep {
   /** The step as a plain object, for callers. */
   get plain(): Step {
     const { action, reason, differences, owner } = this;
-    this.#plain ??= new Plain(action, this.#words(), reason && reasonWords(reason), differences, owner);
+    this.#plain ??= plainStep(action, this.#words(), reason && reasonWords(reason), differences, owner);
     return this.#plain;
   }
 
@@ -168,15 +168,9 @@ export class TableStep implements PlainStep {
   }
 }
 
-let last = { service: '', words: '', end: '' };
-
-/** Returns the end of a description. Cached, because consecutive steps often differ only in their server. */
 function endOf(service: ServiceId, words: string): string {
-  if (last.service !== service || last.words !== words) {
-    const name = describeService(decodeService(service));
-    last = { service, words, end: words === '' ? name : `${name}: ${words}` };
-  }
-  return last.end;
+  const name = describeService(decodeService(service));
+  return words === '' ? name : `${name}: ${words}`;
 }
 
 /** Work that earlier changes left. It is done after all other steps, and its failure undoes nothing. */
@@ -245,7 +239,7 @@ export function toStep(step: AnyStep): Step {
   const item = isItem(step) ? step.item : undefined;
   const reason = 'reason' in step ? step.reason : undefined;
   const differences = reason?.why === 'differs' ? reason.differences : undefined;
-  return new Plain(step.action, whatOf(step), reason && reasonWords(reason, item), differences);
+  return plainStep(step.action, whatOf(step), reason && reasonWords(reason, item), differences);
 }
 
 /** Returns the object of a step in words. */
@@ -275,29 +269,18 @@ export function wordsOf(item: Item): string {
   return wanted === undefined ? name : `${name}: ${wanted}`;
 }
 
-/**
- * Makes a plain object, although not by a literal: once literals of a place have survived a garbage collection, V8
- * allocates the following ones in the old generation, where tens of thousands of unused steps would stay for long, with
- * their texts.
- */
-const Plain = function (
-  this: { -readonly [Key in keyof Step]: Step[Key] },
+function plainStep(
   action: Step['action'],
   what: string,
   is?: string,
   differences?: Step['differences'],
   owner?: Step['owner'],
-) {
-  this.action = action;
-  this.what = what;
-  if (is !== undefined) this.is = is;
-  if (differences !== undefined) this.differences = differences;
-  if (owner !== undefined) this.owner = owner;
-} as unknown as new (
-  action: Step['action'],
-  what: string,
-  is: string | undefined,
-  differences?: Step['differences'],
-  owner?: Step['owner'],
-) => Step;
-Plain.prototype = Object.prototype;
+): Step {
+  return {
+    action,
+    what,
+    ...(is !== undefined && { is }),
+    ...(differences !== undefined && { differences }),
+    ...(owner !== undefined && { owner }),
+  };
+}

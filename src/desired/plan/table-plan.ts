@@ -5,7 +5,6 @@ import type {
   IpvsTableEntry,
   ServerEntry,
   ServerSettings,
-  ServiceKey,
   ServiceSettings,
 } from '../../kernel/ipvs/types.js';
 import { type Datagrams, datagramsOf } from '../document/datagrams.js';
@@ -233,7 +232,15 @@ class TablePlanner {
     settings: ServerSettings,
   ): void {
     const stale = staleAfter(datagrams);
-    this.#add('make', Phase.raise, name, server, settings, new NewServer(service.key, settings), stale && { stale });
+    this.#add(
+      'make',
+      Phase.raise,
+      name,
+      server,
+      settings,
+      { command: 'NEW_DEST', service: service.key, server: settings },
+      stale && { stale },
+    );
   }
 
   #server(
@@ -318,18 +325,6 @@ class TablePlanner {
 
   #wait(name: ServiceId, service: ServiceSettings, reason: Reason): void {
     this.#add('wait', Phase.lower, name, undefined, service, undefined, { reason });
-  }
-}
-
-/** A class, not a literal, for the reason given at `Plain` in step.ts. */
-class NewServer {
-  readonly command = 'NEW_DEST';
-  readonly service: ServiceKey;
-  readonly server: ServerSettings;
-
-  constructor(service: ServiceKey, server: ServerSettings) {
-    this.service = service;
-    this.server = server;
   }
 }
 

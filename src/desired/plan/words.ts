@@ -1,6 +1,5 @@
 import type { SettingDifference, SettingValue } from '../../ipvs/differences.js';
 import { showNetmask } from '../../ipvs/netmask.js';
-import { sameServer } from '../../ipvs/real-server.js';
 import { showSchedulerFlags } from '../../ipvs/service-options.js';
 import type { ServerSettings, ServiceSettings } from '../../kernel/ipvs/types.js';
 import { ServiceFlag } from '../../kernel/ipvs/types.js';
@@ -20,17 +19,8 @@ export function serviceWords({ key, scheduler, flags, timeout, netmask, engine }
   return words.join(', ');
 }
 
-let last: { readonly settings: ServerSettings; readonly words: string } | undefined;
-
-/**
- * Returns the settings of a server in words, without the defaults. Cached, because consecutive servers are often alike.
- */
+/** Returns the settings of a server in words, without the defaults. */
 export function serverWords(settings: ServerSettings): string {
-  if (!last || !sameServer(last.settings, settings)) last = { settings, words: wordsOf(settings) };
-  return last.words;
-}
-
-function wordsOf(settings: ServerSettings): string {
   const { forwarding, weight, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = settings;
   let words = `${forwarding}, weight ${weight}`;
   if (forwarding === 'tunnel') {
