@@ -321,7 +321,8 @@ test('a reliable stream tells of every end, late but without an overrun', async 
   ).toEqual([]);
 }, 120_000);
 
-test('what overruns one stream does no harm to another', async () => {
+// Its listeners stay open if it fails, and while any listener of the machine is, flows of all namespaces have events.
+test.skipIf(!ownsMachine)('what overruns one stream does no harm to another', async () => {
   const { conntrack } = world;
   const [tiny, large] = [
     await conntrack.watch({ receiveBuffer: TINY }),
