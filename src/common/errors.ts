@@ -29,24 +29,22 @@ export interface IpvsErrorOptions {
 
 const BRAND = Symbol.for('ipvs.IpvsError');
 
+/** Accepts errors of another copy of this package, too: several dependencies of a program may each install one. */
+function isInstance(this: unknown, value: unknown): boolean {
+  // A subclass accepts its own instances only.
+  if (this !== IpvsError) return Function.prototype[Symbol.hasInstance].call(this, value);
+  return typeof value === 'object' && value !== null && BRAND in value;
+}
+
 /**
  * The one error class of this library. Branch on {@link IpvsError.code}; `docs/errors.md` lists every code, and the
  * usual cause of each errno. A message has at most 16 384 characters.
  */
 export class IpvsError extends Error {
-  /**
-   * Returns true also for errors of another copy of this package: several dependencies of a program may each install
-   * one.
-   */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: a subclass has its own instances
-    if (this !== IpvsError) return super[Symbol.hasInstance](value);
-    return typeof value === 'object' && value !== null && BRAND in value;
-  }
-
   static {
     // On the prototype, so that a printed error does not show it.
     Object.defineProperty(IpvsError.prototype, BRAND, { value: true });
+    Object.defineProperty(IpvsError, Symbol.hasInstance, { value: isInstance });
   }
 
   /** Name of the class, also in stacks and in JSON. */

@@ -1,6 +1,8 @@
 import { invalid } from './errors.js';
 
-/** Where a {@link Watch} gets its items. It must not refer to the watch, which is closed when nothing refers to it. */
+/**
+ * Source of the items of a {@link Watch}. It must not refer to the watch: a watch to which nothing refers is closed.
+ */
 export interface WatchSource<T> {
   /** Returns the next items, or undefined at the end. Rejects with the reason of the signal when that aborts. */
   next(signal: AbortSignal | undefined): Promise<readonly T[] | undefined>;
