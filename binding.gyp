@@ -31,11 +31,12 @@
         "native/netlink/channel.cc",
         "native/netlink/generic_family.cc",
         "native/netlink/group_listener.cc",
-        "native/netlink/io_thread.cc",
+        "native/netlink/io_pool.cc",
         "native/netlink/message_reader.cc",
         "native/netlink/message_writer.cc",
         "native/netlink/packet_socket.cc",
         "native/netlink/socket.cc",
+        "native/netlink/strand.cc",
         "native/netlink/transaction.cc",
         "native/netns/named.cc",
         "native/netns/namespace.cc"

@@ -14,7 +14,7 @@
 
 namespace {
 
-// start(complete): starts an I/O thread and returns a handle, which the constructors of sessions take. Each copy of
+// start(complete): starts the I/O threads and returns a handle, which the constructors of sessions take. Each copy of
 // the package starts its own thread; loading the addon starts none.
 Napi::Value Start(const Napi::CallbackInfo& info) {
   try {

@@ -69,11 +69,11 @@ Napi::Value FromGlobalStatistics(Napi::Env env, const conntrack::GlobalStatistic
 }
 
 // Reads one piece of the table, then posts itself again while the session still has the job.
-void AggregateSome(netlink::IoThread& io, const std::shared_ptr<ConntrackState>& state, uint32_t id) {
+void AggregateSome(const std::shared_ptr<ConntrackState>& state, uint32_t id) {
   const auto found = state->aggregates.find(id);
   if (found == state->aggregates.end()) return;
   AggregateJob& job = *found->second;
-  Failure failure = job.dump.Next(io.buffers(), job.flows);
+  Failure failure = job.dump.Next(netlink::Strand::buffers(), job.flows);
   for (const Flow& flow : job.flows.flows) job.aggregate.Add(flow);
   if (failure.code == EINTR && ++job.interruptions < kAttempts) {
     job.aggregate = conntrack::Aggregate(job.fields);
@@ -81,8 +81,8 @@ void AggregateSome(netlink::IoThread& io, const std::shared_ptr<ConntrackState>&
     failure = {};
   }
   if (!failure && !job.dump.ended()) {
-    return io.Post([&io, weak = std::weak_ptr(state), id] {
-      if (const auto again = weak.lock()) AggregateSome(io, again, id);
+    return state->strand->Post([weak = std::weak_ptr(state), id] {
+      if (const auto again = weak.lock()) AggregateSome(again, id);
     });
   }
   const auto ended = std::move(found->second);
@@ -154,8 +154,8 @@ ConntrackSession::ConntrackSession(const Napi::CallbackInfo& info)
 void ConntrackSession::Open(const Napi::CallbackInfo& info) {
   handle_.Open<bool>(
       info,
-      [&io = handle_.io()](ConntrackState& state, uint32_t /*id*/, const Done<bool>& done) {
-        auto channel = OpenChannel(state.network_namespace, io, NETLINK_NETFILTER);
+      [](ConntrackState& state, uint32_t /*id*/, const Done<bool>& done) {
+        auto channel = OpenChannel(state.network_namespace, *state.strand, NETLINK_NETFILTER);
         if (!channel.ok()) return done(channel.failure());
         state.client.emplace(std::move(channel.value()));
         done(true);
@@ -287,14 +287,13 @@ void ConntrackSession::OpenFlows(const Napi::CallbackInfo& info) {
 void ConntrackSession::NextFlows(const Napi::CallbackInfo& info) {
   handle_.Start<FlowPiece>(
       info,
-      [cursor = Number(info[1]), &io = handle_.io()](ConntrackState& state, uint32_t /*id*/,
-                                                     const Done<FlowPiece>& done) {
+      [cursor = Number(info[1])](ConntrackState& state, uint32_t /*id*/, const Done<FlowPiece>& done) {
         const auto dump = state.dumps.find(cursor);
         if (dump == state.dumps.end()) return done(Failure{EBADF, ""});
         auto& [reading, pool] = dump->second;
         if (reading.ended()) return done(FlowPiece{});
         FlowPiece piece{pool->Take(), false, pool};
-        if (Failure failure = reading.Next(io.buffers(), piece.flows)) return done(std::move(failure));
+        if (Failure failure = reading.Next(netlink::Strand::buffers(), piece.flows)) return done(std::move(failure));
         piece.more = !reading.ended();
         done(std::move(piece));
       },
@@ -314,8 +313,8 @@ void ConntrackSession::CloseFlows(const Napi::CallbackInfo& info) {
 void ConntrackSession::Aggregate(const Napi::CallbackInfo& info) {
   handle_.StartShared<std::vector<Group>>(
       info,
-      [filter = ToRecord<Filter>(info[1]), fields = Number(info[2]), &io = handle_.io()](
-          const std::shared_ptr<ConntrackState>& state, uint32_t id, Done<std::vector<Group>> done) {
+      [filter = ToRecord<Filter>(info[1]), fields = Number(info[2])](const std::shared_ptr<ConntrackState>& state,
+                                                                     uint32_t id, Done<std::vector<Group>> done) {
         if (!state->open()) return done(Failure{EBADF, ""});
         auto socket = OpenSocket(state->network_namespace, NETLINK_NETFILTER);
         if (!socket.ok()) return done(socket.failure());
@@ -326,7 +325,7 @@ void ConntrackSession::Aggregate(const Napi::CallbackInfo& info) {
                                           conntrack::Aggregate(fields),
                                           {},
                                           std::move(done)}));
-        AggregateSome(io, state, id);
+        AggregateSome(state, id);
       },
       FromRecords<Group>);
 }
@@ -345,13 +344,12 @@ void ConntrackSession::OpenEvents(const Napi::CallbackInfo& info) {
   options.interval = Number(info[4]);
   handle_.Start<std::pair<uint32_t, uint32_t>>(
       info,
-      [options, &io = handle_.io()](ConntrackState& state, uint32_t id,
-                                    const Done<std::pair<uint32_t, uint32_t>>& done) {
+      [options](ConntrackState& state, uint32_t id, const Done<std::pair<uint32_t, uint32_t>>& done) {
         auto events = OpenSocket(state.network_namespace, NETLINK_NETFILTER);
         if (!events.ok()) return done(events.failure());
         auto dump = OpenSocket(state.network_namespace, NETLINK_NETFILTER);
         if (!dump.ok()) return done(dump.failure());
-        auto stream = EventStream::Open(io, std::move(events.value()), std::move(dump.value()), options);
+        auto stream = EventStream::Open(*state.strand, std::move(events.value()), std::move(dump.value()), options);
         if (!stream.ok()) return done(stream.failure());
         const uint32_t size = stream.value()->receive_buffer();
         state.events.emplace(id, std::move(stream.value()));

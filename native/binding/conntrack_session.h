@@ -27,7 +27,7 @@ struct AggregateJob {
   int interruptions = 0;
 };
 
-// Passes emptied batches from the JavaScript thread back to the I/O thread, which fills them again.
+// Passes emptied batches from the JavaScript thread back to the strand, which fills them again.
 class BatchPool {
  public:
   conntrack::FlowBatch Take();
@@ -44,8 +44,9 @@ struct TableReading {
   std::shared_ptr<BatchPool> pool = std::make_shared<BatchPool>();
 };
 
-// The part of a session that lives in the I/O thread.
+// The part of a session that lives in its strand.
 struct ConntrackState {
+  std::shared_ptr<netlink::Strand> strand;  // destroyed last: the other members use it
   netns::Namespace network_namespace;
   std::optional<conntrack::Client> client;  // empty: not open yet, or closed
   std::unordered_map<uint32_t, TableReading> dumps;

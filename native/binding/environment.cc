@@ -7,12 +7,12 @@ namespace binding {
 
 std::shared_ptr<Environment> Environment::Create(Napi::Env env, Napi::Function complete) {
   std::shared_ptr<Environment> self(new Environment());
-  self->io_ = std::make_unique<netlink::IoThread>();
-  self->threads_ = std::make_unique<ThrowawayThreads>(*self->io_);
+  self->pool_ = std::make_unique<netlink::IoPool>();
+  self->threads_ = std::make_unique<ThrowawayThreads>();
   self->function_ = Function::New(env, complete, "ipvs", 0, 1, self.get());
   self->function_.Unref(env);
-  // Hooks run last in, first out. This one runs before the hook of the function above, so the thread that calls
-  // the function has ended before the function is destroyed.
+  // Hooks run last in, first out. This one runs before the hook of the function above, so the threads that call
+  // the function have ended before the function is destroyed.
   env.AddCleanupHook([self] { self->Shutdown(); });
   return self;
 }
@@ -36,7 +36,7 @@ void Environment::Shutdown() {
     const std::lock_guard lock(mutex_);
     over_ = true;
   }
-  io_->Stop();
+  pool_->Stop();
   threads_->Stop();
 }
 

@@ -1,4 +1,4 @@
-// An I/O thread, and the queue of its results for one JavaScript environment (the main thread, or a worker).
+// The I/O threads, and the queue of their results for one JavaScript environment (the main thread, or a worker).
 #pragma once
 
 #include <napi.h>
@@ -10,7 +10,7 @@
 
 #include "binding/throwaway_threads.h"
 #include "netlink/error.h"
-#include "netlink/io_thread.h"
+#include "netlink/io_pool.h"
 
 namespace binding {
 
@@ -24,7 +24,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   static Napi::Value Wrap(Napi::Env env, std::shared_ptr<Environment> environment);
   static std::shared_ptr<Environment> Unwrap(const Napi::Value& value);
 
-  netlink::IoThread& io() { return *io_; }
+  netlink::IoPool& pool() { return *pool_; }
   ThrowawayThreads& threads() { return *threads_; }
   // Counts a request as started; call it in the JavaScript thread. A request under way keeps the process alive; an
   // open handle does not.
@@ -52,7 +52,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::vector<Completion> completions_;  // guarded by mutex_
   bool over_ = false;                    // guarded by mutex_: function_ must not be called any more
   uint32_t pending_ = 0;
-  std::unique_ptr<netlink::IoThread> io_;  // its thread uses all members above
+  std::unique_ptr<netlink::IoPool> pool_;  // its threads use all members above
   std::unique_ptr<ThrowawayThreads> threads_;
 };
 

@@ -1,4 +1,4 @@
-// The base of all JavaScript handles: an environment, and a state that lives in the I/O thread.
+// The base of all JavaScript handles: an environment, and a state that lives in a strand.
 #pragma once
 
 #include <napi.h>
@@ -35,31 +35,34 @@ inline netlink::Result<netlink::Socket> OpenSocket(const netns::Namespace& netwo
 
 // Opens a channel of the given netlink protocol in the given namespace.
 inline netlink::Result<std::shared_ptr<netlink::Channel>> OpenChannel(const netns::Namespace& network_namespace,
-                                                                      netlink::IoThread& io, int protocol) {
+                                                                      netlink::Strand& strand, int protocol) {
   auto socket = OpenSocket(network_namespace, protocol);
   if (!socket.ok()) return socket.failure();
-  return netlink::Channel::Create(io, std::move(socket.value()));
+  return netlink::Channel::Create(strand, std::move(socket.value()));
 }
 
-// `State` needs a `network_namespace`, open(), Clear() and Cancel(id). Each method takes the number of its request as
-// the first argument, starts the request, and reports its result through Environment::Complete().
+// `State` needs a `strand` as its first member, a `network_namespace`, open(), Clear() and Cancel(id). Each method
+// takes the number of its request as the first argument, starts the request, and reports its result through
+// Environment::Complete().
 template <typename State>
 class Handle {
  public:
   explicit Handle(const Napi::Value& environment)
-      : environment_(Environment::Unwrap(environment)), state_(std::make_shared<State>()) {}
+      : environment_(Environment::Unwrap(environment)), state_(std::make_shared<State>()) {
+    state_->strand = netlink::Strand::Create(environment_->pool());
+  }
 
   // Garbage collection closes a handle that is still open.
   ~Handle() {
-    environment_->io().Post([state = std::move(state_)] { state->Clear(); });
+    const auto strand = state_->strand;
+    strand->Post([state = std::move(state_)] { state->Clear(); });
   }
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
 
-  netlink::IoThread& io() { return environment_->io(); }
   ThrowawayThreads& threads() { return environment_->threads(); }
 
-  // Posts `work(state, id, done)` to the I/O thread; `convert(env, value)` converts its result to a JavaScript
+  // Posts `work(state, id, done)` to the strand; `convert(env, value)` converts its result to a JavaScript
   // value. EBADF if the handle is closed.
   template <typename T, typename Work, typename Convert>
   void Start(const Napi::CallbackInfo& info, Work work, Convert convert) {
@@ -87,7 +90,7 @@ class Handle {
   void StartShared(const Napi::CallbackInfo& info, Work work, Convert convert) {
     const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
     environment_->Begin(info.Env());
-    environment_->io().Post([environment = environment_, state = state_, id, work = std::move(work), convert] {
+    state_->strand->Post([environment = environment_, state = state_, id, work = std::move(work), convert] {
       work(state, id, Done<T>([environment, id, convert](netlink::Result<T> result) {
              if (!result.ok()) return environment->Fail(id, result.failure());
              auto value = std::make_shared<T>(std::move(result.value()));
@@ -128,7 +131,7 @@ class Handle {
   // Cancels the request with the given number. Cancel() itself is not a request.
   void Cancel(const Napi::CallbackInfo& info) {
     const uint32_t id = info[0].As<Napi::Number>().Uint32Value();
-    environment_->io().Post([state = state_, id] { state->Cancel(id); });
+    state_->strand->Post([state = state_, id] { state->Cancel(id); });
   }
 
   void ReadFiles(const Napi::CallbackInfo& info) {

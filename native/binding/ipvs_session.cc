@@ -46,8 +46,8 @@ IpvsSession::IpvsSession(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ipvs
 void IpvsSession::Open(const Napi::CallbackInfo& info) {
   handle_.Open<uint16_t>(
       info,
-      [&io = handle_.io()](IpvsState& state, uint32_t id, Done<uint16_t> done) {
-        auto channel = OpenChannel(state.network_namespace, io, NETLINK_GENERIC);
+      [](IpvsState& state, uint32_t id, Done<uint16_t> done) {
+        auto channel = OpenChannel(state.network_namespace, *state.strand, NETLINK_GENERIC);
         if (!channel.ok()) return done(channel.failure());
         state.client.emplace(std::move(channel.value()));
         state.client->Resolve(id, std::move(done));

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <optional>
 #include <unordered_map>
 
@@ -12,8 +13,9 @@
 
 namespace binding {
 
-// The part of a session that lives in the I/O thread.
+// The part of a session that lives in its strand.
 struct IpvsState {
+  std::shared_ptr<netlink::Strand> strand;  // destroyed last: the other members use it
   netns::Namespace network_namespace;
   std::optional<ipvs::Client> client;  // empty: not open yet, or closed
   std::unordered_map<uint32_t, ipvs::ConnectionFile> connections;

@@ -138,8 +138,8 @@ NetlinkSession::NetlinkSession(const Napi::CallbackInfo& info)
 void NetlinkSession::Open(const Napi::CallbackInfo& info) {
   handle_.Open<uint64_t>(
       info,
-      [protocol = info[2].As<Napi::Number>().Int32Value(), &io = handle_.io()](NetlinkState& state, uint32_t /*id*/,
-                                                                               const Done<uint64_t>& done) {
+      [protocol = info[2].As<Napi::Number>().Int32Value()](NetlinkState& state, uint32_t /*id*/,
+                                                           const Done<uint64_t>& done) {
         auto socket = OpenSocket(state.network_namespace, protocol);
         if (!socket.ok()) return done(socket.failure());
         uint64_t cookie = 0;
@@ -148,9 +148,7 @@ void NetlinkSession::Open(const Napi::CallbackInfo& info) {
           return done(Failure{errno, "SO_NETNS_COOKIE"});
         }
         state.protocol = protocol;
-        auto channel = netlink::Channel::Create(io, std::move(socket.value()));
-        if (!channel.ok()) return done(channel.failure());
-        state.channel = std::move(channel.value());
+        state.channel = netlink::Channel::Create(*state.strand, std::move(socket.value()));
         done(cookie);
       },
       [](Napi::Env env, uint64_t cookie) -> Napi::Value { return Napi::BigInt::New(env, cookie); });
@@ -180,7 +178,7 @@ void NetlinkSession::Dump(const Napi::CallbackInfo& info) {
 void NetlinkSession::Transact(const Napi::CallbackInfo& info) {
   handle_.Start<Verdict>(
       info,
-      [batch = ToBatch(info), &io = handle_.io()](NetlinkState& state, uint32_t /*id*/, const Done<Verdict>& done) {
+      [batch = ToBatch(info)](NetlinkState& state, uint32_t /*id*/, const Done<Verdict>& done) {
         if (!state.transaction) {
           auto socket = OpenSocket(state.network_namespace, state.protocol);
           if (!socket.ok()) return done(socket.failure());
@@ -188,7 +186,7 @@ void NetlinkSession::Transact(const Napi::CallbackInfo& info) {
         }
         Batch whole = batch;
         const uint32_t first = std::exchange(state.next_sequence, state.next_sequence + whole.size());
-        done(netlink::Transact(*state.transaction, io.buffers(), whole, first));
+        done(netlink::Transact(*state.transaction, netlink::Strand::buffers(), whole, first));
       },
       FromVerdict);
 }
@@ -197,11 +195,11 @@ void NetlinkSession::Listen(const Napi::CallbackInfo& info) {
   const auto numbers = ToNumbers(info[1]);
   handle_.Start<uint32_t>(
       info,
-      [groups = std::vector<uint32_t>(numbers.begin(), numbers.end()), &io = handle_.io()](
-          NetlinkState& state, uint32_t id, const Done<uint32_t>& done) {
+      [groups = std::vector<uint32_t>(numbers.begin(), numbers.end())](NetlinkState& state, uint32_t id,
+                                                                       const Done<uint32_t>& done) {
         auto socket = OpenSocket(state.network_namespace, state.protocol);
         if (!socket.ok()) return done(socket.failure());
-        auto listener = GroupListener::Open(io, std::move(socket.value()), groups);
+        auto listener = GroupListener::Open(*state.strand, std::move(socket.value()), groups);
         if (!listener.ok()) return done(listener.failure());
         state.listeners.emplace(id, std::move(listener.value()));
         done(id);
@@ -255,7 +253,7 @@ void NetlinkSession::ChangeNamespace(const Napi::CallbackInfo& info, std::shared
         state->waits.emplace(id, patience);
         auto failure = std::make_shared<Failure>();
         const Failure unstarted = threads.Start(
-            patience, [failure, change](netns::Patience& limit) { *failure = change(limit); },
+            patience, [failure, change](netns::Patience& limit) { *failure = change(limit); }, state->strand,
             [state, id, failure, done] {
               state->waits.erase(id);
               done(*failure ? Result<bool>(*failure) : true);

@@ -15,8 +15,9 @@
 
 namespace binding {
 
-// The part of a session that lives in the I/O thread.
+// The part of a session that lives in its strand.
 struct NetlinkState {
+  std::shared_ptr<netlink::Strand> strand;  // destroyed last: the other members use it
   netns::Namespace network_namespace;
   int protocol = 0;
   std::shared_ptr<netlink::Channel> channel;   // null: not open yet, or closed

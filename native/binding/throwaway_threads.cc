@@ -6,17 +6,19 @@
 namespace binding {
 
 netlink::Failure ThrowawayThreads::Start(std::shared_ptr<netns::Patience> patience,
-                                         std::function<void(netns::Patience&)> work, netlink::IoThread::Task ended) {
-  const uint32_t number = ++last_;
+                                         std::function<void(netns::Patience&)> work,
+                                         std::shared_ptr<netlink::Strand> strand, netlink::Strand::Task ended) {
   const std::lock_guard lock(mutex_);
+  const uint32_t number = ++last_;
   try {
-    std::thread thread([this, number, patience, work = std::move(work), ended = std::move(ended)] {
-      work(*patience);
-      io_.Post([this, number, ended] {
-        Join(number);
-        ended();
-      });
-    });
+    std::thread thread(
+        [this, number, patience, work = std::move(work), strand = std::move(strand), ended = std::move(ended)] {
+          work(*patience);
+          strand->Post([this, number, ended] {
+            Join(number);
+            ended();
+          });
+        });
     running_.emplace(number, Running{std::move(thread), std::move(patience)});
   } catch (const std::system_error& error) {
     return {error.code().value(), "cannot start a thread"};

@@ -10,23 +10,23 @@
 #include <unordered_map>
 
 #include "netlink/error.h"
-#include "netlink/io_thread.h"
+#include "netlink/strand.h"
 #include "netns/patience.h"
 
 namespace binding {
 
 class ThrowawayThreads {
  public:
-  explicit ThrowawayThreads(netlink::IoThread& io) : io_(io) {}
+  ThrowawayThreads() = default;
   ~ThrowawayThreads() { Stop(); }
   ThrowawayThreads(const ThrowawayThreads&) = delete;
   ThrowawayThreads& operator=(const ThrowawayThreads&) = delete;
 
-  // Runs `work` in a new thread, then `ended` in the I/O thread. Call it in the I/O thread. The work may block only in
+  // Runs `work` in a new thread, then `ended` in the strand. Call it in a strand. The work may block only in
   // patience.Wait(). EAGAIN: no thread can be started.
   netlink::Failure Start(std::shared_ptr<netns::Patience> patience, std::function<void(netns::Patience&)> work,
-                         netlink::IoThread::Task ended);
-  // Gives up all waits and joins the threads. Call it after the I/O thread has ended.
+                         std::shared_ptr<netlink::Strand> strand, netlink::Strand::Task ended);
+  // Gives up all waits and joins the threads. Call it after IoPool::Stop().
   void Stop();
 
  private:
@@ -37,10 +37,9 @@ class ThrowawayThreads {
 
   void Join(uint32_t number);
 
-  netlink::IoThread& io_;
   std::mutex mutex_;
   std::unordered_map<uint32_t, Running> running_;  // guarded by mutex_
-  uint32_t last_ = 0;
+  uint32_t last_ = 0;                              // guarded by mutex_
 };
 
 }  // namespace binding

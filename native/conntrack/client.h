@@ -1,4 +1,4 @@
-// Connection tracking over one channel: single flows, changes, statistics, expectations. Use it in the I/O thread
+// Connection tracking over one channel: single flows, changes, statistics, expectations. Use it in one strand
 // only. Dumps of the table and events use separate sockets (flow_dump.h, event_stream.h).
 #pragma once
 

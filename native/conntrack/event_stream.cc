@@ -15,6 +15,7 @@ namespace conntrack {
 using netlink::Failure;
 using netlink::Message;
 using netlink::MessageReader;
+using netlink::Rest;
 using netlink::Result;
 
 namespace {
@@ -26,17 +27,18 @@ constexpr int kBurst = 16;
 
 }  // namespace
 
-Result<std::shared_ptr<EventStream>> EventStream::Open(netlink::IoThread& io, netlink::Socket events,
+Result<std::shared_ptr<EventStream>> EventStream::Open(netlink::Strand& strand, netlink::Socket events,
                                                        netlink::Socket dump, const EventOptions& options) {
-  std::shared_ptr<EventStream> stream(new EventStream(io, std::move(events), std::move(dump), options));
+  std::shared_ptr<EventStream> stream(new EventStream(strand, std::move(events), std::move(dump), options));
   if (const Failure failure = stream->Subscribe()) return failure;
   stream->Watch(true);
   if (stream->failure_) return stream->failure_;
   if (!options.resynchronise) return stream;
   stream->timer_ = netlink::FileDescriptor(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!stream->timer_.valid()) return Failure{errno, "timerfd_create"};
-  Failure unwatched = io.Watch(stream->timer_.get(), [weak = std::weak_ptr(stream)] {
+  Failure unwatched = strand.Watch(stream->timer_.get(), [weak = std::weak_ptr(stream)] {
     if (const auto self = weak.lock()) self->OnTimer();
+    return Rest::kNone;
   });
   if (unwatched) return unwatched;
   stream->wanted_ = true;
@@ -48,7 +50,7 @@ void EventStream::OnTimer() {
   uint64_t expirations = 0;
   if (read(timer_.get(), &expirations, sizeof expirations) == sizeof expirations) return Resynchronise();
   if (errno == EAGAIN || errno == EINTR) return;
-  io_.Unwatch(timer_.get());
+  strand_.Unwatch(timer_.get());
   Fail({errno, "read a timer"});
 }
 
@@ -61,7 +63,7 @@ void EventStream::Fail(Failure failure) {
 
 EventStream::~EventStream() {
   Watch(false);
-  if (timer_.valid()) io_.Unwatch(timer_.get());
+  if (timer_.valid()) strand_.Unwatch(timer_.get());
   if (waiting_) waiting_(Failure{ECANCELED, ""});
 }
 
@@ -109,9 +111,10 @@ Failure EventStream::Subscribe() {
 void EventStream::Watch(bool on) {
   if (watching_ == on) return;
   watching_ = on;
-  if (!on) return io_.Unwatch(events_.fd());
-  failure_ = io_.Watch(events_.fd(), [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->Receive();
+  if (!on) return strand_.Unwatch(events_.fd());
+  failure_ = strand_.Watch(events_.fd(), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    return self ? self->Receive() : Rest::kNone;
   });
   watching_ = !failure_;
 }
@@ -120,12 +123,14 @@ bool EventStream::full() const {
   return pending_.flows.bytes() + pending_.expectations.size() * sizeof(Expectation) >= kPendingBytes;
 }
 
-void EventStream::Receive() {
-  netlink::ReceiveBuffers& buffers = io_.buffers();
+Rest EventStream::Receive() {
+  Rest rest = Rest::kMaybe;
+  netlink::ReceiveBuffers& buffers = strand_.buffers();
   for (int burst = 0; burst < kBurst && !full(); ++burst) {
     const int count = events_.Receive(buffers);
     if (count == -EAGAIN) {
       congested_ = false;
+      rest = Rest::kNone;
       Resynchronise();
       break;
     }
@@ -145,6 +150,7 @@ void EventStream::Receive() {
   }
   if (full()) Watch(false);
   Deliver();
+  return rest;
 }
 
 // Returns false if a part of the datagram is malformed.
@@ -240,7 +246,7 @@ void EventStream::CompareSome() {
   if (!dumping_) return;
   stalled_ = full();
   if (stalled_) return;
-  if (Failure failure = dump_.Next(io_.buffers(), table_)) {
+  if (Failure failure = dump_.Next(strand_.buffers(), table_)) {
     if (failure.code == EINTR) return CompareAgain();
     failure_ = std::move(failure);
     dumping_ = false;
@@ -253,7 +259,7 @@ void EventStream::CompareSome() {
     Say(Event::kResynchronised, mirror_.size());
     Resynchronise();  // if an overrun occurred during the comparison
   } else {
-    io_.Post([weak = weak_from_this()] {
+    strand_.Post([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->CompareSome();
     });
   }
@@ -264,7 +270,7 @@ void EventStream::CompareSome() {
 void EventStream::CompareAgain() {
   dump_.Restart();
   mirror_.Begin();
-  io_.Post([weak = weak_from_this()] {
+  strand_.Post([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->CompareSome();
   });
 }

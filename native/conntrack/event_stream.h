@@ -10,7 +10,7 @@
 
 #include "conntrack/flow_dump.h"
 #include "conntrack/mirror.h"
-#include "netlink/io_thread.h"
+#include "netlink/strand.h"
 
 namespace conntrack {
 
@@ -37,8 +37,8 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
  public:
   using Done = std::function<void(netlink::Result<EventBatch>)>;
 
-  // Joins the groups; `dump` is the socket for resynchronisation. All methods run in the I/O thread only.
-  static netlink::Result<std::shared_ptr<EventStream>> Open(netlink::IoThread& io, netlink::Socket events,
+  // Joins the groups; `dump` is the socket for resynchronisation. All methods run in the strand only.
+  static netlink::Result<std::shared_ptr<EventStream>> Open(netlink::Strand& strand, netlink::Socket events,
                                                             netlink::Socket dump, const EventOptions& options);
   ~EventStream();
 
@@ -51,11 +51,14 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
  private:
   using Clock = std::chrono::steady_clock;
 
-  EventStream(netlink::IoThread& io, netlink::Socket events, netlink::Socket dump, const EventOptions& options)
-      : io_(io), events_(std::move(events)), dump_(std::move(dump), Command::kGet, options.filter), options_(options) {}
+  EventStream(netlink::Strand& strand, netlink::Socket events, netlink::Socket dump, const EventOptions& options)
+      : strand_(strand),
+        events_(std::move(events)),
+        dump_(std::move(dump), Command::kGet, options.filter),
+        options_(options) {}
 
   netlink::Failure Subscribe();
-  void Receive();
+  netlink::Rest Receive();
   bool Read(netlink::View datagram);
   bool TakeFlow(netlink::View payload, Event event);
   void Lose();
@@ -69,7 +72,7 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   bool full() const;
   void Deliver();
 
-  netlink::IoThread& io_;
+  netlink::Strand& strand_;
   netlink::Socket events_;
   FlowDump dump_;
   EventOptions options_;

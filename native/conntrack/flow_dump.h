@@ -18,7 +18,7 @@ class FlowDump {
            BucketCount buckets = BucketCount())
       : socket_(std::move(socket)), command_(command), filter_(filter), brief_(brief), buckets_(std::move(buckets)) {}
 
-  // Replaces the content of `batch` by further flows, possibly none before the end. Call it in the I/O thread. Takes a
+  // Replaces the content of `batch` by further flows, possibly none before the end. Call it in an I/O thread. Takes a
   // few milliseconds; at most 1 ms if the kernel sends nothing. ETIMEDOUT: the kernel sent nothing for 1 s.
   //
   // If the number of buckets changes during a dump, the dump skips some flows and repeats others, and the kernel

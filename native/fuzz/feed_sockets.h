@@ -11,15 +11,17 @@
 #include "fuzz/input.h"
 #include "netlink/channel.h"
 #include "netlink/group_listener.h"
+#include "netlink/io_pool.h"
 #include "netlink/transaction.h"
 
 namespace fuzz {
 
-// Returns a stopped I/O thread: all work runs in the fuzzer's thread.
-inline netlink::IoThread& StoppedThread() {
-  static netlink::IoThread io;
-  io.Stop();
-  return io;
+// Returns a strand whose threads have ended: all work runs in the fuzzer's thread.
+inline netlink::Strand& StoppedStrand() {
+  static netlink::IoPool pool;
+  static const std::shared_ptr<netlink::Strand> strand = netlink::Strand::Create(pool);
+  pool.Stop();
+  return *strand;
 }
 
 inline netlink::Socket NewSocket() {
@@ -48,11 +50,10 @@ inline size_t WholeBytes(const std::deque<test::Datagram>& datagrams) {
 inline void FeedChannel(netlink::View bytes) {
   Input input(bytes);
   const auto flags = input.Take<uint8_t>();
-  netlink::IoThread& io = StoppedThread();
+  netlink::Strand& strand = StoppedStrand();
   netlink::Socket socket = NewSocket();
   const test::Script script(socket.fd(), input.Datagrams());
-  auto channel = netlink::Channel::Create(io, std::move(socket));
-  Expect(channel.ok());
+  auto channel = netlink::Channel::Create(strand, std::move(socket));
   int ended = 0;
   netlink::Exchange exchange;
   exchange.dump = (flags & 1) != 0;
@@ -66,10 +67,10 @@ inline void FeedChannel(netlink::View bytes) {
     Expect(outcomes.size() == count);
     for (const auto& outcome : outcomes) Expect(outcome.code >= 0 && outcome.code <= 4095);
   };
-  channel.value()->Submit(std::move(exchange));
-  for (int i = 0; i < 8 && !script.empty(); ++i) io.AskAll();
-  if ((flags & 4) != 0) channel.value()->Cancel(7);
-  channel = netlink::Failure{};
+  channel->Submit(std::move(exchange));
+  for (int i = 0; i < 8 && !script.empty(); ++i) strand.CallAll();
+  if ((flags & 4) != 0) channel->Cancel(7);
+  channel.reset();
   Expect(ended == 1);
 }
 
@@ -79,24 +80,24 @@ inline void FeedTransaction(netlink::View bytes) {
   const netlink::Socket socket = NewSocket();
   const test::Script script(socket.fd(), input.Datagrams());
   netlink::Batch batch = Requests(count);
-  auto verdict = netlink::Transact(socket, StoppedThread().buffers(), batch, 1);
+  auto verdict = netlink::Transact(socket, netlink::Strand::buffers(), batch, 1);
   if (!verdict.ok()) return Expect(verdict.failure().code != 0);
   Expect(verdict.value().outcomes.size() == count);
   for (const auto& outcome : verdict.value().outcomes) Expect(outcome.code >= 0 && outcome.code <= 4095);
 }
 
 inline void FeedGroupListener(netlink::View bytes) {
-  netlink::IoThread& io = StoppedThread();
+  netlink::Strand& strand = StoppedStrand();
   netlink::Socket socket = NewSocket();
   const auto datagrams = Input(bytes).Datagrams();
   const test::Script script(socket.fd(), datagrams);
-  auto listener = netlink::GroupListener::Open(io, std::move(socket), {1});
+  auto listener = netlink::GroupListener::Open(strand, std::move(socket), {1});
   Expect(listener.ok());
   size_t heard = 0;
   bool overrun = false;
   std::optional<netlink::Failure> failure;
   for (size_t i = 0; i < 2 * datagrams.size() + 2 && !failure; ++i) {
-    io.AskAll();
+    strand.CallAll();
     listener.value()->Next(1, [&](netlink::Result<netlink::Heard> result) {
       if (!result.ok()) {
         failure = result.failure();
@@ -138,7 +139,7 @@ inline void FeedFlowDump(netlink::View bytes) {
   conntrack::FlowDump dump(std::move(socket), conntrack::Command::kGet, filter, brief);
   conntrack::FlowBatch batch;
   for (int i = 0; i < 8 && !dump.ended(); ++i) {
-    if (dump.Next(StoppedThread().buffers(), batch)) Expect(dump.ended());
+    if (dump.Next(netlink::Strand::buffers(), batch)) Expect(dump.ended());
     CheckBatch(batch);
     for (const conntrack::Flow& flow : batch.flows) Expect(conntrack::Matches(filter, flow) || dump.ended());
   }
@@ -152,19 +153,19 @@ inline void FeedEventStream(netlink::View bytes) {
   options.resynchronise = (flags & 2) != 0;
   options.interval = 0;
   options.filter = input.Take<conntrack::Filter>();
-  netlink::IoThread& io = StoppedThread();
+  netlink::Strand& strand = StoppedStrand();
   netlink::Socket events = NewSocket();
   netlink::Socket dump = NewSocket();
   const auto datagrams = input.Datagrams();
   const test::Script script({{events.fd(), datagrams}, {dump.fd(), input.Datagrams(true)}});
   const decltype(test::Calls::poll)::Fault idle(test::calls().poll,
                                                 [](pollfd*, nfds_t, int) -> std::optional<int> { return 0; });
-  auto stream = conntrack::EventStream::Open(io, std::move(events), std::move(dump), options);
+  auto stream = conntrack::EventStream::Open(strand, std::move(events), std::move(dump), options);
   if (!stream.ok()) return Expect(stream.failure().code != 0);
   uint64_t overruns = 0;
   bool failed = false;
   for (size_t i = 0; i < datagrams.size() + 4 && !failed; ++i) {
-    io.AskAll();
+    strand.CallAll();
     stream.value()->Next(1, [&](netlink::Result<conntrack::EventBatch> result) {
       if (!result.ok()) {
         failed = result.failure().code != ECANCELED;

@@ -1,4 +1,4 @@
-// Reads and changes IPVS over one channel. Use it in the I/O thread only.
+// Reads and changes IPVS over one channel. Use it in one strand only.
 #pragma once
 
 #include <functional>

@@ -28,29 +28,9 @@ constexpr int kBurst = 16;
 
 }  // namespace
 
-Result<std::shared_ptr<Channel>> Channel::Create(IoThread& io, Socket socket) {
-  std::shared_ptr<Channel> channel(new Channel(io, std::move(socket)));
-  Failure failure = io.Watch(channel->socket_.fd(), [weak = std::weak_ptr(channel)] {
-    if (const auto self = weak.lock()) self->OnReadable();
-  });
-  if (failure) return failure;
-  return channel;
-}
-
-void Channel::OnReadable() {
-  if (active_) return Pump();
-  // No exchange expects this datagram: another process sent it, or it is the rest of an abandoned reply. If it stayed
-  // in the queue, it would wake the thread again and again.
-  const int count = socket_.Receive(io_.buffers());
-  if (count >= 0 || count == -EAGAIN || count == -ENOBUFS) return;
-  // A persistent error would wake the thread again and again, too.
-  failure_ = {-count, "receive"};
-  io_.Unwatch(socket_.fd());
-}
-
 Channel::~Channel() {
   pumping_ = true;  // the loop below cancels what a callback submits now
-  io_.Unwatch(socket_.fd());
+  Unwatch();
   if (active_) {
     EndOutstanding({ECANCELED, ""});
     Finish();
@@ -63,7 +43,7 @@ Channel::~Channel() {
 }
 
 void Channel::Submit(Exchange exchange) {
-  const Failure& failure = failure_ ? failure_ : exchange.batch.failure;
+  const Failure& failure = exchange.batch.failure;
   if (failure) return exchange.on_done(std::vector(exchange.batch.size(), failure));
   queue_.push_back(std::move(exchange));
   Pump();
@@ -77,6 +57,32 @@ void Channel::Cancel(uint32_t tag) {
     queue_.erase(it);
     exchange.on_done(std::vector(exchange.batch.size(), kCancelled));
     return;
+  }
+}
+
+// Only an exchange whose replies have not all arrived waits for the socket. Every request is answered within its send,
+// so this is rare, and a socket that is watched would wake a second thread for each reply.
+Failure Channel::Watch() {
+  if (watching_) return {};
+  Failure failure = strand_.Watch(socket_.fd(), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Pump();
+    return Rest::kNone;
+  });
+  watching_ = !failure;
+  return failure;
+}
+
+void Channel::Unwatch() {
+  if (watching_) strand_.Unwatch(socket_.fd());
+  watching_ = false;
+}
+
+// Drops what no exchange expects: datagrams of other processes, the rest of an abandoned reply, and the overrun that
+// they may have caused.
+void Channel::Drain() {
+  for (int i = 0; i < kBurst; ++i) {
+    const int count = socket_.Receive(strand_.buffers());
+    if (count < 0 && count != -ENOBUFS) return;
   }
 }
 
@@ -95,6 +101,8 @@ void Channel::Pump() {
       sequence_ = std::exchange(next_sequence_, next_sequence_ + current_.batch.size());
       sent_ = outstanding_ = 0;
       overrun_ = cancelled_ = false;
+      if (used_) Drain();
+      used_ = true;
     }
     if (outstanding_ == 0) {
       if (cancelled_) {
@@ -110,12 +118,16 @@ void Channel::Pump() {
       continue;
     }
     if (burst >= kBurst) {
-      io_.Post([weak = weak_from_this()] {
+      Unwatch();
+      strand_.Post([weak = weak_from_this()] {
         if (const auto channel = weak.lock()) channel->Pump();
       });
       break;
     }
-    if (!ReceiveSome()) break;
+    if (ReceiveSome()) continue;
+    const Failure failure = Watch();
+    if (!failure) break;
+    EndOutstanding(failure);
   }
   pumping_ = false;
 }
@@ -139,7 +151,7 @@ void Channel::SendWindow() {
 
 // Returns false if there is nothing to receive now.
 bool Channel::ReceiveSome() {
-  ReceiveBuffers& buffers = io_.buffers();
+  ReceiveBuffers& buffers = strand_.buffers();
   const int count = socket_.Receive(buffers);
   if (count == -ENOBUFS) {
     // A reply did not fit. The replies that did fit are read next; the other outcomes are unknown.
@@ -203,6 +215,7 @@ void Channel::EndOutstanding(const Failure& failure) {
 }
 
 void Channel::Finish() {
+  Unwatch();
   active_ = false;
   const auto on_done = std::move(current_.on_done);
   current_ = {};

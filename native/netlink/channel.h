@@ -7,15 +7,15 @@
 #include <vector>
 
 #include "netlink/error.h"
-#include "netlink/io_thread.h"
 #include "netlink/message_reader.h"
 #include "netlink/message_writer.h"
 #include "netlink/socket.h"
+#include "netlink/strand.h"
 
 namespace netlink {
 
 // Either any number of plain requests (written with NLM_F_ACK, each with its own outcome), or one
-// dump. All callbacks run in the I/O thread.
+// dump. All callbacks run in the strand.
 struct Exchange {
   Batch batch;
   bool dump = false;
@@ -29,7 +29,10 @@ struct Exchange {
 
 class Channel : public std::enable_shared_from_this<Channel> {
  public:
-  static Result<std::shared_ptr<Channel>> Create(IoThread& io, Socket socket);
+  // All methods run in the strand only.
+  static std::shared_ptr<Channel> Create(Strand& strand, Socket socket) {
+    return std::shared_ptr<Channel>(new Channel(strand, std::move(socket)));
+  }
   ~Channel();
 
   // Queues an exchange. Exchanges run one at a time, in the order of submission. A request has run when the send
@@ -40,9 +43,11 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void Cancel(uint32_t tag);
 
  private:
-  Channel(IoThread& io, Socket socket) : io_(io), socket_(std::move(socket)) {}
+  Channel(Strand& strand, Socket socket) : strand_(strand), socket_(std::move(socket)) {}
 
-  void OnReadable();
+  Failure Watch();
+  void Unwatch();
+  void Drain();
   void Pump();
   void SendWindow();
   bool ReceiveSome();
@@ -50,9 +55,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void EndOutstanding(const Failure& failure);
   void Finish();
 
-  IoThread& io_;
+  Strand& strand_;
   Socket socket_;
-  Failure failure_;  // of the socket: every further exchange fails with it
+  bool watching_ = false;
+  bool used_ = false;  // an exchange was started
   std::deque<Exchange> queue_;
   bool pumping_ = false;
 

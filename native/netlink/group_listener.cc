@@ -15,9 +15,9 @@ constexpr size_t kMost = 1 << 20;
 
 }  // namespace
 
-Result<std::shared_ptr<GroupListener>> GroupListener::Open(IoThread& io, Socket socket,
+Result<std::shared_ptr<GroupListener>> GroupListener::Open(Strand& strand, Socket socket,
                                                            const std::vector<uint32_t>& groups) {
-  std::shared_ptr<GroupListener> listener(new GroupListener(io, std::move(socket)));
+  std::shared_ptr<GroupListener> listener(new GroupListener(strand, std::move(socket)));
   for (const uint32_t group : groups) {
     if (setsockopt(listener->socket_.fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
       return Failure{errno, "join a multicast group"};
@@ -36,15 +36,16 @@ GroupListener::~GroupListener() {
 void GroupListener::Watch(bool on) {
   if (watching_ == on) return;
   watching_ = on;
-  if (!on) return io_.Unwatch(socket_.fd());
-  failure_ = io_.Watch(socket_.fd(), [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->Receive();
+  if (!on) return strand_.Unwatch(socket_.fd());
+  failure_ = strand_.Watch(socket_.fd(), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    return self ? self->Receive() : Rest::kNone;
   });
   watching_ = !failure_;
 }
 
-void GroupListener::Receive() {
-  ReceiveBuffers& buffers = io_.buffers();
+Rest GroupListener::Receive() {
+  ReceiveBuffers& buffers = strand_.buffers();
   const int count = socket_.Receive(buffers);
   if (count == -ENOBUFS) heard_.overrun = true;
   if (count < 0 && count != -ENOBUFS && count != -EAGAIN) {
@@ -62,6 +63,7 @@ void GroupListener::Receive() {
   }
   if (heard_.messages.size() >= kMost) Watch(false);
   Deliver();
+  return count == -EAGAIN ? Rest::kNone : Rest::kMaybe;
 }
 
 void GroupListener::Deliver() {

@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "netlink/io_thread.h"
 #include "netlink/message_writer.h"
 #include "netlink/socket.h"
+#include "netlink/strand.h"
 
 namespace netlink {
 
@@ -20,8 +20,9 @@ class GroupListener : public std::enable_shared_from_this<GroupListener> {
  public:
   using Done = std::function<void(Result<Heard>)>;
 
-  // Joins the groups. All methods run in the I/O thread only.
-  static Result<std::shared_ptr<GroupListener>> Open(IoThread& io, Socket socket, const std::vector<uint32_t>& groups);
+  // Joins the groups. All methods run in the strand only.
+  static Result<std::shared_ptr<GroupListener>> Open(Strand& strand, Socket socket,
+                                                     const std::vector<uint32_t>& groups);
   ~GroupListener();
 
   // Delivers the messages received since the last call; waits if there are none. EBUSY: another call waits.
@@ -30,13 +31,13 @@ class GroupListener : public std::enable_shared_from_this<GroupListener> {
   void Cancel(uint32_t tag);
 
  private:
-  GroupListener(IoThread& io, Socket socket) : io_(io), socket_(std::move(socket)) {}
+  GroupListener(Strand& strand, Socket socket) : strand_(strand), socket_(std::move(socket)) {}
 
-  void Receive();
+  Rest Receive();
   void Deliver();
   void Watch(bool on);
 
-  IoThread& io_;
+  Strand& strand_;
   Socket socket_;
   Heard heard_;
   Failure failure_;

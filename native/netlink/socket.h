@@ -11,7 +11,7 @@
 
 namespace netlink {
 
-// Receive buffers, shared by all sockets of one I/O thread. The kernel fills the datagrams of a dump up to 32 KiB, but
+// Receive buffers, one set per I/O thread. The kernel fills the datagrams of a dump up to 32 KiB, but
 // remembers the largest read of a socket (netlink_recvmsg in net/netlink/af_netlink.c), so the buffer size never
 // changes.
 class ReceiveBuffers {

@@ -61,19 +61,15 @@ class Kernel {
     socklen_t length = sizeof address;
     REQUIRE(getsockname(socket.value().fd(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
     port_ = address.nl_pid;
-    InThread([&] {
-      auto created = netlink::Channel::Create(io, std::move(socket.value()));
-      if (created.ok()) channel = std::move(created.value());
-    });
-    REQUIRE(channel != nullptr);
+    InThread([&] { channel = netlink::Channel::Create(*io.strand, std::move(socket.value())); });
   }
-  ~Kernel() { io.Stop(); }
+  ~Kernel() { io.pool.Stop(); }
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
   template <typename Work>
   void InThread(Work work) {
-    RunInThread(io, std::move(work));
+    RunInThread(*io.strand, std::move(work));
   }
 
   // Returns an exchange that stores its answer and fulfils `done` with it.
@@ -104,7 +100,7 @@ class Kernel {
 
   uint32_t port() const { return port_; }
 
-  netlink::IoThread io;
+  Io io;
   std::shared_ptr<netlink::Channel> channel;
 
  private:

@@ -196,9 +196,9 @@ TEST_CASE("a channel may outlive the thread, and still ends its exchanges") {
   auto result = done->get_future();
   kernel.InThread([&] {
     kernel.channel->Submit(Kernel::Keep(Repeated("nlctrl", 5000), std::move(done)));
-    kernel.io.Post([&] { kernel.io.Post([] {}); });
+    kernel.io.strand->Post([&] { kernel.io.strand->Post([] {}); });
   });
-  kernel.io.Stop();
+  kernel.io.pool.Stop();
   kernel.channel.reset();
   const auto counts = CountCodes(result.get().outcomes);
   CHECK(counts[0] + counts[1] == 5000);

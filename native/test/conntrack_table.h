@@ -38,10 +38,7 @@ class Table {
   explicit Table(size_t more_sockets = 0) {
     sockets = SocketsOfNewNamespace(1 + more_sockets);
     if (sockets.empty()) return;
-    InThread([&] {
-      auto channel = netlink::Channel::Create(io, std::move(sockets.back()));
-      if (channel.ok()) client_.emplace(std::move(channel.value()));
-    });
+    InThread([&] { client_.emplace(netlink::Channel::Create(*io.strand, std::move(sockets.back()))); });
     REQUIRE(client_.has_value());
     sockets.pop_back();
     std::vector<conntrack::Change> change(1);
@@ -63,7 +60,7 @@ class Table {
 
   template <typename Work>
   void InThread(Work work) {
-    RunInThread(io, std::move(work));
+    RunInThread(*io.strand, std::move(work));
   }
 
   // Returns one errno per change, or a single one if all are rejected together.
@@ -99,7 +96,7 @@ class Table {
   }
 
   std::vector<netlink::Socket> sockets;  // the requested sockets
-  netlink::IoThread io;
+  Io io;
 
  private:
   std::optional<conntrack::Client> client_;

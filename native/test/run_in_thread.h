@@ -1,17 +1,24 @@
-// Work in the I/O thread, for tests that wait for it.
+// A strand with threads of its own, and work in it, for tests that wait for it.
 #pragma once
 
 #include <future>
+#include <memory>
 
-#include "netlink/io_thread.h"
+#include "netlink/io_pool.h"
+#include "netlink/strand.h"
 
 namespace test {
 
-// Runs `work` in the I/O thread and waits for it.
+struct Io {
+  netlink::IoPool pool;
+  std::shared_ptr<netlink::Strand> strand = netlink::Strand::Create(pool);
+};
+
+// Runs `work` in the strand and waits for it.
 template <typename Work>
-void RunInThread(netlink::IoThread& io, Work work) {
+void RunInThread(netlink::Strand& strand, Work work) {
   std::promise<void> done;
-  io.Post([&] {
+  strand.Post([&] {
     work();
     done.set_value();
   });

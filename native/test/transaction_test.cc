@@ -19,7 +19,6 @@
 using netlink::Batch;
 using netlink::GroupListener;
 using netlink::Heard;
-using netlink::IoThread;
 using netlink::MessageWriter;
 using netlink::ReceiveBuffers;
 using netlink::Result;
@@ -121,7 +120,7 @@ class Links {
         setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
       }
       On([&] {
-        auto opened = GroupListener::Open(io_, std::move(socket), {RTNLGRP_LINK});
+        auto opened = GroupListener::Open(*io_.strand, std::move(socket), {RTNLGRP_LINK});
         REQUIRE(opened.ok());
         listener_ = std::move(opened.value());
       });
@@ -165,16 +164,9 @@ class Links {
   }
 
  private:
-  void On(const std::function<void()>& work) {
-    std::promise<void> done;
-    io_.Post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void On(const std::function<void()>& work) { test::RunInThread(*io_.strand, work); }
 
-  IoThread io_;
+  test::Io io_;
   std::optional<Socket> speaker_;
   std::shared_ptr<GroupListener> listener_;
 };

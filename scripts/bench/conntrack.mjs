@@ -26,7 +26,7 @@ export const reference = (...args) => ['out/bench/conntrack-reference', ...args.
  * @param {string} namespace
  * @param {...(string | number)} args
  */
-function byReference(namespace, ...args) {
+export function byReference(namespace, ...args) {
   const [time = 0, found = 0] = run([...inside(namespace), ...reference(...args)])
     .split(' ')
     .map(Number);

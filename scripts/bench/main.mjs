@@ -7,6 +7,7 @@ import { release } from 'node:os';
 import { parseArgs } from 'node:util';
 import * as conntrack from './conntrack.mjs';
 import { benchmarks as events } from './conntrack-events.mjs';
+import { benchmarks as independence } from './independence.mjs';
 import * as ipvs from './ipvs.mjs';
 import { thenUndo } from './lib.mjs';
 import * as netfilter from './netfilter.mjs';
@@ -15,7 +16,7 @@ import * as netfilter from './netfilter.mjs';
 /** @typedef {{ title: string, rows: Row[] }} Results of one kernel */
 
 /** @type {Record<string, Benchmark>} */
-const benchmarks = { ...ipvs.benchmarks, ...conntrack.benchmarks, ...events, ...netfilter.benchmarks };
+const benchmarks = { ...ipvs.benchmarks, ...conntrack.benchmarks, ...events, ...independence, ...netfilter.benchmarks };
 const settings = { ipvs: ipvs.setting, conntrack: conntrack.setting, netfilter: netfilter.setting };
 
 const { values, positionals } = parseArgs({
