@@ -13,7 +13,8 @@ using conntrack::Expectation;
 using conntrack::Filter;
 using conntrack::Flow;
 using conntrack::FlowBatch;
-using conntrack::FlowDump;
+using conntrack::FlowPipe;
+using conntrack::FlowReader;
 using conntrack::Group;
 using netlink::Failure;
 
@@ -68,19 +69,25 @@ Napi::Value FromGlobalStatistics(Napi::Env env, const conntrack::GlobalStatistic
   return object;
 }
 
-// Reads one piece of the table, then posts itself again while the session still has the job.
-void AggregateSome(const std::shared_ptr<ConntrackState>& state, uint32_t id) {
+void AggregateSome(const std::shared_ptr<ConntrackState>& state, uint32_t id);
+
+void AggregatePiece(const std::shared_ptr<ConntrackState>& state, uint32_t id, netlink::Result<FlowBatch> piece) {
   const auto found = state->aggregates.find(id);
   if (found == state->aggregates.end()) return;
   AggregateJob& job = *found->second;
-  Failure failure = job.dump.Next(netlink::Strand::buffers(), job.flows);
-  for (const Flow& flow : job.flows.flows) job.aggregate.Add(flow);
+  Failure failure;
+  if (piece.ok()) {
+    job.batch = std::move(piece.value());
+    for (const Flow& flow : job.batch.flows) job.aggregate.Add(flow);
+  } else {
+    failure = piece.failure();
+  }
   if (failure.code == EINTR && ++job.interruptions < kAttempts) {
     job.aggregate = conntrack::Aggregate(job.fields);
-    job.dump.Restart();
+    job.flows->Restart();
     failure = {};
   }
-  if (!failure && !job.dump.ended()) {
+  if (!failure && !job.flows->ended()) {
     return state->strand->Post([weak = std::weak_ptr(state), id] {
       if (const auto again = weak.lock()) AggregateSome(again, id);
     });
@@ -89,6 +96,16 @@ void AggregateSome(const std::shared_ptr<ConntrackState>& state, uint32_t id) {
   state->aggregates.erase(found);
   if (failure) return ended->done(failure);
   ended->done(ended->aggregate.groups());
+}
+
+// Reads one piece of the table, and continues in a later task while the session still has the job.
+void AggregateSome(const std::shared_ptr<ConntrackState>& state, uint32_t id) {
+  const auto found = state->aggregates.find(id);
+  if (found == state->aggregates.end()) return;
+  AggregateJob& job = *found->second;
+  job.flows->Next(std::move(job.batch), [weak = std::weak_ptr(state), id](netlink::Result<FlowBatch> piece) {
+    if (const auto again = weak.lock()) AggregatePiece(again, id, std::move(piece));
+  });
 }
 
 }  // namespace
@@ -278,7 +295,9 @@ void ConntrackSession::OpenFlows(const Napi::CallbackInfo& info) {
                                                             const Done<uint32_t>& done) {
         auto socket = OpenSocket(state.network_namespace, NETLINK_NETFILTER);
         if (!socket.ok()) return done(socket.failure());
-        state.dumps.emplace(id, TableReading{FlowDump(std::move(socket.value()), command, filter)});
+        conntrack::RawDump dump(std::move(socket.value()), command, filter);
+        auto flows = FlowPipe::Open(*state.strand, std::move(dump), FlowReader(filter));
+        state.dumps.emplace(id, TableReading{std::move(flows)});
         done(id);
       },
       FromNumber);
@@ -290,12 +309,12 @@ void ConntrackSession::NextFlows(const Napi::CallbackInfo& info) {
       [cursor = Number(info[1])](ConntrackState& state, uint32_t /*id*/, const Done<FlowPiece>& done) {
         const auto dump = state.dumps.find(cursor);
         if (dump == state.dumps.end()) return done(Failure{EBADF, ""});
-        auto& [reading, pool] = dump->second;
-        if (reading.ended()) return done(FlowPiece{});
-        FlowPiece piece{pool->Take(), false, pool};
-        if (Failure failure = reading.Next(netlink::Strand::buffers(), piece.flows)) return done(std::move(failure));
-        piece.more = !reading.ended();
-        done(std::move(piece));
+        auto& [flows, pool] = dump->second;
+        if (flows->ended()) return done(FlowPiece{});
+        flows->Next(pool->Take(), [flows = flows.get(), pool = pool, done](netlink::Result<FlowBatch> batch) {
+          if (!batch.ok()) return done(batch.failure());
+          done(FlowPiece{std::move(batch.value()), !flows->ended(), pool});
+        });
       },
       FromPiece);
 }
@@ -319,12 +338,11 @@ void ConntrackSession::Aggregate(const Napi::CallbackInfo& info) {
         auto socket = OpenSocket(state->network_namespace, NETLINK_NETFILTER);
         if (!socket.ok()) return done(socket.failure());
         const bool brief = (fields & conntrack::kByState) == 0 && (filter.present & conntrack::kState) == 0;
-        state->aggregates.emplace(id, std::make_unique<AggregateJob>(AggregateJob{
-                                          FlowDump(std::move(socket.value()), conntrack::Command::kGet, filter, brief),
-                                          fields,
-                                          conntrack::Aggregate(fields),
-                                          {},
-                                          std::move(done)}));
+        conntrack::RawDump dump(std::move(socket.value()), conntrack::Command::kGet, filter);
+        auto flows = FlowPipe::Open(*state->strand, std::move(dump), FlowReader(filter, brief));
+        state->aggregates.emplace(
+            id, std::make_unique<AggregateJob>(
+                    AggregateJob{std::move(flows), fields, conntrack::Aggregate(fields), {}, std::move(done)}));
         AggregateSome(state, id);
       },
       FromRecords<Group>);

@@ -13,16 +13,16 @@
 #include "conntrack/aggregate.h"
 #include "conntrack/client.h"
 #include "conntrack/event_stream.h"
-#include "conntrack/flow_dump.h"
+#include "conntrack/flow_pipe.h"
 
 namespace binding {
 
 // A running aggregation: it reads one piece of the table at a time, with other work in between.
 struct AggregateJob {
-  conntrack::FlowDump dump;
+  std::shared_ptr<conntrack::FlowPipe> flows;
   uint32_t fields;
   conntrack::Aggregate aggregate;
-  conntrack::FlowBatch flows;
+  conntrack::FlowBatch batch;
   Done<std::vector<conntrack::Group>> done;
   int interruptions = 0;
 };
@@ -40,7 +40,7 @@ class BatchPool {
 
 // A reading of the table, and the memory that it uses.
 struct TableReading {
-  conntrack::FlowDump dump;
+  std::shared_ptr<conntrack::FlowPipe> flows;
   std::shared_ptr<BatchPool> pool = std::make_shared<BatchPool>();
 };
 

@@ -246,7 +246,7 @@ void EventStream::CompareSome() {
   if (!dumping_) return;
   stalled_ = full();
   if (stalled_) return;
-  if (Failure failure = dump_.Next(strand_.buffers(), table_)) {
+  if (Failure failure = dump_.Next(table_)) {
     if (failure.code == EINTR) return CompareAgain();
     failure_ = std::move(failure);
     dumping_ = false;

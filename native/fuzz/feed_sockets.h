@@ -139,7 +139,7 @@ inline void FeedFlowDump(netlink::View bytes) {
   conntrack::FlowDump dump(std::move(socket), conntrack::Command::kGet, filter, brief);
   conntrack::FlowBatch batch;
   for (int i = 0; i < 8 && !dump.ended(); ++i) {
-    if (dump.Next(netlink::Strand::buffers(), batch)) Expect(dump.ended());
+    if (dump.Next(batch)) Expect(dump.ended());
     CheckBatch(batch);
     for (const conntrack::Flow& flow : batch.flows) Expect(conntrack::Matches(filter, flow) || dump.ended());
   }

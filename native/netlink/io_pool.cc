@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <system_error>
@@ -95,7 +96,9 @@ void IoPool::Wake() const { eventfd_write(wake_.get(), 1); }
 void IoPool::CallForHelp() {
   if (stopping_) return;
   if (waiting_ == 0) return StartThread();
-  if (!ready_.empty()) Wake();
+  if (waking_ >= std::min(ready_.size(), waiting_)) return;
+  ++waking_;
+  Wake();
 }
 
 void IoPool::Post(std::shared_ptr<Strand> strand, Strand::Task task) {
@@ -144,20 +147,26 @@ void IoPool::Work(std::list<std::thread>::iterator self) {
   Lock lock(mutex_);
   while (std::shared_ptr<Strand> strand = Next(lock)) {
     strand->phase_ = Strand::Phase::kRunning;
-    CallForHelp();
-    lock.unlock();
-    strand->Run();
-    lock.lock();
-    if (strand->tasks_.empty() && strand->readable_.empty()) {
-      strand->phase_ = Strand::Phase::kIdle;
+    bool more = true;
+    while (more && !stopping_) {
+      CallForHelp();
       lock.unlock();
-      strand.reset();  // may destroy it
+      strand->Run();
       lock.lock();
-    } else {
-      strand->phase_ = Strand::Phase::kReady;
-      ready_.push_back(std::move(strand));
+      more = !strand->tasks_.empty() || !strand->readable_.empty();
+      // A strand stays in its thread, whose caches hold its data, unless others wait for a thread.
+      if (more && waiting_ == 0 && !ready_.empty()) break;
     }
     ++waiting_;
+    if (more) {
+      strand->phase_ = Strand::Phase::kReady;
+      ready_.push_back(std::move(strand));
+      continue;
+    }
+    strand->phase_ = Strand::Phase::kIdle;
+    lock.unlock();
+    strand.reset();  // may destroy it
+    lock.lock();
   }
   if (stopping_) Wake();  // for the next thread
   ended_.splice(ended_.end(), threads_, self);
@@ -188,6 +197,7 @@ bool IoPool::Wait(Lock& lock) {
   if (broken) std::this_thread::sleep_for(kPollInterval);
   lock.lock();
   if (broken) ReportAll();
+  if (count == 1 && event.data.fd == wake_.get()) waking_ = 0;  // one report stands for all writes before it
   if (count == 1 && event.data.fd != wake_.get()) Report(event.data.fd);
   return count != 0 || waiting_ == 1;
 }

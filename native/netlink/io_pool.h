@@ -65,6 +65,7 @@ class IoPool {
   std::list<std::thread> threads_;
   std::list<std::thread> ended_;  // to be joined
   size_t waiting_ = 0;            // threads that are about to take a strand or to wait for one
+  size_t waking_ = 0;             // calls of Wake() that no thread has noticed
 };
 
 }  // namespace netlink

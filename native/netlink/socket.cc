@@ -8,6 +8,17 @@
 
 namespace netlink {
 
+namespace {
+
+bool SentByKernel(const msghdr& header) {
+  sockaddr_nl sender{};
+  if (header.msg_namelen < sizeof sender) return false;
+  std::memcpy(&sender, header.msg_name, sizeof sender);
+  return sender.nl_pid == 0;
+}
+
+}  // namespace
+
 ReceiveBuffers::ReceiveBuffers() : storage_(kCount * kSize) {
   for (size_t i = 0; i < kCount; ++i) {
     vectors_[i] = {storage_.data() + i * kSize, kSize};
@@ -18,8 +29,8 @@ ReceiveBuffers::ReceiveBuffers() : storage_(kCount * kSize) {
 }
 
 // Restores the fields that a receive may have changed.
-void ReceiveBuffers::Reset(size_t count) {
-  for (size_t i = 0; i < count; ++i) {
+void ReceiveBuffers::Reset() {
+  for (size_t i = 0; i < kCount; ++i) {
     headers_[i].msg_hdr.msg_namelen = sizeof senders_[i];
     headers_[i].msg_hdr.msg_flags = 0;
   }
@@ -29,11 +40,7 @@ View ReceiveBuffers::datagram(size_t index) const {
   return {storage_.data() + index * kSize, std::min<size_t>(headers_[index].msg_len, kSize)};
 }
 
-bool ReceiveBuffers::FromKernel(size_t index) const {
-  sockaddr_nl sender{};
-  std::memcpy(&sender, &senders_[index], sizeof sender);
-  return headers_[index].msg_hdr.msg_namelen >= sizeof sender && sender.nl_pid == 0;
-}
+bool ReceiveBuffers::FromKernel(size_t index) const { return SentByKernel(headers_[index].msg_hdr); }
 
 bool ReceiveBuffers::truncated(size_t index) const { return (headers_[index].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
 
@@ -71,13 +78,32 @@ Failure Socket::Send(View data) const {
   }
 }
 
-int Socket::Receive(ReceiveBuffers& buffers, size_t most) const {
-  buffers.Reset(most);
+int Socket::Receive(ReceiveBuffers& buffers) const {
+  buffers.Reset();
   for (;;) {
-    const int count = recvmmsg(fd_.get(), buffers.headers().data(), most, MSG_DONTWAIT, nullptr);
+    const int count = recvmmsg(fd_.get(), buffers.headers().data(), ReceiveBuffers::kCount, MSG_DONTWAIT, nullptr);
     if (count >= 0) return count;
     if (errno != EINTR) return -errno;
   }
+}
+
+Received Socket::ReceiveOne(std::span<std::byte> buffer) const {
+  sockaddr_nl sender{};
+  iovec vector{buffer.data(), buffer.size()};
+  mmsghdr header{};
+  header.msg_hdr.msg_name = &sender;
+  header.msg_hdr.msg_namelen = sizeof sender;
+  header.msg_hdr.msg_iov = &vector;
+  header.msg_hdr.msg_iovlen = 1;
+  int count = 0;
+  do {
+    count = recvmmsg(fd_.get(), &header, 1, MSG_DONTWAIT, nullptr);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return {.error = errno};
+  if (count == 0) return {.error = EAGAIN};
+  return {.size = std::min<size_t>(header.msg_len, buffer.size()),
+          .from_kernel = SentByKernel(header.msg_hdr),
+          .truncated = (header.msg_hdr.msg_flags & MSG_TRUNC) != 0};
 }
 
 }  // namespace netlink

@@ -27,13 +27,20 @@ class ReceiveBuffers {
   // Returns true if the kernel sent the datagram: any process may send to a netlink address.
   bool FromKernel(size_t index) const;
   bool truncated(size_t index) const;
-  void Reset(size_t count);
+  void Reset();
 
  private:
   std::vector<std::byte> storage_;
   std::array<mmsghdr, kCount> headers_{};
   std::array<iovec, kCount> vectors_{};
   std::array<struct sockaddr_storage, kCount> senders_{};
+};
+
+struct Received {
+  int error = 0;  // errno
+  size_t size = 0;
+  bool from_kernel = false;
+  bool truncated = false;
 };
 
 // A non-blocking netlink socket with extended acks. It belongs to the network namespace of the thread that opened it.
@@ -44,9 +51,10 @@ class Socket {
   int fd() const { return fd_.get(); }
   // Sends all of `data`, or fails. EIO: the kernel took only a part of it.
   Failure Send(View data) const;
-  // Returns the number of datagrams received, or a negative errno. For large datagrams `most` = 1 is faster: the one
-  // buffer stays in the processor's cache.
-  int Receive(ReceiveBuffers& buffers, size_t most = ReceiveBuffers::kCount) const;
+  // Returns the number of datagrams received, or a negative errno.
+  int Receive(ReceiveBuffers& buffers) const;
+  // Receives one datagram.
+  Received ReceiveOne(std::span<std::byte> buffer) const;
 
  private:
   explicit Socket(FileDescriptor fd) : fd_(std::move(fd)) {}

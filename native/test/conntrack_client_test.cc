@@ -35,10 +35,9 @@ Flow Numbered(uint16_t port, uint32_t mark = 0) {
 std::vector<int> Dumped(const Filter& filter, netlink::Socket socket) {
   conntrack::FlowDump dump(std::move(socket), Command::kGet, filter);
   std::vector<int> ports;
-  netlink::ReceiveBuffers buffers;
   conntrack::FlowBatch batch;
   while (!dump.ended()) {
-    const netlink::Failure failure = dump.Next(buffers, batch);
+    const netlink::Failure failure = dump.Next(batch);
     REQUIRE_MESSAGE(!failure, failure.message);
     for (const Flow& flow : batch.flows) ports.push_back(flow.original.source_port);
   }
@@ -226,20 +225,19 @@ TEST_CASE("a dump fails with EINTR when the number of buckets changes, and start
   buckets.Write("1024\n");
   conntrack::FlowDump dump(std::move(table.sockets[0]), Command::kGet, {}, false,
                            conntrack::BucketCount(buckets.path()));
-  netlink::ReceiveBuffers buffers;
   FlowBatch batch;
-  REQUIRE(!dump.Next(buffers, batch));
+  REQUIRE(!dump.Next(batch));
   REQUIRE(!batch.empty());
   REQUIRE(!dump.ended());
   buckets.Write("2048\n");
-  CHECK(dump.Next(buffers, batch).code == EINTR);
+  CHECK(dump.Next(batch).code == EINTR);
   CHECK(batch.empty());
   CHECK(dump.ended());
 
   dump.Restart();
   std::multiset<int> ports;
   while (!dump.ended()) {
-    REQUIRE(!dump.Next(buffers, batch));
+    REQUIRE(!dump.Next(batch));
     for (const Flow& flow : batch.flows) ports.insert(flow.original.source_port);
   }
   CHECK(ports.size() == kFlows);

@@ -189,10 +189,9 @@ TEST_CASE("a send that takes a part only is a failure") {
     CHECK(verdict.failure().code == EIO);
   }
   SUBCASE("of a dump") {
-    ReceiveBuffers buffers;
     conntrack::FlowDump dump(Opened(), conntrack::Command::kGet, {});
     conntrack::FlowBatch batch;
-    CHECK(dump.Next(buffers, batch).code == EIO);
+    CHECK(dump.Next(batch).code == EIO);
     CHECK(dump.ended());
   }
   SUBCASE("of a frame") {
@@ -238,12 +237,11 @@ TEST_CASE("a dump that does not continue leaves the thread to others, and is giv
     usleep(50'000);
     return 0;
   });
-  ReceiveBuffers buffers;
   conntrack::FlowDump dump(std::move(socket), conntrack::Command::kGet, {});
   conntrack::FlowBatch batch;
   Failure failure;
   size_t turns = 0;
-  for (; !failure && turns < 100; ++turns) failure = dump.Next(buffers, batch);
+  for (; !failure && turns < 100; ++turns) failure = dump.Next(batch);
   CHECK(failure.code == ETIMEDOUT);
   CHECK(dump.ended());
   CHECK(turns > 2);
@@ -254,11 +252,10 @@ TEST_CASE("a dump that does not continue leaves the thread to others, and is giv
 TEST_CASE("a dump returns after some datagrams of which nothing matches") {
   Socket socket = Opened();
   const test::Script script(socket.fd(), std::deque<Datagram>(1000, {Message(NLMSG_NOOP, 4)}));
-  ReceiveBuffers buffers;
   conntrack::FlowDump dump(std::move(socket), conntrack::Command::kGet, {});
   conntrack::FlowBatch batch;
   size_t turns = 0;
-  for (; turns < 15; ++turns) REQUIRE_FALSE(dump.Next(buffers, batch));
+  for (; turns < 15; ++turns) REQUIRE_FALSE(dump.Next(batch));
   CHECK_FALSE(dump.ended());
 }
 

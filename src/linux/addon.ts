@@ -161,7 +161,7 @@ export interface NativeNetlinkSession extends NativeHandle {
 export type NativeEnvironment = { readonly brand: unique symbol };
 
 export interface Addon {
-  /** Starts an I/O thread for sessions. It calls `complete` with `[id, errno, message, value, ...]`. */
+  /** Starts the I/O threads of sessions. It calls `complete` with `[id, errno, message, value, ...]`. */
   start(complete: (batch: readonly unknown[]) => void): NativeEnvironment;
   readonly IpvsSession: new (environment: NativeEnvironment) => NativeIpvsSession;
   readonly ConntrackSession: new (environment: NativeEnvironment) => NativeConntrackSession;

@@ -34,7 +34,7 @@ interface Pending {
 
 /**
  * Numbers requests, and settles their promises when the addon reports their results. Each JavaScript
- * environment (the main thread, a worker) has one, with its own I/O thread.
+ * environment (the main thread, a worker) has one, with its own I/O threads.
  */
 class Requests {
   readonly #addon: Addon;
@@ -51,7 +51,7 @@ class Requests {
     try {
       this.#environment = addon.start((batch) => this.#complete(batch));
     } catch (cause) {
-      throw new IpvsError('ERR_IPVS_SYSTEM', `cannot start the I/O thread: ${cause}`, { cause });
+      throw new IpvsError('ERR_IPVS_SYSTEM', `cannot start the I/O threads: ${cause}`, { cause });
     }
   }
 

@@ -113,14 +113,14 @@ test('closing the handle ends streams, sums and listeners', async () => {
 test('closing has no time limit, whatever that of the handle', async () => {
   /** Opening keeps the limit, and may exceed it. */
   const open = async <T>(attempt: () => Promise<T>): Promise<T> => {
-    for (let count = 0; count < 1000; count++) {
+    for (const end = performance.now() + 20_000; performance.now() < end; ) {
       try {
         return await attempt();
       } catch (error) {
         if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_TIMEOUT') throw error;
       }
     }
-    throw new Error('every one of 1000 attempts took longer than a millisecond');
+    throw new Error('every attempt of 20 s took longer than a millisecond');
   };
   const options = { namespace, timeout: 1 };
   const handles = [

@@ -276,7 +276,7 @@ export class NativeNetworkPort implements NetworkPort {
       await namespaces.close();
       return ended;
     } catch (error) {
-      // A cancelled request may still be in the queue of the I/O thread, with the numbers of the descriptors. An empty
+      // A cancelled request may still be in the queue of its strand, with the numbers of the descriptors. An empty
       // request after it shows that it has been sent.
       const behind = namespaces.size > 0 ? this.#session.readFiles([], { timeout: Infinity }) : Promise.resolve();
       behind.catch(() => {}).then(() => namespaces.close());
