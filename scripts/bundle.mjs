@@ -1,13 +1,13 @@
 // Bundles the modules in out/modules (tsc) into dist/, which the package ships: one file for each entry, and chunks for
 // what entries share or load later. The declarations are bundled in the same way. Does nothing if dist/ is up to date.
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 const modules = join(root, 'out/modules');
 const dist = join(root, 'dist');
-/** Written last. */
-const schema = join(dist, 'document.schema.json');
+/** Becomes dist when it is complete. */
+const made = join(root, 'out/dist');
 /** Paths below out/modules and dist. */
 const entries = ['index', 'kernel/index', 'memory/index'];
 
@@ -21,7 +21,7 @@ const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 
 function isUpToDate() {
   const sources = readdirSync(modules, { recursive: true, encoding: 'utf8' }).map((name) => join(modules, name));
   const tools = ['package-lock.json', 'scripts/bundle.mjs'].map((name) => join(root, name));
-  return Math.max(...[...sources, ...tools].map(changed)) < changed(schema);
+  return Math.max(...[...sources, ...tools].map(changed)) < changed(dist);
 }
 
 /** @param {string} extension */
@@ -36,14 +36,14 @@ async function bundleCode() {
     external: [/^node:/, 'yaml', 'zod'],
   });
   await bundle.write({
-    dir: dist,
+    dir: made,
     entryFileNames: '[name].js',
     chunkFileNames: '[name].js',
     comments: { legal: true, annotation: false, jsdoc: false },
     minifyInternalExports: false,
     footer: ({ name }) => (name === 'common' ? licence : ''),
-    // Modules that entries share are in one file each way: `common` for all entries, `library` for the code that
-    // `ipvs` loads at once. Everything else is in the file of what loads it: an entry, or an import().
+    // `common` is for all entries, and `library` is what `ipvs` loads at once. Everything else is in the file of what
+    // loads it: an entry, or an import().
     codeSplitting: {
       groups: [
         { name: 'common', test: /out\/modules\/(common|kernel)\/|node_modules\/ipaddr|rolldown\/runtime/, priority: 2 },
@@ -59,7 +59,7 @@ async function bundleDeclarations() {
   const { dts } = await import('rollup-plugin-dts');
   const bundle = await rollup({ input: inputs('.d.ts'), plugins: [dts()] });
   await bundle.write({
-    dir: dist,
+    dir: made,
     entryFileNames: '[name].d.ts',
     chunkFileNames: 'types.d.ts',
     minifyInternalExports: false,
@@ -68,9 +68,11 @@ async function bundleDeclarations() {
 }
 
 if (!isUpToDate()) {
-  rmSync(dist, { recursive: true, force: true });
+  rmSync(made, { recursive: true, force: true });
   await Promise.all([bundleCode(), bundleDeclarations()]);
   // Fields of a document, for editors and other languages.
   const { documentJsonSchema } = await import('../out/modules/desired/document/schema.js');
-  writeFileSync(schema, `${JSON.stringify(documentJsonSchema(), undefined, 2)}\n`);
+  writeFileSync(join(made, 'document.schema.json'), `${JSON.stringify(documentJsonSchema(), undefined, 2)}\n`);
+  rmSync(dist, { recursive: true, force: true });
+  renameSync(made, dist);
 }

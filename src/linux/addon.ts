@@ -188,9 +188,10 @@ export function loadAddon(): Addon {
 
 function findAddon(): Addon {
   const require = createRequire(import.meta.url);
-  // The package finds itself by its name, because a bundle is in another folder than its sources.
-  const root = `${dirname(require.resolve('ipvs/package.json'))}/`;
+  let root = 'ipvs/';
   try {
+    // The package finds itself by its name, because a bundle is in another folder than its sources.
+    root = `${dirname(require.resolve('ipvs/package.json'))}/`;
     if (process.platform !== 'linux') throw new Error('IPVS is a part of the Linux kernel');
     const load = require('node-gyp-build') as (directory: string) => Addon;
     return load(root);

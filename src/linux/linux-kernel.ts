@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Kernel } from '../kernel/kernel.js';
 
 /**
- * Loads the code that talks to the kernel. Importing the library omits it, a fifth of all code: programs that only
+ * Loads the code that talks to the kernel, a fifth of the library. Importing the library omits it: programs that only
  * plan, or test in memory, never need it.
  */
 async function load(): Promise<Omit<Kernel, 'clock'>> {
