@@ -15,8 +15,8 @@ import { execFileSync } from 'node:child_process';
  */
 
 /**
- * @typedef {{ place: 'ipvs' | 'conntrack' | 'netfilter', run: () => Promise<Row[]> }} Benchmark
- *   `place`: the part that the kernel must have
+ * @typedef {{ place: 'process' | 'ipvs' | 'conntrack' | 'netfilter', run: () => Promise<Row[]> }} Benchmark
+ *   `place`: the part that the kernel must have; `process`: none
  */
 
 /**

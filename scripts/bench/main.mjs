@@ -11,13 +11,26 @@ import { benchmarks as independence } from './independence.mjs';
 import * as ipvs from './ipvs.mjs';
 import { thenUndo } from './lib.mjs';
 import * as netfilter from './netfilter.mjs';
+import * as startUp from './start-up.mjs';
 
 /** @import { Benchmark, Row } from './lib.mjs' */
 /** @typedef {{ title: string, rows: Row[] }} Results of one kernel */
 
 /** @type {Record<string, Benchmark>} */
-const benchmarks = { ...ipvs.benchmarks, ...conntrack.benchmarks, ...events, ...independence, ...netfilter.benchmarks };
-const settings = { ipvs: ipvs.setting, conntrack: conntrack.setting, netfilter: netfilter.setting };
+const benchmarks = {
+  ...startUp.benchmarks,
+  ...ipvs.benchmarks,
+  ...conntrack.benchmarks,
+  ...events,
+  ...independence,
+  ...netfilter.benchmarks,
+};
+const settings = {
+  process: startUp.setting,
+  ipvs: ipvs.setting,
+  conntrack: conntrack.setting,
+  netfilter: netfilter.setting,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -79,12 +92,13 @@ function print({ title, rows }) {
 
 const root = process.getuid?.() === 0;
 const native = {
+  process: true,
   ipvs: root && existsSync('/proc/net/ip_vs'),
   conntrack: root && existsSync('/proc/sys/net/netfilter/nf_conntrack_max'),
   netfilter: root && spawnSync('nft', ['list', 'tables']).status === 0,
 };
 const all = [];
-for (const place of /** @type {const} */ (['ipvs', 'conntrack', 'netfilter'])) {
+for (const place of /** @type {const} */ (['process', 'ipvs', 'conntrack', 'netfilter'])) {
   const chosen = names.filter((name) => benchmarks[name]?.place === place);
   if (chosen.length === 0) continue;
   // A process that elsewhere() started (--results) measures on its own kernel.

@@ -5,7 +5,7 @@ import { checkServerKey, type ServerSelector } from '../ipvs/server-options.js';
 import { checkServiceKey, type ServiceSelector } from '../ipvs/service-options.js';
 import { World } from '../items/world.js';
 import type { CallOptions } from '../kernel/call.js';
-import { Engine, placesOf } from './apply/engine.js';
+import type { Engine } from './apply/engine.js';
 import { type Difference, differencesOf } from './difference.js';
 import { CheckedDocument, type DocumentInput } from './document/document.js';
 import type { DesiredDocument } from './document/types.js';
@@ -24,7 +24,7 @@ import {
   type WatchDocumentOptions,
   watchNames,
 } from './document-options.js';
-import { cancelDrain, type DrainOptions, type DrainProgress, drainId, readDrains, stepDrains } from './drain.js';
+import type { DrainOptions, DrainProgress } from './drain.js';
 import type { PlanOptions } from './plan/plan.js';
 import { Plan } from './plan/plan-view.js';
 import { checkSame, StateSnapshot } from './plan/state-snapshot.js';
@@ -44,11 +44,13 @@ const LEAST = 10;
  */
 export class DesiredState {
   readonly #engine: Engine;
+  readonly #planning: typeof import('./planning.js');
   /** The document of the last apply, or of `open()`. */
   #checked: CheckedDocument;
   #taking: Promise<void> = Promise.resolve();
 
-  private constructor(engine: Engine, checked: CheckedDocument) {
+  private constructor(planning: typeof import('./planning.js'), engine: Engine, checked: CheckedDocument) {
+    this.#planning = planning;
     this.#engine = engine;
     this.#checked = checked;
   }
@@ -66,6 +68,8 @@ export class DesiredState {
     checkKernel(kernel, 'openIpvs', 'openConntrack', 'openNetfilter', 'openNetwork', 'openJournal', 'gracePeriod');
     const checked = await CheckedDocument.parse(document);
     const { owner, namespace } = checked.document;
+    const planning = await import('./planning.js');
+    const { Engine, placesOf } = planning;
     const world = new World({ kernel, timeout, namespace });
     try {
       const engine = new Engine(world, await placesOf(world.kernel, await world.network, owner, record));
@@ -73,7 +77,7 @@ export class DesiredState {
       // Open IPVS early, so that later calls need not wait. A call that needs it reports the error if it cannot be
       // opened.
       if (checked.target.table.size > 0) world.ipvs.catch(() => {});
-      return new DesiredState(engine, checked);
+      return new DesiredState(planning, engine, checked);
     } catch (error) {
       await world.close();
       throw error;
@@ -165,7 +169,7 @@ export class DesiredState {
   /** Returns the servers that drain now, including those that another program began to drain. */
   async draining(options: CallOptions = {}): Promise<DrainProgress[]> {
     checkCallOptions(options);
-    return readDrains(this.#engine, options);
+    return this.#planning.readDrains(this.#engine, options);
   }
 
   /**
@@ -179,18 +183,18 @@ export class DesiredState {
     const interval = checkInteger('interval (in milliseconds)', valueOr(options.interval, 1000), 10, 0x7fffffff);
     const told = new Map<string, DrainProgress>();
     for (;;) {
-      const { all, owns } = await stepDrains(this.#engine, this.#checked.target, this.document.drain, {
+      const { all, owns } = await this.#planning.stepDrains(this.#engine, this.#checked.target, this.document.drain, {
         signal,
         timeout,
       });
       for (const progress of all) {
-        const key = drainId(progress);
+        const key = this.#planning.drainId(progress);
         if (isNews(progress, told.get(key))) yield progress;
         told.set(key, progress);
       }
       // Another call has removed these meanwhile, or keeps them.
       for (const [key, progress] of told) {
-        if (all.some((other) => drainId(other) === key)) continue;
+        if (all.some((other) => this.#planning.drainId(other) === key)) continue;
         told.delete(key);
         if (progress.state === 'draining') yield { ...progress, state: owns(progress) ? 'cancelled' : 'gone' };
       }
@@ -213,7 +217,11 @@ export class DesiredState {
     checkOptions('a server that drains', server, ['service', 'server', 'state', ...progressNames]);
     const service = checkServiceKey(server.service);
     checkCallOptions(options);
-    return cancelDrain(this.#engine, { service, server: checkServerKey(server.server, service) }, options);
+    return this.#planning.cancelDrain(
+      this.#engine,
+      { service, server: checkServerKey(server.server, service) },
+      options,
+    );
   }
 
   /**

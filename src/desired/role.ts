@@ -6,7 +6,7 @@ import type { CallOptions } from '../kernel/call.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
 import { namespacePath } from '../kernel/namespace.js';
 import { describe, type RoleDescription } from '../roles/descriptions.js';
-import { Engine, placesOf } from './apply/engine.js';
+import type { Engine } from './apply/engine.js';
 import { type Difference, differencesOf } from './difference.js';
 import { ownerPattern } from './document/owner-name.js';
 import { type Target, TargetBuilder } from './document/target.js';
@@ -74,6 +74,7 @@ export class Role {
       throw invalid(`the name of a role must have 1 to 48 letters, digits, "_", "." and "-", not ${show(name)}`);
     const builder = new TargetBuilder();
     for (const part of describe(description, `ipvs-${name}`)) builder.add(part);
+    const { Engine, placesOf } = await import('./planning.js');
     const { signal: _, ...later } = open; // the signal of this call, not of calls that open handles later
     const world = new World(later);
     try {

@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net';
 import { checkAddress, checkOneOf, checkOptions, checkRange, valueOr } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { checkInterfaceName, LONGEST_MAIN_NAME } from '../common/interface-name.js';
@@ -55,9 +54,9 @@ export function daemonSettings(options: DaemonOptions): DaemonSettings {
 }
 
 function checkGroup(group: string): string {
-  const { address } = checkAddress('the group of a daemon', group);
+  const { address, family } = checkAddress('the group of a daemon', group);
   const first = Number(address.split('.')[0]);
-  const multicast = isIPv4(address) ? first >= 224 && first <= 239 : address.startsWith('ff');
+  const multicast = family === 'ipv4' ? first >= 224 && first <= 239 : address.startsWith('ff');
   if (!multicast) throw invalid(`the group of a daemon must be a multicast address, not ${address}`);
   return address;
 }

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { dirname } from 'node:path';
 import { IpvsError } from '../common/errors.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
 
@@ -187,9 +187,11 @@ export function loadAddon(): Addon {
 }
 
 function findAddon(): Addon {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
   const require = createRequire(import.meta.url);
+  let root = 'ipvs/';
   try {
+    // The package finds itself by its name, because a bundle is in another folder than its sources.
+    root = `${dirname(require.resolve('ipvs/package.json'))}/`;
     if (process.platform !== 'linux') throw new Error('IPVS is a part of the Linux kernel');
     const load = require('node-gyp-build') as (directory: string) => Addon;
     return load(root);

@@ -1,49 +1,31 @@
-import { readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import type { Kernel, OpenOptions } from '../kernel/kernel.js';
-import { namespacePath } from '../kernel/namespace.js';
-import { loadAddon, type NativeHandle } from './addon.js';
-import { NativeConntrackPort } from './conntrack/port.js';
-import { NativeIpvsPort } from './ipvs/port.js';
-import { nativeJournalPath, openNativeJournal, readNativeJournals } from './journal.js';
-import { NativeNetfilterPort } from './netfilter/port.js';
-import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSession } from './netlink/session.js';
-import { nativeNamespaces } from './network/namespaces.js';
-import { NativeNetworkPort } from './network/port.js';
-import { DEFAULT_TIMEOUT, requests, type Sender } from './requests.js';
+import type { Kernel } from '../kernel/kernel.js';
 
-/** The kernel of this machine, through the addon. */
+/**
+ * Loads the code that talks to the kernel, a fifth of the library. Importing the library omits it: programs that only
+ * plan, or test in memory, never need it.
+ */
+async function load(): Promise<Omit<Kernel, 'clock'>> {
+  return (await import('./native-kernel.js')).kernelOfAddon;
+}
+
+/** The kernel of this machine. Its code is loaded at the first use. */
 export const nativeKernel: Kernel = {
-  async openIpvs(options: OpenOptions) {
-    const path = pathOf(options);
-    const sender = requests().newIpvs(options.timeout ?? DEFAULT_TIMEOUT);
-    const family = await closingOnFailure(sender, sender.send('open', [path], options));
-    return new NativeIpvsPort(sender, family);
+  openIpvs: async (options) => (await load()).openIpvs(options),
+  openConntrack: async (options) => (await load()).openConntrack(options),
+  openNetfilter: async (options) => (await load()).openNetfilter(options),
+  openNetwork: async (options) => (await load()).openNetwork(options),
+
+  namespaces: {
+    add: async (name, options) => (await load()).namespaces.add(name, options),
+    delete: async (name, options) => (await load()).namespaces.delete(name, options),
+    list: async (options) => (await load()).namespaces.list(options),
   },
 
-  async openConntrack(options: OpenOptions) {
-    const path = pathOf(options);
-    const sender = requests().newConntrack(options.timeout ?? DEFAULT_TIMEOUT);
-    await closingOnFailure(sender, sender.send('open', [path], options));
-    return new NativeConntrackPort(sender);
-  },
-
-  async openNetfilter(options: OpenOptions) {
-    const openRoute = () => NetlinkSession.open(NETLINK_ROUTE, { ...options, signal: undefined });
-    return new NativeNetfilterPort(await NetlinkSession.open(NETLINK_NETFILTER, options), openRoute);
-  },
-
-  async openNetwork(options: OpenOptions) {
-    const openGeneric = () => NetlinkSession.open(NETLINK_GENERIC, { ...options, signal: undefined });
-    return new NativeNetworkPort(await NetlinkSession.open(NETLINK_ROUTE, options), openGeneric);
-  },
-
-  namespaces: nativeNamespaces,
-
-  journalPath: nativeJournalPath,
-  openJournal: openNativeJournal,
-  readJournals: readNativeJournals,
+  journalPath: async (path) => (await load()).journalPath(path),
+  openJournal: async (path, options) => (await load()).openJournal(path, options),
+  readJournals: async (prefix) => (await load()).readJournals(prefix),
 
   clock: {
     // A change of the system time must not move a deadline.
@@ -58,28 +40,6 @@ export const nativeKernel: Kernel = {
     },
   },
 
-  bootId: () => readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
-
-  async gracePeriod() {
-    // Waits 100 ms if the kernel cannot report a grace period. A packet takes microseconds, unless the hypervisor
-    // stops the processor meanwhile.
-    if ((await loadAddon().gracePeriod()) !== 0) await setTimeout(100);
-  },
+  bootId: async () => (await load()).bootId(),
+  gracePeriod: async () => (await load()).gracePeriod(),
 };
-
-function pathOf({ namespace }: OpenOptions): string | undefined {
-  return namespace === undefined ? undefined : namespacePath(namespace);
-}
-
-/** Closes the session if opening it fails, because the open may be incomplete or still under way. */
-async function closingOnFailure<T>(
-  sender: Sender<NativeHandle, { readonly close: undefined }>,
-  opening: Promise<T>,
-): Promise<T> {
-  try {
-    return await opening;
-  } catch (error) {
-    void sender.close();
-    throw error;
-  }
-}

@@ -123,7 +123,7 @@ describe.skipIf(process.platform !== 'linux')('a journal', () => {
 
   test('the lock goes with the program that is killed', async () => {
     const path = newPath();
-    const module = fileURLToPath(new URL('../../dist/linux/journal.js', import.meta.url));
+    const module = fileURLToPath(new URL('../../out/modules/linux/journal.js', import.meta.url));
     const program = `const { openNativeJournal } = await import(${JSON.stringify(module)});
       const journal = await openNativeJournal(${JSON.stringify(path)});
       await journal.replace('mine\\n'); console.log('has it'); setInterval(() => {}, 1000);`;

@@ -7,7 +7,6 @@ import type { CheckedDocument } from '../document/document.js';
 import type { DesiredDocument } from '../document/types.js';
 import { Ledger } from '../record/ledger.js';
 import { checkLine } from '../record/line-checks.js';
-import { planSteps } from './plan.js';
 import { Plan } from './plan-view.js';
 import { withMainNames } from './renames.js';
 import { checkSnapshot } from './snapshot-checks.js';
@@ -67,7 +66,8 @@ export class StateSnapshot {
   }
 
   /** @internal */
-  plan(document: CheckedDocument, adopt: Adoption): Plan {
+  async plan(document: CheckedDocument, adopt: Adoption): Promise<Plan> {
+    const { planSteps } = await import('../planning.js');
     checkSame(document.document, this.#of);
     const { drain } = document.document;
     const options = { adopt, drain, leftOvers: adopt === 'wanted' };

@@ -1,7 +1,7 @@
 // Takes a role, and is killed in the middle: `node apply.mjs DESCRIPTION NAMESPACE CHANGE`, before that
 // change of the kernel. Without a namespace it takes the role where it is, and says how that ends.
-import { Role } from '../../../dist/index.js';
-import { nativeKernel } from '../../../dist/linux/linux-kernel.js';
+import { Role } from '../../../out/modules/index.js';
+import { nativeKernel } from '../../../out/modules/linux/linux-kernel.js';
 
 const [description = '', namespace, change] = process.argv.slice(2);
 let left = Number(change);
