@@ -17,6 +17,7 @@ using netlink::Message;
 using netlink::MessageReader;
 using netlink::Rest;
 using netlink::Result;
+using netlink::Strand;
 
 namespace {
 
@@ -24,15 +25,25 @@ namespace {
 constexpr size_t kPendingBytes = 1 << 20;
 // Number of receives before other sockets get their turn; each receive takes up to 16 events.
 constexpr int kBurst = 16;
+// Time between two reads while events keep coming. To wake for every event at 100,000/s took 1.7 times the processor
+// time of a C program that does; this takes 1.05. The kernel's buffer holds the events of that time.
+constexpr long kPace = 200'000;  // ns
 
 }  // namespace
 
-Result<std::shared_ptr<EventStream>> EventStream::Open(netlink::Strand& strand, netlink::Socket events,
-                                                       netlink::Socket dump, const EventOptions& options) {
+Result<std::shared_ptr<EventStream>> EventStream::Open(Strand& strand, netlink::Socket events, netlink::Socket dump,
+                                                       const EventOptions& options) {
   std::shared_ptr<EventStream> stream(new EventStream(strand, std::move(events), std::move(dump), options));
   if (const Failure failure = stream->Subscribe()) return failure;
   stream->Watch(true);
   if (stream->failure_) return stream->failure_;
+  stream->pace_ = netlink::FileDescriptor(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  if (!stream->pace_.valid()) return Failure{errno, "timerfd_create"};
+  Failure unpaced = strand.Watch(stream->pace_.get(), [weak = std::weak_ptr(stream)] {
+    const auto self = weak.lock();
+    return self ? self->OnPace() : Rest::kNone;
+  });
+  if (unpaced) return unpaced;
   if (!options.resynchronise) return stream;
   stream->timer_ = netlink::FileDescriptor(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!stream->timer_.valid()) return Failure{errno, "timerfd_create"};
@@ -64,6 +75,7 @@ void EventStream::Fail(Failure failure) {
 EventStream::~EventStream() {
   Watch(false);
   if (timer_.valid()) strand_.Unwatch(timer_.get());
+  if (pace_.valid()) strand_.Unwatch(pace_.get());
   if (waiting_) waiting_(Failure{ECANCELED, ""});
 }
 
@@ -125,12 +137,13 @@ bool EventStream::full() const {
 
 Rest EventStream::Receive() {
   Rest rest = Rest::kMaybe;
-  netlink::ReceiveBuffers& buffers = strand_.buffers();
+  bool received = false;
+  netlink::ReceiveBuffers& buffers = Strand::buffers();
   for (int burst = 0; burst < kBurst && !full(); ++burst) {
     const int count = events_.Receive(buffers);
     if (count == -EAGAIN) {
       congested_ = false;
-      rest = Rest::kNone;
+      rest = received ? Pause() : Rest::kNone;
       Resynchronise();
       break;
     }
@@ -144,6 +157,7 @@ Rest EventStream::Receive() {
       Watch(false);
       break;
     }
+    received = true;
     for (int i = 0; i < count; ++i) {
       if (buffers.FromKernel(i) && (!Read(buffers.datagram(i)) || buffers.truncated(i))) Lose();
     }
@@ -151,6 +165,26 @@ Rest EventStream::Receive() {
   if (full()) Watch(false);
   Deliver();
   return rest;
+}
+
+// Leaves the next events to OnPace().
+Rest EventStream::Pause() {
+  itimerspec when{};
+  when.it_value.tv_nsec = kPace;
+  return timerfd_settime(pace_.get(), 0, &when, nullptr) == 0 ? Rest::kLater : Rest::kNone;
+}
+
+Rest EventStream::OnPace() {
+  uint64_t expirations = 0;
+  if (read(pace_.get(), &expirations, sizeof expirations) < 0 && errno != EAGAIN) {
+    // Without a timer the stream wakes for every event.
+    strand_.Unwatch(pace_.get());
+    pace_ = netlink::FileDescriptor();
+  }
+  if (!watching_) return Rest::kNone;
+  const Rest rest = Receive();
+  if (rest == Rest::kNone) strand_.Resume(events_.fd());
+  return rest == Rest::kMaybe ? rest : Rest::kNone;
 }
 
 // Returns false if a part of the datagram is malformed.

@@ -59,6 +59,8 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
 
   netlink::Failure Subscribe();
   netlink::Rest Receive();
+  netlink::Rest Pause();
+  netlink::Rest OnPace();
   bool Read(netlink::View datagram);
   bool TakeFlow(netlink::View payload, Event event);
   void Lose();
@@ -93,6 +95,7 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
   bool congested_ = false;
   Clock::time_point last_{};
   netlink::FileDescriptor timer_;
+  netlink::FileDescriptor pace_;
 };
 
 }  // namespace conntrack

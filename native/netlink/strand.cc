@@ -22,6 +22,10 @@ void Strand::Unwatch(int fd) {
   if (watched_.erase(fd) != 0) pool_.Unwatch(fd);
 }
 
+void Strand::Resume(int fd) {
+  if (watched_.contains(fd)) pool_.Rearm(fd);
+}
+
 ReceiveBuffers& Strand::buffers() {
   thread_local ReceiveBuffers buffers;
   return buffers;
@@ -53,6 +57,7 @@ void Strand::Call(int fd) {
   const OnReadable on_readable = found->second;  // it may unwatch itself
   const Rest rest = on_readable();
   if (!watched_.contains(fd)) return;
+  if (rest == Rest::kLater) return;
   if (rest == Rest::kNone) return pool_.Rearm(fd);
   const std::lock_guard lock(pool_.mutex_);
   readable_.push_back(fd);

@@ -14,8 +14,9 @@ namespace netlink {
 
 class IoPool;
 
-// What a callback has left to read. kMaybe: it is called again, after other work.
-enum class Rest { kNone, kMaybe };
+// What a callback has left to read. kMaybe: it is called again, after other work. kLater: it is not called before
+// Resume().
+enum class Rest { kNone, kMaybe, kLater };
 
 class Strand : public std::enable_shared_from_this<Strand> {
  public:
@@ -37,6 +38,8 @@ class Strand : public std::enable_shared_from_this<Strand> {
   // Calls `on_readable` when the descriptor is readable. A descriptor has one watcher.
   [[nodiscard]] Failure Watch(int fd, OnReadable on_readable);
   void Unwatch(int fd);
+  // Watches a descriptor again whose callback returned kLater.
+  void Resume(int fd);
   // Calls the callbacks of all watched descriptors, readable or not.
   void CallAll();
   // Buffers of the thread that runs this task.
