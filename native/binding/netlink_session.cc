@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "binding/convert.h"
+#include "binding/netlink_batch.h"
 #include "netlink/packet_socket.h"
 #include "netns/named.h"
 
@@ -30,14 +31,9 @@ struct Answer {
   Bytes replies;  // whole messages, back to back
 };
 
-// Reads the messages from a Uint8Array, and their offsets from a Uint32Array.
 Batch ToBatch(const Napi::CallbackInfo& info) {
-  const auto bytes = ToBytes(info[1]);
-  const auto offsets = ToNumbers(info[2]);
   Batch batch;
-  batch.bytes.assign(bytes.begin(), bytes.end());
-  batch.offsets.assign(offsets.begin(), offsets.end());
-  if (const Failure failure = netlink::CheckBatch(batch)) throw InvalidArgument(info.Env(), failure.message);
+  AppendMessages(batch, info[1], info[2]);
   return batch;
 }
 
@@ -61,10 +57,16 @@ Napi::Value FromAnswer(Napi::Env env, const Answer& answer) {
   return object;
 }
 
+// Returns the first failure. The kernel executes nothing of a batch with a failure.
 Napi::Value FromVerdict(Napi::Env env, const Verdict& verdict) {
+  const auto& outcomes = verdict.outcomes;
+  const auto failed = std::find_if(outcomes.begin(), outcomes.end(), [](const auto& one) { return one.code != 0; });
   const Napi::Object object = Napi::Object::New(env);
-  object.Set("errnos", FromOutcomes(env, verdict.outcomes));
-  object.Set("messages", FromMessages(env, verdict.outcomes));
+  const bool any = failed != outcomes.end();
+  object.Set("failed", any ? static_cast<double>(failed - outcomes.begin()) : -1);
+  object.Set("errno", any ? failed->code : 0);
+  object.Set("message", any ? failed->message : "");
+  object.Set("attribute", any ? verdict.attributes[failed - outcomes.begin()] : 0);
   object.Set("lost", verdict.lost);
   return object;
 }
@@ -177,18 +179,21 @@ void NetlinkSession::Dump(const Napi::CallbackInfo& info) {
       FromAnswer);
 }
 
+// transact(id, bytes, offsets, earlier): sends the messages of a NetlinkBatch, if it is given, and these, as one batch.
 void NetlinkSession::Transact(const Napi::CallbackInfo& info) {
+  Batch batch = NetlinkBatch::Take(info[3]);
+  AppendMessages(batch, info[1], info[2]);
   handle_.Start<Verdict>(
       info,
-      [batch = ToBatch(info), &io = handle_.io()](NetlinkState& state, uint32_t /*id*/, const Done<Verdict>& done) {
+      [batch = std::make_shared<Batch>(std::move(batch)), &io = handle_.io()](NetlinkState& state, uint32_t /*id*/,
+                                                                              const Done<Verdict>& done) {
         if (!state.transaction) {
           auto socket = OpenSocket(state.network_namespace, state.protocol);
           if (!socket.ok()) return done(socket.failure());
           state.transaction.emplace(std::move(socket.value()));
         }
-        Batch whole = batch;
-        const uint32_t first = std::exchange(state.next_sequence, state.next_sequence + whole.size());
-        done(netlink::Transact(*state.transaction, io.buffers(), whole, first));
+        const uint32_t first = std::exchange(state.next_sequence, state.next_sequence + batch->size());
+        done(netlink::Transact(*state.transaction, io.buffers(), *batch, first));
       },
       FromVerdict);
 }

@@ -1,10 +1,10 @@
+import type { NftBatchChange } from '../kernel/netfilter/changes.js';
 import { chainText } from '../kernel/netfilter/names.js';
 import type {
   NftChainEntry,
   NftChainName,
   NftChainRule,
   NftCounter,
-  NftTableChange,
   NftTableEntry,
 } from '../kernel/netfilter/types.js';
 
@@ -27,19 +27,19 @@ interface Placed {
  */
 export function rewriteLongChains(
   table: NftTableEntry | undefined,
-  changes: NftTableChange[],
+  changes: NftBatchChange[],
   mostSteps: number = MOST_STEPS,
-): NftTableChange[] {
+): NftBatchChange[] {
   const long = (table?.chains ?? []).filter((chain) => steps(chain, changes) > mostSteps);
   return long.length > 0 ? long.reduce(rewrite, changes) : changes;
 }
 
-function isOf(chain: string, change: NftTableChange): boolean {
+function isOf(chain: string, change: NftBatchChange): boolean {
   if (change.change === 'add-rule') return chainText(change.chain) === chain;
   return change.change === 'delete-rule' && change.chain === chain;
 }
 
-function steps({ name, rules }: NftChainEntry, changes: readonly NftTableChange[]): number {
+function steps({ name, rules }: NftChainEntry, changes: readonly NftBatchChange[]): number {
   const places = new Map(rules.map(({ handle }, index) => [handle, index]));
   const chain = chainText(name);
   let sum = 0;
@@ -51,7 +51,7 @@ function steps({ name, rules }: NftChainEntry, changes: readonly NftTableChange[
   return sum;
 }
 
-function rewrite(changes: NftTableChange[], chain: NftChainEntry): NftTableChange[] {
+function rewrite(changes: NftBatchChange[], chain: NftChainEntry): NftBatchChange[] {
   const text = chainText(chain.name);
   const own = changes.filter((change) => isOf(text, change));
   const wanted = after(chain, own);
@@ -72,7 +72,7 @@ function addition(
   chain: NftChainName,
   rule: NftChainRule | undefined,
   counter: NftCounter | undefined,
-): NftTableChange[] {
+): NftBatchChange[] {
   return rule ? [{ change: 'add-rule', chain, rule, ...(counter && { counter }) }] : [];
 }
 
@@ -83,7 +83,7 @@ function getOrAdd(map: Map<bigint, Placed[]>, key: bigint): Placed[] {
 }
 
 /** Returns the rules of the chain after the changes. */
-function after({ rules }: NftChainEntry, changes: readonly NftTableChange[]): Placed[] {
+function after({ rules }: NftChainEntry, changes: readonly NftBatchChange[]): Placed[] {
   const deleted = new Set<bigint>();
   const before = new Map<bigint, Placed[]>();
   const last: Placed[] = [];

@@ -51,6 +51,11 @@ export class MessageWriter {
     return this.#offsets.length;
   }
 
+  /** Size of all messages so far, in bytes. */
+  get size(): number {
+    return this.#length;
+  }
+
   /** Writes a message. `content` writes its fixed part and its attributes. */
   message(type: number, flags: number, content: () => void): void {
     const start = this.#length;
@@ -113,6 +118,11 @@ export class MessageWriter {
   }
   be64(type: number, value: bigint): void {
     this.#number(type, 8, (at) => this.#view.setBigUint64(at, value));
+  }
+
+  /** Writes an attribute that contains attributes, given as bytes. */
+  nested(type: number, attributes: Uint8Array): void {
+    this.bytes(type | NESTED, attributes);
   }
 
   /** Writes an attribute that contains attributes. */
