@@ -31,12 +31,6 @@ struct Answer {
   Bytes replies;  // whole messages, back to back
 };
 
-Batch ToBatch(const Napi::CallbackInfo& info) {
-  Batch batch;
-  AppendMessages(batch, info[1], info[2]);
-  return batch;
-}
-
 // Returns [index, message, ...] for the requests whose outcome has a message.
 Napi::Value FromMessages(Napi::Env env, const std::vector<Failure>& outcomes) {
   const Napi::Array array = Napi::Array::New(env);
@@ -162,14 +156,14 @@ void NetlinkSession::Open(const Napi::CallbackInfo& info) {
 void NetlinkSession::Request(const Napi::CallbackInfo& info) {
   handle_.Start<Answer>(
       info,
-      [batch = ToBatch(info)](NetlinkState& state, uint32_t id, Done<Answer> done) {
+      [batch = ToBatch(info[1], info[2])](NetlinkState& state, uint32_t id, Done<Answer> done) {
         Submit(state, id, batch, false, std::move(done));
       },
       FromAnswer);
 }
 
 void NetlinkSession::Dump(const Napi::CallbackInfo& info) {
-  Batch dump = ToBatch(info);
+  Batch dump = ToBatch(info[1], info[2]);
   if (dump.size() != 1) throw InvalidArgument(info.Env(), "a dump takes one message");
   handle_.Start<Answer>(
       info,
@@ -179,21 +173,20 @@ void NetlinkSession::Dump(const Napi::CallbackInfo& info) {
       FromAnswer);
 }
 
-// transact(id, bytes, offsets, earlier): sends the messages of a NetlinkBatch, if it is given, and these, as one batch.
+// transact(id, batch): sends the messages of a NetlinkBatch, and empties it.
 void NetlinkSession::Transact(const Napi::CallbackInfo& info) {
-  Batch batch = NetlinkBatch::Take(info[3]);
-  AppendMessages(batch, info[1], info[2]);
   handle_.Start<Verdict>(
       info,
-      [batch = std::make_shared<Batch>(std::move(batch)), &io = handle_.io()](NetlinkState& state, uint32_t /*id*/,
-                                                                              const Done<Verdict>& done) {
+      [pieces = std::make_shared<std::vector<Batch>>(NetlinkBatch::Take(info[1])), &io = handle_.io()](
+          NetlinkState& state, uint32_t /*id*/, const Done<Verdict>& done) {
         if (!state.transaction) {
           auto socket = OpenSocket(state.network_namespace, state.protocol);
           if (!socket.ok()) return done(socket.failure());
           state.transaction.emplace(std::move(socket.value()));
         }
-        const uint32_t first = std::exchange(state.next_sequence, state.next_sequence + batch->size());
-        done(netlink::Transact(*state.transaction, io.buffers(), *batch, first));
+        Batch batch = Join(std::move(*pieces));
+        const uint32_t first = std::exchange(state.next_sequence, state.next_sequence + batch.size());
+        done(netlink::Transact(*state.transaction, io.buffers(), batch, first));
       },
       FromVerdict);
 }

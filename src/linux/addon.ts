@@ -134,7 +134,7 @@ export interface Verdict {
   readonly lost: boolean;
 }
 
-/** The first messages of a batch (native/binding/netlink_batch.h). */
+/** The messages of a batch, written in pieces (native/binding/netlink_batch.h). */
 export interface NativeBatch {
   append(bytes: Uint8Array, offsets: Uint32Array): void;
 }
@@ -162,8 +162,8 @@ export interface NativeNetlinkSession extends NativeHandle {
   open(id: number, namespacePath: string | undefined, protocol?: number): void;
   request(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
   dump(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
-  /** Sends a batch: the messages of `earlier`, which is empty afterwards, and these. */
-  transact(id: number, bytes: Uint8Array, offsets: Uint32Array, earlier?: NativeBatch): void;
+  /** Sends a batch, which is empty afterwards. */
+  transact(id: number, batch: NativeBatch): void;
   listen(id: number, groups: Uint32Array): void;
   heard(id: number, cursor: number): void;
   unlisten(id: number, cursor: number): void;

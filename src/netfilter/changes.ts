@@ -1,19 +1,19 @@
-import { at, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { at, checkLength, checkList, checkNoHole, checkOneOf, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
-import { forEachInSlices } from '../common/slices.js';
+import { pauseIfDue } from '../common/slices.js';
 import type { NftRule } from '../kernel/netfilter/types.js';
 import type { Edits } from './edit-plan.js';
 import { chainRuleKey } from './layout.js';
-import { MarkElements } from './mark-elements.js';
+import { type MarkChange, MarkElements } from './mark-elements.js';
 import {
   checkMark,
   checkMarkSelector,
   type FwmarkOptions,
   type FwmarkSelector,
   type MarkSettings,
-  mapOf,
   markKey,
   packetsKey,
+  shapeOf,
 } from './mark-options.js';
 import { checkRule, type NetfilterRuleOptions, ruleText } from './rule-options.js';
 
@@ -56,6 +56,8 @@ const kinds = ['add-mark', 'set-mark', 'delete-mark', 'add-rule', 'delete-rule']
 
 /** Number of changes from which {@link checkManyEdits} checks a list. */
 export const MANY = 1000;
+/** Number of changes between two reads of the clock. */
+const SLICE = 64;
 
 /** Checks changes. The order within a batch is not specified, so the same packets or rule may occur only once. */
 export function checkEdits(changes: readonly NetfilterChange[]): Edits {
@@ -71,9 +73,16 @@ export async function checkManyEdits(
   changes: readonly NetfilterChange[],
   signal: AbortSignal | undefined,
 ): Promise<Edits> {
-  const copy = [...checkList('changes', changes)];
-  const checked = new CheckedEdits(new MarkElements());
-  await forEachInSlices(copy, (change, index) => checked.add(change, index), signal);
+  checkLength('changes', changes);
+  const copy = changes.slice(); // the caller may change the list before all of it is checked
+  const checked = new CheckedEdits(new MarkElements(copy.length));
+  for (let first = 0; first < copy.length; first += SLICE) {
+    for (let index = first; index < Math.min(first + SLICE, copy.length); index++) {
+      checkNoHole('changes', copy, index);
+      checked.add(copy[index] as NetfilterChange, index);
+    }
+    await pauseIfDue(signal);
+  }
   return checked.edits;
 }
 
@@ -129,11 +138,11 @@ class CheckedEdits {
     }
   }
 
-  #addMark(kind: 'added' | 'set' | 'deleted', list: MarkSettings[], settings: MarkSettings, index: number): void {
+  #addMark(kind: MarkChange, list: MarkSettings[], settings: MarkSettings, index: number): void {
     const { elements } = this.edits;
-    const place = elements && mapOf(settings);
-    if (place) {
-      const first = elements.add(kind, place.map, place.key, settings.mark, index);
+    const shape = elements && shapeOf(settings);
+    if (shape) {
+      const first = elements.add(kind, shape, settings, index);
       if (first !== undefined) throw samePackets(`change ${first}`, settings);
     } else {
       this.#places.addMark(settings, index);

@@ -54,16 +54,17 @@ export class Commits {
     return table;
   }
 
-  /** Commits the changes that `plan` returns for the current table, read with its elements. */
+  /** Commits the changes that `plan` returns for the current table, read with its elements unless it is to be deleted. */
   change<T extends Lists>(
     options: CallOptions | undefined,
     wanted: T,
     plan: (wanted: T, ...now: Parameters<Plan>) => NftBatchChange[],
+    elements = true,
   ): Promise<void> {
     checkCallOptions(options);
     return this.#enqueue(async () => {
       const resolved = await this.resolve(wanted, options);
-      await this.#attempt(true, options, (table, uncertain) => plan(resolved, table, uncertain));
+      await this.#attempt(elements, options, (table, uncertain) => plan(resolved, table, uncertain));
     }, options);
   }
 

@@ -1,7 +1,8 @@
 import type { NftBatchChange } from '../kernel/netfilter/changes.js';
 import { NftElementList } from '../kernel/netfilter/elements.js';
 import { mapText } from '../kernel/netfilter/names.js';
-import type { NftMapElement, NftMapKey, NftMapName } from '../kernel/netfilter/types.js';
+import type { NftMapElement, NftMapKey, NftMapName, NftMapShape } from '../kernel/netfilter/types.js';
+import { keyOf, type MarkSettings } from './mark-options.js';
 
 /** Lists of elements, one for each map. */
 export class ElementLists implements Iterable<NftElementList> {
@@ -11,11 +12,13 @@ export class ElementLists implements Iterable<NftElementList> {
     return this.#lists.values();
   }
 
-  /** Returns the list of a map. Makes it, if it does not exist. */
-  of(map: NftMapName): NftElementList {
+  /** Returns the list of a map. Makes it with space for `expected` elements, if it does not exist. */
+  of(map: NftMapName, expected?: number): NftElementList {
     const text = mapText(map);
-    const list = this.#lists.get(text) ?? new NftElementList(map);
-    if (list.length === 0) this.#lists.set(text, list);
+    const found = this.#lists.get(text);
+    if (found) return found;
+    const list = new NftElementList(map, [], expected);
+    this.#lists.set(text, list);
     return list;
   }
 }
@@ -48,21 +51,44 @@ export class ElementChanges {
   }
 }
 
+/** A kind of change of marks. */
+export type MarkChange = 'added' | 'set' | 'deleted';
+
 /** Marks that maps hold, as lists of elements: 100,000 of them are a few objects. */
 export class MarkElements {
   readonly added = new ElementLists();
   readonly set = new ElementLists();
   readonly deleted = new ElementLists();
   readonly #places = new Map<string, KeyPlaces>();
+  readonly #expected: number;
+  /** The list of the last mark: consecutive marks are mostly for one map. */
+  #last: { readonly kind: MarkChange; readonly list: NftElementList; readonly places: KeyPlaces } | undefined;
 
-  /** Adds a mark. Returns the place of an earlier one for the same packets. */
-  add(kind: 'added' | 'set' | 'deleted', map: NftMapName, key: NftMapKey, mark: number, place: number) {
-    const list = this[kind].of(map);
-    list.push(key, mark);
-    const text = mapText(map);
-    const places = this.#places.get(text) ?? new KeyPlaces(list);
-    if (list.length === 1) this.#places.set(text, places);
-    return places.add(list, place);
+  /**
+   * @param expected maximum number of marks. Space for them is reserved, but uses no memory before it is written: to
+   * copy a growing table stops the event loop for 10 ms.
+   */
+  constructor(expected: number) {
+    this.#expected = expected;
+  }
+
+  /** Adds a mark with the shape of its map. Returns the place of an earlier one for the same packets. */
+  add(kind: MarkChange, shape: NftMapShape, { hook, match, mark }: MarkSettings, place: number): number | undefined {
+    let last = this.#last;
+    if (last?.kind !== kind || last.list.map.shape !== shape || last.list.map.hook !== hook) {
+      const list = this[kind].of({ hook, shape }, this.#expected);
+      last = { kind, list, places: this.#placesOf(list) };
+      this.#last = last;
+    }
+    last.list.push(keyOf(match), mark);
+    return last.places.add(last.list, place);
+  }
+
+  #placesOf(list: NftElementList): KeyPlaces {
+    const text = mapText(list.map);
+    const places = this.#places.get(text) ?? new KeyPlaces(list, this.#expected);
+    this.#places.set(text, places);
+    return places;
   }
 }
 
@@ -76,26 +102,35 @@ const FACTOR = 0x9e3779b1;
 class KeyPlaces {
   /** Number of words of a key. */
   readonly #words: number;
-  #keys: Uint32Array;
-  #places: Uint32Array;
+  readonly #keys: Uint32Array;
+  readonly #places: Uint32Array;
   /** Number of a key plus 1, or 0. At most half of the slots are in use. */
-  #slots: Int32Array;
+  readonly #slots: Int32Array;
   #length = 0;
 
-  constructor({ layout }: NftElementList) {
+  /** @param most maximum number of keys */
+  constructor({ layout }: NftElementList, most: number) {
     this.#words = layout.length / 4;
-    this.#slots = new Int32Array(16);
-    this.#keys = new Uint32Array(8 * this.#words);
-    this.#places = new Uint32Array(8);
+    this.#keys = new Uint32Array(most * this.#words);
+    this.#places = new Uint32Array(most);
+    this.#slots = new Int32Array(2 ** (33 - Math.clz32(most)));
   }
 
   /** Notes the place of the last element of the list. Returns the place of an earlier one with the same key. */
   add(list: NftElementList, place: number): number | undefined {
-    if (this.#length === this.#places.length) this.#grow();
-    const at = this.#length * this.#words;
-    const from = (list.length - 1) * (list.size / 4);
-    for (let word = 0; word < this.#words; word++) this.#keys[at + word] = list.words[from + word] as number;
-    const slot = this.#find(at);
+    const keys = this.#keys;
+    const records = list.words;
+    const words = this.#words;
+    const at = this.#length * words;
+    const from = (list.length - 1) * (words + 1);
+    let hash = 0;
+    for (let word = 0; word < words; word++) {
+      const part = records[from + word] as number;
+      keys[at + word] = part;
+      hash = Math.imul(hash ^ part, FACTOR);
+      hash ^= hash >>> 15;
+    }
+    const slot = this.#find(hash, at);
     const found = this.#slots[slot] as number;
     if (found > 0) return this.#places[found - 1];
     this.#places[this.#length++] = place;
@@ -104,18 +139,12 @@ class KeyPlaces {
   }
 
   /** Returns the slot of the key at `at`, or the free one where it belongs. */
-  #find(at: number): number {
-    const keys = this.#keys;
-    const words = this.#words;
-    let hash = 0;
-    for (let word = 0; word < words; word++) {
-      hash = Math.imul(hash ^ (keys[at + word] as number), FACTOR);
-      hash ^= hash >>> 15;
-    }
-    const most = this.#slots.length - 1;
+  #find(hash: number, at: number): number {
+    const slots = this.#slots;
+    const most = slots.length - 1;
     for (let slot = hash & most; ; slot = (slot + 1) & most) {
-      const found = this.#slots[slot] as number;
-      if (found === 0 || this.#isSame((found - 1) * words, at)) return slot;
+      const found = slots[slot] as number;
+      if (found === 0 || this.#isSame((found - 1) * this.#words, at)) return slot;
     }
   }
 
@@ -123,17 +152,6 @@ class KeyPlaces {
     for (let word = 0; word < this.#words; word++)
       if (this.#keys[one + word] !== this.#keys[other + word]) return false;
     return true;
-  }
-
-  #grow(): void {
-    const keys = new Uint32Array(this.#keys.length * 2);
-    const places = new Uint32Array(this.#places.length * 2);
-    keys.set(this.#keys);
-    places.set(this.#places);
-    this.#keys = keys;
-    this.#places = places;
-    this.#slots = new Int32Array(this.#slots.length * 2);
-    for (let key = 0; key < this.#length; key++) this.#slots[this.#find(key * this.#words)] = key + 1;
   }
 }
 

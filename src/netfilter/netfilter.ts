@@ -1,5 +1,5 @@
 import { ask } from '../common/ask.js';
-import { checkCallOptions, checkKernel, checkList, checkOptions, show } from '../common/check.js';
+import { checkCallOptions, checkKernel, checkLength, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { withJson } from '../common/json.js';
 import { Watch } from '../common/watch.js';
@@ -214,7 +214,7 @@ export class Netfilter {
       if (isAddition(edits)) checkLoadable(this.owner);
       return edits;
     };
-    if (checkList('changes', changes).length < MANY) {
+    if (checkLength('changes', changes) < MANY) {
       await this.#commits.edit(loadable(checkEdits(changes)), options);
       return;
     }
@@ -229,8 +229,13 @@ export class Netfilter {
    */
   async set(state: NetfilterState, options?: CallOptions): Promise<void> {
     const desired = checkState(state);
-    if (desired.marks.length > 0 || desired.rules.length > 0) checkLoadable(this.owner);
-    await this.#commits.change(options, { ...desired }, (wanted, table) => planAll(table, distinct(wanted)));
+    if (!isEmpty(desired)) checkLoadable(this.owner);
+    await this.#commits.change(
+      options,
+      { ...desired },
+      (wanted, table) => planAll(table, distinct(wanted)),
+      !isEmpty(desired),
+    );
   }
 
   /** Returns the differences that {@link set} would repair; empty if there are none. */
@@ -286,6 +291,10 @@ export function compareState(
   const desired = { ...checkState(state) };
   const names = new Map(interfacesOf(desired).map((name) => [name, resolveInterface(name, links)]));
   return differences(table, distinct(withMainNames(desired, names)));
+}
+
+function isEmpty({ marks, rules }: Desired): boolean {
+  return marks.length === 0 && rules.length === 0;
 }
 
 function distinct({ marks, rules }: Desired): Desired {

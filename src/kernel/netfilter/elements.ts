@@ -50,8 +50,7 @@ export function readKey(bytes: Uint8Array, at: number, layout: KeyLayout): NftMa
 
 /** Length of a mark, in bytes. */
 const MARK = 4;
-/** Number of elements that a new list has space for. */
-const FIRST = 4;
+const FEW = 4;
 
 /**
  * Elements of one map as packed records, each a key and a mark. 100,000 elements take 1.6 MB; as objects they take 20,
@@ -68,11 +67,12 @@ export class NftElementList implements Iterable<NftMapElement> {
   #words: Uint32Array;
   #length = 0;
 
-  constructor(map: NftMapName, elements: Iterable<NftMapElement> = []) {
+  /** @param expected number of elements to reserve space for */
+  constructor(map: NftMapName, elements: Iterable<NftMapElement> = [], expected: number = FEW) {
     this.map = map;
     this.layout = keyLayouts[map.shape];
     this.size = this.layout.length + MARK;
-    this.#bytes = new Uint8Array(FIRST * this.size);
+    this.#bytes = new Uint8Array(expected * this.size);
     this.#words = new Uint32Array(this.#bytes.buffer);
     for (const element of elements) this.push(element, element.mark);
   }

@@ -25,7 +25,7 @@ const NFNL_MSG_BATCH_END = 0x11;
 /** Attribute of the start of a batch: the generation that it is for. */
 const NFNL_BATCH_GENID = 1;
 /** Size from which a piece of a batch is complete, in bytes. */
-const PIECE = 256 * 1024;
+const PIECE = 128 * 1024;
 /**
  * User data of a map, which nft needs to print it: keys have network byte order (2), marks have host byte order (1).
  * Each part is a type, a length and a number (NFTNL_UDATA_SET_KEYBYTEORDER, ..._DATABYTEORDER of libnftnl).
@@ -53,7 +53,7 @@ export class BatchWriter {
   readonly #mostElements: number;
   readonly #places: Place[] = [];
   #count = 0;
-  #writer = new MessageWriter();
+  readonly #writer = new MessageWriter();
 
   /**
    * @param mostElements maximum number of elements in one message; default: what fits, as nft does. The kernel handles
@@ -71,7 +71,7 @@ export class BatchWriter {
     this.#mostElements = mostElements;
   }
 
-  /** Yields the messages, in pieces of about 256 KiB. */
+  /** Yields the messages, in pieces of about 128 KiB. Each is valid until the next one is taken. */
   *pieces(): Generator<Messages, void, void> {
     this.#bound(NFNL_MSG_BATCH_BEGIN, -1);
     for (const [index, entry] of this.#changes.entries()) {
@@ -117,9 +117,10 @@ export class BatchWriter {
       const start = writer.size;
       writeMessage(writer, this.#table, type, flags | ack, () => {
         writer.text(NFTA_SET_ELEM_LIST.SET, mapText(list.map));
-        writer.nested(NFTA_SET_ELEM_LIST.ELEMENTS, encoder.encode(first, count));
+        encoder.encode(writer.nestedWords(NFTA_SET_ELEM_LIST.ELEMENTS, count * encoder.words), first);
       });
-      this.#note(count, writer.size - start - count * encoder.size, encoder.size);
+      const size = encoder.words * 4;
+      this.#note(count, writer.size - start - count * size, size);
       yield* this.#complete();
     }
   }
@@ -141,7 +142,7 @@ export class BatchWriter {
   *#complete(): Generator<Messages, void, void> {
     if (this.#writer.size < PIECE) return;
     yield this.#writer.take();
-    this.#writer = new MessageWriter();
+    this.#writer.clear();
   }
 }
 

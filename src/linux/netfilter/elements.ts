@@ -14,8 +14,8 @@ function header(type: number, content: number): number {
 
 /** Writes elements of one list as the content of NFTA_SET_ELEM_LIST_ELEMENTS. */
 export class ElementEncoder {
-  /** Size of an element, in bytes. */
-  readonly size: number;
+  /** Size of an element, in words of 4 bytes. */
+  readonly words: number;
   /** Maximum number of elements that fit one attribute. */
   readonly most: number;
   readonly #list: NftElementList;
@@ -28,8 +28,8 @@ export class ElementEncoder {
     const content = 2 * HEADER + key + (withMark ? 3 * HEADER : 0);
     this.#list = list;
     this.#withMark = withMark;
-    this.size = HEADER + content;
-    this.most = Math.floor(MOST_CONTENT / this.size);
+    this.words = (HEADER + content) / 4;
+    this.most = Math.floor(MOST_CONTENT / (HEADER + content));
     this.#frame = Uint32Array.from([
       header(NFTA_LIST_ELEM | NESTED, content),
       header(NFTA_SET_ELEM.KEY | NESTED, HEADER + key),
@@ -39,20 +39,18 @@ export class ElementEncoder {
     ]);
   }
 
-  /** Returns `count` elements from the one at `first` on. */
-  encode(first: number, count: number): Uint8Array {
+  /** Writes the elements from `first` on, as many as there is space for. */
+  encode(space: Uint32Array, first: number): void {
     // Copies words: calls for each attribute take ten times as long, and a table has up to a million elements.
     const { words: records, size } = this.#list;
     const frame = this.#frame;
-    const result = new Uint32Array(count * frame.length);
     const keyWords = size / 4 - 1;
     let from = (first * size) / 4;
-    for (let at = 0; at < result.length; at += frame.length) {
-      for (let word = 0; word < frame.length; word++) result[at + word] = frame[word] as number;
-      for (let word = 0; word < keyWords; word++) result[at + 3 + word] = records[from++] as number;
+    for (let at = 0; at < space.length; at += frame.length) {
+      for (let word = 0; word < frame.length; word++) space[at + word] = frame[word] as number;
+      for (let word = 0; word < keyWords; word++) space[at + 3 + word] = records[from++] as number;
       const mark = records[from++] as number;
-      if (this.#withMark) result[at + frame.length - 1] = mark;
+      if (this.#withMark) space[at + frame.length - 1] = mark;
     }
-    return new Uint8Array(result.buffer);
   }
 }

@@ -99,7 +99,7 @@ export class NativeNetfilterPort implements NetfilterPort {
       writer.text(TABLE, table);
       writer.text(NFTA_SET_ELEM_LIST.SET, mapText(map));
       const element = new ElementEncoder(new NftElementList(map, [{ ...key, mark: 0 }]), false);
-      writer.nested(NFTA_SET_ELEM_LIST.ELEMENTS, element.encode(0, 1));
+      element.encode(writer.nestedWords(NFTA_SET_ELEM_LIST.ELEMENTS, element.words), 0);
     });
     const { outcomes, replies } = await this.#session.request(ask, options);
     const [outcome] = outcomes;

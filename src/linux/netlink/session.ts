@@ -4,7 +4,7 @@ import { pauseIfDue } from '../../common/slices.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { OpenOptions } from '../../kernel/kernel.js';
 import { namespacePath } from '../../kernel/namespace.js';
-import type { NativeBatch, NativeNetlinkSession, NativeOutcomes, NetlinkReplies, Verdict } from '../addon.js';
+import type { NativeNetlinkSession, NativeOutcomes, NetlinkReplies, Verdict } from '../addon.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from '../requests.js';
 import { SessionFiles } from '../session-files.js';
 import { type Message, readMessages } from './reader.js';
@@ -89,21 +89,15 @@ export class NetlinkSession extends SessionFiles {
 
   /**
    * Sends a batch that the kernel executes completely or not at all. Takes the messages in pieces, and lets the event
-   * loop turn between them; an abort between them sends nothing.
+   * loop turn between them; an abort between them sends nothing. A piece is used before the next one is taken.
    */
   async transact(pieces: Iterable<Messages>, options: CallOptions = {}): Promise<Verdict> {
-    let earlier: NativeBatch | undefined;
-    let last: Messages | undefined;
-    for (const piece of pieces) {
-      if (last) {
-        earlier ??= requests().newBatch();
-        earlier.append(last.bytes, last.offsets);
-        await pauseIfDue(options.signal);
-      }
-      last = piece;
+    const batch = requests().newBatch();
+    for (const { bytes, offsets } of pieces) {
+      batch.append(bytes, offsets);
+      await pauseIfDue(options.signal);
     }
-    if (!last) throw new RangeError('the batch is empty');
-    return this.#sender.send('transact', [last.bytes, last.offsets, earlier], options);
+    return this.#sender.send('transact', [batch], options);
   }
 
   /** Joins multicast groups and listens to their messages, from the moment the promise resolves. */
