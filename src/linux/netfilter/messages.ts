@@ -1,4 +1,5 @@
 import { keyLayouts } from '../../kernel/netfilter/elements.js';
+import type { NftExpression } from '../../kernel/netfilter/expression.js';
 import { baseChain, chainNamed, mapNamed } from '../../kernel/netfilter/names.js';
 import { counterOf, readRule } from '../../kernel/netfilter/rules.js';
 import type {
@@ -8,7 +9,7 @@ import type {
   NftMapName,
   NftRuleEntry,
 } from '../../kernel/netfilter/types.js';
-import { type Message, readAttributes } from '../netlink/reader.js';
+import { type Attribute, type Message, readAttributes } from '../netlink/reader.js';
 import { type Messages, MessageWriter, NLM_F } from '../netlink/writer.js';
 import {
   NFTA_CHAIN,
@@ -76,8 +77,16 @@ export function question(type: number, flags: number, content: (writer: MessageW
 }
 
 /** Returns the attributes of a message by their number. */
-export function attributesOf(message: Message) {
-  return new Map(Array.from(readAttributes(message.payload, GENMSG), (attribute) => [attribute.type, attribute]));
+export function attributesOf(message: Message): Map<number, Attribute> {
+  const attributes = new Map<number, Attribute>();
+  for (const attribute of readAttributes(message.payload, GENMSG)) attributes.set(attribute.type, attribute);
+  return attributes;
+}
+
+/** Returns one attribute of a message, without reading those after it. */
+export function attributeOf(message: Message, type: number): Attribute | undefined {
+  for (const attribute of readAttributes(message.payload, GENMSG)) if (attribute.type === type) return attribute;
+  return undefined;
 }
 
 /** Returns the comment in a table's user data, which is a sequence of types, lengths and values. */
@@ -129,9 +138,9 @@ export function readRuleEntry(message: Message): NftRuleEntry & { readonly chain
   const attributes = attributesOf(message);
   const chain = attributes.get(NFTA_RULE.CHAIN)?.text ?? '';
   const handle = attributes.get(NFTA_RULE.HANDLE)?.be64 ?? 0n;
-  const expressions = Array.from(attributes.get(NFTA_RULE.EXPRESSIONS)?.nested ?? [], ({ nested }) =>
-    readExpression(nested),
-  );
+  const expressions: NftExpression[] = [];
+  for (const { nested } of attributes.get(NFTA_RULE.EXPRESSIONS)?.nested ?? [])
+    expressions.push(readExpression(nested));
   const name = chainNamed(chain);
   const rule = name && readRule(name.hook, expressions);
   const counter = counterOf(expressions);

@@ -21,6 +21,7 @@ import { NFTA_CHAIN, NFTA_GEN, NFTA_SET, NFTA_SET_ELEM_LIST, NFTA_TABLE } from '
 import { BatchWriter } from './batch.js';
 import { ElementEncoder } from './elements.js';
 import {
+  attributeOf,
   attributesOf,
   commentOf,
   NFPROTO_INET,
@@ -168,7 +169,7 @@ export class NativeNetfilterPort implements NetfilterPort {
         options,
       );
       // Some kernels ignore the table in the request.
-      return messages.filter((message) => attributesOf(message).get(TABLE)?.text === table);
+      return messages.filter((message) => attributeOf(message, TABLE)?.text === table);
     };
     const chainMessages = await dump(NFT_MSG.GETCHAIN);
     const rules = (await dump(NFT_MSG.GETRULE)).map(readRuleEntry);
