@@ -15,28 +15,42 @@ import type {
  */
 const MOST_STEPS = 20_000_000;
 
+/** Number of rules from which a chain that loses all of them is flushed: one message instead of one for each rule. */
+const MANY_RULES = 64;
+
 interface Placed {
   readonly rule?: NftChainRule | undefined;
   readonly counter?: NftCounter | undefined;
 }
 
 /**
- * Replaces changes whose time would grow with the square of a chain's length: flushes the chain, and adds the remaining
- * rules again, with the counters that were read. The counters miss packets between the read and the commit. Leaves
- * smaller changes, and chains with rules of other programs, as they are.
+ * Replaces changes whose time would grow with the square of a chain's length, and those that delete all of its rules:
+ * flushes the chain, and adds the remaining rules again, with the counters that were read. The counters miss packets
+ * between the read and the commit. Leaves smaller changes, and chains in which rules of other programs remain, as they
+ * are.
  */
 export function rewriteLongChains(
   table: NftTableEntry | undefined,
   changes: NftBatchChange[],
   mostSteps: number = MOST_STEPS,
 ): NftBatchChange[] {
-  const long = (table?.chains ?? []).filter((chain) => steps(chain, changes) > mostSteps);
+  const long = (table?.chains ?? []).filter((chain) => losesAll(chain, changes) || steps(chain, changes) > mostSteps);
   return long.length > 0 ? long.reduce(rewrite, changes) : changes;
 }
 
 function isOf(chain: string, change: NftBatchChange): boolean {
   if (change.change === 'add-rule') return chainText(change.chain) === chain;
   return change.change === 'delete-rule' && change.chain === chain;
+}
+
+/** Returns true if the changes delete all of many rules. The kernel rejects them if a rule is added meanwhile. */
+function losesAll({ name, rules }: NftChainEntry, changes: readonly NftBatchChange[]): boolean {
+  if (rules.length < MANY_RULES) return false;
+  const chain = chainText(name);
+  const deleted = new Set<bigint>();
+  for (const change of changes)
+    if (change.change === 'delete-rule' && change.chain === chain) deleted.add(change.handle);
+  return rules.every(({ handle }) => deleted.has(handle));
 }
 
 function steps({ name, rules }: NftChainEntry, changes: readonly NftBatchChange[]): number {

@@ -2,7 +2,14 @@ import { IpvsError } from '../common/errors.js';
 import type { NftBatchChange } from '../kernel/netfilter/changes.js';
 import type { NftElementList } from '../kernel/netfilter/elements.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
-import type { NftMapElement, NftMapName, NftRule, NftTableChange, NftTableEntry } from '../kernel/netfilter/types.js';
+import type {
+  NftMapElement,
+  NftMapName,
+  NftRule,
+  NftRuleEntry,
+  NftTableChange,
+  NftTableEntry,
+} from '../kernel/netfilter/types.js';
 import { distinctMaps, packetsRuleKey } from './layout.js';
 import { ElementChanges, filterElements, type MarkElements } from './mark-elements.js';
 import { elementKey, hasMark, type MarkSettings, mapOf, markKey, markOf, markText, ruleOf } from './mark-options.js';
@@ -183,12 +190,16 @@ function noMark(verb: 'change' | 'delete', settings: MarkSettings): IpvsError {
   );
 }
 
-/** Omits deletions of what other programs added: only `set()` makes them. */
+/** Omits deletions of what other programs added: only `set()` makes them. A chain with such a rule loses only ours. */
 function withoutForeign(table: NftTableEntry | undefined, changes: readonly NftTableChange[]): NftTableChange[] {
   const ours = handlesOfOurs(table);
-  return changes.filter((change) => {
-    if (change.change === 'delete-rule') return ours.has(change.handle);
-    return change.change !== 'delete-chain' || !hasOthers(table, change.name);
+  return changes.flatMap((change): readonly NftTableChange[] => {
+    if (change.change === 'delete-rule') return ours.has(change.handle) ? [change] : [];
+    if (change.change !== 'delete-chain' || !hasOthers(table, change.name)) return [change];
+    const chain = change.name;
+    return (rulesOf(table, chain) ?? []).flatMap(({ handle, rule }) =>
+      rule ? [{ change: 'delete-rule', chain, handle } as const] : [],
+    );
   });
 }
 
@@ -210,9 +221,12 @@ function isComplete(table: NftTableEntry | undefined, needed: readonly NftMapNam
   return known && needed.every(has);
 }
 
+function rulesOf(table: NftTableEntry | undefined, chain: string): readonly NftRuleEntry[] | undefined {
+  return table?.chains.find(({ name }) => chainText(name) === chain)?.rules;
+}
+
 function hasOthers(table: NftTableEntry | undefined, chain: string): boolean {
-  const entry = table?.chains.find(({ name }) => chainText(name) === chain);
-  return entry?.rules.some(({ rule }) => !rule) ?? false;
+  return rulesOf(table, chain)?.some(({ rule }) => !rule) ?? false;
 }
 
 function handlesOfOurs(table: NftTableEntry | undefined): Set<bigint> {
