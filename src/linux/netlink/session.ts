@@ -93,9 +93,11 @@ export class NetlinkSession extends SessionFiles {
    */
   async transact(pieces: Iterable<Messages>, options: CallOptions = {}): Promise<Verdict> {
     const batch = requests().newBatch();
+    let isFirst = true;
     for (const { bytes, offsets } of pieces) {
+      if (!isFirst) await pauseIfDue(options.signal); // a small batch is sent at once
+      isFirst = false;
       batch.append(bytes, offsets);
-      await pauseIfDue(options.signal);
     }
     return this.#sender.send('transact', [batch], options);
   }
