@@ -12,6 +12,7 @@
         "native/binding/environment.cc",
         "native/binding/grace_period.cc",
         "native/binding/ipvs_session.cc",
+        "native/binding/netlink_batch.cc",
         "native/binding/netlink_session.cc",
         "native/binding/throwaway_threads.cc",
         "native/conntrack/aggregate.cc",

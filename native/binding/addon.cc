@@ -10,6 +10,7 @@
 #include "binding/environment.h"
 #include "binding/grace_period.h"
 #include "binding/ipvs_session.h"
+#include "binding/netlink_batch.h"
 #include "binding/netlink_session.h"
 
 namespace {
@@ -39,6 +40,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("IpvsSession", binding::IpvsSession::Define(env));
   exports.Set("ConntrackSession", binding::ConntrackSession::Define(env));
   exports.Set("NetlinkSession", binding::NetlinkSession::Define(env));
+  exports.Set("NetlinkBatch", binding::NetlinkBatch::Define(env));
   exports.Set("layout", binding::Layout(env));
   exports.Set("conntrackLayout", binding::ConntrackLayout(env));
   return exports;

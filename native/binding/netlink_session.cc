@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "binding/convert.h"
+#include "binding/netlink_batch.h"
 #include "netlink/packet_socket.h"
 #include "netns/named.h"
 
@@ -30,17 +31,6 @@ struct Answer {
   Bytes replies;  // whole messages, back to back
 };
 
-// Reads the messages from a Uint8Array, and their offsets from a Uint32Array.
-Batch ToBatch(const Napi::CallbackInfo& info) {
-  const auto bytes = ToBytes(info[1]);
-  const auto offsets = ToNumbers(info[2]);
-  Batch batch;
-  batch.bytes.assign(bytes.begin(), bytes.end());
-  batch.offsets.assign(offsets.begin(), offsets.end());
-  if (const Failure failure = netlink::CheckBatch(batch)) throw InvalidArgument(info.Env(), failure.message);
-  return batch;
-}
-
 // Returns [index, message, ...] for the requests whose outcome has a message.
 Napi::Value FromMessages(Napi::Env env, const std::vector<Failure>& outcomes) {
   const Napi::Array array = Napi::Array::New(env);
@@ -61,10 +51,16 @@ Napi::Value FromAnswer(Napi::Env env, const Answer& answer) {
   return object;
 }
 
+// Returns the first failure. The kernel executes nothing of a batch with a failure.
 Napi::Value FromVerdict(Napi::Env env, const Verdict& verdict) {
+  const auto& outcomes = verdict.outcomes;
+  const auto failed = std::find_if(outcomes.begin(), outcomes.end(), [](const auto& one) { return one.code != 0; });
   const Napi::Object object = Napi::Object::New(env);
-  object.Set("errnos", FromOutcomes(env, verdict.outcomes));
-  object.Set("messages", FromMessages(env, verdict.outcomes));
+  const bool any = failed != outcomes.end();
+  object.Set("failed", any ? static_cast<double>(failed - outcomes.begin()) : -1);
+  object.Set("errno", any ? failed->code : 0);
+  object.Set("message", any ? failed->message : "");
+  object.Set("attribute", any ? verdict.attributes[failed - outcomes.begin()] : 0);
   object.Set("lost", verdict.lost);
   return object;
 }
@@ -158,14 +154,14 @@ void NetlinkSession::Open(const Napi::CallbackInfo& info) {
 void NetlinkSession::Request(const Napi::CallbackInfo& info) {
   handle_.Start<Answer>(
       info,
-      [batch = ToBatch(info)](NetlinkState& state, uint32_t id, Done<Answer> done) {
+      [batch = ToBatch(info[1], info[2])](NetlinkState& state, uint32_t id, Done<Answer> done) {
         Submit(state, id, batch, false, std::move(done));
       },
       FromAnswer);
 }
 
 void NetlinkSession::Dump(const Napi::CallbackInfo& info) {
-  Batch dump = ToBatch(info);
+  Batch dump = ToBatch(info[1], info[2]);
   if (dump.size() != 1) throw InvalidArgument(info.Env(), "a dump takes one message");
   handle_.Start<Answer>(
       info,
@@ -175,18 +171,20 @@ void NetlinkSession::Dump(const Napi::CallbackInfo& info) {
       FromAnswer);
 }
 
+// transact(id, batch): sends the messages of a NetlinkBatch, and empties it.
 void NetlinkSession::Transact(const Napi::CallbackInfo& info) {
   handle_.Start<Verdict>(
       info,
-      [batch = ToBatch(info)](NetlinkState& state, uint32_t /*id*/, const Done<Verdict>& done) {
+      [pieces = std::make_shared<std::vector<Batch>>(NetlinkBatch::Take(info[1]))](NetlinkState& state, uint32_t /*id*/,
+                                                                                   const Done<Verdict>& done) {
         if (!state.transaction) {
           auto socket = OpenSocket(state.network_namespace, state.protocol);
           if (!socket.ok()) return done(socket.failure());
           state.transaction.emplace(std::move(socket.value()));
         }
-        Batch whole = batch;
-        const uint32_t first = std::exchange(state.next_sequence, state.next_sequence + whole.size());
-        done(netlink::Transact(*state.transaction, netlink::Strand::buffers(), whole, first));
+        Batch batch = Join(std::move(*pieces));
+        const uint32_t first = std::exchange(state.next_sequence, state.next_sequence + batch.size());
+        done(netlink::Transact(*state.transaction, netlink::Strand::buffers(), batch, first));
       },
       FromVerdict);
 }

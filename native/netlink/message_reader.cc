@@ -32,7 +32,7 @@ std::optional<Acknowledgement> ReadAcknowledgement(const Message& message) {
   const auto error = ReadAt<nlmsgerr>(message.payload);
   // The kernel sends a negative errno, never below -4095 (MAX_ERRNO in linux/err.h).
   if (!error || error->error > 0 || error->error < -4095) return std::nullopt;
-  Acknowledgement result{-error->error, {}};
+  Acknowledgement result{-error->error, {}, 0};
   if ((message.header.nlmsg_flags & NLM_F_ACK_TLVS) == 0) return result;
   // The payload of the request follows its header, unless the kernel left it out (NLM_F_CAPPED).
   size_t skip = sizeof(nlmsgerr);
@@ -43,6 +43,7 @@ std::optional<Acknowledgement> ReadAcknowledgement(const Message& message) {
   AttributeReader attributes(Skip(message.payload, skip), malformed);
   while (attributes.Next()) {
     if (attributes.type() == NLMSGERR_ATTR_MSG) result.message = attributes.String();
+    if (attributes.type() == NLMSGERR_ATTR_OFFS) result.attribute = attributes.Value<uint32_t>();
   }
   return result;
 }

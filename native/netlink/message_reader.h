@@ -91,6 +91,8 @@ class AttributeReader {
 struct Acknowledgement {
   int code = 0;         // errno, positive
   std::string message;  // NLMSGERR_ATTR_MSG, if any
+  // NLMSGERR_ATTR_OFFS: offset of the rejected attribute in the request, in bytes; 0 if the kernel does not report it.
+  uint32_t attribute = 0;
 };
 std::optional<Acknowledgement> ReadAcknowledgement(const Message& message);
 

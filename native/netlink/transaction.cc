@@ -27,11 +27,12 @@ Failure MakeRoom(const Socket& socket, size_t bytes) {
   return {};
 }
 
-void Take(const Message& message, uint32_t first_sequence, std::vector<Failure>& outcomes) {
+void Take(const Message& message, uint32_t first_sequence, Verdict& verdict) {
   const uint32_t index = message.header.nlmsg_seq - first_sequence;
-  if (message.header.nlmsg_type != NLMSG_ERROR || index >= outcomes.size()) return;
+  if (message.header.nlmsg_type != NLMSG_ERROR || index >= verdict.outcomes.size()) return;
   const auto said = ReadAcknowledgement(message);
-  outcomes[index] = said ? Failure{said->code, said->message} : Failure{EBADMSG, "malformed acknowledgement"};
+  verdict.outcomes[index] = said ? Failure{said->code, said->message} : Failure{EBADMSG, "malformed acknowledgement"};
+  verdict.attributes[index] = said ? said->attribute : 0;
 }
 
 }  // namespace
@@ -44,7 +45,7 @@ Result<Verdict> Transact(const Socket& socket, ReceiveBuffers& buffers, Batch& b
   }
   if (Failure failure = MakeRoom(socket, batch.bytes.size())) return failure;
   if (Failure failure = socket.Send(batch.bytes)) return failure;
-  Verdict verdict{std::vector<Failure>(batch.size()), false};
+  Verdict verdict{std::vector<Failure>(batch.size()), std::vector<uint32_t>(batch.size()), false};
   for (;;) {
     const int count = socket.Receive(buffers);
     if (count == -EAGAIN || count == 0) return verdict;
@@ -57,7 +58,7 @@ Result<Verdict> Transact(const Socket& socket, ReceiveBuffers& buffers, Batch& b
       if (!buffers.FromKernel(i)) continue;
       MessageReader reader(buffers.datagram(i));
       Message message;
-      while (reader.Next(message)) Take(message, first_sequence, verdict.outcomes);
+      while (reader.Next(message)) Take(message, first_sequence, verdict);
       if (reader.malformed() || buffers.truncated(i)) verdict.lost = true;
     }
   }

@@ -9,10 +9,12 @@
 
 namespace netlink {
 
-// The result of Transact(): one outcome per message; code 0 means that the kernel reported no error. `lost` is true if
+// The result of Transact(): one outcome per message; code 0 means that the kernel reported no error. `attributes` has
+// the offset of the rejected attribute in each message (0: not reported). `lost` is true if
 // replies did not fit or were malformed: read the tables again to find out whether the batch was committed.
 struct Verdict {
   std::vector<Failure> outcomes;
+  std::vector<uint32_t> attributes;
   bool lost = false;
 };
 

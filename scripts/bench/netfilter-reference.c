@@ -1,7 +1,9 @@
 // The least that does the same work with nf_tables: the messages that the library sends, nothing
 // read but the acknowledgement. Prints how many milliseconds the work itself took, from numbers to
 // the acknowledgement:
-//   netfilter-reference apply MARKS          a table with a map of that many marks, as one batch
+//   netfilter-reference apply MARKS          a table with a map of that many marks, as one batch, with as many
+//                                            elements in each message as nft puts there
+//   netfilter-reference apply-each MARKS     the same with a message for each element
 //   netfilter-reference change MARKS TIMES   another mark for one element of such a map, and back
 //                                            again; each time a batch of two: for one time
 #include <arpa/inet.h>
@@ -80,14 +82,21 @@ static void add_map(void) {
   end(counter), finish();
 }
 
-static void element(int add, struct mark mark) {
-  const uint32_t key[] = {htonl(mark.address), htonl(IPPROTO_TCP << 24), htonl(mark.port << 16)};
+// Attributes have at most 65535 bytes, and an element with its mark has 36.
+enum { MOST_ELEMENTS = (0xffff - NLA_HDRLEN) / 36 };
+
+static void elements(int add, const struct mark *marks, long count) {
   change(add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
   text(NFTA_SET_ELEM_LIST_SET, map);
-  struct nlattr *list = nest(NFTA_SET_ELEM_LIST_ELEMENTS), *item = nest(NFTA_LIST_ELEM), *value;
-  value = nest(NFTA_SET_ELEM_KEY), put(NFTA_DATA_VALUE, key, sizeof key), end(value);
-  if (add) value = nest(NFTA_SET_ELEM_DATA), put(NFTA_DATA_VALUE, &mark.mark, 4), end(value);
-  end(item), end(list), finish();
+  struct nlattr *list = nest(NFTA_SET_ELEM_LIST_ELEMENTS);
+  for (long i = 0; i < count; i++) {
+    const uint32_t key[] = {htonl(marks[i].address), htonl(IPPROTO_TCP << 24), htonl(marks[i].port << 16)};
+    struct nlattr *item = nest(NFTA_LIST_ELEM), *value;
+    value = nest(NFTA_SET_ELEM_KEY), put(NFTA_DATA_VALUE, key, sizeof key), end(value);
+    if (add) value = nest(NFTA_SET_ELEM_DATA), put(NFTA_DATA_VALUE, &marks[i].mark, 4), end(value);
+    end(item);
+  }
+  end(list), finish();
 }
 
 static void add_chain(void) {
@@ -145,10 +154,10 @@ static void commit(void) {
   length = 0;
 }
 
-static void apply(const struct mark *marks, long count) {
+static void apply(const struct mark *marks, long count, long together) {
   bound(NFNL_MSG_BATCH_BEGIN);
   add_table(), add_map();
-  for (long i = 0; i < count; i++) element(1, marks[i]);
+  for (long i = 0; i < count; i += together) elements(1, marks + i, count - i < together ? count - i : together);
   add_chain(), add_rule(NLM_F_ACK);
   bound(NFNL_MSG_BATCH_END);
   commit();
@@ -156,7 +165,7 @@ static void apply(const struct mark *marks, long count) {
 
 static void set(struct mark mark) {
   bound(NFNL_MSG_BATCH_BEGIN);
-  element(0, mark), element(1, mark);
+  elements(0, &mark, 1), elements(1, &mark, 1);
   message->nlmsg_flags |= NLM_F_ACK;
   bound(NFNL_MSG_BATCH_END);
   commit();
@@ -171,9 +180,9 @@ static double now(void) {
 int main(int count, char **arguments) {
   const char *job = count > 1 ? arguments[1] : "";
   const long size = count > 2 ? strtol(arguments[2], NULL, 10) : 0, times = count > 3 ? strtol(arguments[3], NULL, 10) : 0;
-  const int applies = strcmp(job, "apply") == 0 && size > 0;
+  const int each = strcmp(job, "apply-each") == 0, applies = (each || strcmp(job, "apply") == 0) && size > 0;
   if (!applies && (strcmp(job, "change") != 0 || size <= 0 || times <= 0)) {
-    fprintf(stderr, "usage: %s apply MARKS | change MARKS TIMES\n", arguments[0]);
+    fprintf(stderr, "usage: %s apply MARKS | apply-each MARKS | change MARKS TIMES\n", arguments[0]);
     return 1;
   }
   sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
@@ -184,7 +193,7 @@ int main(int count, char **arguments) {
   struct mark *marks = calloc(size, sizeof *marks);
   for (long i = 0; i < size; i++) marks[i] = (struct mark){.address = 0x0a000000 + i, .port = 80, .mark = i + 1};
   const double start = now();
-  if (applies) apply(marks, size);
+  if (applies) apply(marks, size, each ? 1 : MOST_ELEMENTS);
   for (long i = 0; i < times; i++) {
     struct mark mark = marks[size / 2];
     mark.mark = i % 2 + 1;

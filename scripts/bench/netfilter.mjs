@@ -4,7 +4,7 @@ import { randomFill } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Netfilter } from '../../dist/index.js';
-import { inFreshNamespace, inside, interleaved, median, milliseconds, row, run } from './lib.mjs';
+import { inFreshNamespace, inside, interleaved, milliseconds, row, run } from './lib.mjs';
 
 /** @import { FwmarkOptions } from '../../dist/index.js' */
 /** @import { Benchmark } from './lib.mjs' */
@@ -93,13 +93,15 @@ function apply() {
     const samples = await interleaved(ROUNDS, {
       apply: sample('apply', () => milliseconds(() => netfilter.apply(changes))),
       c: sample('C', () => byReference(namespace, 'apply', MARKS)),
+      each: sample('C, each', () => byReference(namespace, 'apply-each', MARKS)),
       set: sample('set', () => milliseconds(() => netfilter.set({ marks }))),
       tool: sample('nft', () => milliseconds(() => run([...inside(namespace), 'nft', '-f', '-'], text))),
     });
     await netfilter.deleteTable();
     return [
       row('marks-apply', samples.apply, 'nft -f', samples.tool, { target: 1.5 }),
-      row('marks-apply', samples.apply, 'C, one batch', samples.c),
+      row('marks-apply', samples.apply, 'C, one batch', samples.c, { target: 1.5 }),
+      row('marks-apply', samples.apply, 'C, a message each', samples.each),
       row('marks-apply set', samples.set, 'nft -f', samples.tool, { target: 1.5 }),
       row('marks-apply set', samples.set, 'C, one batch', samples.c),
       ...(await probe(namespace)),
@@ -112,24 +114,82 @@ function apply() {
  * @param {string} namespace
  */
 async function probe(namespace) {
+  /** @param {'apply' | 'apply-each'} job */
+  const reference = (job) => () => {
+    const time = byReference(namespace, job, MANY);
+    run([...inside(namespace), 'nft', 'delete', 'table', 'inet', 'ipvs']);
+    return time;
+  };
   /** @type {Record<'time' | 'grown' | 'blocked', number>[]} */
   const found = [];
-  const { c } = await interleaved(3, {
+  const { c, each } = await interleaved(5, {
     async ours() {
       const args = ['scripts/bench/netfilter-probe.mjs', namespace, String(MANY)];
       found.push(JSON.parse((await promisify(execFile)(process.execPath, args)).stdout));
       return 0;
     },
-    c: () => {
-      const time = byReference(namespace, 'apply', MANY);
-      run([...inside(namespace), 'nft', 'delete', 'table', 'inet', 'ipvs']);
-      return time;
-    },
+    c: reference('apply'),
+    each: reference('apply-each'),
   });
-  const middle = (/** @type {'grown' | 'blocked'} */ what) => median(found.map((one) => one[what]));
-  const note = `memory grew by ${(middle('grown') / MEBI).toFixed()} MiB, the event loop stood still for ${middle('blocked').toFixed()} ms`;
-  const times = found.slice(1).map(({ time }) => time);
-  return [row(`marks-apply ${MANY}`, times, 'C, one batch', c, { note })];
+  const samples = found.slice(1);
+  const times = samples.map(({ time }) => time);
+  const grown = samples.map((one) => one.grown / MEBI);
+  const blocked = samples.map((one) => one.blocked);
+  const name = `marks-apply ${MANY}`;
+  return [
+    row(name, times, 'C, one batch', c, { target: 1.5 }),
+    row(name, times, 'C, a message each', each),
+    row(`${name} rss`, grown, 'limit of growth', [64], { unit: 'MiB', target: 1 }),
+    row(`${name} stall`, blocked, 'limit of blocking', [10], { target: 1 }),
+  ];
+}
+
+/** Number of NAT rules before and after `nat-set`. */
+const RULES = emulated ? 5000 : 35_000;
+const KEPT = 27;
+const LIMIT = 1000;
+
+/** @param {number} count */
+const rulesOf = (count) =>
+  Array.from(
+    { length: count },
+    (_, i) => /** @type {const} */ ({ type: 'masquerade', destination: addressOf(i), protocol: 'tcp', port: 80 }),
+  );
+
+/** Measures `set()` of a few NAT rules in a table with many, against nft with the same final listing. */
+function natSet() {
+  return withNetfilter(async (netfilter, namespace) => {
+    const [many, few] = [rulesOf(RULES), rulesOf(KEPT)];
+    const nft = (/** @type {string} */ text) => run([...inside(namespace), 'nft', '-f', '-'], text);
+    const list = () => run([...inside(namespace), 'nft', 'list', 'table', 'inet', 'ipvs']);
+    await netfilter.set({ rules: few });
+    const wanted = list();
+    await netfilter.set({ rules: many });
+    const full = list();
+    const restore = () => {
+      nft(`delete table inet ipvs\n${full}`);
+      return setTimeout(200); // the kernel frees deleted rules later
+    };
+    const samples = await interleaved(3, {
+      ours: async () => {
+        const time = await milliseconds(() => netfilter.set({ rules: few }));
+        if (list() !== wanted) throw new Error('set() made another table');
+        await restore();
+        return time;
+      },
+      tool: async () => {
+        const time = await milliseconds(() => nft(`flush chain inet ipvs nat_postrouting\n${wanted}`));
+        if (list() !== wanted) throw new Error('nft made another table');
+        await restore();
+        return time;
+      },
+    });
+    await netfilter.deleteTable();
+    return [
+      row(`nat-set, ${RULES} to ${KEPT}`, samples.ours, 'limit', [LIMIT], { target: 1 }),
+      row(`nat-set, ${RULES} to ${KEPT}`, samples.ours, 'nft, without reading', samples.tool),
+    ];
+  });
 }
 
 function change() {
@@ -174,7 +234,7 @@ function change() {
     return [
       row(`marks-change, ${TOGETHER} at a time`, samples.together, 'C, one batch each', samples.c, {
         unit: 'us',
-        target: 3,
+        target: 2,
       }),
       row('marks-change', samples.ours, 'C, one batch each', samples.c, { unit: 'us' }),
       row('marks-change', samples.ours, "to Node's pool and back", samples.thread, { unit: 'us' }),
@@ -187,4 +247,5 @@ function change() {
 export const benchmarks = {
   'marks-apply': { place: 'netfilter', run: apply },
   'marks-change': { place: 'netfilter', run: change },
+  'nat-set': { place: 'netfilter', run: natSet },
 };

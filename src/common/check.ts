@@ -94,12 +94,22 @@ function isBuiltin(value: object): boolean {
  * it traverses the array.
  */
 export function checkList<T>(what: string, value: readonly T[], most: number = limits.entries): readonly T[] {
+  const length = checkLength(what, value, most);
+  for (let index = 0; index < length; index++) checkNoHole(what, value, index);
+  return value;
+}
+
+/** Returns the length of an array. Rejects any other value, and an array with more than `most` entries. */
+export function checkLength(what: string, value: readonly unknown[], most: number = limits.entries): number {
   if (!Array.isArray(value)) throw invalid(`${what} must be a list, not ${show(value)}`);
   const { length } = value;
   if (length > most) throw invalid(`${what} must have at most ${most} entries, not ${length}`);
-  for (let index = 0; index < length; index++)
-    if (!(index in value)) throw invalid(`${what}[${index}] is missing: the list has a hole`);
-  return value;
+  return length;
+}
+
+/** Rejects a hole of an array at this index. */
+export function checkNoHole(what: string, value: readonly unknown[], index: number): void {
+  if (!(index in value)) throw invalid(`${what}[${index}] is missing: the list has a hole`);
 }
 
 /** Returns true for a text of at most `most` characters without NUL and without a lone surrogate. */

@@ -121,6 +121,24 @@ export interface NativeOutcomes {
   readonly messages: readonly (number | string)[];
 }
 
+/** The kernel's answer to a batch that it executes completely or not at all. */
+export interface Verdict {
+  /** Index of the first message that the kernel rejects, or -1. */
+  readonly failed: number;
+  /** Errno of that message, and its extended ack. */
+  readonly errno: number;
+  readonly message: string;
+  /** Offset of the rejected attribute in that message, in bytes; 0 if the kernel does not report it. */
+  readonly attribute: number;
+  /** True if some of the kernel's answers could not be received. */
+  readonly lost: boolean;
+}
+
+/** The messages of a batch, written in pieces (native/binding/netlink_batch.h). */
+export interface NativeBatch {
+  append(bytes: Uint8Array, offsets: Uint32Array): void;
+}
+
 /** The replies of {@link NativeNetlinkSession}, by method. */
 export interface NetlinkReplies {
   /** Cookie of the namespace. */
@@ -128,7 +146,7 @@ export interface NetlinkReplies {
   close: undefined;
   request: NativeOutcomes & { readonly replies: ArrayBuffer };
   dump: NativeOutcomes & { readonly replies: ArrayBuffer };
-  transact: NativeOutcomes & { readonly lost: boolean };
+  transact: Verdict;
   listen: number;
   heard: { readonly messages: ArrayBuffer; readonly overrun: boolean };
   unlisten: undefined;
@@ -144,7 +162,8 @@ export interface NativeNetlinkSession extends NativeHandle {
   open(id: number, namespacePath: string | undefined, protocol?: number): void;
   request(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
   dump(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
-  transact(id: number, bytes: Uint8Array, offsets: Uint32Array): void;
+  /** Sends a batch, which is empty afterwards. */
+  transact(id: number, batch: NativeBatch): void;
   listen(id: number, groups: Uint32Array): void;
   heard(id: number, cursor: number): void;
   unlisten(id: number, cursor: number): void;
@@ -166,6 +185,7 @@ export interface Addon {
   readonly IpvsSession: new (environment: NativeEnvironment) => NativeIpvsSession;
   readonly ConntrackSession: new (environment: NativeEnvironment) => NativeConntrackSession;
   readonly NetlinkSession: new (environment: NativeEnvironment) => NativeNetlinkSession;
+  readonly NetlinkBatch: new () => NativeBatch;
   /** Locks a descriptor with flock(2) without waiting. Returns 0 or an errno: EAGAIN if it is locked already. */
   lock(fd: number): number;
   /** Waits for a grace period (native/binding/grace_period.h). Resolves with 0 or an errno. */

@@ -6,6 +6,7 @@ import {
   type ConntrackReplies,
   type IpvsReplies,
   loadAddon,
+  type NativeBatch,
   type NativeConntrackSession,
   type NativeEnvironment,
   type NativeHandle,
@@ -65,6 +66,10 @@ class Requests {
 
   newNetlink(timeout: number): Sender<NativeNetlinkSession, NetlinkReplies> {
     return new Sender(this, new this.#addon.NetlinkSession(this.#environment), timeout);
+  }
+
+  newBatch(): NativeBatch {
+    return new this.#addon.NetlinkBatch();
   }
 
   /** Sends a request. Rejects with a `KernelFailure`, the signal's reason or `ERR_IPVS_TIMEOUT`. */

@@ -1,10 +1,10 @@
+import type { NftBatchChange } from '../kernel/netfilter/changes.js';
 import { chainText } from '../kernel/netfilter/names.js';
 import type {
   NftChainEntry,
   NftChainName,
   NftChainRule,
   NftCounter,
-  NftTableChange,
   NftTableEntry,
 } from '../kernel/netfilter/types.js';
 
@@ -15,31 +15,45 @@ import type {
  */
 const MOST_STEPS = 20_000_000;
 
+/** Number of rules from which a chain that loses all of them is flushed: one message instead of one for each rule. */
+const MANY_RULES = 64;
+
 interface Placed {
   readonly rule?: NftChainRule | undefined;
   readonly counter?: NftCounter | undefined;
 }
 
 /**
- * Replaces changes whose time would grow with the square of a chain's length: flushes the chain, and adds the remaining
- * rules again, with the counters that were read. The counters miss packets between the read and the commit. Leaves
- * smaller changes, and chains with rules of other programs, as they are.
+ * Replaces changes whose time would grow with the square of a chain's length, and those that delete all of its rules:
+ * flushes the chain, and adds the remaining rules again, with the counters that were read. The counters miss packets
+ * between the read and the commit. Leaves smaller changes, and chains in which rules of other programs remain, as they
+ * are.
  */
 export function rewriteLongChains(
   table: NftTableEntry | undefined,
-  changes: NftTableChange[],
+  changes: NftBatchChange[],
   mostSteps: number = MOST_STEPS,
-): NftTableChange[] {
-  const long = (table?.chains ?? []).filter((chain) => steps(chain, changes) > mostSteps);
+): NftBatchChange[] {
+  const long = (table?.chains ?? []).filter((chain) => losesAll(chain, changes) || steps(chain, changes) > mostSteps);
   return long.length > 0 ? long.reduce(rewrite, changes) : changes;
 }
 
-function isOf(chain: string, change: NftTableChange): boolean {
+function isOf(chain: string, change: NftBatchChange): boolean {
   if (change.change === 'add-rule') return chainText(change.chain) === chain;
   return change.change === 'delete-rule' && change.chain === chain;
 }
 
-function steps({ name, rules }: NftChainEntry, changes: readonly NftTableChange[]): number {
+/** Returns true if the changes delete all of many rules. The kernel rejects them if a rule is added meanwhile. */
+function losesAll({ name, rules }: NftChainEntry, changes: readonly NftBatchChange[]): boolean {
+  if (rules.length < MANY_RULES) return false;
+  const chain = chainText(name);
+  const deleted = new Set<bigint>();
+  for (const change of changes)
+    if (change.change === 'delete-rule' && change.chain === chain) deleted.add(change.handle);
+  return rules.every(({ handle }) => deleted.has(handle));
+}
+
+function steps({ name, rules }: NftChainEntry, changes: readonly NftBatchChange[]): number {
   const places = new Map(rules.map(({ handle }, index) => [handle, index]));
   const chain = chainText(name);
   let sum = 0;
@@ -51,7 +65,7 @@ function steps({ name, rules }: NftChainEntry, changes: readonly NftTableChange[
   return sum;
 }
 
-function rewrite(changes: NftTableChange[], chain: NftChainEntry): NftTableChange[] {
+function rewrite(changes: NftBatchChange[], chain: NftChainEntry): NftBatchChange[] {
   const text = chainText(chain.name);
   const own = changes.filter((change) => isOf(text, change));
   const wanted = after(chain, own);
@@ -72,7 +86,7 @@ function addition(
   chain: NftChainName,
   rule: NftChainRule | undefined,
   counter: NftCounter | undefined,
-): NftTableChange[] {
+): NftBatchChange[] {
   return rule ? [{ change: 'add-rule', chain, rule, ...(counter && { counter }) }] : [];
 }
 
@@ -83,7 +97,7 @@ function getOrAdd(map: Map<bigint, Placed[]>, key: bigint): Placed[] {
 }
 
 /** Returns the rules of the chain after the changes. */
-function after({ rules }: NftChainEntry, changes: readonly NftTableChange[]): Placed[] {
+function after({ rules }: NftChainEntry, changes: readonly NftBatchChange[]): Placed[] {
   const deleted = new Set<bigint>();
   const before = new Map<bigint, Placed[]>();
   const last: Placed[] = [];

@@ -1,8 +1,10 @@
-import { at, checkList, checkOneOf, checkOptions, show } from '../common/check.js';
+import { at, checkLength, checkList, checkNoHole, checkOneOf, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { pauseIfDue } from '../common/slices.js';
 import type { NftRule } from '../kernel/netfilter/types.js';
 import type { Edits } from './edit-plan.js';
 import { chainRuleKey } from './layout.js';
+import { type MarkChange, MarkElements } from './mark-elements.js';
 import {
   checkMark,
   checkMarkSelector,
@@ -11,6 +13,7 @@ import {
   type MarkSettings,
   markKey,
   packetsKey,
+  shapeOf,
 } from './mark-options.js';
 import { checkRule, type NetfilterRuleOptions, ruleText } from './rule-options.js';
 
@@ -47,55 +50,114 @@ export type NetfilterChange =
       readonly rule: NetfilterRuleOptions;
     };
 
+const markNames = ['change', 'mark'];
+const ruleNames = ['change', 'rule'];
 const kinds = ['add-mark', 'set-mark', 'delete-mark', 'add-rule', 'delete-rule'] as const;
 
+/** Number of changes from which {@link checkManyEdits} checks a list. */
+export const MANY = 1000;
+/** Number of changes between two reads of the clock. */
+const SLICE = 64;
+
+/** Checks changes. The order within a batch is not specified, so the same packets or rule may occur only once. */
 export function checkEdits(changes: readonly NetfilterChange[]): Edits {
   checkList('changes', changes);
-  const edits = {
-    addMarks: [] as Edits['addMarks'][number][],
-    setMarks: [] as Edits['setMarks'][number][],
-    deleteMarks: [] as Edits['deleteMarks'][number][],
-    addRules: [] as Edits['addRules'][number][],
-    deleteRules: [] as Edits['deleteRules'][number][],
-  };
-  // The order within a batch is not specified, so the same packets or rule may occur only once.
-  const places = new Places((index) => `change ${index}`);
+  const checked = new CheckedEdits();
   // Not forEach(), which skips holes.
-  for (const [index, change] of (changes as readonly NetfilterChange[]).entries()) {
+  for (const [index, change] of changes.entries()) checked.add(change, index);
+  return checked.edits;
+}
+
+/** Does the same as {@link checkEdits} in slices. The marks that maps hold become lists of elements. */
+export async function checkManyEdits(
+  changes: readonly NetfilterChange[],
+  signal: AbortSignal | undefined,
+): Promise<Edits> {
+  checkLength('changes', changes);
+  const copy = changes.slice(); // the caller may change the list before all of it is checked
+  const checked = new CheckedEdits(new MarkElements(copy.length));
+  for (let first = 0; first < copy.length; first += SLICE) {
+    for (let index = first; index < Math.min(first + SLICE, copy.length); index++) {
+      checkNoHole('changes', copy, index);
+      checked.add(copy[index] as NetfilterChange, index);
+    }
+    await pauseIfDue(signal);
+  }
+  return checked.edits;
+}
+
+/** Returns true if the edits add something to the table. */
+export function isAddition({ addMarks, addRules, elements }: Edits): boolean {
+  return addMarks.length > 0 || addRules.length > 0 || [...(elements?.added ?? [])].length > 0;
+}
+
+/** Checked changes by their kind. */
+class CheckedEdits {
+  readonly edits: { -readonly [K in keyof Omit<Edits, 'elements'>]: Edits[K][number][] } & Pick<Edits, 'elements'>;
+  readonly #places = new Places((index) => `change ${index}`);
+
+  /** `elements` takes the marks that maps hold; without it, they are listed like the others. */
+  constructor(elements?: MarkElements) {
+    this.edits = {
+      addMarks: [],
+      setMarks: [],
+      deleteMarks: [],
+      addRules: [],
+      deleteRules: [],
+      ...(elements && { elements }),
+    };
+  }
+
+  add(change: NetfilterChange, index: number): void {
     try {
-      const { mark, rule } = addEdit(edits, change);
-      if (mark) places.addMark(mark, index);
-      if (rule) places.addRule(rule, change.change, index);
+      this.#add(change, index);
     } catch (error) {
       throw error instanceof IpvsError ? invalid(`change ${index}: ${error.message}`) : error;
     }
   }
-  return edits;
-}
 
-type MutableEdits = { -readonly [K in keyof Edits]: Edits[K][number][] };
+  #add(change: NetfilterChange, index: number): void {
+    if (typeof change !== 'object' || change === null) throw invalid(`a change must be an object, not ${show(change)}`);
+    checkOneOf('change', change.change, kinds);
+    checkOptions('a change', change, change.change.endsWith('mark') ? markNames : ruleNames);
+    switch (change.change) {
+      case 'add-mark':
+        this.#addMark('added', this.edits.addMarks, checkMark(change.mark), index);
+        break;
+      case 'set-mark':
+        this.#addMark('set', this.edits.setMarks, checkMark(change.mark), index);
+        break;
+      case 'delete-mark':
+        this.#addMark('deleted', this.edits.deleteMarks, checkMarkSelector(change.mark), index);
+        break;
+      case 'add-rule':
+        this.#addRule(this.edits.addRules, checkRule(change.rule), change.change, index);
+        break;
+      case 'delete-rule':
+        this.#addRule(this.edits.deleteRules, checkRule(change.rule), change.change, index);
+    }
+  }
 
-function addEdit(edits: MutableEdits, change: NetfilterChange): { mark?: MarkSettings; rule?: NftRule } {
-  if (typeof change !== 'object' || change === null) throw invalid(`a change must be an object, not ${show(change)}`);
-  checkOneOf('change', change.change, kinds);
-  checkOptions('a change', change, ['change', change.change.endsWith('mark') ? 'mark' : 'rule']);
-  switch (change.change) {
-    case 'add-mark':
-      return { mark: put(edits.addMarks, checkMark(change.mark)) };
-    case 'set-mark':
-      return { mark: put(edits.setMarks, checkMark(change.mark)) };
-    case 'delete-mark':
-      return { mark: put(edits.deleteMarks, checkMarkSelector(change.mark)) };
-    case 'add-rule':
-      return { rule: put(edits.addRules, checkRule(change.rule)) };
-    case 'delete-rule':
-      return { rule: put(edits.deleteRules, checkRule(change.rule)) };
+  #addMark(kind: MarkChange, list: MarkSettings[], settings: MarkSettings, index: number): void {
+    const { elements } = this.edits;
+    const shape = elements && shapeOf(settings);
+    if (shape) {
+      const first = elements.add(kind, shape, settings, index);
+      if (first !== undefined) throw samePackets(`change ${first}`, settings);
+    } else {
+      this.#places.addMark(settings, index);
+      list.push(settings);
+    }
+  }
+
+  #addRule(list: NftRule[], rule: NftRule, change: string, index: number): void {
+    this.#places.addRule(rule, change, index);
+    list.push(rule);
   }
 }
 
-function put<T>(list: T[], item: T): T {
-  list.push(item);
-  return item;
+function samePackets(first: string, settings: MarkSettings): IpvsError {
+  return invalid(`it is for the same packets as ${first}: ${markKey(settings)}`);
 }
 
 /** Remembers the place in a list where each thing was named first. */
@@ -109,8 +171,7 @@ class Places {
 
   addMark(settings: MarkSettings, index: number): void {
     const first = this.#add(packetsKey(settings), index);
-    if (first !== undefined)
-      throw invalid(`it is for the same packets as ${this.#placeOf(first)}: ${markKey(settings)}`);
+    if (first !== undefined) throw samePackets(this.#placeOf(first), settings);
   }
 
   addRule(rule: NftRule, change: string, index: number): void {

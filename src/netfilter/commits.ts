@@ -3,8 +3,9 @@ import { checkCallOptions } from '../common/check.js';
 import { Errno } from '../common/errno.js';
 import { IpvsError, KernelFailure } from '../common/errors.js';
 import type { CallOptions } from '../kernel/call.js';
+import type { NftBatchChange } from '../kernel/netfilter/changes.js';
 import type { NetfilterPort } from '../kernel/netfilter/port.js';
-import type { NftTableChange, NftTableEntry } from '../kernel/netfilter/types.js';
+import type { NftTableEntry } from '../kernel/netfilter/types.js';
 import { rewriteLongChains } from './chain-rewrites.js';
 import { type Edits, noEdits, planEdits } from './edit-plan.js';
 import { commitError, markInTheWay, translate } from './errors.js';
@@ -13,7 +14,7 @@ import { packetsKey } from './mark-options.js';
 import { COMMENT } from './plan.js';
 
 /** Returns the changes from the current table. `uncertain`: they may have been made already. */
-export type Plan = (table: NftTableEntry | undefined, uncertain: boolean) => NftTableChange[];
+export type Plan = (table: NftTableEntry | undefined, uncertain: boolean) => NftBatchChange[];
 
 /** Maximum number of attempts for a batch, while others change rules at the same time. */
 const ATTEMPTS = 100;
@@ -53,16 +54,17 @@ export class Commits {
     return table;
   }
 
-  /** Commits the changes that `plan` returns for the current table, read with its elements. */
+  /** Commits the changes that `plan` returns for the current table, read with its elements unless it is to be deleted. */
   change<T extends Lists>(
     options: CallOptions | undefined,
     wanted: T,
-    plan: (wanted: T, ...now: Parameters<Plan>) => NftTableChange[],
+    plan: (wanted: T, ...now: Parameters<Plan>) => NftBatchChange[],
+    elements = true,
   ): Promise<void> {
     checkCallOptions(options);
     return this.#enqueue(async () => {
       const resolved = await this.resolve(wanted, options);
-      await this.#attempt(true, options, (table, uncertain) => plan(resolved, table, uncertain));
+      await this.#attempt(elements, options, (table, uncertain) => plan(resolved, table, uncertain));
     }, options);
   }
 
@@ -81,17 +83,28 @@ export class Commits {
    */
   async edit(edits: Edits, options: CallOptions | undefined): Promise<Edits> {
     checkCallOptions(options);
-    const { addRules, deleteRules } = edits;
-    const alone =
-      options !== undefined || addRules.length > 0 || deleteRules.length > 0 || interfacesOf({ ...edits }).length > 0;
+    const alone = options !== undefined || !areMergeable(edits);
     let made = edits;
     const run = async (jobs: readonly Job[]): Promise<void> => {
-      if (alone) made = await this.resolve({ ...edits }, options);
+      if (alone) made = await this.#resolveEdits(edits, options);
       const all = jobs.length === 1 ? made : merge(jobs.flatMap((job) => job.edits ?? []));
       await this.#attempt(false, options, (table, uncertain) => planEdits(table, all, uncertain));
     };
     await this.#enqueue(run, options, alone ? undefined : edits);
     return made;
+  }
+
+  /** Commits edits that are still checked, in the order of the calls: later edits wait for them. */
+  async editChecked(edits: Promise<Edits>, options: CallOptions | undefined): Promise<void> {
+    edits.catch(() => {}); // the job may start later than the edits fail
+    await this.#enqueue(async () => {
+      const made = await this.#resolveEdits(await edits, options);
+      await this.#attempt(false, options, (table, uncertain) => planEdits(table, made, uncertain));
+    }, options);
+  }
+
+  async #resolveEdits({ elements, ...lists }: Edits, options: CallOptions | undefined): Promise<Edits> {
+    return { ...(await this.resolve(lists, options)), elements };
   }
 
   #enqueue(run: Job['run'], options: CallOptions | undefined, edits?: Edits): Promise<void> {
@@ -150,7 +163,7 @@ export class Commits {
     for (let attempt = 1; ; attempt++) {
       const remembered = this.#table;
       const { entry, generation } = await this.#known(elements || uncertain, options);
-      let changes: NftTableChange[];
+      let changes: NftBatchChange[];
       try {
         changes = plan(entry, uncertain);
       } catch (error) {
@@ -167,7 +180,7 @@ export class Commits {
       changes = rewritten;
       try {
         await this.#port.commit(this.#owner, changes, { ...options, generation });
-        const small = changes.every(({ change }) => change === 'add-element' || change === 'delete-element');
+        const small = changes.every((change) => 'elements' in change);
         if (small) this.#table = { entry, generation: generation + 1 };
         return;
       } catch (error) {
@@ -183,7 +196,7 @@ export class Commits {
 
   /** Returns the existing mark of an element that could not be added; undefined if it cannot be read. */
   async #markInTheWay(
-    changes: readonly NftTableChange[],
+    changes: readonly NftBatchChange[],
     error: unknown,
     options: CallOptions | undefined,
   ): Promise<number | undefined> {
@@ -207,6 +220,12 @@ export class Commits {
   #ask<T>(options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {
     return ask(translate, { command: 'read', action: 'read', object: `table inet ${this.#owner}`, options }, work);
   }
+}
+
+/** Returns true for a few edits of marks, without names of interfaces. */
+function areMergeable({ elements, ...lists }: Edits): boolean {
+  const { addRules, deleteRules } = lists;
+  return !elements && addRules.length === 0 && deleteRules.length === 0 && interfacesOf(lists).length === 0;
 }
 
 /** Returns edits of marks as one. */

@@ -1,4 +1,5 @@
 import { withJson } from '../common/json.js';
+import { singleChanges } from '../kernel/netfilter/changes.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
 import type {
   NftChainRule,
@@ -88,7 +89,7 @@ export interface NetfilterDifference {
 
 /** Returns the differences of a table, read with its elements, from the desired content. */
 export function differences(table: NftTableEntry | undefined, desired: Desired): NetfilterDifference[] {
-  if (!table || !isDamaged(table)) return differencesOf(table, planAll(table, desired));
+  if (!table || !isDamaged(table)) return differencesOf(table, [...singleChanges(planAll(table, desired))]);
   // A damaged table is made anew. Its differences are those of the same table without the damage, and the damage.
   const sound = {
     ...table,
@@ -96,7 +97,7 @@ export function differences(table: NftTableEntry | undefined, desired: Desired):
     chains: table.chains.map((chain) => ({ ...chain, intact: true })),
     maps: table.maps.map((map) => ({ ...map, intact: true })),
   };
-  const changes = planAll(sound, desired);
+  const changes = [...singleChanges(planAll(sound, desired))];
   return [...damage(table, changes), ...differencesOf(sound, changes)];
 }
 

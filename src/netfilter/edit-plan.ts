@@ -1,8 +1,18 @@
 import { IpvsError } from '../common/errors.js';
+import type { NftBatchChange } from '../kernel/netfilter/changes.js';
+import type { NftElementList } from '../kernel/netfilter/elements.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
-import type { NftMapName, NftRule, NftTableChange, NftTableEntry } from '../kernel/netfilter/types.js';
+import type {
+  NftMapElement,
+  NftMapName,
+  NftRule,
+  NftRuleEntry,
+  NftTableChange,
+  NftTableEntry,
+} from '../kernel/netfilter/types.js';
 import { distinctMaps, packetsRuleKey } from './layout.js';
-import { elementKey, hasMark, type MarkSettings, mapOf, markKey, markText, ruleOf } from './mark-options.js';
+import { ElementChanges, filterElements, type MarkElements } from './mark-elements.js';
+import { elementKey, hasMark, type MarkSettings, mapOf, markKey, markOf, markText, ruleOf } from './mark-options.js';
 import { planStructure, structureOf } from './plan.js';
 import { ruleText } from './rule-options.js';
 
@@ -14,6 +24,8 @@ export interface Edits {
   readonly deleteMarks: readonly MarkSettings[];
   readonly addRules: readonly NftRule[];
   readonly deleteRules: readonly NftRule[];
+  /** Many marks that maps hold, besides those of the lists. */
+  readonly elements?: MarkElements | undefined;
 }
 
 export const noEdits: Edits = { addMarks: [], setMarks: [], deleteMarks: [], addRules: [], deleteRules: [] };
@@ -23,12 +35,15 @@ export const noEdits: Edits = { addMarks: [], setMarks: [], deleteMarks: [], add
  * made are skipped.
  * @throws IpvsError for an object that already exists, or does not exist
  */
-export function planEdits(table: NftTableEntry | undefined, edits: Edits, known: boolean): NftTableChange[] {
+export function planEdits(table: NftTableEntry | undefined, edits: Edits, known: boolean): NftBatchChange[] {
   const plan = new EditPlan(table, known);
   // Deletions first: a batch may delete a rule and add it again.
   for (const mark of edits.deleteMarks) plan.deleteMark(mark);
   for (const mark of edits.setMarks) plan.setMark(mark);
   for (const mark of edits.addMarks) plan.addMark(mark);
+  for (const list of edits.elements?.deleted ?? []) plan.deleteElements(list);
+  for (const list of edits.elements?.set ?? []) plan.setElements(list);
+  for (const list of edits.elements?.added ?? []) plan.addElements(list);
   for (const rule of edits.deleteRules) plan.deleteRule(rule);
   for (const rule of edits.addRules) plan.addRule(rule);
   return plan.changes();
@@ -44,7 +59,7 @@ class EditPlan {
   readonly #present = new Map<string, number>();
   /** Rules after the edits, by their packets. */
   readonly #after: Map<string, NftRule>;
-  readonly #elements: NftTableChange[] = [];
+  readonly #elements = new ElementChanges();
   /** Maps that edits add elements to. */
   readonly #needed: NftMapName[] = [];
 
@@ -67,7 +82,7 @@ class EditPlan {
     } else if (!this.#hasMap(place.map)) {
       if (!this.#known) throw noMark('delete', settings);
     } else if (!this.#known || this.#present.has(elementKey(place.map, place.key)))
-      this.#elements.push({ change: 'delete-element', map: place.map, key: place.key });
+      this.#elements.delete(place.map, place.key);
   }
 
   setMark(settings: MarkSettings): void {
@@ -78,8 +93,8 @@ class EditPlan {
       this.#after.set(packetsRuleKey(rule), rule);
     } else if (!this.#isMade(settings, place)) {
       // The kernel cannot change the data of an element: delete and add it in one batch.
-      this.#elements.push({ change: 'delete-element', map: place.map, key: place.key });
-      this.#elements.push({ change: 'add-element', map: place.map, element: { ...place.key, mark: settings.mark } });
+      this.#elements.delete(place.map, place.key);
+      this.#elements.add(place.map, place.key, settings.mark);
     }
   }
 
@@ -87,8 +102,7 @@ class EditPlan {
     const place = mapOf(settings);
     if (place) {
       this.#needed.push(place.map);
-      if (!this.#isMade(settings, place))
-        this.#elements.push({ change: 'add-element', map: place.map, element: { ...place.key, mark: settings.mark } });
+      if (!this.#isMade(settings, place)) this.#elements.add(place.map, place.key, settings.mark);
       return;
     }
     const present = this.#put(ruleOf(settings))?.action;
@@ -97,6 +111,26 @@ class EditPlan {
         'ERR_IPVS_MARK_EXISTS',
         `cannot add mark ${markText(settings)}: ${hasMark(settings, present.mark)}`,
       );
+  }
+
+  deleteElements(list: NftElementList): void {
+    const [first] = list;
+    if (!first) return;
+    if (this.#hasMap(list.map)) {
+      const isPresent = (key: NftMapElement): boolean => this.#present.has(elementKey(list.map, key));
+      this.#elements.append('delete-elements', this.#known ? filterElements(list, isPresent) : list);
+    } else if (!this.#known) throw noMark('delete', markOf(list.map, first, 0));
+  }
+
+  setElements(list: NftElementList): void {
+    const missing = this.#missing(list);
+    this.#elements.append('delete-elements', missing);
+    this.#elements.append('add-elements', missing);
+  }
+
+  addElements(list: NftElementList): void {
+    this.#needed.push(list.map);
+    this.#elements.append('add-elements', this.#missing(list));
   }
 
   deleteRule(rule: NftRule): void {
@@ -110,10 +144,10 @@ class EditPlan {
   }
 
   /** Returns the changes of all edits, in the order in which the kernel can make them. */
-  changes(): NftTableChange[] {
+  changes(): NftBatchChange[] {
     const rules = [...this.#after.values()];
     const isSame = rules.length === this.#rules.length && rules.every((rule, i) => rule === this.#rules[i]);
-    const elements = this.#elements;
+    const elements = this.#elements.changes();
     if (isSame && (elements.length === 0 || isComplete(this.#table, this.#needed))) return elements;
     const maps = distinctMaps([...this.#maps, ...this.#needed]);
     const { before, after } = planStructure(this.#table, { maps, rules });
@@ -141,6 +175,12 @@ class EditPlan {
   #isMade({ mark }: MarkSettings, { map, key }: NonNullable<ReturnType<typeof mapOf>>): boolean {
     return this.#known && this.#present.get(elementKey(map, key)) === mark;
   }
+
+  /** Returns the elements that are not known to exist. */
+  #missing(list: NftElementList): NftElementList {
+    if (!this.#known) return list;
+    return filterElements(list, (element) => this.#present.get(elementKey(list.map, element)) !== element.mark);
+  }
 }
 
 function noMark(verb: 'change' | 'delete', settings: MarkSettings): IpvsError {
@@ -150,12 +190,16 @@ function noMark(verb: 'change' | 'delete', settings: MarkSettings): IpvsError {
   );
 }
 
-/** Omits deletions of what other programs added: only `set()` makes them. */
+/** Omits deletions of what other programs added: only `set()` makes them. A chain with such a rule loses only ours. */
 function withoutForeign(table: NftTableEntry | undefined, changes: readonly NftTableChange[]): NftTableChange[] {
   const ours = handlesOfOurs(table);
-  return changes.filter((change) => {
-    if (change.change === 'delete-rule') return ours.has(change.handle);
-    return change.change !== 'delete-chain' || !hasOthers(table, change.name);
+  return changes.flatMap((change): readonly NftTableChange[] => {
+    if (change.change === 'delete-rule') return ours.has(change.handle) ? [change] : [];
+    if (change.change !== 'delete-chain' || !hasOthers(table, change.name)) return [change];
+    const chain = change.name;
+    return (rulesOf(table, chain) ?? []).flatMap(({ handle, rule }) =>
+      rule ? [{ change: 'delete-rule', chain, handle } as const] : [],
+    );
   });
 }
 
@@ -177,9 +221,12 @@ function isComplete(table: NftTableEntry | undefined, needed: readonly NftMapNam
   return known && needed.every(has);
 }
 
+function rulesOf(table: NftTableEntry | undefined, chain: string): readonly NftRuleEntry[] | undefined {
+  return table?.chains.find(({ name }) => chainText(name) === chain)?.rules;
+}
+
 function hasOthers(table: NftTableEntry | undefined, chain: string): boolean {
-  const entry = table?.chains.find(({ name }) => chainText(name) === chain);
-  return entry?.rules.some(({ rule }) => !rule) ?? false;
+  return rulesOf(table, chain)?.some(({ rule }) => !rule) ?? false;
 }
 
 function handlesOfOurs(table: NftTableEntry | undefined): Set<bigint> {

@@ -6,6 +6,7 @@ import {
   type MeaningEntry,
   Meanings,
 } from '../common/meanings.js';
+import { changeAt, type NftBatchChange, singleChanges } from '../kernel/netfilter/changes.js';
 import { NftChangeFailure } from '../kernel/netfilter/port.js';
 import type { NftTableChange } from '../kernel/netfilter/types.js';
 import { chainRuleText } from './layout.js';
@@ -84,21 +85,22 @@ function requestOf(table: string, change: NftTableChange): Request {
 
 /** Returns the change that failed because its packets have a mark already. */
 export function markInTheWay(
-  changes: readonly NftTableChange[],
+  changes: readonly NftBatchChange[],
   error: unknown,
 ): Extract<NftTableChange, { change: 'add-element' }> | undefined {
-  const change = error instanceof NftChangeFailure && error.errno === Errno.EEXIST ? changes[error.index] : undefined;
+  const change =
+    error instanceof NftChangeFailure && error.errno === Errno.EEXIST ? changeAt(changes, error.index) : undefined;
   return change?.change === 'add-element' ? change : undefined;
 }
 
 /** Returns the error for a batch of which nothing was carried out. `present` is the existing mark, if it is known. */
 export function commitError(
   table: string,
-  changes: readonly NftTableChange[],
+  changes: readonly NftBatchChange[],
   error: unknown,
   present: number | undefined,
 ): unknown {
-  const change = error instanceof NftChangeFailure ? changes[error.index] : undefined;
+  const change = error instanceof NftChangeFailure ? changeAt(changes, error.index) : undefined;
   if (!change) return translate({ command: 'commit', action: 'change', object: `table inet ${table}` }, error);
   const request = requestOf(table, change);
   const added = markInTheWay(changes, error);
@@ -107,12 +109,16 @@ export function commitError(
     return errorOf(request, error.errno, { ...markExists, says }, error.message);
   }
   // A mark is changed by a deletion and an addition in one batch.
-  const changed = change.change === 'delete-element' && changes.some((other) => isAgain(other, change));
+  const changed = change.change === 'delete-element' && isAdded(changes, change);
   return translate(changed ? { ...request, action: 'change mark of' } : request, error);
 }
 
-function isAgain(change: NftTableChange, deleted: Extract<NftTableChange, { change: 'delete-element' }>): boolean {
-  return (
-    change.change === 'add-element' && elementKey(change.map, change.element) === elementKey(deleted.map, deleted.key)
-  );
+function isAdded(
+  changes: readonly NftBatchChange[],
+  deleted: Extract<NftTableChange, { change: 'delete-element' }>,
+): boolean {
+  const key = elementKey(deleted.map, deleted.key);
+  for (const change of singleChanges(changes))
+    if (change.change === 'add-element' && elementKey(change.map, change.element) === key) return true;
+  return false;
 }

@@ -2,7 +2,7 @@ import { checkInteger, checkOneOf, checkOptions, show } from '../common/check.js
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
 import { mapText } from '../kernel/netfilter/names.js';
-import type { FwmarkHook, NftMapKey, NftMapName, NftMatch, NftRule } from '../kernel/netfilter/types.js';
+import type { FwmarkHook, NftMapKey, NftMapName, NftMapShape, NftMatch, NftRule } from '../kernel/netfilter/types.js';
 import {
   checkInMask,
   checkMatch,
@@ -63,8 +63,7 @@ export function checkMark(given: FwmarkOptions): MarkSettings {
   if (selected !== given) checkOptions('a mark', selected, selectorNames);
   const options = selected === given ? given : { ...selected, mark: given.mark };
   checkOptions('a mark', options, markNames);
-  const { mark, ...selector } = options;
-  const settings = selectMark(selector, checkInteger('mark', mark, 0, ALL));
+  const settings = selectMark(options, checkInteger('mark', options.mark, 0, ALL));
   checkInMask(settings.mark, settings.mask);
   return settings;
 }
@@ -119,18 +118,29 @@ function takenMarks(taken: Iterable<number> = []): ReadonlySet<number> {
 }
 
 /**
- * Returns the map and the key of a mark that a map can hold: one for one address, one port or both, that sets all bits.
+ * Returns the shape of the map for a mark that a map can hold: one for one address, one port or both, that sets all
+ * bits.
  */
-export function mapOf({ hook, match, mask }: MarkSettings): { map: NftMapName; key: NftMapKey } | undefined {
+export function shapeOf({ match, mask }: MarkSettings): NftMapShape | undefined {
   const { family, destination, protocol, port } = match;
   const others = match.source ?? match.inputInterface ?? match.outputInterface ?? match.packetMark ?? match.local;
   const bounded = destination?.includes('/') || typeof port === 'object' || others !== undefined;
   if (bounded || mask !== ALL) return undefined;
   if ((protocol === undefined) !== (port === undefined)) return undefined;
-  if (destination === undefined) return family ? undefined : { map: { hook, shape: 'port' }, key: { protocol, port } };
-  const ip = family === 'ipv6' ? 'ip6' : 'ip';
-  const shape = protocol === undefined ? ip : (`${ip}_port` as const);
-  return { map: { hook, shape }, key: { address: destination, protocol, port } };
+  if (destination === undefined) return family ? undefined : 'port';
+  if (family === 'ipv6') return protocol === undefined ? 'ip6' : 'ip6_port';
+  return protocol === undefined ? 'ip' : 'ip_port';
+}
+
+/** Returns the map and the key of a mark that a map can hold. */
+export function mapOf(settings: MarkSettings): { map: NftMapName; key: NftMapKey } | undefined {
+  const shape = shapeOf(settings);
+  return shape && { map: { hook: settings.hook, shape }, key: keyOf(settings.match) };
+}
+
+/** Returns the key of a mark that a map can hold. */
+export function keyOf({ destination, protocol, port }: NftMatch): NftMapKey {
+  return { address: destination, protocol, port: port as number | undefined };
 }
 
 /** Returns the mark of an element of a map. */

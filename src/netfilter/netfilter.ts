@@ -1,5 +1,5 @@
 import { ask } from '../common/ask.js';
-import { checkCallOptions, checkKernel, checkOptions, show } from '../common/check.js';
+import { checkCallOptions, checkKernel, checkLength, checkOptions, show } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
 import { withJson } from '../common/json.js';
 import { Watch } from '../common/watch.js';
@@ -10,10 +10,18 @@ import type { NftCounter, NftRule, NftTableEntry } from '../kernel/netfilter/typ
 import { resolveInterface } from '../kernel/network/main-names.js';
 import type { Link } from '../kernel/network/types.js';
 import { nativeKernel } from '../linux/linux-kernel.js';
-import { checkEdits, checkState, type NetfilterChange, type NetfilterState } from './changes.js';
+import {
+  checkEdits,
+  checkManyEdits,
+  checkState,
+  isAddition,
+  MANY,
+  type NetfilterChange,
+  type NetfilterState,
+} from './changes.js';
 import { Commits } from './commits.js';
 import { differences, type NetfilterDifference } from './differences.js';
-import { noEdits, planEdits } from './edit-plan.js';
+import { type Edits, noEdits, planEdits } from './edit-plan.js';
 import { translate } from './errors.js';
 import { Fwmark } from './fwmark.js';
 import { distinctMarks, interfacesOf, withMainNames } from './main-names.js';
@@ -202,9 +210,16 @@ export class Netfilter {
    * packets, and each rule, may occur once.
    */
   async apply(changes: readonly NetfilterChange[], options?: CallOptions): Promise<void> {
-    const edits = checkEdits(changes);
-    if (edits.addMarks.length > 0 || edits.addRules.length > 0) checkLoadable(this.owner);
-    await this.#commits.edit(edits, options);
+    const loadable = (edits: Edits): Edits => {
+      if (isAddition(edits)) checkLoadable(this.owner);
+      return edits;
+    };
+    if (checkLength('changes', changes) < MANY) {
+      await this.#commits.edit(loadable(checkEdits(changes)), options);
+      return;
+    }
+    checkCallOptions(options);
+    await this.#commits.editChecked(checkManyEdits(changes, options?.signal).then(loadable), options);
   }
 
   /**
@@ -214,8 +229,13 @@ export class Netfilter {
    */
   async set(state: NetfilterState, options?: CallOptions): Promise<void> {
     const desired = checkState(state);
-    if (desired.marks.length > 0 || desired.rules.length > 0) checkLoadable(this.owner);
-    await this.#commits.change(options, { ...desired }, (wanted, table) => planAll(table, distinct(wanted)));
+    if (!isEmpty(desired)) checkLoadable(this.owner);
+    await this.#commits.change(
+      options,
+      { ...desired },
+      (wanted, table) => planAll(table, distinct(wanted)),
+      !isEmpty(desired),
+    );
   }
 
   /** Returns the differences that {@link set} would repair; empty if there are none. */
@@ -271,6 +291,10 @@ export function compareState(
   const desired = { ...checkState(state) };
   const names = new Map(interfacesOf(desired).map((name) => [name, resolveInterface(name, links)]));
   return differences(table, distinct(withMainNames(desired, names)));
+}
+
+function isEmpty({ marks, rules }: Desired): boolean {
+  return marks.length === 0 && rules.length === 0;
 }
 
 function distinct({ marks, rules }: Desired): Desired {

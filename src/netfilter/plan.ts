@@ -1,6 +1,8 @@
+import type { NftBatchChange } from '../kernel/netfilter/changes.js';
 import { chainText, mapText } from '../kernel/netfilter/names.js';
 import type { NftMapName, NftRule, NftTableChange, NftTableEntry } from '../kernel/netfilter/types.js';
 import { chainsOf, compareRules, distinctMaps, type Structure } from './layout.js';
+import { ElementChanges } from './mark-elements.js';
 import { elementKey, type MarkSettings, mapOf, ruleOf } from './mark-options.js';
 
 /** Comment of a table that this library made. */
@@ -57,7 +59,7 @@ export function planStructure(
 }
 
 /** Returns the fewest changes to exactly the desired content. The table was read with its elements. */
-export function planAll(table: NftTableEntry | undefined, desired: Desired): NftTableChange[] {
+export function planAll(table: NftTableEntry | undefined, desired: Desired): NftBatchChange[] {
   if (desired.marks.length === 0 && desired.rules.length === 0) return table ? [{ change: 'delete-table' }] : [];
   if (table && isDamaged(table)) return [{ change: 'delete-table' }, ...planAll(undefined, desired)];
   const { elements, rules } = placesOf(desired);
@@ -84,22 +86,23 @@ function placesOf({ marks, rules }: Desired): { elements: Map<string, AddElement
   return { elements, rules: all };
 }
 
-/** Returns the changes of the elements of the maps that stay: deletions first, because a change is both. */
+/** Returns the changes of the elements of the maps that stay. */
 function planElements(
   table: NftTableEntry | undefined,
   maps: readonly NftMapName[],
   wanted: ReadonlyMap<string, AddElement>,
-): NftTableChange[] {
+): NftBatchChange[] {
   const kept = new Set(maps.map(mapText));
   const add = new Map(wanted);
-  const remove: NftTableChange[] = [];
+  const changes = new ElementChanges();
   for (const { name, elements = [] } of table?.maps ?? []) {
     if (!kept.has(mapText(name))) continue; // deleted with its map
     for (const { mark, counter: _, ...key } of elements) {
       const text = elementKey(name, key);
       if (add.get(text)?.element.mark === mark) add.delete(text);
-      else remove.push({ change: 'delete-element', map: name, key });
+      else changes.delete(name, key);
     }
   }
-  return [...remove, ...add.values()];
+  for (const { map, element } of add.values()) changes.add(map, element, element.mark);
+  return changes.changes();
 }

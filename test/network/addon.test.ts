@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addNamespace, deleteNamespace } from '../../src/index.js';
-import { loadAddon, type NativeHandle, type NativeNetlinkSession } from '../../src/linux/addon.js';
+import { loadAddon, type NativeBatch, type NativeHandle, type NativeNetlinkSession } from '../../src/linux/addon.js';
 import { NETLINK_ROUTE, NetlinkSession } from '../../src/linux/netlink/session.js';
 import { MessageWriter, NLM_F } from '../../src/linux/netlink/writer.js';
 import { encodeGetLink } from '../../src/linux/network/links.js';
@@ -40,6 +40,12 @@ for (let i = 0; i < 3; i++) encodeGetLink(writer, 1);
 const whole = writer.take();
 const refused = expect.objectContaining({ code: 'ERR_IPVS_INVALID_ARGUMENT' });
 
+function batchOf(bytes: Uint8Array, offsets: Uint32Array): NativeBatch {
+  const batch = new addon.NetlinkBatch();
+  batch.append(bytes, offsets);
+  return batch;
+}
+
 /** What the addon throws; `undefined`: it began a request, which ends. */
 async function thrown(start: (id: number) => void): Promise<unknown> {
   try {
@@ -55,17 +61,24 @@ describe('messages and their offsets', () => {
 
   test('are sent as they were written', async () => {
     expect(await call((id) => session.request(id, whole.bytes, whole.offsets))).toBe(0);
-    expect(await call((id) => session.transact(id, whole.bytes, whole.offsets))).toBe(0);
+    const batch = batchOf(whole.bytes, whole.offsets);
+    expect(await call((id) => session.transact(id, batch))).toBe(0);
+    expect(await thrown((id) => session.transact(id, batch))).toEqual(refused); // it is empty
   });
 
   test('are refused when the offsets do not fit', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(some, { maxLength: 5 }),
-        fc.constantFrom('request', 'transact', 'dump'),
+        fc.constantFrom('request' as const, 'transact' as const, 'dump' as const),
         async (list, method) => {
           fc.pre(method === 'dump' || list.join() !== whole.offsets.join());
-          expect(await thrown((id) => session[method](id, whole.bytes, Uint32Array.from(list)))).toEqual(refused);
+          const offsets = Uint32Array.from(list);
+          const start = (id: number): void =>
+            method === 'transact'
+              ? session.transact(id, batchOf(whole.bytes, offsets))
+              : session[method](id, whole.bytes, offsets);
+          expect(await thrown(start)).toEqual(refused);
         },
       ),
       { numRuns: 500 },

@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type FwmarkOptions, Netfilter, type NetfilterRuleOptions, type NetfilterState } from '../../src/index.js';
+import type { NftBatchChange } from '../../src/kernel/netfilter/changes.js';
 import { chainText } from '../../src/kernel/netfilter/names.js';
-import type { NftTableChange, NftTableEntry } from '../../src/kernel/netfilter/types.js';
+import type { NftTableEntry } from '../../src/kernel/netfilter/types.js';
 import { Machine } from '../../src/memory/machine.js';
 import { MemoryNetfilter } from '../../src/memory/netfilter/port.js';
 import { rewriteLongChains } from '../../src/netfilter/chain-rewrites.js';
@@ -21,7 +22,7 @@ const state: fc.Arbitrary<NetfilterState> = fc.record({ marks, rules });
 
 function applyChanges(
   before: NftTableEntry | undefined,
-  changes: readonly NftTableChange[],
+  changes: readonly NftBatchChange[],
 ): NftTableEntry | undefined {
   const netfilter = new MemoryNetfilter(new Machine());
   netfilter.load('ipvs', before);

@@ -3,15 +3,16 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Errno } from '../../src/common/errno.js';
 import { KernelFailure } from '../../src/common/errors.js';
+import { keyLayouts, NftElementList, writeKey } from '../../src/kernel/netfilter/elements.js';
 import type { NftExpression } from '../../src/kernel/netfilter/expression.js';
 import { chainNamed, chainText, mapNamed, mapText } from '../../src/kernel/netfilter/names.js';
 import { readRule, ruleExpressions } from '../../src/kernel/netfilter/rules.js';
 import { mapShapes, type NftChainName, type NftHook, type NftTableChange } from '../../src/kernel/netfilter/types.js';
+import { BatchWriter } from '../../src/linux/netfilter/batch.js';
 import { readExpression, writeExpression } from '../../src/linux/netfilter/expressions.js';
-import { keyBytes, keyLayouts, readElement } from '../../src/linux/netfilter/maps.js';
+import { readElement } from '../../src/linux/netfilter/maps.js';
 import {
   attributesOf,
-  batch,
   commentOf,
   readChain,
   readElements,
@@ -101,11 +102,13 @@ test('a mark that lives in a map is found there again', () => {
       const place = mapOf(settings);
       if (!place) return;
       const { map, key } = place;
-      const bytes = keyBytes(map.shape, key);
-      expect(bytes).toHaveLength(keyLayouts[map.shape].length);
+      const layout = keyLayouts[map.shape];
+      const bytes = new Uint8Array(layout.length);
+      writeKey(bytes, 0, layout, key);
       const element = readElement(map.shape, bytes, settings.mark);
       expect(element).toEqual({ ...key, mark: settings.mark });
       expect(markOf(map, element ?? {}, settings.mark)).toEqual(settings);
+      expect([...new NftElementList(map, [{ ...key, mark: settings.mark }])]).toEqual([element]);
     }),
     { numRuns: 500 },
   );
@@ -170,7 +173,7 @@ test('garbage, and messages with bytes changed or cut off, fail as malformed or 
   const place = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 3 });
   fc.assert(
     fc.property(changes, place, fc.nat(), (list, places, end) => {
-      const bytes = batch('ipvs', list, 7).bytes.slice();
+      const bytes = Buffer.concat([...new BatchWriter('ipvs', list, 7).pieces()].map((piece) => piece.bytes));
       for (const [at, value] of places) bytes[at % bytes.length] = value;
       mayFail(() => readAll(bytes.slice().buffer));
       mayFail(() => readAll(bytes.slice(0, end % bytes.length).buffer));

@@ -1,10 +1,14 @@
 import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../call.js';
-import type { NftMapKey, NftMapName, NftRulesetEvent, NftTableChange, NftTableEntry } from './types.js';
+import type { NftBatchChange } from './changes.js';
+import type { NftMapKey, NftMapName, NftRulesetEvent, NftTableEntry } from './types.js';
 
 /** A failed batch, of which the kernel has executed nothing. */
 export class NftChangeFailure extends KernelFailure {
-  /** Index of the failed change; -1 for the whole batch, for example if the rules have changed since (ERESTART). */
+  /**
+   * Index of the failed change, where each element of a list counts as one; -1 for the whole batch, for example if the
+   * rules have changed since (ERESTART).
+   */
   readonly index: number;
 
   constructor(index: number, errno: number, message: string) {
@@ -36,7 +40,7 @@ export interface NetfilterPort {
    */
   commit(
     table: string,
-    changes: readonly NftTableChange[],
+    changes: readonly NftBatchChange[],
     options?: CallOptions & { readonly generation?: number | undefined },
   ): Promise<void>;
   /** Listens to changes of all tables of the family inet, from the moment the promise resolves. */

@@ -139,40 +139,45 @@ export function writeExpression(writer: MessageWriter, expression: NftExpression
   }
 }
 
+/** Number above those of all attributes that this library reads. */
+const MOST_FIELDS = 16;
+
 /** Reads the attributes of an expression by their number. */
 class Fields {
-  readonly #fields: ReadonlyMap<number, Attribute>;
+  readonly #fields: (Attribute | undefined)[] = [];
 
   constructor(attributes: Iterable<Attribute>) {
-    this.#fields = new Map(Array.from(attributes, (attribute) => [attribute.type, attribute]));
+    for (const attribute of attributes) if (attribute.type < MOST_FIELDS) this.#fields[attribute.type] = attribute;
   }
 
   has(type: number): boolean {
-    return this.#fields.has(type);
+    return this.#fields[type] !== undefined;
   }
   number(type: number): number {
-    return this.#fields.get(type)?.be32 ?? 0;
+    return this.#fields[type]?.be32 ?? 0;
   }
   byte(type: number): number {
-    return this.#fields.get(type)?.u8 ?? 0;
+    return this.#fields[type]?.u8 ?? 0;
   }
   long(type: number): bigint {
-    return this.#fields.get(type)?.be64 ?? 0n;
+    return this.#fields[type]?.be64 ?? 0n;
   }
   text(type: number): string {
-    return this.#fields.get(type)?.text ?? '';
+    return this.#fields[type]?.text ?? '';
   }
   data(type: number): Uint8Array {
-    for (const attribute of this.#fields.get(type)?.nested ?? [])
+    for (const attribute of this.#fields[type]?.nested ?? [])
       if (attribute.type === NFTA_DATA_VALUE) return attribute.bytes;
     return new Uint8Array();
   }
 }
 
+const noFields = new Fields([]);
+
 /** Reads one NFTA_LIST_ELEM, or the expression of a map. */
 export function readExpression(element: Iterable<Attribute>): NftExpression {
   let name = '';
-  let fields = new Fields([]);
+  let fields = noFields;
   for (const attribute of element) {
     if (attribute.type === NFTA_EXPR.NAME) name = attribute.text;
     if (attribute.type === NFTA_EXPR.DATA) fields = new Fields(attribute.nested);

@@ -1,6 +1,8 @@
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
 import type { CallOptions } from '../../kernel/call.js';
+import { countOf, type NftBatchChange } from '../../kernel/netfilter/changes.js';
+import { NftElementList } from '../../kernel/netfilter/elements.js';
 import { chainText, mapText } from '../../kernel/netfilter/names.js';
 import { type NetfilterPort, NftChangeFailure, type NftRulesetListener } from '../../kernel/netfilter/port.js';
 import type {
@@ -9,7 +11,6 @@ import type {
   NftMapKey,
   NftMapName,
   NftRulesetEvent,
-  NftTableChange,
   NftTableEntry,
 } from '../../kernel/netfilter/types.js';
 import type { Message } from '../netlink/reader.js';
@@ -17,9 +18,11 @@ import type { Listener, NetlinkSession } from '../netlink/session.js';
 import { NLM_F } from '../netlink/writer.js';
 import { Interfaces } from '../network/interfaces.js';
 import { NFTA_CHAIN, NFTA_GEN, NFTA_SET, NFTA_SET_ELEM_LIST, NFTA_TABLE } from './attributes.js';
+import { BatchWriter } from './batch.js';
+import { ElementEncoder } from './elements.js';
 import {
+  attributeOf,
   attributesOf,
-  batch,
   commentOf,
   NFPROTO_INET,
   NFT_MSG,
@@ -29,7 +32,6 @@ import {
   readMap,
   readRuleEntry,
   typeOf,
-  writeElement,
 } from './messages.js';
 
 /** Maximum number of readings of a table that changes during each of them. */
@@ -96,7 +98,9 @@ export class NativeNetfilterPort implements NetfilterPort {
   async markOf(table: string, map: NftMapName, key: NftMapKey, options: CallOptions = {}): Promise<number | undefined> {
     const ask = question(NFT_MSG.GETSETELEM, NLM_F.ACK, (writer) => {
       writer.text(TABLE, table);
-      writeElement(writer, map, key);
+      writer.text(NFTA_SET_ELEM_LIST.SET, mapText(map));
+      const element = new ElementEncoder(new NftElementList(map, [{ ...key, mark: 0 }]), false);
+      element.encode(writer.nestedWords(NFTA_SET_ELEM_LIST.ELEMENTS, element.words), 0);
     });
     const { outcomes, replies } = await this.#session.request(ask, options);
     const [outcome] = outcomes;
@@ -108,16 +112,28 @@ export class NativeNetfilterPort implements NetfilterPort {
 
   async commit(
     table: string,
-    changes: readonly NftTableChange[],
+    changes: readonly NftBatchChange[],
     { generation, ...options }: CallOptions & { readonly generation?: number | undefined } = {},
   ): Promise<void> {
-    if (changes.length === 0) return;
-    const { outcomes, lost } = await this.#session.transact(batch(table, changes, generation), options);
-    const failed = outcomes.findIndex(({ errno }) => errno !== 0);
-    const failure = outcomes[failed];
-    // The first message is the start of the batch, so indexes of changes are lower by one.
-    if (failure) throw new NftChangeFailure(failed - 1, failure.errno, failure.message);
-    if (lost) throw new NftChangeFailure(-1, Errno.ENOBUFS, '');
+    if (!changes.some((entry) => countOf(entry) > 0)) return;
+    const batch = new BatchWriter(table, changes, generation);
+    const failure = await this.#transact(batch, options);
+    if (!failure) return;
+    // Kernels before 5.14 do not report which element of a message is wrong. The batch that failed has changed nothing,
+    // so the same batch with one element in each message fails for the same element.
+    const single = new BatchWriter(table, changes, generation, 1);
+    const repeated = failure.index === undefined ? await this.#transact(single, options) : failure;
+    if (repeated) throw new NftChangeFailure(repeated.index ?? -1, repeated.errno, repeated.message);
+  }
+
+  /** Sends a batch. Returns its failure, without an index if the kernel does not report it. */
+  async #transact(
+    batch: BatchWriter,
+    options: CallOptions,
+  ): Promise<{ index: number | undefined; errno: number; message: string } | undefined> {
+    const { failed, errno, message, attribute, lost } = await this.#session.transact(batch.pieces(), options);
+    if (failed >= 0) return { index: batch.placeOf(failed, attribute), errno, message };
+    return lost ? { index: -1, errno: Errno.ENOBUFS, message: '' } : undefined;
   }
 
   async listen(options: CallOptions = {}): Promise<NftRulesetListener> {
@@ -153,7 +169,7 @@ export class NativeNetfilterPort implements NetfilterPort {
         options,
       );
       // Some kernels ignore the table in the request.
-      return messages.filter((message) => attributesOf(message).get(TABLE)?.text === table);
+      return messages.filter((message) => attributeOf(message, TABLE)?.text === table);
     };
     const chainMessages = await dump(NFT_MSG.GETCHAIN);
     const rules = (await dump(NFT_MSG.GETRULE)).map(readRuleEntry);

@@ -1,9 +1,10 @@
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
+import { pauseIfDue } from '../../common/slices.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { OpenOptions } from '../../kernel/kernel.js';
 import { namespacePath } from '../../kernel/namespace.js';
-import type { NativeNetlinkSession, NativeOutcomes, NetlinkReplies } from '../addon.js';
+import type { NativeNetlinkSession, NativeOutcomes, NetlinkReplies, Verdict } from '../addon.js';
 import { DEFAULT_TIMEOUT, requests, type Sender } from '../requests.js';
 import { SessionFiles } from '../session-files.js';
 import { type Message, readMessages } from './reader.js';
@@ -87,15 +88,18 @@ export class NetlinkSession extends SessionFiles {
   }
 
   /**
-   * Sends a batch that the kernel executes completely or not at all. `lost` is true if some of the kernel's
-   * answers could not be received.
+   * Sends a batch that the kernel executes completely or not at all. Takes the messages in pieces, and lets the event
+   * loop turn between them; an abort between them sends nothing. A piece is used before the next one is taken.
    */
-  async transact(
-    { bytes, offsets }: Messages,
-    options: CallOptions = {},
-  ): Promise<{ outcomes: Outcome[]; lost: boolean }> {
-    const verdict = await this.#sender.send('transact', [bytes, offsets], options);
-    return { outcomes: outcomesOf(verdict), lost: verdict.lost };
+  async transact(pieces: Iterable<Messages>, options: CallOptions = {}): Promise<Verdict> {
+    const batch = requests().newBatch();
+    let isFirst = true;
+    for (const { bytes, offsets } of pieces) {
+      if (!isFirst) await pauseIfDue(options.signal); // a small batch is sent at once
+      isFirst = false;
+      batch.append(bytes, offsets);
+    }
+    return this.#sender.send('transact', [batch], options);
   }
 
   /** Joins multicast groups and listens to their messages, from the moment the promise resolves. */

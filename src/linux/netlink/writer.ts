@@ -51,6 +51,11 @@ export class MessageWriter {
     return this.#offsets.length;
   }
 
+  /** Size of all messages so far, in bytes. */
+  get size(): number {
+    return this.#length;
+  }
+
   /** Writes a message. `content` writes its fixed part and its attributes. */
   message(type: number, flags: number, content: () => void): void {
     const start = this.#length;
@@ -115,6 +120,18 @@ export class MessageWriter {
     this.#number(type, 8, (at) => this.#view.setBigUint64(at, value));
   }
 
+  /**
+   * Writes an attribute that contains attributes, which the caller writes as words in host order. `words` is the length
+   * of the content. The result is valid until the next call of another method.
+   */
+  nestedWords(type: number, words: number): Uint32Array {
+    this.#attribute(type | NESTED, words * 4);
+    this.#grow(words * 4);
+    const content = new Uint32Array(this.#bytes.buffer, this.#length, words);
+    this.#length += words * 4;
+    return content;
+  }
+
   /** Writes an attribute that contains attributes. */
   nest(type: number, content: () => void): void {
     const start = this.#length;
@@ -126,6 +143,13 @@ export class MessageWriter {
 
   take(): Messages {
     return { bytes: this.#bytes.subarray(0, this.#length), offsets: Uint32Array.from(this.#offsets) };
+  }
+
+  /** Removes all messages, but keeps the memory for others. The result of {@link take} is then invalid. */
+  clear(): void {
+    this.#bytes.fill(0, 0, this.#length);
+    this.#length = 0;
+    this.#offsets.length = 0;
   }
 
   #number(type: number, size: number, write: (at: number) => void): void {

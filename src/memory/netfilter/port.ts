@@ -1,5 +1,6 @@
 import { Errno } from '../../common/errno.js';
 import type { CallOptions } from '../../kernel/call.js';
+import { type NftBatchChange, singleChanges } from '../../kernel/netfilter/changes.js';
 import { mapText } from '../../kernel/netfilter/names.js';
 import { type NetfilterPort, NftChangeFailure, type NftRulesetListener } from '../../kernel/netfilter/port.js';
 import type {
@@ -108,8 +109,8 @@ export class MemoryNetfilter {
    * Makes changes as another program, all or nothing.
    * @throws NftChangeFailure if the kernel would reject a change
    */
-  change(name: string, changes: readonly NftTableChange[]): void {
-    this.#commit(name, changes, theirs);
+  change(name: string, changes: readonly NftBatchChange[]): void {
+    this.#commit(name, [...singleChanges(changes)], theirs);
   }
 
   /** @internal */
@@ -270,9 +271,10 @@ class MemoryNetfilterPort implements NetfilterPort {
 
   async commit(
     table: string,
-    changes: readonly NftTableChange[],
+    batch: readonly NftBatchChange[],
     { generation, ...options }: CallOptions & { readonly generation?: number | undefined } = {},
   ): Promise<void> {
+    const changes = [...singleChanges(batch)];
     if (changes.length === 0) return;
     const work = (): void => {
       if (generation !== undefined && generation !== this.#netfilter.generation)
