@@ -10,22 +10,36 @@ import { benchmarks as events } from './conntrack-events.mjs';
 import * as ipvs from './ipvs.mjs';
 import { thenUndo } from './lib.mjs';
 import * as netfilter from './netfilter.mjs';
+import { benchmarks as scaleFlows } from './scale-conntrack.mjs';
+import * as scaleIpvs from './scale-ipvs.mjs';
+import { benchmarks as scaleNetfilter } from './scale-netfilter.mjs';
 
 /** @import { Benchmark, Row } from './lib.mjs' */
 /** @typedef {{ title: string, rows: Row[] }} Results of one kernel */
 
 /** @type {Record<string, Benchmark>} */
-const benchmarks = { ...ipvs.benchmarks, ...conntrack.benchmarks, ...events, ...netfilter.benchmarks };
-const settings = { ipvs: ipvs.setting, conntrack: conntrack.setting, netfilter: netfilter.setting };
+const usual = { ...ipvs.benchmarks, ...conntrack.benchmarks, ...events, ...netfilter.benchmarks };
+/** @type {Record<string, Benchmark>} */
+const scale = { ...scaleIpvs.benchmarks, ...scaleFlows, ...scaleNetfilter };
+/** @type {Record<string, Benchmark>} */
+const benchmarks = { ...usual, ...scale };
+const settings = {
+  process: scaleIpvs.setting,
+  ipvs: ipvs.setting,
+  conntrack: conntrack.setting,
+  netfilter: netfilter.setting,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'string' }, results: { type: 'string' } },
 });
-const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+// The name `scale` is that of all benchmarks of growth, which take minutes: they run only if they are named.
+const named = positionals.flatMap((name) => (name === 'scale' ? Object.keys(scale) : [name]));
+const names = named.length > 0 ? named : Object.keys(usual);
 const unknown = names.filter((name) => !Object.hasOwn(benchmarks, name));
 if (unknown.length > 0) {
-  console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(benchmarks).join(', ')}`);
+  console.error(`no benchmark ${unknown.join(', ')}; there are ${[...Object.keys(benchmarks), 'scale'].join(', ')}`);
   process.exit(1);
 }
 
@@ -78,12 +92,13 @@ function print({ title, rows }) {
 
 const root = process.getuid?.() === 0;
 const native = {
+  process: true,
   ipvs: root && existsSync('/proc/net/ip_vs'),
   conntrack: root && existsSync('/proc/sys/net/netfilter/nf_conntrack_max'),
   netfilter: root && spawnSync('nft', ['list', 'tables']).status === 0,
 };
 const all = [];
-for (const place of /** @type {const} */ (['ipvs', 'conntrack', 'netfilter'])) {
+for (const place of /** @type {const} */ (['process', 'ipvs', 'conntrack', 'netfilter'])) {
   const chosen = names.filter((name) => benchmarks[name]?.place === place);
   if (chosen.length === 0) continue;
   // A process that elsewhere() started (--results) measures on its own kernel.
