@@ -108,7 +108,7 @@ export class Engine {
         });
       const goesOn = (): boolean => fine() || options.onFailure === 'leave';
       // A failure of these is reported and left to the next call; it undoes nothing.
-      await pauseIfDue();
+      await pauseIfDue(due.length);
       if (goesOn()) await settleOwed(this.world, journal, executor, keysOwed(due));
       const noteFacts = async (): Promise<void> => journal.write(...(await aboutLines(target, journal.ledger)));
       if (goesOn()) await executor.also(RECORD, noteFacts);
@@ -134,16 +134,16 @@ export class Engine {
     executor: Executor,
   ): Promise<readonly PlannedStep[]> {
     const { snapshot, steps } = await this.#plan(target, journal.ledger, options);
-    await pauseIfDue();
+    await pauseIfDue(steps.length);
     const due = steps.filter(isDue);
     const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
     if (conflicts.length > 0)
       throw inTheWay(conflicts, options.adoptable ?? true, journal.isNew ? this.#path : undefined);
     await journal.write(...followLines(journal.ledger, snapshot));
     await journal.write(...completed(target, snapshot, journal.ledger).map((put) => ({ put })));
-    await pauseIfDue();
+    await pauseIfDue(due.length);
     await executor.run(due);
-    await pauseIfDue();
+    await pauseIfDue(due.length);
     return due;
   }
 
@@ -197,7 +197,7 @@ export class Engine {
       const snapshot = await this.#follow(nothing, journal, options);
       const { steps } = await planSteps(nothing, snapshot, journal.ledger, options);
       const due = steps.filter(isDue);
-      await pauseIfDue();
+      await pauseIfDue(due.length);
       await executor.run(due, true);
       await settleOwed(this.world, journal, executor, keysOwed(due));
       const failures = [...executor.failures, ...executor.owed];

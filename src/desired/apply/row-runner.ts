@@ -1,6 +1,6 @@
 import type { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
-import { forEachInSlices, pauseIfDue } from '../../common/slices.js';
+import { forEachInSlices, mapInSlices, pauseIfDue } from '../../common/slices.js';
 import type { World } from '../../items/world.js';
 import type { ServiceId } from '../../kernel/ipvs/ids.js';
 import { type Datagrams, unionOf } from '../document/datagrams.js';
@@ -42,12 +42,9 @@ export class RowRunner {
     let errors: readonly (IpvsError | undefined)[];
     try {
       const ipvs = await this.#world.ipvs;
-      await pauseIfDue();
-      const sent = send(
-        ipvs,
-        this.#world.kernel,
-        steps.map(({ change }) => change),
-      );
+      const changes = await mapInSlices(steps, ({ change }) => change);
+      await pauseIfDue(steps.length);
+      const sent = send(ipvs, this.#world.kernel, changes);
       // Makes the texts while the kernel works.
       [errors] = await Promise.all([sent, forEachInSlices(steps, toStep)]);
     } catch (error) {

@@ -16,8 +16,9 @@ export async function send(
 ): Promise<readonly (IpvsError | undefined)[]> {
   const due = changes.filter((change) => change !== undefined);
   if (due.length === 0) return changes.map(() => undefined);
+  await pauseIfDue(due.length);
   const errors = await ipvs.send(due);
-  await pauseIfDue();
+  await pauseIfDue(due.length);
   // Otherwise the next count of its connections may be 0, and the server deleted, while a packet still creates one.
   if (due.some(takesNothingNew)) await kernel.gracePeriod();
   if (due.length === changes.length) return errors;

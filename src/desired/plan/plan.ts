@@ -69,7 +69,7 @@ export async function planSteps(
     { ...options, time: snapshot.time, others: snapshot.others, holdsSenders: items.some(holdsSenders) },
     list,
   );
-  await pauseIfDue(options.signal);
+  await pauseIfDue(target.table.size, options.signal);
   for (const step of takeBacks(stale)) list.add(inTheWayOf(step, due));
   if (options.leftOvers) for (const step of leftOvers(target, snapshot, ledger)) list.add(step);
   for (const step of owedSteps(ledger, snapshot)) if (step.owed !== 'announcement' || ids.has(step.key)) list.add(step);
