@@ -12,6 +12,8 @@ import { execFileSync } from 'node:child_process';
  * @property {string} [target] of the ratio: `<= 1.15`
  * @property {boolean} [met]
  * @property {string} [note] for example, the range of the samples
+ * @property {readonly { readonly size: number, readonly time: number }[]} [points] of a row about growth, whose `ours`
+ *   is the exponent
  */
 
 /**

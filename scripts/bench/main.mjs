@@ -11,13 +11,16 @@ import { benchmarks as independence } from './independence.mjs';
 import * as ipvs from './ipvs.mjs';
 import { thenUndo } from './lib.mjs';
 import * as netfilter from './netfilter.mjs';
+import { benchmarks as scaleFlows } from './scale-conntrack.mjs';
+import * as scaleIpvs from './scale-ipvs.mjs';
+import { benchmarks as scaleNetfilter } from './scale-netfilter.mjs';
 import * as startUp from './start-up.mjs';
 
 /** @import { Benchmark, Row } from './lib.mjs' */
 /** @typedef {{ title: string, rows: Row[] }} Results of one kernel */
 
 /** @type {Record<string, Benchmark>} */
-const benchmarks = {
+const usual = {
   ...startUp.benchmarks,
   ...ipvs.benchmarks,
   ...conntrack.benchmarks,
@@ -25,6 +28,10 @@ const benchmarks = {
   ...independence,
   ...netfilter.benchmarks,
 };
+/** @type {Record<string, Benchmark>} */
+const scale = { ...scaleIpvs.benchmarks, ...scaleFlows, ...scaleNetfilter };
+/** @type {Record<string, Benchmark>} */
+const benchmarks = { ...usual, ...scale };
 const settings = {
   process: startUp.setting,
   ipvs: ipvs.setting,
@@ -36,10 +43,12 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'string' }, results: { type: 'string' } },
 });
-const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+// The name `scale` is that of all benchmarks of growth, which take minutes: they run only if they are named.
+const named = positionals.flatMap((name) => (name === 'scale' ? Object.keys(scale) : [name]));
+const names = named.length > 0 ? named : Object.keys(usual);
 const unknown = names.filter((name) => !Object.hasOwn(benchmarks, name));
 if (unknown.length > 0) {
-  console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(benchmarks).join(', ')}`);
+  console.error(`no benchmark ${unknown.join(', ')}; there are ${[...Object.keys(benchmarks), 'scale'].join(', ')}`);
   process.exit(1);
 }
 

@@ -8,7 +8,7 @@
 /** Time after which the event loop gets its turn, in milliseconds. A garbage collection may prolong a slice. */
 const SLICE = 6;
 
-/** Number of elements between two reads of the clock. */
+/** Number of elements between two reads of the clock. Work on no more elements has no pause. */
 const PART = 16;
 
 /** Start of the current slice, in milliseconds. It is old after the event loop was idle: the next loop rests early. */
@@ -23,9 +23,12 @@ function resume(): void {
   if (resting.length > 0) setImmediate(resume);
 }
 
-/** Lets the event loop turn if the slice is over. @throws the reason of the signal */
-export async function pauseIfDue(signal?: AbortSignal): Promise<void> {
-  if (performance.now() - begun < SLICE) return;
+/**
+ * Lets the event loop turn if the slice is over, within or after work on `size` elements.
+ * @throws the reason of the signal
+ */
+export async function pauseIfDue(size: number, signal?: AbortSignal): Promise<void> {
+  if (size <= PART || performance.now() - begun < SLICE) return;
   await new Promise<void>((resolve) => {
     if (resting.push(resolve) === 1) setImmediate(resume);
   });
@@ -43,7 +46,7 @@ export async function forEachInSlices<T>(
 ): Promise<void> {
   let index = 0;
   for (const element of all) {
-    if (index > 0 && index % PART === 0) await pauseIfDue(signal);
+    if (index > 0 && index % PART === 0) await pauseIfDue(index + 1, signal);
     work(element, index++);
   }
 }

@@ -1,5 +1,6 @@
 import { checkCallOptions, checkFlag, checkInteger, checkKernel, checkOptions, valueOr } from '../common/check.js';
 import { IpvsError, invalid } from '../common/errors.js';
+import { mapInSlices } from '../common/slices.js';
 import { Watch } from '../common/watch.js';
 import { checkServerKey, type ServerSelector } from '../ipvs/server-options.js';
 import { checkServiceKey, type ServiceSelector } from '../ipvs/service-options.js';
@@ -66,7 +67,7 @@ export class DesiredState {
     checkCallOptions({ signal, timeout });
     checkRecord(record);
     checkKernel(kernel, 'openIpvs', 'openConntrack', 'openNetfilter', 'openNetwork', 'openJournal', 'gracePeriod');
-    const checked = await CheckedDocument.parse(document);
+    const checked = await CheckedDocument.parse(document, { signal });
     const { owner, namespace } = checked.document;
     const planning = await import('./planning.js');
     const { Engine, placesOf } = planning;
@@ -102,7 +103,7 @@ export class DesiredState {
     checkOptions('plan', options, planNames);
     callOptions(options);
     planOptions(undefined, options); // reject bad options before reading the document
-    const checked = await this.#take(document);
+    const checked = await this.#take(document, options.signal);
     return this.#plan(checked, { ...planOptions(checked, options), leftOvers: options.adopt === true }, options);
   }
 
@@ -114,11 +115,12 @@ export class DesiredState {
   async verify(options: CallOptions = {}): Promise<Difference[]> {
     checkCallOptions(options);
     const checked = await this.#take(undefined);
-    return differencesOf((await this.#plan(checked, planOptions(checked, {}), options)).planned);
+    const { steps } = await this.#engine.plan(checked.target, planOptions(checked, {}), options);
+    return differencesOf(steps, options.signal);
   }
 
   async #plan(checked: CheckedDocument, planning: PlanOptions, call: CallOptions): Promise<Plan> {
-    return new Plan(await this.#engine.plan(checked.target, planning, callOptions(call)));
+    return Plan.of(await this.#engine.plan(checked.target, planning, callOptions(call)), call.signal);
   }
 
   /**
@@ -139,12 +141,12 @@ export class DesiredState {
     checkApply(options);
     const call = callOptions(options);
     const planning = planOptions(undefined, options); // reject bad options before reading the document
-    const checked = await this.#take(document);
+    const checked = await this.#take(document, options.signal);
     this.#checked = checked;
     const { drain } = checked.document;
     const done = await this.#engine.apply(checked.target, { ...planning, drain, onFailure }, call);
     if (settle) for await (const _ of this.drain(call));
-    return done.map(toStep);
+    return mapInSlices(done, toStep);
   }
 
   /**
@@ -156,7 +158,7 @@ export class DesiredState {
    */
   async remove(options: CallOptions = {}): Promise<Step[]> {
     checkCallOptions(options);
-    return (await this.#engine.remove(options)).map(toStep);
+    return mapInSlices(await this.#engine.remove(options), toStep);
   }
 
   /** Returns the state of the kernel and what the owner made, from which another machine can make plans. */
@@ -260,7 +262,7 @@ export class DesiredState {
     for (;;) {
       options.signal?.throwIfAborted();
       const { plan, ...seen } = await this.#look(options);
-      const drift = plan ? differencesOf(plan.planned) : [];
+      const drift = plan ? await differencesOf(plan.planned) : [];
       const due = repair && plan !== undefined && plan.changes.length > 0 && plan.conflicts.length === 0;
       const report: DriftReport = due ? { drift, ...(await this.#repair(options)) } : { drift, repaired: [], ...seen };
       const text = JSON.stringify([drift, report.error?.message]);
@@ -302,10 +304,10 @@ export class DesiredState {
   }
 
   /** Reads documents in the order of the calls, regardless of how long each takes. */
-  #take(document: DocumentInput | undefined): Promise<CheckedDocument> {
+  #take(document: DocumentInput | undefined, signal?: AbortSignal): Promise<CheckedDocument> {
     const taken = this.#taking.then(async () => {
       if (document === undefined) return this.#checked;
-      const checked = await CheckedDocument.parse(document);
+      const checked = await CheckedDocument.parse(document, { signal });
       checkSame(checked.document, this.document);
       return checked;
     });

@@ -1,3 +1,4 @@
+import { forEachInSlices } from '../common/slices.js';
 import { type PlannedStep, type Step, toStep } from './plan/step.js';
 import { stateWords } from './plan/words.js';
 
@@ -27,13 +28,16 @@ const problems: Readonly<Partial<Record<Step['action'], Difference['problem']>>>
 };
 
 /** Returns the differences for which a plan has steps. */
-export function differencesOf(steps: readonly PlannedStep[]): Difference[] {
-  return steps.flatMap((step): Difference[] => {
+export async function differencesOf(steps: readonly PlannedStep[], signal?: AbortSignal): Promise<Difference[]> {
+  const differences: Difference[] = [];
+  const add = (step: PlannedStep): void => {
     const problem = problems[step.action];
     // An unwanted object that has disappeared is no difference.
-    if (problem === undefined || (problem === 'left' && step.reason?.why === 'gone')) return [];
+    if (problem === undefined || (problem === 'left' && step.reason?.why === 'gone')) return;
     const { what, ...state } = toStep(step);
     const is = stateWords(state);
-    return [is === undefined ? { problem, what } : { problem, what, is }];
-  });
+    differences.push(is === undefined ? { problem, what } : { problem, what, is });
+  };
+  await forEachInSlices(steps, add, signal);
+  return differences;
 }

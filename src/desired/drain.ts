@@ -91,7 +91,7 @@ export function stepDrains(
     const wanted = new Map([...rows.keys()].flatMap((id) => entryOf(target.table, id)));
     const time = engine.world.clock.now();
     const list = new StepList();
-    planTable(entries, wanted, ledger, { adopt: 'none', drain, time }, list);
+    await planTable(entries, wanted, ledger, { adopt: 'none', drain, time }, list);
     const steps = list.steps.filter((step) => step instanceof TableStep);
     const drains = ({ service, server }: TableStep): boolean =>
       server !== undefined && rows.get(service)?.has(server) === true;

@@ -1,6 +1,7 @@
 import { checkCallOptions, checkKernel, checkOptions, isText, namesOf, show } from '../common/check.js';
 import { invalid } from '../common/errors.js';
 import { limits } from '../common/limits.js';
+import { mapInSlices } from '../common/slices.js';
 import { World } from '../items/world.js';
 import type { CallOptions } from '../kernel/call.js';
 import type { Kernel, OpenOptions } from '../kernel/kernel.js';
@@ -90,7 +91,8 @@ export class Role {
   /** Returns every step to the role, in order, with the current state. Changes nothing. */
   async plan(call: CallOptions = {}): Promise<Step[]> {
     checkCallOptions(call);
-    return (await this.#engine.plan(this.#target, { ...options, keeps: true }, call)).steps.map(toStep);
+    const { steps } = await this.#engine.plan(this.#target, { ...options, keeps: true }, call);
+    return mapInSlices(steps, toStep, call.signal);
   }
 
   /**
@@ -104,7 +106,7 @@ export class Role {
    */
   async apply(call: CallOptions = {}): Promise<Step[]> {
     checkCallOptions(call);
-    return (await this.#engine.apply(this.#target, { ...options, onFailure: 'roll-back' }, call)).map(toStep);
+    return mapInSlices(await this.#engine.apply(this.#target, { ...options, onFailure: 'roll-back' }, call), toStep);
   }
 
   /**
@@ -115,7 +117,7 @@ export class Role {
    */
   async remove(call: CallOptions = {}): Promise<Step[]> {
     checkCallOptions(call);
-    return (await this.#engine.remove(call)).map(toStep);
+    return mapInSlices(await this.#engine.remove(call), toStep);
   }
 
   /**
@@ -125,7 +127,7 @@ export class Role {
   async verify(call: CallOptions = {}): Promise<Difference[]> {
     checkCallOptions(call);
     const { steps } = await this.#engine.plan(this.#target, options, call);
-    return differencesOf(steps).filter(({ problem }) => problem !== 'foreign');
+    return (await differencesOf(steps, call.signal)).filter(({ problem }) => problem !== 'foreign');
   }
 
   /** Closes the handles; what it made stays. */

@@ -72,10 +72,10 @@ export class Handle {
   }
 
   /**
-   * Makes one request; the answer arrives in a later turn, as from the real kernel. `work` throws `KernelFailure`. A
-   * caller that needs an event or a lock waits for it outside this method.
+   * Makes one request; the answer arrives in a later turn, as from the real kernel. `work` throws `KernelFailure`. It
+   * returns a promise only if it takes long, as a dump does that the kernel sends in several messages. A caller that needs an event or a lock waits for it outside this method.
    */
-  async ask<T>(command: string, object: string, work: () => T, options: CallOptions = {}): Promise<T> {
+  async ask<T>(command: string, object: string, work: () => T | Promise<T>, options: CallOptions = {}): Promise<T> {
     options.signal?.throwIfAborted();
     await undefined;
     options.signal?.throwIfAborted();
@@ -83,7 +83,7 @@ export class Handle {
     this.machine.requests.push({ part: this.#part, command, object });
     const fault = this.machine.faults.next(this.#part, command, object);
     if (!fault) return work();
-    if (fault.carriedOut) work();
+    if (fault.carriedOut) await work();
     throw this.#failure(fault.errno, `${command} ${object}`);
   }
 

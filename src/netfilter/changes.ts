@@ -81,7 +81,7 @@ export async function checkManyEdits(
       checkNoHole('changes', copy, index);
       checked.add(copy[index] as NetfilterChange, index);
     }
-    await pauseIfDue(signal);
+    await pauseIfDue(copy.length, signal);
   }
   return checked.edits;
 }

@@ -18,8 +18,8 @@ async function kernelWith(path: string, text: string): Promise<MemoryKernel> {
 }
 
 describe('a record of version 1', () => {
-  test('of a real run has everything under its new ids', () => {
-    const ledger = ledgerOf(file('fixture.journal'));
+  test('of a real run has everything under its new ids', async () => {
+    const ledger = await ledgerOf(file('fixture.journal'));
     expect([...(ledger?.owned ?? [])].map(([id, { service, servers }]) => [id, service, [...servers.keys()]])).toEqual([
       ['tcp/10.9.0.1/80', true, ['10.8.0.2/8080']],
       ['tcp/10.0.0.254/30080', true, ['10.8.0.2/8080']],
@@ -96,9 +96,9 @@ describe('a record of version 1', () => {
     ],
     ['one text', 'net/ipv4/vs/am_droprate', '10', { 'net/ipv4/vs/am_droprate': '10' }],
     ['several texts', 'net/ipv4/vs/am_droprate', '{"net/a":"1","net/b":"2"}', { 'net/a': '1', 'net/b': '2' }],
-  ])('has earlier texts: %s', (_, name, before, texts) => {
+  ])('has earlier texts: %s', async (_, name, before, texts) => {
     const put = { name: `sysctl ${name}`, item: { kind: 'sysctl', name, value: '1' }, before };
-    const ledger = ledgerOf(`{"version":1}\n${JSON.stringify({ put })}\n`);
+    const ledger = await ledgerOf(`{"version":1}\n${JSON.stringify({ put })}\n`);
     expect(ledger?.entries[0]?.before).toEqual({ kind: 'sysctl', texts });
   });
 
@@ -135,7 +135,7 @@ describe('a record of a version to come', () => {
     });
     const journal = await kernel.openJournal('/a.json');
     expect(await journal.read()).toBe(text);
-    expect(ledgerOf(text)).toBeUndefined();
+    expect(await ledgerOf(text)).toBeUndefined();
   });
 
   test('that owners share is refused', async () => {

@@ -1,5 +1,6 @@
 import { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
+import { forEachInSlices, pauseIfDue } from '../../common/slices.js';
 import type { Item } from '../../items/items.js';
 import { readSnapshot, type Snapshot } from '../../items/snapshot.js';
 import type { World } from '../../items/world.js';
@@ -8,7 +9,7 @@ import { encodeService, type ServiceId } from '../../kernel/ipvs/ids.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { Link } from '../../kernel/network/types.js';
 import type { Network } from '../../network/network.js';
-import { aboutOf, type Target } from '../document/target.js';
+import { aboutOf, type Target, type WantedService } from '../document/target.js';
 import { completed, needsOf, type PlannedSteps, type PlanOptions, planSteps } from '../plan/plan.js';
 import { following, followLines, interfaceOf, withMainNames } from '../plan/renames.js';
 import { claimedForRoutes } from '../plan/router-routes.js';
@@ -76,7 +77,7 @@ export class Engine {
 
   /** Returns the steps to the target. Changes nothing. */
   plan(target: Target, options: PlanOptions, call?: CallOptions): Promise<PlannedSteps> {
-    return this.#withJournal(call, ({ ledger }) => this.#plan(target, ledger, options));
+    return this.#withJournal(call, ({ ledger }) => this.#plan(target, ledger, { ...options, signal: call?.signal }));
   }
 
   /** Reads everything from which plans for this owner are made, and the settings that only this target names. */
@@ -107,8 +108,10 @@ export class Engine {
         });
       const goesOn = (): boolean => fine() || options.onFailure === 'leave';
       // A failure of these is reported and left to the next call; it undoes nothing.
+      await pauseIfDue(due.length);
       if (goesOn()) await settleOwed(this.world, journal, executor, keysOwed(due));
-      if (goesOn()) await executor.also(RECORD, () => journal.write(...aboutLines(target, journal.ledger)));
+      const noteFacts = async (): Promise<void> => journal.write(...(await aboutLines(target, journal.ledger)));
+      if (goesOn()) await executor.also(RECORD, noteFacts);
       if (fine()) await executor.also({ ...RECORD, action: 'adopt' }, () => executor.adopt());
       const failed = !fine();
       const left = failed && options.onFailure === 'roll-back' ? await this.#undo(journal, executor, due) : undefined;
@@ -131,13 +134,16 @@ export class Engine {
     executor: Executor,
   ): Promise<readonly PlannedStep[]> {
     const { snapshot, steps } = await this.#plan(target, journal.ledger, options);
+    await pauseIfDue(steps.length);
     const due = steps.filter(isDue);
     const conflicts = due.length < steps.length ? steps.filter(({ action }) => action === 'conflict') : [];
     if (conflicts.length > 0)
       throw inTheWay(conflicts, options.adoptable ?? true, journal.isNew ? this.#path : undefined);
     await journal.write(...followLines(journal.ledger, snapshot));
     await journal.write(...completed(target, snapshot, journal.ledger).map((put) => ({ put })));
+    await pauseIfDue(due.length);
     await executor.run(due);
+    await pauseIfDue(due.length);
     return due;
   }
 
@@ -148,13 +154,13 @@ export class Engine {
     options: PlanOptions,
   ): Promise<PlannedSteps & { readonly snapshot: Snapshot }> {
     const snapshot = await this.#read(target, ledger, options);
-    const planned = planSteps(target, snapshot, ledger, options);
-    const services = planned.steps.flatMap((step) =>
-      step instanceof TableStep && step.action === 'conflict' ? [step.service] : [],
+    const planned = await planSteps(target, snapshot, ledger, options);
+    const conflicts = planned.steps.filter(
+      (step): step is TableStep => step instanceof TableStep && step.action === 'conflict',
     );
-    if (services.length === 0) return { snapshot, ...planned };
-    const others = await this.#others(new Set(services));
-    return { snapshot, ...planSteps(target, { ...snapshot, others }, ledger, options) };
+    if (conflicts.length === 0) return { snapshot, ...planned };
+    const others = await this.#others(new Set(conflicts.map(({ service }) => service)));
+    return { snapshot, ...(await planSteps(target, { ...snapshot, others }, ledger, options)) };
   }
 
   #others(services: ReadonlySet<ServiceId>): Promise<OtherOwners> {
@@ -172,7 +178,7 @@ export class Engine {
     const target = { items, table: nothing.table };
     const options: PlanOptions = { adopt: 'none' };
     const snapshot = await this.#read(target, journal.ledger, options);
-    const { steps } = planSteps(target, snapshot, journal.ledger, options);
+    const { steps } = await planSteps(target, snapshot, journal.ledger, options);
     const gone = steps.filter((step) => isItem(step) && (step.action === 'make' || step.action === 'change'));
     const again = new Executor(this.world, journal, this.#claims);
     await again.run(gone, true);
@@ -189,8 +195,9 @@ export class Engine {
       // Nobody is left to wait for draining servers.
       const options: PlanOptions = { adopt: 'none', atOnce: true };
       const snapshot = await this.#follow(nothing, journal, options);
-      const { steps } = planSteps(nothing, snapshot, journal.ledger, options);
+      const { steps } = await planSteps(nothing, snapshot, journal.ledger, options);
       const due = steps.filter(isDue);
+      await pauseIfDue(due.length);
       await executor.run(due, true);
       await settleOwed(this.world, journal, executor, keysOwed(due));
       const failures = [...executor.failures, ...executor.owed];
@@ -281,7 +288,7 @@ export class Engine {
 }
 
 function keysOwed(due: readonly PlannedStep[]): ReadonlySet<string> {
-  return new Set(due.flatMap((step) => (isOwed(step) ? [step.key] : [])));
+  return new Set(due.filter(isOwed).map(({ key }) => key));
 }
 
 /** Returns true if a server gets no new connections after the step. */
@@ -294,15 +301,16 @@ function isAnew(step: PlannedStep): boolean {
 }
 
 /** Returns the lines that update the facts about services in the journal. */
-function aboutLines({ table }: Target, ledger: Ledger): Line[] {
+async function aboutLines({ table }: Target, ledger: Ledger): Promise<Line[]> {
   const changed: Record<string, About | null> = recordOf([]);
-  for (const [id, service] of table) {
+  const compare = ([id, service]: readonly [ServiceId, WantedService]): void => {
     const known = ledger.owned.get(id);
-    if (!known) continue;
+    if (!known) return;
     const about = aboutOf(service);
-    if (about === undefined && known.about === undefined) continue;
+    if (about === undefined && known.about === undefined) return;
     if (JSON.stringify(about) !== JSON.stringify(known.about)) changed[id] = about ?? null;
-  }
+  };
+  await forEachInSlices(table, compare);
   return Object.keys(changed).length === 0 ? [] : [{ about: changed }];
 }
 

@@ -1,5 +1,6 @@
 import type { IpvsError } from '../../common/errors.js';
 import { recordOf } from '../../common/own.js';
+import { forEachInSlices, mapInSlices, pauseIfDue } from '../../common/slices.js';
 import type { World } from '../../items/world.js';
 import type { ServiceId } from '../../kernel/ipvs/ids.js';
 import { type Datagrams, unionOf } from '../document/datagrams.js';
@@ -33,7 +34,7 @@ export class RowRunner {
       for (const step of steps) failed(step, error);
     };
     try {
-      await this.#journal.write(...this.#intents(steps));
+      await this.#journal.write(...(await this.#intents(steps)));
     } catch (error) {
       fail(error);
       return undefined;
@@ -41,33 +42,37 @@ export class RowRunner {
     let errors: readonly (IpvsError | undefined)[];
     try {
       const ipvs = await this.#world.ipvs;
-      const sent = send(
-        ipvs,
-        this.#world.kernel,
-        steps.map(({ change }) => change),
-      );
-      for (const step of steps) toStep(step); // makes the texts while the kernel works
-      errors = await sent;
+      const changes = await mapInSlices(steps, ({ change }) => change);
+      await pauseIfDue(steps.length);
+      const sent = send(ipvs, this.#world.kernel, changes);
+      // Makes the texts while the kernel works.
+      [errors] = await Promise.all([sent, forEachInSlices(steps, toStep)]);
     } catch (error) {
       fail(error);
       return steps; // any of them may have been carried out
     }
-    const gone = ({ action }: TableStep, index: number): boolean =>
-      action === 'take-back' && (errors[index] === undefined || isGone(errors[index]));
     const others = new Set<TableStep>();
-    errors.forEach((error, index) => {
-      const step = steps[index];
-      if (!error || !step || gone(step, index)) return;
-      if (step.action === 'make' && isThere(error)) others.add(step);
+    const disowned: TableStep[] = [];
+    const judge = (step: TableStep, index: number): void => {
+      const error = errors[index];
+      if (step.action === 'take-back' && (error === undefined || isGone(error))) {
+        disowned.push(step);
+        return;
+      }
+      if (!error) return;
+      if (step.action === 'make' && isThere(error)) {
+        others.add(step);
+        if (!this.#owned.has(step)) disowned.push(step);
+      }
       failed(step, error);
-    });
+    };
+    await forEachInSlices(steps, judge);
     // A failed step may still have taken effect, or its row was deleted with its service.
     const done = others.size === 0 ? steps : steps.filter((step) => !others.has(step));
-    const disown = steps.filter((step, index) => gone(step, index) || (others.has(step) && !this.#owned.has(step)));
-    const [first] = disown;
+    const [first] = disowned;
     if (!first) return done;
     try {
-      await this.#journal.write({ disown: rowsOf(disown) });
+      await this.#journal.write(...(await rowsOf(disowned)).map((disown) => ({ disown })));
     } catch (error) {
       failed(first, error);
     }
@@ -75,28 +80,25 @@ export class RowRunner {
   }
 
   /** Returns the lines to write before the steps are done, and remembers what the journal had of their rows. */
-  #intents(steps: readonly TableStep[]): Line[] {
+  async #intents(steps: readonly TableStep[]): Promise<Line[]> {
     const { ledger } = this.#journal;
     const own = new RowsBuilder();
     const drains: Line[] = [];
     const stale = new Map<ServiceId, readonly Datagrams[]>();
-    for (const step of steps) {
+    const add = (step: TableStep): void => {
       const { action, service, server, draining = null } = step;
       if (ledger.owns(service, server)) {
         const { servers, about } = ledger.owned.get(service) ?? {};
         this.#owned.set(step, { draining: server && servers?.get(server), about });
       }
       if (step.stale) stale.set(service, unionOf(stale.get(service) ?? ledger.stale.get(service) ?? [], step.stale));
-      if (action === 'wait' || action === 'take-back') continue;
+      if (action === 'wait' || action === 'take-back') return;
       own.add(step);
       if (server !== undefined && (draining || this.#owned.get(step)?.draining))
         drains.push({ drain: { service, server, draining } });
-    }
-    return [
-      ...(own.empty ? [] : [{ own: own.rows }]),
-      ...drains,
-      ...(stale.size > 0 ? [{ stale: recordOf(stale) }] : []),
-    ];
+    };
+    await forEachInSlices(steps, add);
+    return [...own.lines.map((own) => ({ own })), ...drains, ...(stale.size > 0 ? [{ stale: recordOf(stale) }] : [])];
   }
 
   /** Undoes steps of one batch, the last first. `tell` reports what could not be undone. */
@@ -127,8 +129,8 @@ export class RowRunner {
     const others = back.filter((step) => !this.#owned.has(step));
     try {
       await this.#journal.write(
-        ...(others.length > 0 ? [{ disown: rowsOf(others) }] : []),
-        ...(owned.length > 0 ? [{ own: rowsOf(owned) }] : []),
+        ...(await rowsOf(others)).map((disown) => ({ disown })),
+        ...(await rowsOf(owned)).map((own) => ({ own })),
         ...owned.flatMap((step): Line[] => {
           const { service, server } = step;
           const { draining = null, about } = this.#owned.get(step) ?? {};

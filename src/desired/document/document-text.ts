@@ -1,62 +1,28 @@
 import { show } from '../../common/check.js';
 import { IpvsError, invalid } from '../../common/errors.js';
 import { limits } from '../../common/limits.js';
+import { parseJson } from './json-text.js';
 
 /**
  * Returns the value of a document that is given as text: JSON, or YAML. Takes time and memory in proportion to the
- * text. Rejects a name that an object has twice, and an alias that repeats more than {@link limits.values} values.
- * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`
+ * text. Lets the event loop turn while it parses JSON; the parser of YAML takes one turn. Rejects a name that an object
+ * has twice, and an alias that repeats more than {@link limits.values} values.
+ * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT`; the reason of the signal
  */
-export async function parseDocumentText(text: string): Promise<unknown> {
+export async function parseDocumentText(text: string, signal?: AbortSignal): Promise<unknown> {
   if (text.length > limits.documentText)
     throw invalid(`the document has at most ${limits.documentText} characters as text, not ${text.length}`);
   if (/^\s*[{[]/.test(text)) {
     try {
-      const value: unknown = JSON.parse(text);
-      const name = repeatedName(text);
-      if (name === undefined) return value;
-      throw invalid(`the document has ${show(name)} twice in one object`);
+      const { value, repeated } = await parseJson(text, signal);
+      if (repeated === undefined) return value;
+      throw invalid(`the document has ${show(repeated)} twice in one object`);
     } catch (error) {
       // YAML has the same collections with more syntax: the YAML parser tries next.
-      if (error instanceof IpvsError) throw error;
+      if (!(error instanceof SyntaxError)) throw error;
     }
   }
   return parseYaml(text);
-}
-
-/** Returns a name that an object of a text has twice: `JSON.parse` takes the last value. The text is valid JSON. */
-function repeatedName(text: string): string | undefined {
-  const names: (Set<string> | undefined)[] = []; // undefined for a list
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (character === '{') names.push(new Set());
-    else if (character === '[') names.push(undefined);
-    else if (character === '}' || character === ']') names.pop();
-    else if (character === '"') {
-      const end = endOfString(text, at);
-      const known = names.at(-1);
-      if (known && isName(text, end)) {
-        const name = JSON.parse(text.slice(at, end)) as string;
-        if (known.has(name)) return name;
-        known.add(name);
-      }
-      at = end - 1;
-    }
-  }
-  return undefined;
-}
-
-function endOfString(text: string, start: number): number {
-  let at = start + 1;
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return at + 1;
-}
-
-/** Returns true if a colon follows. */
-function isName(text: string, end: number): boolean {
-  let at = end;
-  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\t' || text[at] === '\r') at++;
-  return text[at] === ':';
 }
 
 async function parseYaml(text: string): Promise<unknown> {

@@ -5,6 +5,7 @@ import { limits } from '../../common/limits.js';
 import { checkPrefix, formatPrefix } from '../../common/prefix.js';
 import { ranges } from '../../common/ranges.js';
 import { checkSize } from '../../common/size.js';
+import { forEachInSlices } from '../../common/slices.js';
 import { isStableSecret } from '../../common/sysctl-values.js';
 import type { ServerOptions } from '../../ipvs/server-options.js';
 import { heldServerSettings } from '../../ipvs/server-options.js';
@@ -47,27 +48,35 @@ export class CheckedDocument {
    *
    * Limits: 16 MiB of text; as YAML 1 000 000 tokens and 1000 anchors and aliases (JSON text has neither limit); 4 000
    * 000 values, 64 levels, and 1 048 576 entries of one list.
-   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` that names each place in the document and what is wrong with it
+   *
+   * Lets the event loop turn while it checks a large document, so do not change the object before the promise settles.
+   * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` that names each place in the document and what is wrong with it; the
+   * reason of the signal
    */
-  static async parse(input: DocumentInput): Promise<CheckedDocument> {
+  static async parse(
+    input: DocumentInput,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<CheckedDocument> {
     if (input instanceof CheckedDocument) return input;
     if (input instanceof Uint8Array && input.byteLength > limits.documentText)
       throw invalid(`the document has at most ${limits.documentText} bytes as text, not ${input.byteLength}`);
     const text = input instanceof Uint8Array ? new TextDecoder().decode(input) : input;
-    const whole = typeof text === 'string' ? await parseDocumentText(text) : text;
-    checkSize('the document', whole);
+    const whole = typeof text === 'string' ? await parseDocumentText(text, signal) : text;
+    await checkSize('the document', whole, signal);
     const value = withoutNotes(whole);
     // Only a program with a document loads the schema library.
     if (typeof value === 'string')
       throw invalid(`the document must be an object, or its text: give what the file has, not ${show(value)}`);
     const { checkStructure } = await import('./schema.js');
-    const result = checkStructure(value);
+    const result = await checkStructure(value, signal);
     if ('problems' in result) throw invalid(`the document: ${result.problems.join('; ')}`);
     const { document } = result;
-    return new CheckedDocument(
-      document,
-      about('the document', () => targetOf(document)),
+    const target = await targetOf(document, signal).catch((error: unknown) =>
+      about('the document', () => {
+        throw error;
+      }),
     );
+    return new CheckedDocument(document, target);
   }
 
   /** Returns the document for JSON. */
@@ -83,7 +92,7 @@ function withoutNotes(value: unknown): unknown {
 }
 
 /** Checks a document without its schema. @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` with the path in the document */
-export function targetOf(document: DesiredDocument): Target {
+export async function targetOf(document: DesiredDocument, signal?: AbortSignal): Promise<Target> {
   const { roles = [], services = [], addresses = [], nat = [], timeouts = {}, sysctls = {} } = document;
   checkOwnerName(document.owner);
   if (document.drain) at('drain', () => checkDrainPolicy(document.drain as DrainPolicy));
@@ -115,10 +124,11 @@ export function targetOf(document: DesiredDocument): Target {
       add(`marks[${index}]`, mark);
     });
   for (const [index, rule] of nat.entries()) at(`nat[${index}]`, () => checkRule(rule));
-  for (const [index, service] of services.entries())
+  const addOne = (service: DesiredService, index: number): void =>
     at(`services[${index}]`, () => {
       for (const [at, mark] of addService(builder, service).entries()) add(`services[${index}].marks[${at}]`, mark);
     });
+  await forEachInSlices(services, addOne, signal);
   if (marks.length + nat.length > 0) builder.add({ kind: 'netfilter', owner, state: { marks, rules: nat } });
   for (const [index, address] of addresses.entries())
     builder.add(at(`addresses[${index}]`, () => addressItem(address)));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { show } from '../../common/check.js';
 import { ranges } from '../../common/ranges.js';
+import { forEachInSlices } from '../../common/slices.js';
 import { ownerPattern } from './owner-name.js';
 import {
   address,
@@ -187,16 +188,21 @@ export function documentJsonSchema(): object {
 /** Maximum number of problems that a message lists. */
 const SHOWN_PROBLEMS = 50;
 
-/** Returns the document, or each problem with its place: `services[0].servers[1].weight: ...`. @throws nothing */
-export function checkStructure(
+/**
+ * Returns the document, or each problem with its place: `services[0].servers[1].weight: ...`. Lets the event loop turn
+ * between services.
+ * @throws the reason of the signal
+ */
+export async function checkStructure(
   value: unknown,
-): { readonly document: DesiredDocument } | { readonly problems: string[] } {
+  signal?: AbortSignal,
+): Promise<{ readonly document: DesiredDocument } | { readonly problems: string[] }> {
   // zod omits this name from a record without an error.
   if (hasOwnName(value, 'sysctls') && hasOwnName(value.sysctls, '__proto__'))
     return { problems: ['sysctls: a name is net.ipv4.ip_forward, or net/ipv4/ip_forward, not "__proto__"'] };
-  const result = documentSchema.safeParse(value, { reportInput: true });
-  if (result.success) return { document: result.data };
-  const { issues } = result.error;
+  const result = await parseInSlices(value, signal);
+  if ('document' in result) return result;
+  const { issues } = result;
   const problems = issues
     .slice(0, SHOWN_PROBLEMS)
     .flatMap((issue) => issueProblems(issue, []))
@@ -204,6 +210,30 @@ export function checkStructure(
   const more = issues.length - SHOWN_PROBLEMS;
   return { problems: more > 0 ? [...problems, `and ${more} more problems`] : problems };
 }
+
+/** Does what `documentSchema.safeParse` does, but checks each service individually. The order of issues is the same. */
+async function parseInSlices(
+  value: unknown,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly document: DesiredDocument } | { readonly issues: Issues }> {
+  const given = hasOwnName(value, 'services') && Array.isArray(value.services) ? value.services : undefined;
+  const whole = documentSchema.safeParse(given ? { ...(value as object), services: [] } : value, { reportInput: true });
+  const services: DesiredService[] = [];
+  const issues: z.core.$ZodIssue[] = [];
+  const check = (one: unknown, index: number): void => {
+    const result = service.safeParse(one, { reportInput: true });
+    if (result.success) services.push(result.data);
+    else for (const issue of result.error.issues) issues.push({ ...issue, path: ['services', index, ...issue.path] });
+  };
+  await forEachInSlices(given ?? [], check, signal);
+  if (whole.success && issues.length === 0) return { document: given ? { ...whole.data, services } : whole.data };
+  const isEarlier = ({ path: [name] }: z.core.$ZodIssue): boolean => before.includes(String(name));
+  const others = whole.success ? [] : whole.error.issues;
+  return { issues: [...others.filter(isEarlier), ...issues, ...others.filter((issue) => !isEarlier(issue))] };
+}
+
+/** Parts of a document that are checked before its services. */
+const before: readonly string[] = ['owner', 'namespace', 'roles'];
 
 function hasOwnName<Name extends string>(value: unknown, name: Name): value is { readonly [N in Name]: unknown } {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name);

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { mapInSlices } from '../../common/slices.js';
 import type { PlannedSteps } from './plan.js';
 import { contentWords } from './reasons.js';
 import { isDue, type PlannedStep, type Step, toStep } from './step.js';
@@ -23,18 +24,18 @@ export class Plan {
   /** Number of objects that are as wanted. */
   readonly unchanged: number;
 
-  /** Differences of tables, by the index of their step. */
-  readonly #contents: readonly (readonly string[])[];
-
   /** @internal */
   readonly planned: readonly PlannedStep[];
 
-  /** @internal */
-  constructor({ steps, unchanged }: PlannedSteps) {
+  private constructor({ steps, unchanged }: PlannedSteps, texts: readonly Step[]) {
     this.planned = steps;
-    this.steps = steps.map(toStep);
-    this.#contents = steps.map((step) => ('reason' in step ? contentWords(step.reason) : []));
+    this.steps = texts;
     this.unchanged = unchanged;
+  }
+
+  /** Makes the texts of the steps. @internal */
+  static async of(planned: PlannedSteps, signal?: AbortSignal): Promise<Plan> {
+    return new Plan(planned, await mapInSlices(planned.steps, toStep, signal));
   }
 
   /** Steps that an apply does. */
@@ -67,7 +68,8 @@ export class Plan {
         const differs = differences.length === 0 ? '' : `: ${differenceWords(differences)}`;
         return [`${signs[action]} ${what} (of ${ownerWords(owner)}${differs})`];
       }
-      const parts = this.#contents[index] ?? [];
+      const step = this.planned[index];
+      const parts = step && 'reason' in step ? contentWords(step.reason) : [];
       if (parts.length > 1) return [`${signs[action]} ${what}`, ...parts.map((part) => `    ${part}`)];
       return [`${signs[action]} ${what}${is === undefined ? '' : ` (is: ${is})`}`];
     });

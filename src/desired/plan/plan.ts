@@ -1,4 +1,5 @@
 import { ownValue } from '../../common/own.js';
+import { pauseIfDue } from '../../common/slices.js';
 import { handlerOf } from '../../items/handlers.js';
 import { idOf } from '../../items/item-ids.js';
 import type { Found, Item } from '../../items/items.js';
@@ -40,10 +41,16 @@ export function needsOf(target: Target, ledger: Ledger, adopt: Adoption): Omit<N
 }
 
 /**
- * Returns the steps to the target, from a snapshot and a ledger alone: on any machine.
+ * Returns the steps to the target, from a snapshot and a ledger alone: on any machine. The caller does not change these
+ * before the promise settles: large tables are compared in several turns of the event loop.
  * @throws IpvsError `ERR_IPVS_INVALID_ARGUMENT` if a setting has two values under two names of its interface
  */
-export function planSteps(given: Target, snapshot: Snapshot, recorded: Ledger, options: PlanOptions): PlannedSteps {
+export async function planSteps(
+  given: Target,
+  snapshot: Snapshot,
+  recorded: Ledger,
+  options: PlanOptions,
+): Promise<PlannedSteps> {
   const target = withMainNames(given, snapshot.links);
   const ledger = following(recorded, snapshot);
   const interfaces = interfacesOf(target, snapshot);
@@ -55,13 +62,14 @@ export function planSteps(given: Target, snapshot: Snapshot, recorded: Ledger, o
   const due = options.keeps ? items : items.filter(({ action }) => action !== 'keep');
   const list = new StepList();
   for (const step of due.flatMap((step) => inTwo(step, ledger))) list.add(step);
-  const unchangedRows = planTable(
+  const unchangedRows = await planTable(
     snapshot.table ?? [],
     target.table,
     ledger,
     { ...options, time: snapshot.time, others: snapshot.others, holdsSenders: items.some(holdsSenders) },
     list,
   );
+  await pauseIfDue(target.table.size, options.signal);
   for (const step of takeBacks(stale)) list.add(inTheWayOf(step, due));
   if (options.leftOvers) for (const step of leftOvers(target, snapshot, ledger)) list.add(step);
   for (const step of owedSteps(ledger, snapshot)) if (step.owed !== 'announcement' || ids.has(step.key)) list.add(step);

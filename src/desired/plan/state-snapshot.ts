@@ -1,4 +1,4 @@
-import { invalid } from '../../common/errors.js';
+import { type IpvsError, invalid } from '../../common/errors.js';
 import { limits } from '../../common/limits.js';
 import { show } from '../../common/show.js';
 import type { Snapshot } from '../../items/snapshot.js';
@@ -50,7 +50,7 @@ export class StateSnapshot {
     if (typeof text !== 'string') throw invalid(`a snapshot must be a JSON text, not ${show(text)}`);
     if (text.length > limits.snapshotText)
       throw invalid(`a snapshot has at most ${limits.snapshotText} characters, not ${text.length}`);
-    return understood(() => {
+    try {
       const { version, of, snapshot, owned } = JSON.parse(text, revive) as {
         version: number;
         of: Of;
@@ -62,7 +62,9 @@ export class StateSnapshot {
       const ledger = new Ledger();
       for (const line of owned) ledger.change(checkLine(line));
       return new StateSnapshot(checkSnapshot(snapshot), ledger, of);
-    });
+    } catch (error) {
+      throw notUnderstood(error);
+    }
   }
 
   /** @internal */
@@ -72,7 +74,11 @@ export class StateSnapshot {
     const { drain } = document.document;
     const options = { adopt, drain, leftOvers: adopt === 'wanted' };
     const target = withMainNames(document.target, this.#snapshot.links);
-    return understood(() => new Plan(planSteps(target, this.#snapshot, this.#ledger, options)));
+    try {
+      return await Plan.of(await planSteps(target, this.#snapshot, this.#ledger, options));
+    } catch (error) {
+      throw notUnderstood(error);
+    }
   }
 
   /** Returns the snapshot for JSON. {@link StateSnapshot.parse} reads the text. */
@@ -87,13 +93,9 @@ export class StateSnapshot {
   }
 }
 
-/** Runs `work`, and reports its failure as an invalid argument: the text of the snapshot is damaged. */
-function understood<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw invalid(`not a snapshot: ${error instanceof Error ? error.message : String(error)}`);
-  }
+/** Returns a failure as an invalid argument: the text of the snapshot is damaged. */
+function notUnderstood(error: unknown): IpvsError {
+  return invalid(`not a snapshot: ${error instanceof Error ? error.message : String(error)}`);
 }
 
 function plainEntry(service: ServiceEntry): ServiceEntry {

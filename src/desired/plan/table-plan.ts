@@ -1,3 +1,4 @@
+import { forEachInSlices } from '../../common/slices.js';
 import { serverAgrees, serverDifferences, serviceAgrees, serviceDifferences } from '../../ipvs/differences.js';
 import { decodeServer, encodeServer, encodeService, type ServerId, type ServiceId } from '../../kernel/ipvs/ids.js';
 import type {
@@ -10,7 +11,7 @@ import type {
 import { type Datagrams, datagramsOf } from '../document/datagrams.js';
 import type { DrainPolicy } from '../document/drain-policy.js';
 import type { WantedService, WantedTable } from '../document/target.js';
-import type { Draining, Ledger } from '../record/ledger.js';
+import type { Draining, Ledger, OwnedService } from '../record/ledger.js';
 import { type OtherOwners, ownerOf } from '../record/owners.js';
 import type { Reason } from './reasons.js';
 import { Phase, type RowDetails, type StepList, TableStep } from './step.js';
@@ -35,32 +36,43 @@ export interface TablePlanOptions {
   readonly keeps?: boolean | undefined;
   /** True if the plan has a step for each unwanted object that an earlier run of the owner may have left, too. */
   readonly leftOvers?: boolean | undefined;
+  /** Ends the planning, with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Adds the steps from the current table to the wanted one. Returns the number of rows that are as wanted. */
-export function planTable(
+/**
+ * Adds the steps from the current table to the wanted one. Returns the number of rows that are as wanted.
+ * @throws the reason of the signal
+ */
+export async function planTable(
   entries: readonly IpvsTableEntry[],
   wanted: WantedTable,
   ledger: Ledger,
   options: TablePlanOptions,
   steps: StepList,
-): number {
+): Promise<number> {
+  const { signal } = options;
   const planner = new TablePlanner(ledger, options, steps);
   const seen = new Set<ServiceId>();
-  for (const entry of entries) {
+  const compare = (entry: IpvsTableEntry): void => {
     const name = encodeService(entry.service.key);
     seen.add(name);
     const service = wanted.get(name);
     if (service) planner.present(name, service, entry);
     else planner.unwanted(name, entry);
-  }
-  for (const [name, service] of wanted) if (!seen.has(name)) planner.missing(name, service);
+  };
+  await forEachInSlices(entries, compare, signal);
+  const makeMissing = ([name, service]: readonly [ServiceId, WantedService]): void => {
+    if (!seen.has(name)) planner.missing(name, service);
+  };
+  await forEachInSlices(wanted, makeMissing, signal);
   // Rows that disappeared without this owner are only in the journal.
-  for (const [name, owned] of ledger.owned) {
-    if (seen.has(name) || wanted.has(name)) continue;
+  const forget = ([name, owned]: readonly [ServiceId, OwnedService]): void => {
+    if (seen.has(name) || wanted.has(name)) return;
     for (const server of owned.servers.keys()) planner.forget(name, server);
     if (owned.service) planner.forget(name);
-  }
+  };
+  await forEachInSlices(ledger.owned, forget, signal);
   return planner.unchanged;
 }
 

@@ -1,5 +1,6 @@
 import { Errno } from '../../common/errno.js';
 import { IpvsError, KernelFailure } from '../../common/errors.js';
+import { forEachInSlices, mapInSlices } from '../../common/slices.js';
 import type { CallOptions } from '../../kernel/call.js';
 import type { JournalPort } from '../../kernel/journal.js';
 import type { Kernel } from '../../kernel/kernel.js';
@@ -52,7 +53,7 @@ export class Journal {
       const journal = new Journal(port, path, new Ledger());
       const text = await using(path, () => port.read());
       if (before && text !== undefined && text === before.#text) journal.#take(before);
-      else journal.#read(text);
+      else await journal.#read(text);
       if (text !== undefined && journal.#ledger.size === 0) await journal.#discard(port);
       return journal;
     } catch (error) {
@@ -73,11 +74,11 @@ export class Journal {
   /** Writes all of the lines, or none. They are in the file when it resolves. */
   async write(...lines: readonly Line[]): Promise<void> {
     if (lines.length === 0) return;
-    if (!this.#port) return this.#change(lines);
+    if (!this.#port) return changeInSlices(this.#ledger, lines);
     if (this.#lines > 0 && this.#lines < 2 * this.#ledger.size + 100 && !this.#isLarge)
       return this.#append(this.#port, lines);
     const changed = this.#ledger.copy();
-    for (const line of lines) changed.change(line);
+    await changeInSlices(changed, lines);
     await this.#orAsBefore(this.#port, (port) =>
       this.#replace(port, changed, this.#ledger.size === 0 ? lines : changed.lines),
     );
@@ -107,31 +108,25 @@ export class Journal {
     this.#compact = other.#compact;
   }
 
-  #read(text: string | undefined): void {
+  async #read(text: string | undefined): Promise<void> {
     if (text === undefined) return;
     const [head = '', ...lines] = text.split('\n');
-    const ledger = new Ledger();
-    let number = 1;
+    const reader = new LineReader();
     let version: number | undefined;
     try {
       version = versionOf(head);
       if (version > VERSION) throw new Error('it is of a later version');
       // Text after the last newline was being written when the program died: its change had not begun.
       const torn = lines.pop() !== '';
-      const lineOf = readerOf(version);
-      for (const text of lines) {
-        number++;
-        const line = lineOf(text);
-        if (line) ledger.change(line);
-      }
+      await reader.read(lines, version);
       // The next write converts an earlier version.
       this.#lines = torn || version !== VERSION ? 0 : lines.length;
     } catch (cause) {
       const what = 'the record of the owner';
       if (version !== undefined && version > VERSION) throw ofLaterVersion(this.#path, what, version);
-      throw damaged(this.#path, what, number, cause);
+      throw damaged(this.#path, what, reader.number, cause);
     }
-    this.#ledger = ledger;
+    this.#ledger = reader.ledger;
     this.#text = text;
     this.#compact = text.length;
   }
@@ -142,14 +137,14 @@ export class Journal {
     this.#text = undefined;
     let added = '';
     await this.#orAsBefore(port, () =>
-      using(this.#path, () => {
-        added = lines.map(textOf).join('');
+      using(this.#path, async () => {
+        added = await textOf(lines);
         return port.append(added);
       }),
     );
     this.#lines = before.lines + lines.length;
     if (before.text !== undefined) this.#text = before.text + added;
-    this.#change(lines);
+    await changeInSlices(this.#ledger, lines);
     if (this.#ledger.size === 0) await this.#replace(port, this.#ledger, []);
   }
 
@@ -168,7 +163,7 @@ export class Journal {
     this.#text = undefined;
     this.#lines = 0;
     const text = await using(this.#path, async () => {
-      const whole = ledger.size === 0 ? '' : HEAD + lines.map(textOf).join('');
+      const whole = ledger.size === 0 ? '' : HEAD + (await textOf(lines));
       await port.replace(whole);
       return whole;
     });
@@ -176,27 +171,23 @@ export class Journal {
     this.#compact = text.length;
     this.#lines = ledger.size === 0 ? 0 : lines.length;
   }
+}
 
-  #change(lines: readonly Line[]): void {
-    for (const line of lines) this.#ledger.change(line);
-  }
+async function changeInSlices(ledger: Ledger, lines: readonly Line[]): Promise<void> {
+  await forEachInSlices(lines, (line) => ledger.change(line));
 }
 
 /**
  * Returns the ledger of a journal that another owner may be writing; `undefined` if the text is no journal, or damaged.
  */
-export function ledgerOf(text: string): Ledger | undefined {
+export async function ledgerOf(text: string): Promise<Ledger | undefined> {
   const [head = '', ...lines] = text.split('\n');
   try {
     const version = versionOf(head);
     if (version > VERSION) return undefined;
-    const ledger = new Ledger();
-    const lineOf = readerOf(version);
-    for (const text of lines.slice(0, -1)) {
-      const line = lineOf(text);
-      if (line) ledger.change(line);
-    }
-    return ledger;
+    const reader = new LineReader();
+    await reader.read(lines.slice(0, -1), version);
+    return reader.ledger;
   } catch {
     return undefined;
   }
@@ -209,18 +200,38 @@ function versionOf(head: string): number {
   throw new Error('it is not the first line of a record');
 }
 
-/** Returns a reader of lines, to be called in their order. It returns undefined for one that has no effect. */
-function readerOf(version: number): (text: string) => Line | undefined {
-  const converter = version === 1 ? new Version1() : undefined;
-  return (text) => {
-    const value: unknown = JSON.parse(text);
-    const line = converter ? converter.line(value) : value;
-    return line === undefined ? undefined : checkLine(line);
-  };
+/** Reads the lines of a journal after its first one. */
+class LineReader {
+  readonly ledger = new Ledger();
+  /** Number of the line that was read last, from 1. */
+  number = 1;
+
+  /** Reads the lines, in their order. Lets the event loop turn in between. @throws Error, IpvsError */
+  async read(lines: readonly string[], version: number): Promise<void> {
+    await forEachInSlices(this.#partsOf(lines, version), (part) => this.ledger.change(checkLine(part)));
+  }
+
+  *#partsOf(lines: readonly string[], version: number): Generator<unknown, void, void> {
+    const converter = version === 1 ? new Version1() : undefined;
+    for (const text of lines) {
+      this.number++;
+      const value: unknown = JSON.parse(text);
+      const line = converter ? converter.line(value) : value;
+      if (line !== undefined) yield* partsOfLine(line);
+    }
+  }
 }
 
-function textOf(line: Line): string {
-  return `${JSON.stringify(line)}\n`;
+/** Yields a line for each service of a line about the rows of many services, and any other line as it is. */
+function* partsOfLine(line: unknown): Generator<unknown, void, void> {
+  const [[name, rows] = [], ...others] = Object.entries(line ?? {});
+  const isAboutRows = (name === 'own' || name === 'disown') && typeof rows === 'object' && rows !== null;
+  if (!isAboutRows || others.length > 0 || Array.isArray(rows)) yield line;
+  else for (const [service, ids] of Object.entries(rows)) yield { [name]: { [service]: ids } };
+}
+
+async function textOf(lines: readonly Line[]): Promise<string> {
+  return (await mapInSlices(lines, (line) => `${JSON.stringify(line)}\n`)).join('');
 }
 
 async function using<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -28,12 +28,14 @@ export async function readOthers(
   services: ReadonlySet<ServiceId>,
 ): Promise<OtherOwners> {
   const texts = await kernel.readJournals(prefix).catch(() => []);
-  return texts.flatMap(({ path, text }) => {
+  const others: (readonly [owner: string, rows: Rows])[] = [];
+  for (const { path, text } of texts) {
     const owner = /^([A-Za-z0-9_.-]{1,48})\.json$/.exec(path.slice(prefix.length))?.[1];
-    if (owner === undefined || path === own) return [];
-    const rows = rowsOf(ledgerOf(text), services);
-    return Object.keys(rows).length === 0 ? [] : [[owner, rows] as const];
-  });
+    if (owner === undefined || path === own) continue;
+    const rows = rowsOf(await ledgerOf(text), services);
+    if (Object.keys(rows).length > 0) others.push([owner, rows]);
+  }
+  return others;
 }
 
 function rowsOf(ledger: Ledger | undefined, services: ReadonlySet<ServiceId>): Rows {

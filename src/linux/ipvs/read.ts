@@ -163,25 +163,27 @@ class ServerView implements ServerEntry {
 
 export function readServices(buffer: ArrayBuffer): ServiceEntry[] {
   const from = new RecordReader(buffer);
-  return Array.from({ length: buffer.byteLength / layout.service.size }, (_, index) => {
-    return new ServiceView(from, index * layout.service.size);
-  });
+  const { size } = layout.service;
+  const entries: ServiceEntry[] = [];
+  for (let at = 0; at < buffer.byteLength; at += size) entries.push(new ServiceView(from, at));
+  return entries;
 }
 
 export function readServers(buffer: ArrayBuffer): ServerEntry[] {
   const from = new RecordReader(buffer);
-  return Array.from({ length: buffer.byteLength / layout.server.size }, (_, index) => {
-    return new ServerView(from, index * layout.server.size);
-  });
+  const { size } = layout.server;
+  const entries: ServerEntry[] = [];
+  for (let at = 0; at < buffer.byteLength; at += size) entries.push(new ServerView(from, at));
+  return entries;
 }
 
 /** Reads the servers of a whole table, grouped by the index of their service. */
 export function readServersByService(buffer: ArrayBuffer, services: number): ServerEntry[][] {
-  const view = new DataView(buffer);
-  const rows: ServerEntry[][] = Array.from({ length: services }, () => []);
-  readServers(buffer).forEach((server, index) => {
-    rows[view.getUint32(index * layout.server.size + layout.server.service, true)]?.push(server);
-  });
+  const from = new RecordReader(buffer);
+  const { size, service } = layout.server;
+  const rows: ServerEntry[][] = [];
+  for (let index = 0; index < services; index++) rows.push([]);
+  for (let at = 0; at < buffer.byteLength; at += size) rows[from.u32(at + service)]?.push(new ServerView(from, at));
   return rows;
 }
 

@@ -95,7 +95,7 @@ export class NetlinkSession extends SessionFiles {
     const batch = requests().newBatch();
     let isFirst = true;
     for (const { bytes, offsets } of pieces) {
-      if (!isFirst) await pauseIfDue(options.signal); // a small batch is sent at once
+      if (!isFirst) await pauseIfDue(bytes.length, options.signal); // a small batch is sent at once
       isFirst = false;
       batch.append(bytes, offsets);
     }

@@ -1,6 +1,7 @@
 import { familyOf } from '../../common/address.js';
 import { Errno } from '../../common/errno.js';
 import { KernelFailure } from '../../common/errors.js';
+import { mapInSlices } from '../../common/slices.js';
 import type { CallOptions } from '../../kernel/call.js';
 import { describeObject, describeService } from '../../kernel/ipvs/describe.js';
 import type { IpvsPort } from '../../kernel/ipvs/port.js';
@@ -211,12 +212,13 @@ class MemoryIpvsPort implements IpvsPort {
 
   async apply(changes: readonly IpvsChange[], options?: CallOptions): Promise<ArrayLike<number>> {
     if (changes.length === 0) return [];
-    const work = (): number[] =>
-      changes.map((change) =>
-        this.#handle.change(change.command, describeObject(change), () =>
-          this.#ipvs.options.permission() ? this.#ipvs.change(change) : Errno.EPERM,
-        ),
+    const carryOut = (change: IpvsChange): number => {
+      this.#handle.alive();
+      return this.#handle.change(change.command, describeObject(change), () =>
+        this.#ipvs.options.permission() ? this.#ipvs.change(change) : Errno.EPERM,
       );
+    };
+    const work = (): Promise<number[]> => mapInSlices(changes, carryOut, options?.signal);
     return this.#handle.ask('apply', `${changes.length} changes`, work, options);
   }
 
@@ -254,11 +256,12 @@ class MemoryIpvsPort implements IpvsPort {
   }
 
   table(options?: CallOptions): Promise<readonly IpvsTableEntry[]> {
-    const list = (): IpvsTableEntry[] =>
-      this.#ipvs.table.listed().map((service) => ({
-        service: service.entry(),
-        servers: service.listed().map((server) => server.entry()),
-      }));
+    const list = (): Promise<IpvsTableEntry[]> =>
+      mapInSlices(
+        this.#ipvs.table.listed(),
+        (service) => ({ service: service.entry(), servers: service.listed().map((server) => server.entry()) }),
+        options?.signal,
+      );
     return this.#ask('table', 'the table', list, options);
   }
 
@@ -326,8 +329,8 @@ class MemoryIpvsPort implements IpvsPort {
   }
 
   /** Makes a request. Every IPVS command, including reads, requires CAP_NET_ADMIN. */
-  #ask<T>(command: string, object: string, work: () => T, options?: CallOptions): Promise<T> {
-    const permitted = (): T => {
+  #ask<T>(command: string, object: string, work: () => T | Promise<T>, options?: CallOptions): Promise<T> {
+    const permitted = (): T | Promise<T> => {
       if (!this.#ipvs.options.permission()) throw new KernelFailure(Errno.EPERM, command);
       return work();
     };

@@ -49,8 +49,18 @@ export class MemoryServer {
   }
 
   entry(): ServerEntry {
+    const { key, forwarding, weight, upperThreshold, lowerThreshold } = this.settings;
+    const { tunnelType, tunnelPort, tunnelChecksum } = this.settings;
+    // Without `...settings` for speed: that takes five times as long in a table of a hundred thousand servers.
     return {
-      ...this.settings,
+      key,
+      forwarding,
+      weight,
+      upperThreshold,
+      lowerThreshold,
+      tunnelType,
+      tunnelPort,
+      tunnelChecksum,
       knowsTunnels: true,
       activeConnections: this.active,
       inactiveConnections: this.inactive,
@@ -112,7 +122,8 @@ export class MemoryService {
   }
 
   entry(): ServiceEntry {
-    return { ...this.settings, statistics: this.counters.read() };
+    const { key, scheduler, flags, timeout, netmask, engine } = this.settings;
+    return { key, scheduler, flags, timeout, netmask, engine, statistics: this.counters.read() };
   }
 }
 
