@@ -6,6 +6,7 @@
       "target_name": "ipvs",
       "sources": [
         "native/binding/addon.cc",
+        "native/binding/aggregate_job.cc",
         "native/binding/conntrack_layout.cc",
         "native/binding/conntrack_session.cc",
         "native/binding/convert.cc",

@@ -20,9 +20,6 @@ using netlink::Failure;
 
 namespace {
 
-// Maximum number of readings of the table if its number of buckets changes during each of them.
-constexpr int kAttempts = 20;
-
 uint32_t Number(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 
 struct FlowPiece {
@@ -67,45 +64,6 @@ Napi::Value FromGlobalStatistics(Napi::Env env, const conntrack::GlobalStatistic
   object.Set("entries", statistics.entries);
   if (statistics.maximum) object.Set("maximum", *statistics.maximum);
   return object;
-}
-
-void AggregateSome(const std::shared_ptr<ConntrackState>& state, uint32_t id);
-
-void AggregatePiece(const std::shared_ptr<ConntrackState>& state, uint32_t id, netlink::Result<FlowBatch> piece) {
-  const auto found = state->aggregates.find(id);
-  if (found == state->aggregates.end()) return;
-  AggregateJob& job = *found->second;
-  Failure failure;
-  if (piece.ok()) {
-    job.batch = std::move(piece.value());
-    for (const Flow& flow : job.batch.flows) job.aggregate.Add(flow);
-  } else {
-    failure = piece.failure();
-  }
-  if (failure.code == EINTR && ++job.interruptions < kAttempts) {
-    job.aggregate = conntrack::Aggregate(job.fields);
-    job.flows->Restart();
-    failure = {};
-  }
-  if (!failure && !job.flows->ended()) {
-    return state->strand->Post([weak = std::weak_ptr(state), id] {
-      if (const auto again = weak.lock()) AggregateSome(again, id);
-    });
-  }
-  const auto ended = std::move(found->second);
-  state->aggregates.erase(found);
-  if (failure) return ended->done(failure);
-  ended->done(ended->aggregate.groups());
-}
-
-// Reads one piece of the table, and continues in a later task while the session still has the job.
-void AggregateSome(const std::shared_ptr<ConntrackState>& state, uint32_t id) {
-  const auto found = state->aggregates.find(id);
-  if (found == state->aggregates.end()) return;
-  AggregateJob& job = *found->second;
-  job.flows->Next(std::move(job.batch), [weak = std::weak_ptr(state), id](netlink::Result<FlowBatch> piece) {
-    if (const auto again = weak.lock()) AggregatePiece(again, id, std::move(piece));
-  });
 }
 
 }  // namespace

@@ -58,6 +58,9 @@ struct ConntrackState {
   void Clear();
 };
 
+// Reads one piece of the table, and continues in a later task while the session still has the job with this number.
+void AggregateSome(const std::shared_ptr<ConntrackState>& state, uint32_t id);
+
 class ConntrackSession : public Napi::ObjectWrap<ConntrackSession> {
  public:
   static Napi::Function Define(Napi::Env env);

@@ -27,7 +27,7 @@ import {
 } from './document-options.js';
 import type { DrainOptions, DrainProgress } from './drain.js';
 import type { PlanOptions } from './plan/plan.js';
-import { Plan } from './plan/plan-view.js';
+import { type Plan, planOf } from './plan/plan-view.js';
 import { checkSame, StateSnapshot } from './plan/state-snapshot.js';
 import { type Step, toStep } from './plan/step.js';
 import { checkRecord } from './role.js';
@@ -120,7 +120,7 @@ export class DesiredState {
   }
 
   async #plan(checked: CheckedDocument, planning: PlanOptions, call: CallOptions): Promise<Plan> {
-    return Plan.of(await this.#engine.plan(checked.target, planning, callOptions(call)), call.signal);
+    return planOf(await this.#engine.plan(checked.target, planning, callOptions(call)), call.signal);
   }
 
   /**

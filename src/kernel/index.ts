@@ -34,7 +34,7 @@ export { MAX_JOURNAL } from './journal.js';
 export type { Clock, Kernel, OpenOptions } from './kernel.js';
 export { namespacePath } from './namespace.js';
 export type { NftBatchChange } from './netfilter/changes.js';
-export { NftElementList } from './netfilter/elements.js';
+export type { NftElementList } from './netfilter/elements.js';
 export type { NetfilterPort, NftRulesetListener } from './netfilter/port.js';
 export { NftChangeFailure } from './netfilter/port.js';
 export type {

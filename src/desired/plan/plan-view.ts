@@ -17,6 +17,11 @@ const signs: Readonly<Record<Step['action'], string>> = {
   conflict: '!',
 };
 
+/** Makes the texts of the steps, and a plan of both. */
+export async function planOf(planned: PlannedSteps, signal?: AbortSignal): Promise<Plan> {
+  return new Plan(planned, await mapInSlices(planned.steps, toStep, signal));
+}
+
 /** The steps from the current state of a kernel to the wanted one. */
 export class Plan {
   /** Steps in the order in which they are done, including those that wait, conflict, or belong to others. */
@@ -27,15 +32,11 @@ export class Plan {
   /** @internal */
   readonly planned: readonly PlannedStep[];
 
-  private constructor({ steps, unchanged }: PlannedSteps, texts: readonly Step[]) {
+  /** @internal */
+  constructor({ steps, unchanged }: PlannedSteps, texts: readonly Step[]) {
     this.planned = steps;
     this.steps = texts;
     this.unchanged = unchanged;
-  }
-
-  /** Makes the texts of the steps. @internal */
-  static async of(planned: PlannedSteps, signal?: AbortSignal): Promise<Plan> {
-    return new Plan(planned, await mapInSlices(planned.steps, toStep, signal));
   }
 
   /** Steps that an apply does. */

@@ -7,7 +7,7 @@ import type { CheckedDocument } from '../document/document.js';
 import type { DesiredDocument } from '../document/types.js';
 import { Ledger } from '../record/ledger.js';
 import { checkLine } from '../record/line-checks.js';
-import { Plan } from './plan-view.js';
+import { type Plan, planOf } from './plan-view.js';
 import { withMainNames } from './renames.js';
 import { checkSnapshot } from './snapshot-checks.js';
 import type { Adoption } from './table-plan.js';
@@ -75,7 +75,7 @@ export class StateSnapshot {
     const options = { adopt, drain, leftOvers: adopt === 'wanted' };
     const target = withMainNames(document.target, this.#snapshot.links);
     try {
-      return await Plan.of(await planSteps(target, this.#snapshot, this.#ledger, options));
+      return await planOf(await planSteps(target, this.#snapshot, this.#ledger, options));
     } catch (error) {
       throw notUnderstood(error);
     }

@@ -18,7 +18,7 @@ function wrap(port) {
   });
 }
 
-/** @type {import('../../../dist/kernel/index.js').Kernel} */
+/** @type {import('../../../out/modules/kernel/index.js').Kernel} */
 const kernel = {
   ...nativeKernel,
   openIpvs: async (options) => wrap(await nativeKernel.openIpvs(options)),
@@ -30,7 +30,7 @@ try {
   await role.apply();
   console.log('applied');
 } catch (error) {
-  const { code, cause, message } = /** @type {import('../../../dist/index.js').IpvsError} */ (error);
-  const { code: reason } = /** @type {Partial<import('../../../dist/index.js').IpvsError>} */ (cause ?? {});
+  const { code, cause, message } = /** @type {import('../../../out/modules/index.js').IpvsError} */ (error);
+  const { code: reason } = /** @type {Partial<import('../../../out/modules/index.js').IpvsError>} */ (cause ?? {});
   console.log([code, reason, message].join('\n'));
 }
