@@ -140,8 +140,8 @@ function dump() {
     });
     const { tool } = await interleaved(2, { tool: () => milliseconds(() => run(list)) });
     return [
-      row('conntrack-dump', samples.flows, 'C, receiving', samples.c, { target: 1.15 }),
-      row('conntrack-dump batches', samples.batches, 'C, receiving', samples.c, { target: 1.15 }),
+      row('conntrack-dump', samples.flows, 'C, receiving', samples.c, { target: 1.08 }),
+      row('conntrack-dump batches', samples.batches, 'C, receiving', samples.c, { target: 1.08 }),
       row('conntrack-dump', samples.flows, 'conntrack -L', tool, { target: 1 }),
       ...(await probe(namespace, 'flows')),
       ...(await probe(namespace, 'batches')),
@@ -181,7 +181,7 @@ function aggregate() {
           if (groups.length !== 1000 || total !== FLOWS) throw new Error(`${groups.length} groups of ${total} flows`);
         }),
     });
-    return [row('conntrack-aggregate', samples.ours, 'C, receiving', samples.c, { target: 1.1 })];
+    return [row('conntrack-aggregate', samples.ours, 'C, receiving', samples.c, { target: 1.03 })];
   });
 }
 
