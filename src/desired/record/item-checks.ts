@@ -1,7 +1,8 @@
-import { about, checkFlag, checkInteger, checkOneOf, checkOptions, show } from '../../common/check.js';
+import { about, checkFlag, checkInteger, checkOneOf, checkOptions, checkRange, show } from '../../common/check.js';
 import { invalid } from '../../common/errors.js';
 import { checkInterfaceName } from '../../common/interface-name.js';
 import { checkPrefix, formatPrefix } from '../../common/prefix.js';
+import { ranges } from '../../common/ranges.js';
 import type { Before } from '../../items/before.js';
 import type { ItemKey } from '../../items/item-ids.js';
 import type { Item, ItemOf } from '../../items/items.js';
@@ -118,7 +119,7 @@ export function checkSysctlPath(path: unknown): string {
 
 export function checkTimeout(name: unknown, seconds: unknown): void {
   const names: readonly (keyof Timeouts)[] = ['tcp', 'tcpFin', 'udp'];
-  checkInteger(`the timeout ${checkOneOf('name', name, names)}`, seconds, 1, 2_147_483);
+  checkRange(`the timeout ${checkOneOf('name', name, names)}`, seconds, ranges.timeout);
 }
 
 function checkText(what: string, value: unknown): string {

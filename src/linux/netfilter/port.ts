@@ -119,8 +119,8 @@ export class NativeNetfilterPort implements NetfilterPort {
     const batch = new BatchWriter(table, changes, generation);
     const failure = await this.#transact(batch, options);
     if (!failure) return;
-    // Kernels before 5.14 do not report which element of a message is wrong. The batch that failed has changed nothing,
-    // so the same batch with one element in each message fails for the same element.
+    // An error that names no attribute does not show which element of a message is wrong. The batch that failed has
+    // changed nothing, so the same batch with one element in each message fails for the same element.
     const single = new BatchWriter(table, changes, generation, 1);
     const repeated = failure.index === undefined ? await this.#transact(single, options) : failure;
     if (repeated) throw new NftChangeFailure(repeated.index ?? -1, repeated.errno, repeated.message);
