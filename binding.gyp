@@ -47,7 +47,7 @@
         "native/netns/namespace.cc"
       ],
       "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
-      # SWALLOW: a worker that is being terminated can not take exceptions; without it they abort.
+      # SWALLOW: a worker that is being terminated cannot take exceptions; without it they abort.
       "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-cast-function-type"],
       "cflags_cc": ["-std=c++20", "-fexceptions"],

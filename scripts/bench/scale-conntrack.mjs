@@ -56,7 +56,7 @@ function measure(growth, size) {
           if (groups.length !== DESTINATIONS) throw new Error(`${groups.length} groups`);
         }),
       );
-      // As many groups as flows; the largest ones are returned.
+      // There are as many groups as flows; the largest ones are returned.
       await growth.measure('scale flows groups', size, () =>
         milliseconds(async () => {
           const groups = await conntrack.groups({ by: ['source', 'destination'], top: 10, order: 'flows' });
