@@ -14,8 +14,8 @@ namespace netlink {
 
 class IoPool;
 
-// What a callback has left to read. kMaybe: it is called again, after other work. kLater: it is not called before
-// Resume().
+// When a callback is called again: when its descriptor is readable (kNone: nothing is left to read), after other work
+// (kMaybe: something may be left), or not before Resume() (kLater).
 enum class Rest { kNone, kMaybe, kLater };
 
 class Strand : public std::enable_shared_from_this<Strand> {
