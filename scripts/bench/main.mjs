@@ -3,7 +3,7 @@
 // The times depend on the machine; compare the ratios, ours / reference.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { release } from 'node:os';
+import { availableParallelism, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import * as conntrack from './conntrack.mjs';
 import { benchmarks as events } from './conntrack-events.mjs';
@@ -118,6 +118,6 @@ if (values.results) {
 } else {
   console.log('ratio: ours / theirs; below 1 the library is faster');
   for (const results of all) print(results);
-  const rows = all.flatMap((results) => results.rows);
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+  const machine = { processors: availableParallelism(), node: process.version };
+  if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, results: all }, null, 2)}\n`);
 }
