@@ -28,7 +28,14 @@ function resume(): void {
  * @throws the reason of the signal
  */
 export async function pauseIfDue(size: number, signal?: AbortSignal): Promise<void> {
-  if (size <= PART || performance.now() - begun < SLICE) return;
+  if (size > PART && isOver()) await pause(signal);
+}
+
+function isOver(): boolean {
+  return performance.now() - begun >= SLICE;
+}
+
+async function pause(signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve) => {
     if (resting.push(resolve) === 1) setImmediate(resume);
   });
@@ -46,7 +53,7 @@ export async function forEachInSlices<T>(
 ): Promise<void> {
   let index = 0;
   for (const element of all) {
-    if (index > 0 && index % PART === 0) await pauseIfDue(index + 1, signal);
+    if (index > 0 && index % PART === 0 && isOver()) await pause(signal);
     work(element, index++);
   }
 }
