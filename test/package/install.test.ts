@@ -37,5 +37,5 @@ describe.each(versions)('npm $npm', ({ npm, node }) => {
     rmSync(join(project, 'node_modules'), { recursive: true });
     run('ci');
     run('rebuild');
-  });
+  }, 600_000);
 });
