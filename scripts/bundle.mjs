@@ -1,7 +1,9 @@
 // Bundles the modules in out/modules (tsc) into dist/, which the package ships: one file for each entry, and chunks for
-// what entries share or load later. The declarations are bundled in the same way. Does nothing if dist/ is up to date.
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+// what entries share or load later. The used parts of ipaddr.js, yaml and zod become a part of it. The declarations are
+// bundled in the same way. Does nothing if dist/ is up to date.
+import { chmodSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { bundledNotice } from './pack/licences.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const modules = join(root, 'out/modules');
@@ -10,9 +12,8 @@ const dist = join(root, 'dist');
 const made = join(root, 'out/dist');
 /** Paths below out/modules and dist. */
 const entries = ['index', 'kernel/index', 'memory/index'];
-
-/** The licence of ipaddr.js, whose code becomes a part of `common`, requires that its text is kept. */
-const licence = `/*! ipaddr.js\n${readFileSync(join(root, 'node_modules/ipaddr.js/LICENSE'), 'utf8')}*/`;
+/** The command `ipvs`: its path below out/modules, without a declaration. */
+const command = 'cli/main';
 
 /** @param {string} path */
 const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
@@ -20,7 +21,9 @@ const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 
 /** The bundlers are loaded only if this returns false: that takes a second. */
 function isUpToDate() {
   const sources = readdirSync(modules, { recursive: true, encoding: 'utf8' }).map((name) => join(modules, name));
-  const tools = ['package-lock.json', 'scripts/bundle.mjs'].map((name) => join(root, name));
+  const tools = ['package-lock.json', 'scripts/bundle.mjs', 'scripts/pack/licences.mjs'].map((name) =>
+    join(root, name),
+  );
   return Math.max(...[...sources, ...tools].map(changed)) < changed(dist);
 }
 
@@ -30,10 +33,10 @@ const inputs = (extension) => Object.fromEntries(entries.map((name) => [name, jo
 async function bundleCode() {
   const { rolldown } = await import('rolldown');
   const bundle = await rolldown({
-    input: inputs('.js'),
+    input: { ...inputs('.js'), cli: join(modules, `${command}.js`) },
     platform: 'neutral',
     resolve: { mainFields: ['main'] },
-    external: [/^node:/, 'yaml', 'zod'],
+    external: [/^node:/],
   });
   await bundle.write({
     dir: made,
@@ -41,13 +44,13 @@ async function bundleCode() {
     chunkFileNames: '[name].js',
     comments: { legal: true, annotation: false, jsdoc: false },
     minifyInternalExports: false,
-    footer: ({ name }) => (name === 'common' ? licence : ''),
+    footer: ({ moduleIds }) => bundledNotice(moduleIds),
     // `common` is for all entries, and `library` is what `ipvs` loads at once. Everything else is in the file of what
     // loads it: an entry, or an import().
     codeSplitting: {
       groups: [
         { name: 'common', test: /out\/modules\/(common|kernel)\/|node_modules\/ipaddr|rolldown\/runtime/, priority: 2 },
-        { name: 'library', test: /out\/modules\/(?!memory\/)/, tags: ['$initial'] },
+        { name: 'library', test: /out\/modules\/(?!memory\/|cli\/)/, tags: ['$initial'] },
       ],
     },
   });
@@ -70,6 +73,7 @@ async function bundleDeclarations() {
 if (!isUpToDate()) {
   rmSync(made, { recursive: true, force: true });
   await Promise.all([bundleCode(), bundleDeclarations()]);
+  chmodSync(join(made, 'cli.js'), 0o755);
   // Fields of a document, for editors and other languages.
   const { documentJsonSchema } = await import('../out/modules/desired/document/schema.js');
   writeFileSync(join(made, 'document.schema.json'), `${JSON.stringify(documentJsonSchema(), undefined, 2)}\n`);

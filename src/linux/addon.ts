@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { IpvsError } from '../common/errors.js';
 import type { Timeouts } from '../kernel/ipvs/types.js';
+import { type Libc, libcOf } from './libc.js';
 
 /** A daemon in the form of the addon, for arguments and replies. */
 export interface NativeDaemon {
@@ -197,7 +198,7 @@ export interface Addon {
 let loaded: Addon | undefined;
 
 /**
- * Loads the addon: a prebuilt binary for this platform, or one that `node-gyp` built.
+ * Loads the addon: one that `npx ipvs build` compiled, or a prebuilt binary for this platform.
  * @throws IpvsError `ERR_IPVS_ADDON_NOT_LOADED`
  */
 export function loadAddon(): Addon {
@@ -207,24 +208,48 @@ export function loadAddon(): Addon {
 }
 
 function findAddon(): Addon {
+  const system = `${process.platform}-${process.arch}, Node ${process.version}`;
+  if (process.platform !== 'linux')
+    throw new IpvsError(
+      'ERR_IPVS_ADDON_NOT_LOADED',
+      `cannot open the kernel of ${system}: IPVS, conntrack and nf_tables are parts of the Linux kernel. Run the program ` +
+        'on Linux, for example in a container or a virtual machine. Types, validation, plans and the kernel in memory ' +
+        '(MemoryKernel of ipvs/testing) work on this system',
+    );
   const require = createRequire(import.meta.url);
   let root = 'ipvs/';
   try {
     // The package finds itself by its name, because a bundle is in another folder than its sources.
     root = `${dirname(require.resolve('ipvs/package.json'))}/`;
-    if (process.platform !== 'linux') throw new Error('IPVS is a part of the Linux kernel');
-    const load = require('node-gyp-build') as (directory: string) => Addon;
-    return load(root);
+    return loaderFor(require, libcOf(process.execPath))(root);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new IpvsError(
       'ERR_IPVS_ADDON_NOT_LOADED',
-      `cannot load the native addon of ipvs for ${process.platform}-${process.arch}, Node ${process.version}: ` +
-        `looked for a prebuilt or built binary in ${root} (prebuilds/, build/Release/): ${reason}` +
-        (process.platform === 'linux'
-          ? '\nTo build it (this takes a C++20 compiler, make and Python): npm rebuild ipvs'
-          : '\nTypes, validation and planning work here; opening a kernel takes Linux.'),
+      `cannot load the native addon of ipvs for ${system}: ` +
+        `looked for a built or prebuilt binary in ${root} (build/Release/, prebuilds/): ${reason.trim()}` +
+        '\nTo compile it (this requires a C++20 compiler, make and Python): npx ipvs build',
       { cause },
     );
+  }
+}
+
+/**
+ * Returns a node-gyp-build that searches for binaries for a C library. It decides at its own loading, by LIBC or by the
+ * presence of /etc/alpine-release, which other systems with musl do not have. A copy that another package has loaded
+ * remains the one of that package.
+ */
+function loaderFor(require: NodeJS.Require, libc: Libc | undefined): (directory: string) => Addon {
+  const name = require.resolve('node-gyp-build/node-gyp-build.js');
+  if (libc === undefined || process.env.LIBC !== undefined) return require(name);
+  const other = require.cache[name];
+  delete require.cache[name];
+  process.env.LIBC = libc;
+  try {
+    return require(name);
+  } finally {
+    delete process.env.LIBC;
+    delete require.cache[name];
+    if (other) require.cache[name] = other;
   }
 }

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../..');
 let directory = '';
@@ -34,16 +34,68 @@ test('without an addon: importing and validating work, opening says what was tri
   expect(path).toBe('/run/netns/blue');
   expect(invalid).toBe('ERR_IPVS_INVALID_ARGUMENT');
   expect(first).toMatch(/^true ERR_IPVS_ADDON_NOT_LOADED cannot load the native addon of ipvs for /);
-  expect(output).toContain(`${directory}/ipvs/ (prebuilds/, build/Release/)`);
-  expect(rest.join('\n')).toContain('npm rebuild ipvs');
+  expect(output).toContain(`${directory}/ipvs/ (build/Release/, prebuilds/)`);
+  expect(rest.join('\n')).toContain('npx ipvs build');
 });
 
-test('on another system: the same, with other advice', () => {
+describe.runIf(process.platform === 'linux')('the prebuilt binary is the one for the C library of Node', () => {
+  /** Returns the error of loading for a Node with this ELF interpreter: the binaries of this package are no programs. */
+  const chosenFor = (interpreter: string, before = ''): string => {
+    const folder = mkdtempSync(join(directory, 'libc-'));
+    const prebuilds = join(folder, `ipvs/prebuilds/linux-${process.arch}`);
+    mkdirSync(prebuilds, { recursive: true });
+    for (const libc of ['glibc', 'musl']) writeFileSync(join(prebuilds, `ipvs.${libc}.node`), 'no program');
+    for (const part of ['dist', 'package.json', 'node_modules'])
+      symlinkSync(join(directory, 'ipvs', part), join(folder, 'ipvs', part));
+    writeFileSync(join(folder, 'node'), `\x7fELF ${'\0'.repeat(600)}${interpreter}\0`);
+    return run(
+      `
+      import { createRequire } from 'node:module';
+      const require = createRequire('${directory}/ipvs/package.json');
+      ${before}
+      process.execPath = ${JSON.stringify(join(folder, 'node'))};
+      const copy = await import('${folder}/ipvs/dist/index.js');
+      await copy.Ipvs.open().catch((error) => console.log(error.message));
+      console.log('LIBC afterwards:', process.env.LIBC);
+      console.log('cached afterwards:', Object.keys(require.cache).filter((name) => /node-gyp-build.js$/.test(name)).length);`,
+      '--preserve-symlinks',
+      '--preserve-symlinks-main',
+    );
+  };
+
+  test.each([
+    ['/lib/ld-musl-x86_64.so.1', 'musl'],
+    ['/lib64/ld-linux-x86-64.so.2', 'glibc'],
+    ['/nix/store/abc-musl-1.2.5/lib/ld-musl-aarch64.so.1', 'musl'],
+  ])('%s: %s', (interpreter, libc) => {
+    const output = chosenFor(interpreter);
+    expect(output).toContain(`ipvs.${libc}.node`);
+    expect(output).toContain('LIBC afterwards: undefined\ncached afterwards: 0\n');
+  });
+
+  test('a node-gyp-build that another package has loaded does not decide, and remains', () => {
+    const before = "const theirs = require('node-gyp-build');";
+    const output = chosenFor('/lib/ld-musl-x86_64.so.1', before);
+    expect(output).toContain('ipvs.musl.node');
+    expect(output).toContain('cached afterwards: 1\n');
+  });
+
+  test('LIBC in the environment decides', () => {
+    const output = chosenFor('/lib64/ld-linux-x86-64.so.2', "process.env.LIBC = 'musl';");
+    expect(output).toContain('ipvs.musl.node');
+    expect(output).toContain('LIBC afterwards: musl');
+  });
+});
+
+test('on another system: importing works, and opening says why a kernel cannot be opened and what works', () => {
   const output = run(`
     Object.defineProperty(process, 'platform', { value: 'darwin' });
     await library.Ipvs.open().catch((error) => console.log(error.code, error.message));`);
   expect(output).toMatch(/^ERR_IPVS_ADDON_NOT_LOADED/);
-  expect(output).toContain('opening a kernel takes Linux');
+  expect(output).toContain('cannot open the kernel of darwin-');
+  expect(output).toContain('IPVS, conntrack and nf_tables are parts of the Linux kernel. Run the program on Linux');
+  expect(output).toContain('MemoryKernel of ipvs/testing');
+  expect(output).not.toContain('npx ipvs build');
 });
 
 test.runIf(process.platform === 'linux')('a second copy of the package shares the addon', () => {

@@ -15,6 +15,7 @@ const layers = [
   ['items'],
   ['roles'],
   ['desired'],
+  ['cli'],
 ];
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));

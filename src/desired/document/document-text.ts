@@ -26,7 +26,7 @@ export async function parseDocumentText(text: string, signal?: AbortSignal): Pro
 }
 
 async function parseYaml(text: string): Promise<unknown> {
-  const yaml = await import('yaml');
+  const yaml = await import('./yaml.js');
   checkTokens(new yaml.Lexer().lex(text));
   const refuse = (reason: unknown): IpvsError =>
     invalid(`the document is not YAML: ${reason instanceof Error ? reason.message : String(reason)}`);
@@ -102,7 +102,7 @@ class Nesting {
   }
 }
 
-type Yaml = typeof import('yaml');
+type Yaml = typeof import('./yaml.js');
 
 /** Limits the number of values after aliases are replaced, before they are; rejects repeated names. */
 function checkNodes(yaml: Yaml, contents: unknown): void {
