@@ -52,6 +52,17 @@ test('every link between pages leads to a file and to a heading', () => {
   expect(links.map(({ page, target }) => problemOf(page, target)).filter(Boolean)).toEqual([]);
 });
 
+test('every file of the project that the prose names exists', () => {
+  const named = pages.flatMap((page) => {
+    const text = readPage(page).replaceAll(/^\s*```[\s\S]*?^\s*```\s*$/gm, '');
+    const spans = text.matchAll(/`((?:test|src|native|scripts|examples|docs)\/[\w./-]+)`/g);
+    return [...spans].map(([, path = '']) => ({ page, path }));
+  });
+  expect(named.length).toBeGreaterThan(30);
+  const missing = named.filter(({ path }) => !existsSync(resolve(root, path)));
+  expect(missing.map(({ page, path }) => `${page}: ${path}`)).toEqual([]);
+});
+
 test('every page in docs/ can be reached from the README', () => {
   const reached = new Set(['README.md']);
   for (const page of reached) {
