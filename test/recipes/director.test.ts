@@ -18,6 +18,8 @@ const lab = new Lab();
 let client: Helper;
 let namespace = '';
 const virtual = '10.1.0.100';
+/** Each test has a port of its own: a server that is added again to a service of the same address has its old connections. */
+const ports = { deploy: 81, swarm: 82, save: 83, drift: 84, container: 85 };
 const servers = [1, 2, 3].map((number) => `10.2.0.1${number}`);
 
 beforeAll(async () => {
@@ -52,8 +54,8 @@ async function run(recipe: string, ...args: string[]): Promise<string> {
 /** Returns the table as lines of `ipvsadm -Sn`, sorted. */
 const table = (): string[] => inside(namespace, 'ipvsadm', '-Sn').trim().split('\n').filter(Boolean).sort();
 
-const names = async (question: object): Promise<string[]> =>
-  (await client.ask({ address: virtual, port: 80, ...question })).map((line: string) => line.replace('::ffff:', ''));
+const names = async (port: number, question: object): Promise<string[]> =>
+  (await client.ask({ address: virtual, port, ...question })).map((line: string) => line.replace('::ffff:', ''));
 
 test('deploy.mjs leaves a server with a connection alone at its time limit, and updates the others', async () => {
   interface Recipe {
@@ -66,9 +68,9 @@ test('deploy.mjs leaves a server with a connection alone at its time limit, and 
   }
   const { deploy } = (await import(new URL('recipes/deploy.mjs', examples).href)) as Recipe;
   await using ipvs = await Ipvs.open({ namespace });
-  const selector = { protocol: 'tcp', address: virtual, port: 80 } as const;
+  const selector = { protocol: 'tcp', address: virtual, port: ports.deploy } as const;
   const web = await ipvs.addService({ ...selector, scheduler: 'rr' });
-  for (const address of servers) await web.addServer({ address, weight: 5 });
+  for (const address of servers) await web.addServer({ address, port: 80, weight: 5 });
   const before = table();
   const updated: string[] = [];
   const options = { timeLimit: 3000, print: () => {} };
@@ -77,17 +79,17 @@ test('deploy.mjs leaves a server with a connection alone at its time limit, and 
   expect(updated.sort()).toEqual(servers);
   expect(table()).toEqual(before);
 
-  const [held] = await names({ kind: 'hold' });
+  const [held] = await names(ports.deploy, { kind: 'hold' });
   await expect(deploy(ipvs, selector, update, options)).rejects.toMatchObject({ code: 'ERR_IPVS_TIMEOUT' });
   expect(table()).toEqual(before);
-  expect(await names({ kind: 'held' })).toEqual([held]);
+  expect(await names(ports.deploy, { kind: 'held' })).toEqual([held]);
   await client.ask({ kind: 'drop' });
 });
 
 test('swarm-node.mjs lists a namespace, drains a task and undoes it', async () => {
-  inside(namespace, 'sh', '-ec', `ipvsadm -A -t ${virtual}:80 -s rr -M 0.0.0.0; ipvsadm -A -f 258 -s rr`);
+  inside(namespace, 'sh', '-ec', `ipvsadm -A -t ${virtual}:${ports.swarm} -s rr; ipvsadm -A -f 258 -s rr`);
   for (const address of servers) {
-    inside(namespace, 'ipvsadm', '-a', '-t', `${virtual}:80`, '-r', address, '-m');
+    inside(namespace, 'ipvsadm', '-a', '-t', `${virtual}:${ports.swarm}`, '-r', `${address}:80`, '-m');
     inside(namespace, 'ipvsadm', '-a', '-f', '258', '-r', address, '-m');
   }
   const before = table();
@@ -99,10 +101,14 @@ test('swarm-node.mjs lists a namespace, drains a task and undoes it', async () =
   expect(table().filter((line) => line.endsWith('-w 0'))).toEqual(
     before.filter((line) => line.includes('10.2.0.11')).map((line) => line.replace('-w 1', '-w 0')),
   );
-  expect([...new Set(await names({ kind: 'tcp', count: 4 }))].sort()).toEqual(['server2', 'server3']);
+  expect([...new Set(await names(ports.swarm, { kind: 'tcp', count: 4 }))].sort()).toEqual(['server2', 'server3']);
   await run('recipes/swarm-node.mjs', option, 'undo', '10.2.0.11');
   expect(table()).toEqual(before);
-  expect([...new Set(await names({ kind: 'tcp', count: 6 }))].sort()).toEqual(['server1', 'server2', 'server3']);
+  expect([...new Set(await names(ports.swarm, { kind: 'tcp', count: 6 }))].sort()).toEqual([
+    'server1',
+    'server2',
+    'server3',
+  ]);
 });
 
 test('nat-masquerade.mjs reaches servers that have no route to the client, and leaves nothing', async () => {
@@ -128,7 +134,7 @@ test('nat-masquerade.mjs reaches servers that have no route to the client, and l
     await recipe.run('apply', wanted, { namespace }, () => {});
     expect(await recipe.run('verify', wanted, { namespace }, () => {})).toBe(true);
     // The servers see the director.
-    expect([...new Set(await names({ kind: 'seen', address, count: 4 }))].sort()).toEqual([
+    expect([...new Set(await names(80, { kind: 'seen', address, count: 4 }))].sort()).toEqual([
       'server1 10.2.0.1',
       'server2 10.2.0.1',
     ]);
@@ -149,46 +155,50 @@ test('two-owners.mjs runs to its end and leaves an empty table', async () => {
 });
 
 test('save-restore.mjs saves what ipvsadm saves, and restores it around a connection', async () => {
-  inside(namespace, 'ipvsadm', '-A', '-t', `${virtual}:80`, '-s', 'rr', '-p', '600');
-  for (const server of servers) inside(namespace, 'ipvsadm', '-a', '-t', `${virtual}:80`, '-r', server, '-m');
+  const service = `${virtual}:${ports.save}`;
+  inside(namespace, 'ipvsadm', '-A', '-t', service, '-s', 'rr', '-p', '600');
+  for (const server of servers) inside(namespace, 'ipvsadm', '-a', '-t', service, '-r', `${server}:80`, '-m');
   inside(namespace, 'ipvsadm', '-A', '-f', '7', '-s', 'sh', '-b', 'sh-port');
   const before = table();
   const file = join(directory, 'table.rules');
   await run('recipes/save-restore.mjs', 'save', file);
   expect(readFileSync(file, 'utf8').trim().split('\n').sort()).toEqual(before);
 
-  const [held] = await names({ kind: 'hold' });
-  inside(namespace, 'sh', '-ec', `ipvsadm -D -f 7; ipvsadm -A -f 8; ipvsadm -e -t ${virtual}:80 -r 10.2.0.12 -m -w 9`);
+  const [held] = await names(ports.save, { kind: 'hold' });
+  inside(namespace, 'sh', '-ec', `ipvsadm -D -f 7; ipvsadm -A -f 8; ipvsadm -e -t ${service} -r 10.2.0.12:80 -m -w 9`);
   const output = await run('recipes/save-restore.mjs', 'restore', file);
   expect(output.trim().split('\n').length).toBe(3);
   expect(table()).toEqual(before);
-  expect(await names({ kind: 'held' })).toEqual([held]);
+  expect(await names(ports.save, { kind: 'held' })).toEqual([held]);
   await client.ask({ kind: 'drop' });
 });
 
 test('drift-watch.mjs reports by its exit status', async () => {
-  const document = { owner: 'drift', services: [{ protocol: 'tcp', address: virtual, port: 80, servers }] } as const;
+  const document = {
+    owner: 'drift',
+    services: [{ protocol: 'tcp', address: virtual, port: ports.drift, servers }],
+  } as const;
   const file = join(directory, 'drift.yaml');
   writeFileSync(file, JSON.stringify(document));
   await using state = await DesiredState.open({ ...document, namespace });
   // The program has the same namespace by another name: the record is that of the namespace.
   await state.apply();
   expect(await run('recipes/drift-watch.mjs', file, '--once')).toBe('');
-  inside(namespace, 'ipvsadm', '-d', '-t', `${virtual}:80`, '-r', '10.2.0.12');
+  inside(namespace, 'ipvsadm', '-d', '-t', `${virtual}:${ports.drift}`, '-r', `10.2.0.12:${ports.drift}`);
   await expect(run('recipes/drift-watch.mjs', file, '--once')).rejects.toMatchObject({
     code: 1,
-    stdout: expect.stringMatching(/^missing: server 10\.2\.0\.12:80 /),
+    stdout: expect.stringMatching(/^missing: server 10\.2\.0\.12:84 /),
   });
   await state.remove();
 });
 
 test('the orchestrator of examples/container leaves the director at SIGTERM, and the next one continues', async () => {
   const file = join(directory, 'document.yaml');
-  const document = (list: readonly string[]) =>
-    writeFileSync(
-      file,
-      `owner: director\nservices: [{ protocol: tcp, address: ${virtual}, port: 80, servers: [${list}] }]\n`,
-    );
+  const document = (list: readonly string[]) => {
+    const some = list.map((address) => ({ address, port: 80 }));
+    const service = { protocol: 'tcp', address: virtual, port: ports.container, servers: some };
+    writeFileSync(file, JSON.stringify({ owner: 'director', services: [service] }));
+  };
   const start = (): ChildProcess =>
     spawn(...command('container/orchestrator.mjs', []), {
       env: { ...process.env, DOCUMENT: file },
@@ -204,7 +214,7 @@ test('the orchestrator of examples/container leaves the director at SIGTERM, and
   await until(() => table().length === 3, Boolean, 60_000);
   await stop(first);
   expect(table().length).toBe(3);
-  expect([...new Set(await names({ kind: 'tcp', count: 4 }))].sort()).toEqual(['server1', 'server2']);
+  expect([...new Set(await names(ports.container, { kind: 'tcp', count: 4 }))].sort()).toEqual(['server1', 'server2']);
 
   document(servers.slice(1));
   const second = start();
