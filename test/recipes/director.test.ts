@@ -8,7 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { addDirector, type Helper, Lab } from '../../scripts/lab.mjs';
-import { DesiredState, Ipvs, type NatDirectorRole, type RoleOptions, type ServiceSelector } from '../../src/index.js';
+import {
+  DesiredState,
+  type Ipvs,
+  type NatDirectorRole,
+  type RoleOptions,
+  type ServiceSelector,
+} from '../../src/index.js';
 import { inside, records } from '../roles/lan.js';
 import { until } from '../until.js';
 
@@ -67,7 +73,9 @@ test('deploy.mjs leaves a server with a connection alone at its time limit, and 
     ): Promise<void>;
   }
   const { deploy } = (await import(new URL('recipes/deploy.mjs', examples).href)) as Recipe;
-  await using ipvs = await Ipvs.open({ namespace });
+  // The handle has to be of the copy of the library that the recipe imports.
+  const library: typeof import('../../src/index.js') = await import(new URL('../dist/index.js', examples).href);
+  await using ipvs = await library.Ipvs.open({ namespace });
   const selector = { protocol: 'tcp', address: virtual, port: ports.deploy } as const;
   const web = await ipvs.addService({ ...selector, scheduler: 'rr' });
   for (const address of servers) await web.addServer({ address, port: 80, weight: 5 });
