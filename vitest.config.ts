@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** Folders of the tests that talk to a kernel. `ipvs`, `roles` and `desired` need IPVS. */
-const onKernel = ['ipvs', 'roles', 'desired', 'conntrack', 'netfilter', 'network', 'package'];
+/** Folders of the tests that talk to a kernel. `ipvs`, `roles`, `desired` and `recipes` need IPVS. */
+const onKernel = ['ipvs', 'roles', 'desired', 'recipes', 'conntrack', 'netfilter', 'network', 'package'];
 
 export default defineConfig({
   test: {
