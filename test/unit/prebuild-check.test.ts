@@ -24,11 +24,13 @@ describe('the addon that node-gyp built', () => {
   });
 });
 
-test('the program node itself is read as a file that exports Node-API', () => {
+test('the program node itself is read: machine, libraries and their versions', () => {
   const node = readSharedObject(readFileSync(process.execPath));
   expect(node.machine).toBe(process.arch);
-  expect(node.exported).toContain('napi_create_object');
+  expect(node.needed.some((name) => /^libc\./.test(name))).toBe(true);
   expect(node.exported).not.toContain('napi_register_module_v1');
+  const isGlibc = node.needed.includes('libc.so.6');
+  expect(node.versions.some((version) => version.startsWith('GLIBC_'))).toBe(isGlibc);
 });
 
 test('a file that is no ELF file is rejected', () => {
