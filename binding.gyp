@@ -52,7 +52,11 @@
       "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-cast-function-type"],
       "cflags_cc": ["-std=c++20", "-fexceptions"],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-std=gnu++20"],
-      "ldflags": ["-static-libstdc++", "-static-libgcc"],
+      "ldflags": [
+        "-static-libstdc++",
+        "-static-libgcc",
+        "-Wl,--version-script=<(module_root_dir)/native/exports.map"
+      ],
       "conditions": [["OS!='linux'", { "type": "none" }]]
     }
   ]

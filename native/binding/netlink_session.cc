@@ -12,6 +12,11 @@
 #include "netlink/packet_socket.h"
 #include "netns/named.h"
 
+// Linux 5.14 has it; the headers of older systems and of musl do not.
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 namespace binding {
 
 using netlink::Batch;

@@ -1,6 +1,7 @@
 #include "netlink/message_writer.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 
 #include <cerrno>
 #include <string>
@@ -72,7 +73,8 @@ void MessageWriter::PutString(uint16_t type, std::string_view text) {
   if (!IsAttribute(type, text.size() + 1) || !HasRoom(NLA_HDRLEN + text.size() + 1)) return;
   const nlattr header{static_cast<uint16_t>(NLA_HDRLEN + text.size() + 1), type};
   Append(std::as_bytes(std::span(&header, 1)));
-  Append(std::as_bytes(std::span(text)));
+  // The span is not made of the text itself: libc++ before 15 has no such constructor.
+  Append(std::as_bytes(std::span(text.data(), text.size())));
   batch_.bytes.push_back(std::byte{0});
   Pad();
 }
