@@ -19,15 +19,24 @@ beforeAll(() => {
 
 const pathsOf = ({ files }: Tarball): string[] => files.map(({ path }) => path);
 
-test('has the code, its types, the source of the addon and the licences, and nothing else', () => {
-  const others = pathsOf(tarball).filter((path) => !/^(?:dist|prebuilds)\//.test(path) && !path.endsWith('.map'));
+test('has the code, its types, the source of the addon, the virtual machine and the licences, and nothing else', () => {
+  const others = pathsOf(tarball).filter((path) => !/^(?:dist|prebuilds)\//.test(path));
   expect(others.sort()).toEqual([
     'LICENSE',
     'README.md',
     'THIRD-PARTY-LICENSES',
     'native/binding.gyp',
+    'native/exports.map',
     'native/ipvs.cc',
     'package.json',
+    'scripts/debian/private-apt',
+    'scripts/debian/unpack',
+    'scripts/need',
+    'scripts/vm/fetch-kernel',
+    'scripts/vm/fetch-root',
+    'scripts/vm/guest-init',
+    'scripts/vm/run',
+    'scripts/with-ipvs',
   ]);
   const dist = readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
   expect(pathsOf(tarball).filter((path) => path.startsWith('dist/'))).toHaveLength(dist.length);

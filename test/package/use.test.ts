@@ -90,3 +90,14 @@ test('without a binary, opening names the command that compiles one, and the com
   expect(existsSync(join(installed, 'native/build'))).toBe(false);
   expect(runWith(20, bare, 'node', 'esm.mjs', namespace).stdout).toBe(answer());
 }, 600_000);
+
+test('runs a program on a kernel with IPVS from node_modules', () => {
+  const program = `
+    import { Ipvs } from 'ipvs';
+    const ipvs = await Ipvs.open();
+    console.log(String(await ipvs.addService({ protocol: 'tcp', address: '127.0.0.1', port: 80, scheduler: 'rr' })));
+    await ipvs.close();`;
+  writeFileSync(join(project, 'with-kernel.mjs'), program);
+  const { stdout } = runWith(20, project, 'npx', '--no-install', 'ipvs-with-kernel', '--', 'node', 'with-kernel.mjs');
+  expect(stdout).toContain('TCP  127.0.0.1:80 rr');
+}, 600_000);
