@@ -45,7 +45,7 @@ testInNamespace('the kernel reports the settings of a server', async (ipvs) => {
   const web = await ipvs.addService({ protocol: 'tcp', address: '198.51.100.1', port: 80, scheduler: 'wrr' });
   await web.addServer({ address: '10.0.0.11', port: 8080, weight: 3 });
   const [server] = await web.servers();
-  assert.equal(String(server), '  -> 10.0.0.11:8080               Masq    3      0          0         ');
+  assert.equal(String(server), '  -> 10.0.0.11:8080               Masq    3      0          0');
 });
 
 testInNamespace('a second service at the same address is rejected', async (ipvs) => {
