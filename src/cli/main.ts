@@ -20,7 +20,11 @@ Exit status: 0 on success, 1 if the command fails, 2 if the command line is wron
 }
 
 async function run([word, ...words]: readonly string[]): Promise<void> {
-  if (word === undefined) throw new UsageError(help().trimEnd());
+  if (word === undefined) {
+    process.stderr.write(help());
+    process.exitCode = 2;
+    return;
+  }
   if (word === '--help' || word === '-h') return void process.stdout.write(help());
   if (word === '--version' || word === '-V') return void process.stdout.write(`${readPackage().version}\n`);
   const command = commands.get(word);
@@ -36,6 +40,6 @@ try {
   await run(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof UsageError) && !(error instanceof CommandFailure)) throw error;
-  process.stderr.write(`${error.message.startsWith('usage:') ? '' : 'ipvs: '}${error.message}\n`);
+  process.stderr.write(`ipvs: ${error.message}\n`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }

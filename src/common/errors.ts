@@ -39,6 +39,18 @@ function isInstance(this: unknown, value: unknown): boolean {
 /**
  * The one error class of this library. Branch on {@link IpvsError.code}; `docs/errors.md` lists every code, and the
  * usual cause of each errno. A message has at most 16 384 characters.
+ *
+ * @example
+ * ```ts
+ * import { Ipvs, IpvsError } from 'ipvs';
+ *
+ * try {
+ *   await Ipvs.open();
+ * } catch (error) {
+ *   if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_NOT_AVAILABLE') throw error;
+ *   console.error('this kernel has no IPVS');
+ * }
+ * ```
  */
 export class IpvsError extends Error {
   static {
@@ -89,6 +101,18 @@ export function invalid(message: string, request?: ErrorRequest): IpvsError {
 /**
  * The failure of a `Kernel`: an errno, and its origin in words. The layer that knows the request turns it into an
  * {@link IpvsError}. Only implementations of `Kernel` throw it.
+ *
+ * @example
+ * ```ts
+ * import { type Kernel, KernelFailure } from 'ipvs/kernel';
+ *
+ * // Returns a kernel of a machine without IPVS.
+ * export const withoutIpvs = (kernel: Kernel): Pick<Kernel, 'openIpvs'> => ({
+ *   openIpvs: async () => {
+ *     throw new KernelFailure(93, 'the family IPVS'); // EPROTONOSUPPORT
+ *   },
+ * });
+ * ```
  */
 export class KernelFailure extends Error {
   /** Name of the class. */

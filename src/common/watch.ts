@@ -31,6 +31,18 @@ async function closeSource(source: WatchSource<unknown>): Promise<void> {
  * A stream of items that begins when it is opened: nothing that happens after the promise of `watch()` resolved is
  * missed unless an item says so. One loop reads it; leaving the loop closes it. A loop that waits keeps the process
  * alive.
+ *
+ * @example
+ * ```ts
+ * import { Network } from 'ipvs';
+ *
+ * const network = await Network.open();
+ * for await (const event of await network.watch()) {
+ *   console.log(event.type);
+ *   break; // closes the watch
+ * }
+ * await network.close();
+ * ```
  */
 export class Watch<T> implements AsyncIterableIterator<T, undefined, undefined> {
   readonly #source: WatchSource<T>;

@@ -45,6 +45,17 @@ export interface FlowCallOptions extends CallOptions {
  * Connection tracking in one network namespace. Every method reads from the kernel, in a separate
  * thread, and rejects with an {@link IpvsError}; all can fail with `ERR_IPVS_PERMISSION`,
  * `ERR_IPVS_NOT_AVAILABLE`, `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
+ *
+ * @example
+ * ```ts
+ * import { Conntrack } from 'ipvs';
+ *
+ * const conntrack = await Conntrack.open();
+ * const { count, maximum } = await conntrack.usage();
+ * console.log(`${count} of ${maximum} flows`);
+ * for await (const flow of conntrack.flows({ protocol: 'tcp' })) console.log(String(flow));
+ * await conntrack.close();
+ * ```
  */
 export class Conntrack {
   readonly #context: Context;

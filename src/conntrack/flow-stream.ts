@@ -11,6 +11,18 @@ import { untilStable } from './stable.js';
 /**
  * A stream of the flows of a table. Reads one batch at a time, when a consumer asks for it. Leaving a
  * loop early ends the reading.
+ *
+ * @example
+ * ```ts
+ * import { Conntrack } from 'ipvs';
+ *
+ * const conntrack = await Conntrack.open();
+ * let bytes = 0n;
+ * for await (const flows of conntrack.flows({ protocol: 'udp' }).batches())
+ *   for (const { counters } of flows) bytes += counters?.original.bytes ?? 0n;
+ * console.log(bytes);
+ * await conntrack.close();
+ * ```
  */
 export class FlowStream implements AsyncIterable<Flow> {
   readonly #batches: () => AsyncGenerator<readonly Flow[], void, void>;

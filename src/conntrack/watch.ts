@@ -114,6 +114,17 @@ const received = { command: 'EVENTS', action: 'receive', object: 'events of conn
 /**
  * A stream of the events of flows and expectations since it was opened. The kernel does not wait for a slow consumer:
  * the stream then contains `overrun` items. `batches()` is the fastest way to read it.
+ *
+ * @example
+ * ```ts
+ * import { Conntrack } from 'ipvs';
+ *
+ * const conntrack = await Conntrack.open();
+ * for await (const event of await conntrack.watch()) {
+ *   if (event.type === 'overrun') console.error('events were lost');
+ *   else if (event.type === 'new') console.log(String(event.flow));
+ * }
+ * ```
  */
 export class ConntrackWatch extends Watch<ConntrackEvent> {
   /** Size of the socket's receive buffer, in bytes, as the kernel counts: twice the requested size. */

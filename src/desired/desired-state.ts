@@ -42,6 +42,19 @@ const LEAST = 10;
 /**
  * Desired state of a network namespace for one owner: a document that you can apply as often as you like. It changes
  * and removes only what the owner made, so several owners can use the same namespace.
+ *
+ * @example
+ * ```ts
+ * import { DesiredState } from 'ipvs';
+ *
+ * const state = await DesiredState.open({
+ *   owner: 'web',
+ *   services: [{ protocol: 'tcp', address: '198.51.100.1', port: 80, servers: ['10.0.0.11:8080', '10.0.0.12:8080'] }],
+ * });
+ * console.log(String(await state.plan())); // what apply() would do
+ * await state.apply();
+ * await state.close();
+ * ```
  */
 export class DesiredState {
   readonly #engine: Engine;

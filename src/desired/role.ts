@@ -44,6 +44,16 @@ const options = { adopt: 'none', adoptable: false } as const;
  * Role of a machine in a load balancer, and the steps to it: kernel settings, interfaces, addresses, routes, marks,
  * services. It takes back only what it made itself; an address, a route or a setting that was right before stays when
  * the role is removed.
+ *
+ * @example
+ * ```ts
+ * import { Role } from 'ipvs';
+ *
+ * const role = await Role.open({ role: 'real-server', vips: ['198.51.100.1'] });
+ * await role.apply(); // ARP settings first, then the address
+ * console.log(await role.verify()); // [] if nothing differs
+ * await role.close();
+ * ```
  */
 export class Role {
   /** Name of the role within its namespace; also the name of its record. */

@@ -52,6 +52,17 @@ const timeoutNames = Object.keys({ tcp: true, tcpFin: true, udp: true } satisfie
  * IPVS in one network namespace. Every method reads from the kernel, in a separate thread, and
  * rejects with an {@link IpvsError}; all can fail with `ERR_IPVS_PERMISSION`,
  * `ERR_IPVS_NOT_AVAILABLE`, `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
+ *
+ * @example
+ * ```ts
+ * import { Ipvs } from 'ipvs';
+ *
+ * const ipvs = await Ipvs.open({ namespace: '/run/netns/director' });
+ * const web = await ipvs.addService({ protocol: 'tcp', address: '198.51.100.1', port: 80, scheduler: 'wrr' });
+ * await web.addServer({ address: '10.0.0.11', port: 8080, weight: 3 });
+ * for (const row of await ipvs.table()) console.log(String(row)); // as `ipvsadm -Ln`
+ * await ipvs.close();
+ * ```
  */
 export class Ipvs {
   readonly #context: Context;

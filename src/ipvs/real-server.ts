@@ -68,6 +68,18 @@ const drainNames = Object.keys({
 /**
  * A real server of a virtual service at the time it was read. Its properties do not change: a method
  * that changes the server returns a new object.
+ *
+ * @example
+ * ```ts
+ * import { Ipvs } from 'ipvs';
+ *
+ * const ipvs = await Ipvs.open();
+ * const web = await ipvs.service({ protocol: 'tcp', address: '198.51.100.1', port: 80 });
+ * const server = await web.server({ address: '10.0.0.11', port: 8080 });
+ * await server.drain({ timeLimit: 60_000 }); // weight 0, until its connections have ended
+ * await server.delete();
+ * await ipvs.close();
+ * ```
  */
 export class RealServer {
   readonly #context: Context;

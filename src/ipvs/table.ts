@@ -19,7 +19,21 @@ export interface TableOptions extends CallOptions {
   readonly attempts?: number | undefined;
 }
 
-/** A service and its servers. */
+/**
+ * A service and its servers.
+ *
+ * @example
+ * ```ts
+ * import { Ipvs } from 'ipvs';
+ *
+ * const ipvs = await Ipvs.open();
+ * for (const { service, servers } of await ipvs.table()) {
+ *   console.log(String(service));
+ *   for (const server of servers) console.log(String(server), server.statistics.connections);
+ * }
+ * await ipvs.close();
+ * ```
+ */
 export class TableRow {
   /** The service at the time it was read. */
   readonly service: VirtualService;

@@ -42,6 +42,18 @@ export interface Persistence {
 /**
  * A virtual service at the time it was read. Its properties do not change: a method that changes the
  * service returns a new object.
+ *
+ * @example
+ * ```ts
+ * import { Ipvs } from 'ipvs';
+ *
+ * const ipvs = await Ipvs.open();
+ * const web = await ipvs.addService({ fwmark: 80, scheduler: 'wlc', persistence: { timeout: 300 } });
+ * await web.addServer({ address: '10.0.0.11', forwarding: 'direct' });
+ * console.log((await web.servers()).length);
+ * await web.delete();
+ * await ipvs.close();
+ * ```
  */
 export class VirtualService {
   readonly #context: Context;

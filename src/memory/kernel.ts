@@ -41,6 +41,19 @@ const named = '/run/netns';
  * An in-memory kernel for the tests of programs that use this library: pass it to `Ipvs.open()`, `Conntrack.open()` and
  * the others as `kernel`. It behaves like Linux, with the same errors, but needs no privileges. Each instance is a
  * separate machine. The clock is manual: it moves only with {@link MemoryKernel.advance}.
+ *
+ * @example
+ * ```ts
+ * import { Ipvs } from 'ipvs';
+ * import { MemoryKernel } from 'ipvs/testing';
+ *
+ * const kernel = new MemoryKernel();
+ * const ipvs = await Ipvs.open({ kernel });
+ * const web = await ipvs.addService({ protocol: 'tcp', address: '198.51.100.1', port: 80 });
+ * await web.addServer({ address: '10.0.0.11' });
+ * kernel.namespace().connect({ protocol: 'tcp', address: '198.51.100.1', port: 80 });
+ * kernel.advance(60_000); // a minute passes
+ * ```
  */
 export class MemoryKernel implements Kernel {
   /** The manual clock: it moves only with {@link MemoryKernel.advance}. */

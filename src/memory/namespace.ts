@@ -16,7 +16,18 @@ export interface MemoryParts extends MemoryIpvsOptions {
   readonly network: (path: string) => MemoryNetwork | undefined;
 }
 
-/** One network namespace of the in-memory kernel: the controls for tests, which a program does not have. */
+/**
+ * One network namespace of the in-memory kernel: the controls for tests, which a program does not have.
+ *
+ * @example
+ * ```ts
+ * import { MemoryKernel } from 'ipvs/testing';
+ *
+ * const kernel = new MemoryKernel();
+ * kernel.addNamespace('blue');
+ * console.log(kernel.namespace('blue').network.hasAddress('10.0.0.1'));
+ * ```
+ */
 export class MemoryNamespace {
   /** @internal */
   readonly ipvs: MemoryIpvs;

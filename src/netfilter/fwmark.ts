@@ -10,7 +10,20 @@ export interface MarkTable {
   deleteMark(selector: FwmarkSelector, options?: CallOptions): Promise<void>;
 }
 
-/** A mark as it was read, with the packets that get it. */
+/**
+ * A mark as it was read, with the packets that get it.
+ *
+ * @example
+ * ```ts
+ * import { Netfilter } from 'ipvs';
+ *
+ * const netfilter = await Netfilter.open({ owner: 'web' });
+ * const mark = await netfilter.addMark({ destination: '198.51.100.1', protocol: 'tcp', port: 80, mark: 80 });
+ * await mark.update({ mark: 81 });
+ * await mark.delete();
+ * await netfilter.close();
+ * ```
+ */
 export class Fwmark {
   readonly #table: MarkTable;
   /** Hook at which packets get the mark. */

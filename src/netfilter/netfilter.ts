@@ -77,6 +77,16 @@ const noCounter: NftCounter = { packets: 0n, bytes: 0n };
  * batch: the kernel makes all of it or nothing, and no packet sees a part of it. Unchanged rules keep their counters.
  * All methods can fail with `ERR_IPVS_PERMISSION`, `ERR_IPVS_FOREIGN`, `ERR_IPVS_UNSTABLE` (others changed rules during
  * each of several attempts), `ERR_IPVS_CLOSED` and `ERR_IPVS_TIMEOUT`.
+ *
+ * @example
+ * ```ts
+ * import { Netfilter } from 'ipvs';
+ *
+ * const netfilter = await Netfilter.open({ owner: 'web' });
+ * await netfilter.addMark({ destination: '198.51.100.1', protocol: 'tcp', port: 443, mark: 80 });
+ * for (const mark of await netfilter.marks()) console.log(String(mark)); // as `nft list` prints it
+ * await netfilter.close();
+ * ```
  */
 export class Netfilter {
   /** Owner, which is the name of the table in the family inet. */

@@ -56,6 +56,17 @@ import { type NetworkWatchOptions, watchNetwork } from './watch.js';
  *
  * An interface is named by its main name or by an alternative one. Results are plain data, and do not change. An object
  * that is added must not exist, and a delete removes exactly the named object.
+ *
+ * @example
+ * ```ts
+ * import { Network } from 'ipvs';
+ *
+ * const network = await Network.open({ namespace: '/run/netns/director' });
+ * await network.updateLink('lo', { up: true });
+ * await network.addAddress({ interface: 'lo', address: '198.51.100.1/32' });
+ * for (const { name, up } of await network.links()) console.log(name, up);
+ * await network.close();
+ * ```
  */
 export class Network {
   readonly #context: Context;

@@ -19,9 +19,10 @@ beforeAll(() => {
 
 const pathsOf = ({ files }: Tarball): string[] => files.map(({ path }) => path);
 
-test('has the code, its types, the source of the addon, the virtual machine and the licences, and nothing else', () => {
-  const others = pathsOf(tarball).filter((path) => !/^(?:dist|prebuilds)\//.test(path));
+test('has the code, its types, the source of the addon, the virtual machine, the documentation and the licences, and nothing else', () => {
+  const others = pathsOf(tarball).filter((path) => !/^(?:dist|docs|prebuilds)\//.test(path));
   expect(others.sort()).toEqual([
+    'CHANGELOG.md',
     'LICENSE',
     'README.md',
     'THIRD-PARTY-LICENSES',

@@ -187,6 +187,34 @@ test('every call that the prose names exists, and takes the arguments that it sh
   expect(problemsOf(wrong)).toHaveLength(2);
 }, 240_000);
 
+/** Returns the examples in the comments of a source: blocks after `@example`, each on the line that it has there. */
+function examplesIn(path: string): CodeBlock[] {
+  const text = readPage(path);
+  if (!text.includes('@example')) return [];
+  const lines = text.split('\n').map((line) => (/^ \*( |$)/.test(line) ? line.slice(3) : ''));
+  return codeBlocks(path, lines.join('\n')).filter(({ language }) => language === 'ts');
+}
+
+test('every public class has an example, and it compiles', () => {
+  const paths = readdirSync(resolve(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => `src/${path}`);
+  const blocks = paths.flatMap(examplesIn);
+  const documented = paths.flatMap((path) =>
+    [...readPage(path).matchAll(/@example(?:(?!\*\/)[\s\S])*\*\/\nexport (?:abstract )?class (\w+)/g)].map(
+      ([, name]) => name,
+    ),
+  );
+  const names: Record<string, readonly string[]> = JSON.parse(readPage('test/unit/fixtures/public-names.json'));
+  const isClass = new RegExp(`export (?:abstract )?class (${Object.values(names).flat().join('|')})\\b`, 'g');
+  const classes = paths
+    .filter((path) => !path.startsWith('src/linux/') && !path.startsWith('src/cli/'))
+    .flatMap((path) => [...readPage(path).matchAll(isClass)].map(([, name]) => name));
+  expect(classes.length).toBeGreaterThan(20);
+  expect(classes.filter((name) => !documented.includes(name))).toEqual([]);
+  expect(problemsOf(blocks)).toEqual([]);
+}, 240_000);
+
 test('a block of code names its language', () => {
   const languages = new Set(pages.flatMap((page) => codeBlocks(page)).map(({ language }) => language));
   expect([...languages].filter((name) => !['js', 'ts', 'sh', 'yaml', 'text', 'cpp', 'json'].includes(name))).toEqual(

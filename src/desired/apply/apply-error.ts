@@ -28,6 +28,20 @@ export interface StepOutcome {
 /**
  * Error `ERR_IPVS_STEP_FAILED`: at least one step failed. `cause` is the first error; the message states the outcome of
  * the other steps.
+ *
+ * @example
+ * ```ts
+ * import { ApplyError, type DesiredState } from 'ipvs';
+ *
+ * export async function tryToApply(state: DesiredState): Promise<void> {
+ *   try {
+ *     await state.apply();
+ *   } catch (error) {
+ *     if (!(error instanceof ApplyError)) throw error;
+ *     for (const { step, error: reason } of error.outcomes) if (reason) console.error(step.what, reason.code);
+ *   }
+ * }
+ * ```
  */
 export class ApplyError extends IpvsError {
   /**
@@ -81,6 +95,20 @@ function rest(
 /**
  * Error of an apply that nothing was done for: something is in the way, or missing. Its code is `ERR_IPVS_FOREIGN`,
  * `ERR_IPVS_NO_SUCH_INTERFACE` or `ERR_IPVS_NO_SUCH_SYSCTL`.
+ *
+ * @example
+ * ```ts
+ * import { ConflictError, type DesiredState } from 'ipvs';
+ *
+ * export async function adoptIfInTheWay(state: DesiredState): Promise<void> {
+ *   try {
+ *     await state.apply();
+ *   } catch (error) {
+ *     if (!(error instanceof ConflictError)) throw error;
+ *     for (const { what, is } of error.conflicts) console.error(`${what}: ${is}`);
+ *   }
+ * }
+ * ```
  */
 export class ConflictError extends IpvsError {
   /** Steps that cannot be done, with the owner and the differences of what is in the way, as far as they are known. */

@@ -30,7 +30,18 @@ import type { DesiredAddress, DesiredDocument, DesiredService } from './types.js
  */
 export type DocumentInput = string | Uint8Array | DesiredDocument | CheckedDocument;
 
-/** A checked document, in the kernel's terms. */
+/**
+ * A checked document, in the kernel's terms.
+ *
+ * @example
+ * ```ts
+ * import { CheckedDocument } from 'ipvs';
+ *
+ * const text = '{ owner: web, services: [{ fwmark: 80, servers: [10.0.0.11] }] }'; // YAML, JSON, or the bytes of a file
+ * const checked = await CheckedDocument.parse(text); // rejects with the path of a mistake
+ * console.log(checked.document.owner);
+ * ```
+ */
 export class CheckedDocument {
   /** The document, as an object, without `$schema` and `x-` names. */
   readonly document: DesiredDocument;

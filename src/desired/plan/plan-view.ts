@@ -22,7 +22,20 @@ export async function planOf(planned: PlannedSteps, signal?: AbortSignal): Promi
   return new Plan(planned, await mapInSlices(planned.steps, toStep, signal));
 }
 
-/** The steps from the current state of a kernel to the wanted one. */
+/**
+ * The steps from the current state of a kernel to the wanted one.
+ *
+ * @example
+ * ```ts
+ * import type { DesiredState } from 'ipvs';
+ *
+ * export async function report(state: DesiredState): Promise<number> {
+ *   const plan = await state.plan();
+ *   for (const { action, what, is } of plan.changes) console.log(action, what, is ?? '');
+ *   return plan.conflicts.length;
+ * }
+ * ```
+ */
 export class Plan {
   /** Steps in the order in which they are done, including those that wait, conflict, or belong to others. */
   readonly steps: readonly Step[];

@@ -29,6 +29,17 @@ export function checkSame(document: Of, of: Of): void {
 /**
  * State of a kernel at one time, and what an owner made of it. It can be kept as JSON, and planned with on another
  * machine.
+ *
+ * @example
+ * ```ts
+ * import { CheckedDocument, type DesiredState, StateSnapshot } from 'ipvs';
+ *
+ * export async function planElsewhere(state: DesiredState, text: string): Promise<string> {
+ *   const saved = JSON.stringify(await state.snapshot());
+ *   const snapshot = StateSnapshot.parse(saved); // on another machine
+ *   return String(await snapshot.plan(await CheckedDocument.parse(text), 'none'));
+ * }
+ * ```
  */
 export class StateSnapshot {
   readonly #snapshot: Snapshot;

@@ -55,6 +55,15 @@ const FEW = 4;
 /**
  * Elements of one map as packed records, each a key and a mark. 100,000 elements take 1.6 MB; as objects they take 20,
  * and the garbage collector stops the event loop for them.
+ *
+ * @example
+ * ```ts
+ * import type { NftElementList } from 'ipvs/kernel';
+ *
+ * export function print(list: NftElementList): void {
+ *   for (const { address, port, mark } of list) console.log(address, port, mark);
+ * }
+ * ```
  */
 export class NftElementList implements Iterable<NftMapElement> {
   /** Map of the elements. */

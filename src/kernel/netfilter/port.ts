@@ -3,7 +3,23 @@ import type { CallOptions } from '../call.js';
 import type { NftBatchChange } from './changes.js';
 import type { NftMapKey, NftMapName, NftRulesetEvent, NftTableEntry } from './types.js';
 
-/** A failed batch, of which the kernel has executed nothing. */
+/**
+ * A failed batch, of which the kernel has executed nothing.
+ *
+ * @example
+ * ```ts
+ * import { NftChangeFailure, type NetfilterPort, type NftBatchChange } from 'ipvs/kernel';
+ *
+ * export async function commit(port: NetfilterPort, changes: readonly NftBatchChange[]): Promise<void> {
+ *   try {
+ *     await port.commit('web', changes);
+ *   } catch (error) {
+ *     if (error instanceof NftChangeFailure) console.error(`change ${error.index} failed with errno ${error.errno}`);
+ *     throw error;
+ *   }
+ * }
+ * ```
+ */
 export class NftChangeFailure extends KernelFailure {
   /**
    * Index of the failed change, where each element of a list counts as one; -1 for the whole batch, for example if the

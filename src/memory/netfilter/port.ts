@@ -58,6 +58,17 @@ const theirs = { pid: 2, name: 'nft' };
 /**
  * nf_tables of one network namespace in memory: tables, chains, rules and maps of the family inet, to the extent that
  * this library writes them. Changes are made in batches, and accepted or rejected like in the kernel.
+ *
+ * @example
+ * ```ts
+ * import { Netfilter } from 'ipvs';
+ * import { MemoryKernel } from 'ipvs/testing';
+ *
+ * const kernel = new MemoryKernel();
+ * const netfilter = await Netfilter.open({ kernel, owner: 'web' });
+ * await netfilter.addMark({ destination: '198.51.100.1', mark: 80 });
+ * console.log(kernel.namespace().netfilter.tables); // ['web']
+ * ```
  */
 export class MemoryNetfilter {
   /** All batches that ports committed, in order. */

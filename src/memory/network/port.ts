@@ -36,6 +36,17 @@ export interface SentFrame {
  * The network of one namespace in memory: interfaces, addresses, routes, rules, neighbours, forwarding entries and the
  * settings of interfaces, including what the kernel adds and removes automatically. A new network has only `lo`, which
  * is down. IPv6 addresses are usable at once, because duplicate address detection takes no time.
+ *
+ * @example
+ * ```ts
+ * import { Network } from 'ipvs';
+ * import { MemoryKernel } from 'ipvs/testing';
+ *
+ * const kernel = new MemoryKernel();
+ * const network = await Network.open({ kernel });
+ * await network.addAddress({ interface: 'lo', address: '198.51.100.1/32' });
+ * console.log(kernel.namespace().network.hasAddress('198.51.100.1')); // true
+ * ```
  */
 export class MemoryNetwork {
   /** Frames sent by `announce`. */
