@@ -71,9 +71,10 @@ TEST_CASE("a strand that blocks delays no other strand") {
   std::vector<std::promise<void>> released(strands.size());
   std::vector<std::promise<void>> blocked(strands.size());
   for (size_t s = 0; s < strands.size(); ++s) {
-    strands[s]->Post([&, s] {
+    // The task has its own reference: the promise may be destroyed while it still waits.
+    strands[s]->Post([&, s, release = released[s].get_future().share()] {
       blocked[s].set_value();
-      released[s].get_future().wait();
+      release.wait();
     });
   }
   for (auto& each : blocked) each.get_future().wait();  // all of them at the same time
@@ -131,7 +132,7 @@ TEST_CASE("Stop waits for the tasks that run, and destroys the others without ru
   int ran = 0;
   const auto held = std::make_shared<int>();
   // While this task waits, the next tasks queue up: the thread takes them from the queue together.
-  io.strand->Post([&] { posted.get_future().wait(); });
+  io.strand->Post([all = posted.get_future().share()] { all.wait(); });
   io.strand->Post([&] {
     running.set_value();
     // Loops until Post() drops a task: then Stop() has begun.
@@ -179,9 +180,9 @@ TEST_CASE("a task may hold what posts again when it is destroyed, and the last r
   auto strand = Strand::Create(pool);
   std::promise<void> running;
   std::promise<void> go;
-  strand->Post([&] {
+  strand->Post([&, ahead = go.get_future().share()] {
     running.set_value();
-    go.get_future().wait();
+    ahead.wait();
   });
   running.get_future().wait();
   for (int i = 0; i < 10; ++i) strand->Post([owner = std::make_shared<PostsAtTheEnd>(strand)] {});
