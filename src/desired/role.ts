@@ -49,7 +49,7 @@ const options = { adopt: 'none', adoptable: false } as const;
  * ```ts
  * import { Role } from 'ipvs';
  *
- * const role = await Role.open({ role: 'real-server', vips: ['198.51.100.1'] });
+ * const role = await Role.open({ role: 'real-server', vip: '198.51.100.1', interface: 'eth0' });
  * await role.apply(); // ARP settings first, then the address
  * console.log(await role.verify()); // [] if nothing differs
  * await role.close();
