@@ -21,7 +21,9 @@ describe.each(versions)('npm $npm', ({ npm, node }) => {
   test('install, ci and rebuild run no script and print no warning', () => {
     const project = emptyProject();
     const run = (...words: string[]): void => {
-      const options = ['--foreground-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--no-update-notifier'];
+      // An npm that started this test may have been told to be silent.
+      const options = ['--loglevel=notice', '--foreground-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
+      options.push('--no-update-notifier');
       const { stdout, stderr } = runWith(node, project, 'npx', '--yes', `npm@${npm}`, ...words, ...options);
       // A setting of this machine that this npm does not know is no matter of the package.
       expect(stderr.replace(/^npm warn Unknown \w+ config .*\n/gm, '')).toBe('');
