@@ -1,6 +1,6 @@
 // Integration tests on a real kernel, each in a network namespace of its own: as root,
 //   node --test real-kernel.test.mjs
-// Where the kernel has no IPVS, run them in a virtual machine: scripts/with-ipvs -- node --test real-kernel.test.mjs
+// Where the kernel has no IPVS, run them in a virtual machine: npx ipvs-with-kernel -- node --test real-kernel.test.mjs
 // They do not touch the table of the machine: a new namespace has its own, which is deleted with it.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

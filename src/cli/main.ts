@@ -30,7 +30,7 @@ async function run([word, ...words]: readonly string[]): Promise<void> {
   const command = commands.get(word);
   if (!command) {
     const names = [...commands.keys()];
-    throw new UsageError(`unknown command "${word}" (there are ${names.join(', ')})${didYouMean(word, names)}`);
+    throw new UsageError(`unknown command "${word}" (commands: ${names.join(', ')})${didYouMean(word, names)}`);
   }
   if (words.includes('--help') || words.includes('-h')) process.stdout.write(command.help);
   else await command.run(words);

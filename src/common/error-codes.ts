@@ -8,7 +8,7 @@ const codes = {
   ERR_IPVS_ADDON_NOT_LOADED:
     'The addon cannot be loaded on this machine. The message lists each file that was tried, and the command that builds it.',
   ERR_IPVS_NOT_AVAILABLE:
-    'The kernel lacks IPVS, or another subsystem that the call needs, and cannot load its module.',
+    'The kernel lacks IPVS, or another subsystem that the call needs, and cannot load its module. For tests, `npx ipvs-with-kernel` runs a program on a kernel with IPVS.',
   ERR_IPVS_PERMISSION:
     'The process lacks a capability: CAP_NET_ADMIN for most requests, CAP_SYS_ADMIN to enter a network namespace, or write access to /proc/sys.',
   ERR_IPVS_NO_SUCH_NAMESPACE: 'The network namespace does not exist, or the file is not a namespace.',

@@ -1,7 +1,7 @@
 // The tarball: which files it has, how large it is, and what linters of packages find.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { install, pack, root, type Tarball, useFolder } from './world.js';
 
@@ -19,12 +19,14 @@ beforeAll(() => {
 
 const pathsOf = ({ files }: Tarball): string[] => files.map(({ path }) => path);
 
-test('has the code, its types, the source of the addon, the virtual machine, the documentation and the licences, and nothing else', () => {
-  const others = pathsOf(tarball).filter((path) => !/^(?:dist|docs|prebuilds)\//.test(path));
+test('has the code, its types, the source of the addon, the virtual machine, the documentation, the examples and the licences, and nothing else', () => {
+  const others = pathsOf(tarball).filter((path) => !/^(?:dist|docs|examples|prebuilds)\//.test(path));
   expect(others.sort()).toEqual([
     'CHANGELOG.md',
+    'CONTRIBUTING.md',
     'LICENSE',
     'README.md',
+    'SECURITY.md',
     'THIRD-PARTY-LICENSES',
     'native/binding.gyp',
     'native/exports.map',
@@ -41,6 +43,20 @@ test('has the code, its types, the source of the addon, the virtual machine, the
   ]);
   const dist = readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
   expect(pathsOf(tarball).filter((path) => path.startsWith('dist/'))).toHaveLength(dist.length);
+});
+
+test('links between its pages lead to files that it has', () => {
+  const paths = pathsOf(tarball);
+  const installed = join(project, 'node_modules/ipvs');
+  const missing = paths
+    .filter((path) => path.endsWith('.md'))
+    .flatMap((page) =>
+      [...readFileSync(join(installed, page), 'utf8').matchAll(/\]\((?![a-z]+:)([^)#]+)/g)]
+        .map(([, target = '']) => posix.join(posix.dirname(page), target))
+        .filter((path) => !paths.some((packed) => packed === path || packed.startsWith(`${path}/`)))
+        .map((path) => `${page}: ${path}`),
+    );
+  expect(missing).toEqual([]);
 });
 
 test('packing leaves no file behind', () => {

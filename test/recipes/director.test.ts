@@ -12,6 +12,7 @@ import {
   DesiredState,
   type Ipvs,
   type NatDirectorRole,
+  namespaces,
   type RoleOptions,
   type ServiceSelector,
 } from '../../src/index.js';
@@ -56,6 +57,16 @@ async function run(recipe: string, ...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(...command(recipe, args));
   return stdout;
 }
+
+test('first-request balances and drains, in a namespace that it deletes', async () => {
+  const recipe = fileURLToPath(new URL('recipes/first-request.mjs', examples));
+  const { stdout } = await promisify(execFile)(process.execPath, [recipe]);
+  const [both = '', drained = ''] = stdout.split('\n');
+  expect(both.split(': ')[1]?.split(' ').toSorted()).toEqual(['127.0.0.2', '127.0.0.2', '127.0.0.3', '127.0.0.3']);
+  expect(drained).toBe(`127.0.0.2 gets no new connections: ${Array(4).fill('127.0.0.3').join(' ')}`);
+  expect(stdout).toContain('127.0.0.3:8080');
+  expect(await namespaces()).not.toContainEqual(expect.stringContaining('first-request'));
+});
 
 /** Returns the table as lines of `ipvsadm -Sn`, sorted. */
 const table = (): string[] => inside(namespace, 'ipvsadm', '-Sn').trim().split('\n').filter(Boolean).sort();
