@@ -57,7 +57,7 @@ test('prints help and version with exit status 0', () => {
 
 test('a wrong command line ends with exit status 2, and names the likely command', () => {
   expect(ipvs([])).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/^usage: ipvs COMMAND/) });
-  const unknown = `ipvs: unknown command "biuld" (there are build); did you mean 'build'?\n`;
+  const unknown = `ipvs: unknown command "biuld" (commands: build); did you mean 'build'?\n`;
   expect(ipvs(['biuld'])).toEqual({ status: 2, stdout: '', stderr: unknown });
   const extra = 'ipvs: build takes no arguments: --fast\n';
   expect(ipvs(['build', '--fast'])).toEqual({ status: 2, stdout: '', stderr: extra });

@@ -34,10 +34,10 @@ test.each(Object.entries(entries))('no type that is reached from %s is one of No
   const seen = new Set<string>();
   const wrong: string[] = [];
   const look = (path: string): void => {
-    const text = declarations.get(path);
+    const text = declarations.get(path)?.replace(/\/\*[\s\S]*?\*\//g, ''); // examples in comments import the package
     if (text === undefined || seen.has(path)) return;
     seen.add(path);
-    if (/\b(Buffer|NodeJS)\b/.test(text.replace(/\/\*[\s\S]*?\*\//g, ''))) wrong.push(`${path}: Buffer`);
+    if (/\b(Buffer|NodeJS)\b/.test(text)) wrong.push(`${path}: Buffer`);
     for (const [, name = ''] of text.matchAll(/(?:from |import\()'([^']+)'/g)) {
       if (name.startsWith('.')) look(resolve('/', path, '..', name.replace(/\.js$/, '.d.ts')).slice(1));
       else wrong.push(`${path}: ${name}`);
