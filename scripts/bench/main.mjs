@@ -64,7 +64,7 @@ async function here(place, chosen) {
     rows.push(...((await benchmarks[name]?.run()) ?? []));
   }
   const machine = process.env.IPVS_VM ? ', in a virtual machine' : '';
-  return { title: `Linux ${release()}${machine}; ${settings[place]}`, rows };
+  return { title: `Linux ${release().split('-')[0]}${machine}; ${settings[place]}`, rows };
 }
 
 /**

@@ -49,8 +49,8 @@ function checkPlatform(): void {
 
 /** Checks the programs that node-gyp starts: its own errors name them after a page of other text. */
 function checkPrograms({ PATH: path = '', CXX: compiler = 'g++', PYTHON: python }: NodeJS.ProcessEnv): void {
-  // A compiler may have a wrapper in front of it: `ccache g++`.
-  const programs = [compiler, 'make', python ?? 'python3'].map((command) => command.trim().split(' ').at(-1) ?? '');
+  // A compiler may have a wrapper in front of it, and options behind: `ccache g++ -m64`.
+  const programs = [compiler, 'make', python ?? 'python3'].map((command) => nameOf(command));
   const missing = programs.filter((program) => findProgram(program, path) === undefined);
   if (missing.length > 0)
     throw failure(
@@ -60,6 +60,16 @@ function checkPrograms({ PATH: path = '', CXX: compiler = 'g++', PYTHON: python 
   Fedora, RHEL    dnf install gcc-c++ make python3
   Alpine          apk add g++ make python3 linux-headers`,
     );
+}
+
+function nameOf(command: string): string {
+  return (
+    command
+      .trim()
+      .split(/\s+/)
+      .filter((word) => !word.startsWith('-'))
+      .at(-1) ?? ''
+  );
 }
 
 /** Returns the path of the compiled addon. A repository has its binding.gyp at the top, a package below native/. */

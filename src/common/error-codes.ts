@@ -6,7 +6,7 @@ const codes = {
   ERR_IPVS_INVALID_ARGUMENT:
     'An argument is one that the kernel would reject, ignore or misread. Nothing was sent. Fix the call.',
   ERR_IPVS_ADDON_NOT_LOADED:
-    'The addon cannot be loaded on this machine. The message lists each file that was tried, and the command that builds it.',
+    'The addon cannot be loaded on this machine. The message names the folders that were searched, and the command that compiles it.',
   ERR_IPVS_NOT_AVAILABLE:
     'The kernel lacks IPVS, or another subsystem that the call needs, and cannot load its module. For tests, `npx ipvs-with-kernel` runs a program on a kernel with IPVS.',
   ERR_IPVS_PERMISSION:
