@@ -53,6 +53,8 @@ export function usePlaces(number: number): Place[] {
       const network = await Network.open({ namespace: name });
       open.push(network);
       await network.updateLink('lo', { up: true });
+      // A machine that routes, as one with Docker, passes its setting on to new namespaces.
+      await network.setSysctl('net.ipv4.ip_forward', false);
     }
   });
   afterAll(async () => {
