@@ -166,6 +166,8 @@ export function routeConformance({ start, wired }: Worlds): void {
 
     test('a packet that is forwarded', async () => {
       const { network } = await wired();
+      // A machine that routes passes its setting on to new namespaces.
+      await network.setSysctl('net.ipv4.ip_forward', 0);
       await network.addRoute({ destination: '10.9.0.0/16', via: '10.1.0.2' });
       const from = { source: '10.1.0.9', inputInterface: 'eth0' };
       expect(await failure(network.routeTo('10.9.0.1', from))).toEqual({
