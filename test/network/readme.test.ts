@@ -14,6 +14,7 @@ afterAll(() => rmSync(file, { force: true }));
 test.skipIf(names.some(existsSync))('the example of docs/network.md connects two namespaces and leaves nothing', () => {
   const example = examples.find((text) => text.startsWith('import { addNamespace, deleteNamespace, Network }'));
   writeFileSync(file, example ?? ''); // a package may import itself by its name
-  expect(execFileSync(process.execPath, [file], { encoding: 'utf8', cwd: root })).toBe('0 10.1.0.1\n');
+  // It begins with the earlier value of ip_forward, which a namespace takes over from the machine.
+  expect(execFileSync(process.execPath, [file], { encoding: 'utf8', cwd: root })).toMatch(/^[01] 10\.1\.0\.1\n$/);
   expect(names.filter(existsSync)).toEqual([]);
 });
