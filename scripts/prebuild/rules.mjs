@@ -10,7 +10,7 @@ const NEWEST_GLIBC = [2, 28];
 /** Size limit, in bytes: four binaries fit into the size limit of the package. */
 const MOST_BYTES = 1_600_000;
 
-/** What Node calls; native/exports.map lists the same. */
+/** The functions that Node calls. native/exports.map lists the same. */
 const EXPORTED = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
 /** The libraries of glibc itself; libstdc++ and libgcc are linked statically. */

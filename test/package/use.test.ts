@@ -17,7 +17,7 @@ afterAll(() => {
   execFileSync('ip', ['netns', 'delete', namespace]);
 });
 
-/** What the programs print: the links that iproute2 lists, and no flows. */
+/** The programs print the links that iproute2 lists, and no flows. */
 const answer = (): string => {
   const output = execFileSync('ip', ['-n', namespace, '-json', 'link'], { encoding: 'utf8' });
   const links: { readonly ifname: string }[] = JSON.parse(output);

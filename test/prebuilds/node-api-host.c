@@ -31,7 +31,7 @@ struct error_info {
   int code;
 };
 
-// What node-addon-api calls to make an exception: these never fail.
+// node-addon-api calls these to make an exception: they never fail.
 int napi_throw(void *env, value error) {
   (void)env, (void)error;
   thrown++;
